@@ -1,0 +1,1 @@
+"""The native contracts: identity, token and what later issues add."""

@@ -1,0 +1,1 @@
+"""Genesis documents, keys at rest, and local testnets."""

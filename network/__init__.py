@@ -1,0 +1,1 @@
+"""How nodes talk: framing, handshake, gossip and sync rules, and their asyncio transport."""

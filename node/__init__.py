@@ -1,0 +1,1 @@
+"""Assembly: the driver, mempool, store, gateway, command line and demo."""

@@ -1,0 +1,1 @@
+"""The deterministic machine: encodings, transactions, state, execution, and the contract API."""

@@ -1,0 +1,1 @@
+"""Hashes, keys, canonical bytes, addresses and units: what every layer shares."""

@@ -1,0 +1,87 @@
+"""Account addresses: bech32m with prefix `ent` over 20 bytes (SPEC section 1, BIP-350)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from vm.primitives.hashing import sha256
+
+PREFIX = "ent"
+ADDRESS_HASH_BYTES = 20
+ADDRESS_LENGTH = len(PREFIX) + 1 + 32 + 6
+"""Prefix, separator, 160 bits in 32 characters, checksum."""
+
+_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_VALUE_OF = {character: value for value, character in enumerate(_CHARSET)}
+_BECH32M_CONSTANT = 0x2BC830A3
+_GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_PREFIX_EXPANDED = [*(ord(c) >> 5 for c in PREFIX), 0, *(ord(c) & 31 for c in PREFIX)]
+
+
+def _polymod(values: Iterable[int]) -> int:
+    checksum = 1
+    for value in values:
+        top = checksum >> 25
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
+        for i, generator in enumerate(_GENERATOR):
+            if top >> i & 1:
+                checksum ^= generator
+    return checksum
+
+
+def encode_address(hash20: bytes) -> str:
+    """Return the bech32m text of a 20-byte account hash."""
+    if len(hash20) != ADDRESS_HASH_BYTES:
+        raise ValueError(f"an account hash has {ADDRESS_HASH_BYTES} bytes, not {len(hash20)}")
+    bits = int.from_bytes(hash20, "big")
+    data = [bits >> shift & 31 for shift in range(155, -1, -5)]
+    polymod = _polymod([*_PREFIX_EXPANDED, *data, 0, 0, 0, 0, 0, 0]) ^ _BECH32M_CONSTANT
+    checksum = [polymod >> 5 * (5 - i) & 31 for i in range(6)]
+    return PREFIX + "1" + "".join(_CHARSET[value] for value in (*data, *checksum))
+
+
+def decode_address(text: str) -> bytes:
+    """Return the 20-byte account hash of an address.
+
+    Raises:
+        ValueError: wrong prefix, length, character, case or checksum.
+    """
+    if len(text) != ADDRESS_LENGTH or not text.startswith(PREFIX + "1"):
+        raise ValueError("not an address: it begins with ent1 and has 42 characters")
+    try:
+        values = [_VALUE_OF[character] for character in text[len(PREFIX) + 1 :]]
+    except KeyError:
+        raise ValueError("not an address: a character outside the bech32 alphabet") from None
+    if _polymod([*_PREFIX_EXPANDED, *values]) != _BECH32M_CONSTANT:
+        raise ValueError("not an address: the checksum is wrong")
+    bits = 0
+    for value in values[:-6]:
+        bits = bits << 5 | value
+    return bits.to_bytes(ADDRESS_HASH_BYTES, "big")
+
+
+@lru_cache(maxsize=262_144)
+def is_address(text: str) -> bool:
+    """Tell whether `text` is a valid address; remembered, as the checksum costs some 20 µs."""
+    try:
+        decode_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=262_144)
+def address_of_key(public_key: bytes) -> str:
+    """Return the address of an account that is held by one Ed25519 public key (32 bytes)."""
+    return encode_address(sha256(public_key)[:ADDRESS_HASH_BYTES])
+
+
+def address_of_member(brand: str, ref: bytes) -> str:
+    """Return the address of a brand's custodial member.
+
+    Args:
+        brand: the custodian's slug.
+        ref: the 32-byte salted commitment that the brand chose.
+    """
+    return encode_address(sha256(b"member\0" + brand.encode() + b"\0" + ref)[:ADDRESS_HASH_BYTES])

@@ -1,0 +1,75 @@
+"""Binary Merkle trees over lists: `tx_root` and `receipts_root` (SPEC sections 3 and 5).
+
+The shape is that of RFC 6962: a list of n > 1 leaves splits at the largest power of two below n.
+Leaves and inner nodes are hashed with different tags, so neither passes for the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256 as _sha256
+
+from vm.primitives.hashing import ZERO_HASH
+
+_LEAF = b"\x00"
+_NODE = b"\x01"
+
+
+def leaf_hash(item: bytes) -> bytes:
+    """Return the tagged hash of one list item."""
+    return _sha256(_LEAF + item).digest()
+
+
+def _node_hash(left: bytes, right: bytes) -> bytes:
+    return _sha256(_NODE + left + right).digest()
+
+
+def root(items: Sequence[bytes]) -> bytes:
+    """Return the root over `items`, 32 zero bytes for none."""
+    if not items:
+        return ZERO_HASH
+    level = [_sha256(_LEAF + item).digest() for item in items]
+    # Level by level; an odd last node rises unchanged, which is RFC 6962's shape.
+    while len(level) > 1:
+        paired = [_sha256(_NODE + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            paired.append(level[-1])
+        level = paired
+    return level[0]
+
+
+def path(items: Sequence[bytes], index: int) -> list[bytes]:
+    """Return the sibling hashes from the leaf at `index` up to the root."""
+    if not 0 <= index < len(items):
+        raise IndexError(f"no item {index} in a list of {len(items)}")
+    level = [leaf_hash(item) for item in items]
+    siblings = []
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            siblings.append(level[sibling])
+        paired = [_node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        if len(level) % 2:
+            paired.append(level[-1])
+        level, index = paired, index // 2
+    return siblings
+
+
+def verify_path(
+    item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes
+) -> bool:
+    """Tell whether `item` stands at `index` of a list of `count` items with this root."""
+    if not 0 <= index < count:
+        return False
+    current = leaf_hash(item)
+    remaining = list(siblings)
+    width = count
+    while width > 1:
+        if index ^ 1 < width:
+            if not remaining:
+                return False
+            sibling = remaining.pop(0)
+            current = _node_hash(sibling, current) if index & 1 else _node_hash(current, sibling)
+        index //= 2
+        width = (width + 1) // 2
+    return not remaining and current == expected_root

@@ -1,0 +1,26 @@
+"""Integer bounds, slugs and times (SPEC section 1)."""
+
+import re
+
+MAX_INT = 2**53 - 1
+"""The largest integer a client may send or read: JSON numbers stay exact in every language."""
+
+MIN_INT = -MAX_INT
+
+MS_PER_SECOND = 1_000
+MS_PER_MINUTE = 60_000
+MS_PER_HOUR = 3_600_000
+MS_PER_DAY = 86_400_000
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{1,31}\Z")
+_LOWER_HEX = re.compile(r"(?:[0-9a-f]{2})*\Z")
+
+
+def is_slug(text: str) -> bool:
+    """Tell whether `text` may name a brand, program, collection, treaty, campaign or tier."""
+    return _SLUG.match(text) is not None
+
+
+def is_lower_hex(text: str) -> bool:
+    """Tell whether `text` is an even number of lower-case hex digits without 0x."""
+    return _LOWER_HEX.match(text) is not None
