@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256 as _sha256
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -136,7 +137,7 @@ def _check_signers(signers: Sequence[bytes]) -> None:
         raise TransactionError("MALFORMED", f"body.signers: 1 to {MAX_SIGNERS} keys")
     if any(len(key) != PUBLIC_KEY_BYTES for key in signers):
         raise TransactionError("MALFORMED", f"body.signers: a key has {PUBLIC_KEY_BYTES} bytes")
-    if any(a >= b for a, b in zip(signers, signers[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(signers)):
         raise TransactionError("MALFORMED", "body.signers are not sorted and distinct")
 
 

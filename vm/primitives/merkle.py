@@ -55,9 +55,7 @@ def path(items: Sequence[bytes], index: int) -> list[bytes]:
     return siblings
 
 
-def verify_path(
-    item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes
-) -> bool:
+def verify_path(item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes) -> bool:
     """Tell whether `item` stands at `index` of a list of `count` items with this root."""
     if not 0 <= index < count:
         return False

@@ -1,0 +1,196 @@
+"""What a contract is written against; the only part of `vm` that contracts import.
+
+A contract is a stateless object with methods marked `@call` (they change state and need
+signatures) and `@view`. Argument types come from the annotations (`vm.arguments`); state lives
+in the `Context`, under keys that begin with the contract's name. A contract uses another one through
+that one's public methods, handed to its constructor.
+
+Invariants:
+    1. A contract reads nothing but its arguments and the context: no clock, randomness, float,
+       environment, set order, or another contract's keys.
+    2. A refusal is `Refused` with a stable code and words; anything else that escapes halts the node.
+    3. Values put into the state are immutable (see `vm.state_view`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from vm import metering
+from vm.arguments import (
+    Address,
+    Amount,
+    BasisPoints,
+    Count,
+    Hash,
+    Name,
+    PublicKey,
+    Ref,
+    Slug,
+    TimeMs,
+    integer,
+    text,
+)
+from vm.errors import InvariantBroken, Refused
+from vm.primitives.address import address_of_key, address_of_member
+from vm.primitives.hashing import sha256
+from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
+from vm.receipt import Event
+from vm.state_view import BlockOverlay
+
+__all__ = [
+    "MAX_INT",
+    "MS_PER_DAY",
+    "MS_PER_HOUR",
+    "MS_PER_MINUTE",
+    "Address",
+    "Amount",
+    "BasisPoints",
+    "Context",
+    "Contract",
+    "Count",
+    "Hash",
+    "InvariantBroken",
+    "Name",
+    "PublicKey",
+    "Ref",
+    "Refused",
+    "Slug",
+    "TimeMs",
+    "address_of_key",
+    "address_of_member",
+    "call",
+    "integer",
+    "sha256",
+    "text",
+    "view",
+]
+
+T = TypeVar("T")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Context:
+    """What a contract sees while one operation executes, or a view is answered.
+
+    Attributes:
+        chain: the chain's name.
+        height, time: of the block that executes; a view's are those of the head.
+        tx_id: hex id of the transaction; empty in system steps and views.
+        sender: the account that the transaction acts for; empty in genesis and system steps.
+        signers: addresses of the keys that signed.
+        governance: True in genesis and in actions that the alliance has voted for.
+        op: index of the operation.
+        cost: work units used so far by the transaction.
+    """
+
+    __slots__ = (
+        "_overlay",
+        "chain",
+        "cost",
+        "cost_limit",
+        "events",
+        "governance",
+        "height",
+        "op",
+        "read_only",
+        "sender",
+        "signers",
+        "time",
+        "tx_id",
+    )
+
+    def __init__(
+        self,
+        overlay: BlockOverlay,
+        chain: str,
+        height: int,
+        time: int,
+        cost_limit: int,
+        *,
+        sender: str = "",
+        signers: tuple[str, ...] = (),
+        tx_id: str = "",
+        governance: bool = False,
+        read_only: bool = False,
+    ) -> None:
+        self._overlay = overlay
+        self.chain = chain
+        self.height = height
+        self.time = time
+        self.cost_limit = cost_limit
+        self.sender = sender
+        self.signers = signers
+        self.tx_id = tx_id
+        self.governance = governance
+        self.read_only = read_only
+        self.cost = 0
+        self.op = 0
+        self.events: list[Event] = []
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the state value at `key`, or None.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self.cost += metering.READ
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+        return self._overlay.get(key, type_)
+
+    def put(self, key: str, value: Any) -> None:
+        """Set the state value at `key`.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self._write(key, value)
+
+    def delete(self, key: str) -> None:
+        """Remove the state value at `key`, if any."""
+        self._write(key, None)
+
+    def _write(self, key: str, value: Any) -> None:
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote to {key}")
+        self.cost += metering.WRITE
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+        self._overlay.put(key, value)
+
+    def emit(self, type_: str, data: dict[str, Any]) -> None:
+        """Record an event; `data` holds plain values and must not be changed afterwards."""
+        self.cost += metering.EVENT
+        self.events.append(Event(op=self.op, type=type_, data=data))
+
+    def charge(self, units: int) -> None:
+        """Pay for work that is neither read nor write, such as the steps of a loop."""
+        self.cost += units
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+
+    def _out_of_budget(self) -> None:
+        raise Refused("OUT_OF_BUDGET", f"the work exceeds {self.cost_limit} units", limit=self.cost_limit)
+
+
+class Contract:
+    """Base of all contracts. `name` is the module in `module.method` and the first part of its keys."""
+
+    name: ClassVar[str]
+
+    def on_block(self, ctx: Context) -> None:
+        """Do what happens by itself, in bounded steps, before a block's transactions."""
+
+
+def call(method: Method) -> Method:
+    """Mark a method as a call: `method(self, ctx, …) -> result`, plain values without bytes."""
+    method.__entente_kind__ = "call"  # type: ignore[attr-defined]
+    return method
+
+
+def view(method: Method) -> Method:
+    """Mark a method as a view: it reads only, and its result is plain values without bytes."""
+    method.__entente_kind__ = "view"  # type: ignore[attr-defined]
+    return method

@@ -1,0 +1,106 @@
+"""The set of contracts that a chain runs, and how their calls and views are found and bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from vm.arguments import Fields, bind, signature_fields
+from vm.contract_api import Context, Contract
+from vm.errors import Refused
+from vm.metering import OPERATION
+
+
+class Authority(Protocol):
+    """Who may act for an account; answered by the identity contract."""
+
+    def may_act(self, ctx: Context, account: str, signers: tuple[str, ...]) -> bool:
+        """Tell whether keys with these addresses may act for `account`."""
+        ...
+
+    def has_brand_role(self, ctx: Context, account: str) -> bool:
+        """Tell whether the account holds a role of a brand that is not suspended."""
+        ...
+
+
+class BoundMethod:
+    """A call or view, ready to be invoked with untrusted arguments."""
+
+    __slots__ = ("_fields", "_function", "contract", "function", "name")
+
+    def __init__(self, contract: Contract, name: str, function: Callable[..., Any]) -> None:
+        self.contract = contract
+        self.name = name
+        self.function = function
+        self._function: Callable[..., Any] = getattr(contract, function.__name__)
+        self._fields = signature_fields(function, skip=2)
+        self._renamed()
+
+    def _renamed(self) -> None:
+        reserved = {name for name in self._fields if f"{name}_" in self.function.__annotations__}
+        if reserved:
+            inner = self._function
+
+            def adapted(ctx: Context, **kwargs: Any) -> Any:
+                return inner(ctx, **{f"{k}_" if k in reserved else k: v for k, v in kwargs.items()})
+
+            self._function = adapted
+
+    @property
+    def fields(self) -> Fields:
+        """Argument name → (checker, required)."""
+        return self._fields
+
+    def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:
+        """Check the arguments and execute.
+
+        Raises:
+            Refused: INVALID_ARGS, or what the contract refuses.
+        """
+        return self._function(ctx, **bind(self._fields, args))
+
+
+class Runtime:
+    """The contracts by name, in a fixed order, and the tables of their calls and views."""
+
+    def __init__(self, contracts: Sequence[Contract], authority: Authority) -> None:
+        self.contracts = tuple(contracts)
+        self.authority = authority
+        self.calls: dict[str, BoundMethod] = {}
+        self.views: dict[str, BoundMethod] = {}
+        for contract in self.contracts:
+            self._register(contract)
+
+    def _register(self, contract: Contract) -> None:
+        for attribute, function in vars(type(contract)).items():
+            kind = getattr(function, "__entente_kind__", None)
+            if kind is None:
+                continue
+            method = attribute.removesuffix("_")
+            if kind == "call":
+                self.calls[f"{contract.name}.{method}"] = BoundMethod(contract, method, function)
+            else:
+                self.views[f"{contract.name}_{method.removesuffix('_view')}"] = BoundMethod(
+                    contract, method, function
+                )
+
+    def invoke_call(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
+        """Execute `module.method`.
+
+        Raises:
+            Refused: UNKNOWN_CALL, INVALID_ARGS, or what the contract refuses.
+        """
+        ctx.charge(OPERATION)
+        method = self.calls.get(name)
+        if method is None:
+            raise Refused("UNKNOWN_CALL", "no contract has this call", call=name[:65])
+        return method.invoke(ctx, args)
+
+    def invoke_view(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
+        """Answer `module_view`.
+
+        Raises:
+            KeyError: there is no such view.
+            Refused: INVALID_ARGS, NOT_FOUND, ….
+        """
+        return self.views[name].invoke(ctx, args)
