@@ -1,0 +1,174 @@
+"""The genesis document: what all validators agree on before the first block.
+
+A JSON object with integers, strings, lists and objects only. `chain` is name + "-" + 16 hex digits of the
+SHA-256 of its canonical bytes, so a chain's name commits to all of it; block 1's parent is that whole digest.
+
+Invariants:
+    1. Two documents with the same values are the same chain, however the JSON is spaced or ordered.
+    2. A loaded Genesis has passed every check here; only executing its operations can still fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from genesis.errors import GenesisDocumentError
+from genesis.protocol import PROTOCOL_VERSION
+from vm.block_execution import Changes
+from vm.chain_records import ValidatorEntry
+from vm.genesis_state import genesis_changes
+from vm.params import Params
+from vm.primitives.codec import CodecError, check_value, encode
+from vm.primitives.hashing import sha256
+from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
+from vm.runtime import Runtime
+
+MIN_VALIDATORS = 4
+DEFAULT_STATE_DEPTH = 4
+MAX_STATE_DEPTH = 5
+"""16^4 buckets by default, 16^5 above some 5 million keys (PERFORMANCE.md, point 5)."""
+
+
+class GenesisValidator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A validator of the first set: its public key in hex, and its brand."""
+
+    public_key: str
+    brand: str
+
+
+class GenesisDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document's fields.
+
+    Attributes:
+        name: the first part of the chain's name, a slug.
+        time: block time of the genesis state, ms.
+        state_depth: the state tree has 16^state_depth buckets.
+        nodes: public keys (hex) of permitted full nodes that are no validators.
+        ops: [call, args] pairs executed with governance's authority: brands, roles, programs.
+    """
+
+    name: str
+    time: int
+    validators: list[GenesisValidator]
+    ops: list[tuple[str, dict[str, Any]]]
+    version: int = PROTOCOL_VERSION
+    state_depth: int = DEFAULT_STATE_DEPTH
+    nodes: list[str] = []
+    params: Params = Params()
+
+
+class Genesis:
+    """A checked genesis document and what follows from it."""
+
+    def __init__(self, document: GenesisDocument) -> None:
+        problems = _problems(document)
+        if problems:
+            raise GenesisDocumentError(problems)
+        self.document = document
+        self.canonical: bytes = encode(document)
+        self.digest: bytes = sha256(self.canonical)
+        self.chain: str = f"{document.name}-{self.digest.hex()[:16]}"
+
+    @classmethod
+    def from_json(cls, text: bytes | str) -> Genesis:
+        """Read a document.
+
+        Raises:
+            GenesisDocumentError: with everything that is wrong.
+        """
+        try:
+            document = msgspec.json.decode(text, type=GenesisDocument)
+        except msgspec.MsgspecError as error:
+            raise GenesisDocumentError([str(error)]) from None
+        return cls(document)
+
+    @classmethod
+    def from_canonical(cls, data: bytes) -> Genesis:
+        """Read the canonical bytes back, as stored by a node."""
+        try:
+            return cls(msgspec.msgpack.decode(data, type=GenesisDocument))
+        except msgspec.MsgspecError as error:
+            raise GenesisDocumentError([str(error)]) from None
+
+    @classmethod
+    def load(cls, path: Path) -> Genesis:
+        """Read a document from a file.
+
+        Raises:
+            GenesisDocumentError: the file cannot be read, or something in it is wrong.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            raise GenesisDocumentError([f"{path} cannot be read: {error.strerror}"]) from None
+        return cls.from_json(text)
+
+    def to_json(self) -> str:
+        """Return the document as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self.document), indent=2).decode() + "\n"
+
+    @cached_property
+    def validators(self) -> tuple[ValidatorEntry, ...]:
+        """The first validator set, sorted by key."""
+        entries = [ValidatorEntry(bytes.fromhex(v.public_key), v.brand) for v in self.document.validators]
+        return tuple(sorted(entries, key=lambda entry: entry.public_key))
+
+    def state_changes(self, runtime: Runtime) -> Changes:
+        """Execute the operations; return the state at height 0.
+
+        Raises:
+            vm.errors.GenesisError: an operation is refused.
+        """
+        document = self.document
+        return genesis_changes(
+            runtime,
+            self.chain,
+            document.time,
+            document.params,
+            self.validators,
+            [bytes.fromhex(key) for key in document.nodes],
+            document.ops,
+        )
+
+    def as_json_value(self) -> Mapping[str, Any]:
+        """Return the document as plain values, for `chain_genesis`."""
+        value: Mapping[str, Any] = msgspec.to_builtins(self.document)
+        return value
+
+
+def _problems(document: GenesisDocument) -> list[str]:
+    found = []
+    if not is_slug(document.name):
+        found.append("name must be a slug ([a-z0-9][a-z0-9-]{1,31})")
+    if not 0 <= document.time <= MAX_INT:
+        found.append("time must be milliseconds since 1970, up to 2^53 − 1")
+    if document.version != PROTOCOL_VERSION:
+        found.append(f"version must be {PROTOCOL_VERSION}")
+    if not 1 <= document.state_depth <= MAX_STATE_DEPTH:
+        found.append(f"state_depth must be 1 to {MAX_STATE_DEPTH}")
+    found += [f"params: {problem}" for problem in document.params.problems()]
+    found += _key_problems(document)
+    try:
+        check_value(msgspec.to_builtins(document))
+    except CodecError as error:
+        found.append(f"ops: {error}")
+    return found
+
+
+def _key_problems(document: GenesisDocument) -> list[str]:
+    found = []
+    if len(document.validators) < MIN_VALIDATORS:
+        found.append(f"validators: at least {MIN_VALIDATORS}, not {len(document.validators)}")
+    keys = [validator.public_key for validator in document.validators] + document.nodes
+    found += [
+        f"{key!r} is not a public key (64 hex digits)" for key in keys if len(key) != 64 or not is_lower_hex(key)
+    ]
+    if len(set(keys)) != len(keys):
+        found.append("a public key stands twice among validators and nodes")
+    found += [f"validators: {v.brand!r} is not a slug" for v in document.validators if not is_slug(v.brand)]
+    return found

@@ -1,0 +1,15 @@
+"""Mistakes in documents and key files: the operator's, told in one sentence."""
+
+from __future__ import annotations
+
+
+class GenesisDocumentError(Exception):
+    """A genesis document that cannot begin a chain; `problems` lists everything found."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class KeyFileError(Exception):
+    """A key file that cannot be read, or a wrong passphrase."""

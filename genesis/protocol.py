@@ -1,0 +1,15 @@
+"""Which contracts a protocol version runs."""
+
+from __future__ import annotations
+
+from contracts_py.registry import contracts
+from vm.runtime import Runtime
+
+PROTOCOL_VERSION = 1
+"""The header's `version`."""
+
+
+def build_runtime() -> Runtime:
+    """Return the contracts of this protocol version, in their fixed order."""
+    all_contracts, identity = contracts()
+    return Runtime(all_contracts, authority=identity)

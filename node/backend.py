@@ -1,0 +1,70 @@
+"""What the gateway asks of a running node: the seam between JSON-RPC and the ledger.
+
+The gateway reads blocks and state from `store` (synchronous, point reads), asks contracts through
+`runtime`, and hands transactions to `submit`. It knows nothing of consensus or peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from genesis.document import Genesis
+from node.clock import BlockClock
+from node.errors import TransactionRefused
+from node.store import Store
+from vm.runtime import Runtime
+
+
+class Admission(msgspec.Struct, frozen=True, gc=False):
+    """A transaction that the node has: pending in the mempool, or committed."""
+
+    id: bytes
+    committed: bool
+
+
+class Backend(Protocol):
+    """A node, as the gateway sees it."""
+
+    genesis: Genesis
+    store: Store
+    runtime: Runtime
+    clock: BlockClock
+
+    async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
+        """Admit signed transactions, in order; one outcome each. Verifies signatures in slices."""
+        ...
+
+    async def wait_committed(self, tx_id: bytes, timeout_ms: int) -> bool:
+        """Wait until the transaction is in a final block; False where the time runs out first."""
+        ...
+
+    def is_pending(self, tx_id: bytes) -> bool:
+        """Tell whether the mempool holds a transaction with this id."""
+        ...
+
+    def pending_transaction(self, tx_id: bytes) -> bytes | None:
+        """Return the canonical transaction with this id from the mempool."""
+        ...
+
+    def node_info(self) -> dict[str, Any]:
+        """Return chain, version, address, role, head, syncing, uptime_ms."""
+        ...
+
+    def node_health(self) -> dict[str, Any]:
+        """Return {live, ready, reasons}."""
+        ...
+
+    def node_peers(self) -> list[dict[str, Any]]:
+        """Return each peer's address, key, direction, height, round, rtt_ms, score."""
+        ...
+
+    def node_consensus(self) -> dict[str, Any]:
+        """Return height, round, step, each validator's last seen height and round, evidence."""
+        ...
+
+    def metrics(self) -> bytes:
+        """Return the Prometheus text of all metrics."""
+        ...

@@ -1,0 +1,48 @@
+"""What can go wrong in a node, by whose fault.
+
+    NodeError
+    ├── ConfigError        the operator's: a file, a value, a port; the message says which
+    ├── TransactionRefused the client's: not taken into the mempool (SPEC section 6, −32003)
+    ├── NotReady           the node cannot answer now (syncing, halted, starting)
+    └── Halted             our own: the node must not go on; both sides of the disagreement are in `details`
+
+Errors of the store are in node.store.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NodeError(Exception):
+    """Base of this package's errors."""
+
+
+class ConfigError(NodeError):
+    """A mistake in what the operator gave us; shown as one sentence, without a stack trace."""
+
+
+class TransactionRefused(NodeError):
+    """A transaction that does not enter the mempool.
+
+    Attributes:
+        reason: MALFORMED, BAD_SIGNATURE, WRONG_CHAIN, EXPIRED, EXPIRES_TOO_FAR, TOO_LARGE, NOT_AUTHORISED
+            or POOL_FULL.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class NotReady(NodeError):
+    """The node cannot do this now."""
+
+
+class Halted(NodeError):
+    """The node has stopped for good, until an operator has looked."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.details = details
