@@ -1,0 +1,301 @@
+"""Pages: how the trie inside a bucket is held, changed and hashed (docs/state.md).
+
+A bucket is a 16-ary trie over the key hashes that share its prefix. It is held in pages, named by the
+hex prefix (`page_id`) of the key hashes below. A page is one of
+
+    leaf page     0x01 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ entries
+    split page    0x02 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ their key counts (4 each)
+
+where an entry is key hash ‖ leaf hash and entries are sorted. A leaf page holds all the keys below
+its prefix; its head is just the preimage of its node hash, so changing one key hashes one group of
+neighbours and this head. A split page has child pages. Pages are derived from keys and values alone
+and are storage only: where they are split does not change any hash.
+
+Invariants:
+    1. The hash of a page depends on the set of (key hash, leaf hash) below its prefix alone.
+    2. A leaf page holds 1 … page_limit entries; no entry, no page (b"").
+    3. A split page is merged as soon as at most page_limit // 2 keys are left below it.
+    4. Nothing here changes a page in place; changed pages are collected in `PageEdits`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from hashlib import sha256 as _sha256
+from typing import Protocol
+
+from vm.primitives.hashing import ZERO_HASH
+from vm.state_proof import nibble, node_hash
+
+PAGE_LIMIT = 64
+"""Entries of a leaf page at most (4 KiB of entries)."""
+
+_LEAF_PAGE = 1
+_SPLIT_PAGE = 2
+_HEAD = 3
+_ENTRY = 64
+
+PageId = str
+Change = tuple[bytes, bytes | None]
+"""A key hash and its new leaf hash, None if the key goes."""
+
+
+class PageSource(Protocol):
+    """Where pages come from; None or b"" stands for a page without keys."""
+
+    def get(self, page_id: PageId, /) -> bytes | None:
+        """Return the page of a prefix."""
+        ...
+
+
+class PageEdits:
+    """The pages that an update changes, over a source that it leaves alone."""
+
+    def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT) -> None:
+        self._source = source
+        self._page_limit = page_limit
+        self.pages: dict[PageId, bytes] = {}
+        self.unsplit: set[PageId] = set()
+
+    def get(self, page_id: PageId, /) -> bytes:
+        """Return the page as it is after the edits so far."""
+        page = self.pages.get(page_id)
+        if page is None:
+            page = self._source.get(page_id) or b""
+        return page
+
+    def change(self, page_id: PageId, changes: Sequence[Change]) -> bytes:
+        """Make `changes`, all below `page_id`, and return the page's new hash."""
+        page = self.get(page_id)
+        if page and page[0] == _SPLIT_PAGE:
+            page = self._change_split(page_id, page, changes)
+        else:
+            page = self._change_leaf(page_id, page, changes)
+        self.pages[page_id] = page
+        return page_hash(page)
+
+    def _change_leaf(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes:
+        level = len(page_id)
+        if len(changes) <= 4:
+            for key_hash, leaf in changes:
+                page = _change_one(page, level, key_hash, leaf)
+            if key_count(page) <= self._page_limit:
+                return page
+            entries = leaf_entries(page)
+        else:
+            leaves = _leaves_of(leaf_entries(page))
+            for key_hash, leaf in changes:
+                if leaf is None:
+                    leaves.pop(key_hash, None)
+                else:
+                    leaves[key_hash] = leaf
+            entries = b"".join([key_hash + leaves[key_hash] for key_hash in sorted(leaves)])
+        return self._build(page_id, entries)
+
+    def _build(self, page_id: PageId, entries: bytes) -> bytes:
+        """Return the page of sorted entries, having added child pages if they are too many."""
+        level = len(page_id)
+        if len(entries) <= self._page_limit * _ENTRY:
+            return _leaf_page(entries, level)
+        children = {}
+        for own, group in group_entries(entries, level):
+            child_id = page_id + "0123456789abcdef"[own]
+            child = self.pages[child_id] = self._build(child_id, group)
+            children[own] = (page_hash(child), key_count(child))
+        return _split_page(children)
+
+    def _change_split(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes:
+        level = len(page_id)
+        children = _children_of(page)
+        by_child: dict[int, list[Change]] = {}
+        for change in changes:
+            by_child.setdefault(nibble(change[0], level), []).append(change)
+        for own, child_changes in by_child.items():
+            child_id = page_id + "0123456789abcdef"[own]
+            hash_ = self.change(child_id, child_changes)
+            count = key_count(self.pages[child_id])
+            if count:
+                children[own] = (hash_, count)
+            else:
+                children.pop(own, None)
+        if sum(count for _, count in children.values()) > self._page_limit // 2:
+            return _split_page(children)
+        return self._merge(page_id, children)
+
+    def _merge(self, page_id: PageId, children: dict[int, tuple[bytes, int]]) -> bytes:
+        """Return the leaf page that takes the place of a split page and its children."""
+        entries = []
+        for own in sorted(children):
+            child_id = page_id + "0123456789abcdef"[own]
+            # Invariant 3 holds below too: so few keys are never in a split child page.
+            entries.append(leaf_entries(self.get(child_id)))
+            self.pages[child_id] = b""
+        self.unsplit.add(page_id)
+        return _leaf_page(b"".join(entries), len(page_id))
+
+
+def leaf_page(entries: Sequence[tuple[bytes, bytes]], level: int) -> bytes:
+    """Return the leaf page of (key hash, leaf hash) pairs sorted by key hash; b"" for none."""
+    return _leaf_page(b"".join([key_hash + leaf for key_hash, leaf in entries]), level)
+
+
+def is_split(page: bytes) -> bool:
+    """Tell whether `page` has child pages."""
+    return page[:1] == b"\x02"
+
+
+def key_count(page: bytes) -> int:
+    """Return how many keys lie below a page."""
+    if not page:
+        return 0
+    if page[0] == _SPLIT_PAGE:
+        return sum(count for _, count in _children_of(page).values())
+    return (len(page) - _entries_at(page)) // _ENTRY
+
+
+def page_hash(page: bytes) -> bytes:
+    """Return the hash of the subtree that a page holds."""
+    if not page:
+        return ZERO_HASH
+    start = _HEAD + 32 * (page[1] << 8 | page[2]).bit_count()
+    if page[0] == _SPLIT_PAGE:
+        return _sha256(b"\x01" + page[1:start]).digest()
+    if len(page) - start == _ENTRY:
+        return page[-32:]
+    return _sha256(page[:start]).digest()
+
+
+def children_hashes(page: bytes) -> dict[int, bytes]:
+    """Return the hash of each non-empty child of a page, by nibble."""
+    if not page:
+        return {}
+    bitmap = page[1] << 8 | page[2]
+    present = [own for own in range(16) if bitmap >> own & 1]
+    return {own: page[_HEAD + 32 * i : _HEAD + 32 * i + 32] for i, own in enumerate(present)}
+
+
+def _entries_at(page: bytes) -> int:
+    return _HEAD + 32 * (page[1] << 8 | page[2]).bit_count()
+
+
+def leaf_entries(page: bytes) -> bytes:
+    """Return the packed entries of a leaf page."""
+    return page[_entries_at(page) :] if page else b""
+
+
+def _leaves_of(entries: bytes) -> dict[bytes, bytes]:
+    return {entries[i : i + 32]: entries[i + 32 : i + 64] for i in range(0, len(entries), _ENTRY)}
+
+
+def group_entries(entries: bytes, level: int) -> list[tuple[int, bytes]]:
+    """Divide sorted entries by their nibble at `level`."""
+    column = entries[level >> 1 :: _ENTRY]
+    groups = []
+    start, end_of_all = 0, len(column)
+    while start < end_of_all:
+        byte = column[start]
+        own, above = (byte & 15, byte + 1) if level & 1 else (byte >> 4, (byte | 15) + 1)
+        end = bisect_left(column, above, start)
+        groups.append((own, entries[start * _ENTRY : end * _ENTRY]))
+        start = end
+    return groups
+
+
+def trie_hash(entries: bytes, level: int) -> bytes:
+    """Return the hash of the subtree at `level` that holds these sorted entries."""
+    if len(entries) == _ENTRY:
+        return entries[32:]
+    if not entries:
+        return ZERO_HASH
+    bitmap = 0
+    hashes = []
+    for own, group in group_entries(entries, level):
+        bitmap |= 1 << own
+        hashes.append(group[32:] if len(group) == _ENTRY else trie_hash(group, level + 1))
+    return node_hash(bitmap, b"".join(hashes))
+
+
+def _leaf_page(entries: bytes, level: int) -> bytes:
+    if not entries:
+        return b""
+    bitmap = 0
+    hashes = []
+    for own, group in group_entries(entries, level):
+        bitmap |= 1 << own
+        hashes.append(trie_hash(group, level + 1))
+    return b"\x01" + bitmap.to_bytes(2, "big") + b"".join(hashes) + entries
+
+
+def _split_page(children: dict[int, tuple[bytes, int]]) -> bytes:
+    present = sorted(children)
+    bitmap = sum(1 << own for own in present)
+    hashes = b"".join([children[own][0] for own in present])
+    counts = b"".join([children[own][1].to_bytes(4, "big") for own in present])
+    return b"\x02" + bitmap.to_bytes(2, "big") + hashes + counts
+
+
+def _children_of(page: bytes) -> dict[int, tuple[bytes, int]]:
+    """Return (hash, key count) of each child of a split page, by nibble."""
+    start = _entries_at(page)
+    return {
+        own: (hash_, int.from_bytes(page[start + 4 * i : start + 4 * i + 4], "big"))
+        for i, (own, hash_) in enumerate(children_hashes(page).items())
+    }
+
+
+def _change_one(page: bytes, level: int, key_hash: bytes, leaf: bytes | None) -> bytes:
+    """Return a leaf page with one key changed: only its group of neighbours is hashed again."""
+    if not page:
+        return b"" if leaf is None else _leaf_page(key_hash + leaf, level)
+    bitmap = page[1] << 8 | page[2]
+    entries_at = _HEAD + 32 * bitmap.bit_count()
+    column_at = level >> 1
+    byte = key_hash[column_at]
+    if level & 1:
+        bit, first, above = 1 << (byte & 15), byte, byte + 1
+    else:
+        bit, first = 1 << (byte >> 4), byte & 0xF0
+        above = first + 16
+    column = page[entries_at + column_at :: _ENTRY]
+    start = bisect_left(column, first)
+    end = bisect_left(column, above, start)
+    group_at = entries_at + start * _ENTRY
+    group_end = entries_at + end * _ENTRY
+    group = _change_group(page[group_at:group_end], key_hash, leaf)
+    hash_at = _HEAD + 32 * (bitmap & (bit - 1)).bit_count()
+    hash_end = hash_at + 32 if bitmap & bit else hash_at
+    if group:
+        bitmap |= bit
+        hash_ = group[32:] if len(group) == _ENTRY else trie_hash(group, level + 1)
+    else:
+        bitmap &= ~bit
+        hash_ = b""
+        if not bitmap:
+            return b""
+    return b"".join(
+        (
+            b"\x01",
+            bitmap.to_bytes(2, "big"),
+            page[_HEAD:hash_at],
+            hash_,
+            page[hash_end:group_at],
+            group,
+            page[group_end:],
+        )
+    )
+
+
+def _change_group(group: bytes, key_hash: bytes, leaf: bytes | None) -> bytes:
+    """Return sorted entries with one key set or removed."""
+    at = 0
+    while at < len(group):
+        other = group[at : at + 32]
+        if other >= key_hash:
+            after = at + _ENTRY if other == key_hash else at
+            break
+        at += _ENTRY
+    else:
+        after = at
+    middle = b"" if leaf is None else key_hash + leaf
+    return group[:at] + middle + group[after:]
