@@ -1,0 +1,53 @@
+"""What a node's operator, or the node itself, decides about its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from network.scoring import ScoringRules
+
+
+@dataclass(frozen=True, slots=True)
+class PeerAddress:
+    """Where a peer may be found; the key says who it is, the rest is a hint that may change."""
+
+    public_key: bytes
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Every time limit of the network, in seconds."""
+
+    handshake: float = 5.0
+    hello: float = 5.0
+    dial: float = 10.0
+    redial_base: float = 0.2
+    redial_cap: float = 10.0
+    stable: float = 5.0
+    """A connection that lasted so long resets the back-off."""
+    stagger: float = 0.25
+    """The larger of two keys waits so long before it first dials, so that seldom both do."""
+    ping_interval: float = 5.0
+    dead_after: float = 15.0
+    drain: float = 20.0
+    tick: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Where to listen, whom to dial, and how patient to be.
+
+    Args:
+        listen_port: 0 lets the system choose; `PeerManager.listen_port` then tells.
+        advertise: the address told to peers; None means the host they see and the listening port.
+    """
+
+    chain: str
+    listen_host: str = "0.0.0.0"
+    listen_port: int = 0
+    peers: tuple[PeerAddress, ...] = ()
+    advertise: tuple[str, int] | None = None
+    timing: Timing = field(default_factory=Timing)
+    scoring: ScoringRules = field(default_factory=ScoringRules)

@@ -1,0 +1,100 @@
+"""Keeps trying to reach one peer for as long as it is not connected.
+
+Addresses are hints: they are asked for, and names resolved, at each attempt. Attempts that fail, and
+connections that do not last, back off exponentially up to a cap, with jitter so that nodes which
+lost each other at once do not all come back at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from network.config import Timing
+from network.transport import Connection
+
+_log = logging.getLogger(__name__)
+
+Address = tuple[str, int]
+
+
+class Dialer:
+    """The task that dials one peer.
+
+    Args:
+        addresses: where to try now; may change from attempt to attempt.
+        connect: dials one address; raises OSError or TimeoutError.
+        needed: whether a connection is missing and allowed.
+    """
+
+    def __init__(
+        self,
+        addresses: Callable[[], Sequence[Address]],
+        connect: Callable[[Address], Awaitable[Connection]],
+        needed: Callable[[], bool],
+        timing: Timing,
+    ) -> None:
+        self._addresses = addresses
+        self._connect = connect
+        self._needed = needed
+        self._timing = timing
+        self._wake = asyncio.Event()
+        self._failures = 0
+        self._attempts = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, first_delay: float) -> None:
+        """Begin, after `first_delay` seconds."""
+        self._task = asyncio.create_task(self._dial_for_ever(first_delay), name="network-dial")
+
+    def wake(self) -> None:
+        """Look again: a connection ended, or addresses or permissions changed."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _dial_for_ever(self, first_delay: float) -> None:
+        await asyncio.sleep(first_delay)
+        while True:
+            if not self._needed() or not self._addresses():
+                # A ban that runs out wakes nobody, hence the limit.
+                await self._woken_within(self._timing.redial_cap)
+                # Whoever hung up may be about to dial us: the first pause applies here as well.
+                await asyncio.sleep(self._pause())
+                continue
+            self._failures = 0 if await self._attempt() else self._failures + 1
+            # The end of the connection woke us already; only later news may cut the pause short.
+            self._wake.clear()
+            await self._woken_within(self._pause())
+
+    async def _woken_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _attempt(self) -> bool:
+        """Dial once and stay with the connection until it ends; returns whether it lasted."""
+        addresses = self._addresses()
+        address = addresses[self._attempts % len(addresses)]
+        self._attempts += 1
+        loop = asyncio.get_running_loop()
+        try:
+            connection = await self._connect(address)
+        except (OSError, TimeoutError) as error:
+            _log.debug("cannot reach %s:%s: %s", *address, error)
+            return False
+        began = loop.time()
+        await connection.wait_closed()
+        return loop.time() - began >= self._timing.stable
+
+    def _pause(self) -> float:
+        doubled = self._timing.redial_base * float(1 << min(self._failures, 16))
+        return min(self._timing.redial_cap, doubled) * random.uniform(0.5, 1.0)

@@ -1,0 +1,191 @@
+"""The messages between nodes and their canonical bytes.
+
+Each is a msgspec struct written as an array, decoded strictly: bytes that are not the one encoding
+of a message of the frame's kind are the sender's fault. CONSENSUS has no struct: its payload is what
+`consensus` gave, opaque here. Requests and their replies carry an id that the asking side chose;
+`Peer.request` fills it in.
+
+Invariants:
+    1. For any bytes, `decode` returns a message whose encoding they are or raises MalformedFrame.
+    2. Every list has a bound, by its own length or by its frame's size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final
+
+import msgspec
+
+from network.errors import MalformedFrame
+from network.kinds import Kind
+from vm.primitives.codec import CodecError, TypedDecoder, encode
+from vm.primitives.units import MAX_INT
+
+PROTOCOL_VERSION: Final = 1
+MAX_LINKS: Final = 1_024
+MAX_HASHES_PER_REQUEST: Final = 30_000
+"""More than a full block of 4 MiB holds; the GET_TRANSACTIONS frame limit fits them."""
+MAX_BLOCKS_PER_REQUEST: Final = 64
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)]
+Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Instance = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Host = Annotated[str, msgspec.Meta(max_length=255)]
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """Base of all messages."""
+
+
+class Hello(Message, frozen=True):
+    """The first frame of each side.
+
+    Args:
+        instance: random for each start of a node; tells a restarted node from a second connection.
+        listen: where this node can be dialled; an empty host means the address it is seen under.
+    """
+
+    chain: Annotated[str, msgspec.Meta(max_length=128)]
+    version: Count
+    height: Count
+    instance: Instance
+    listen: tuple[Host, Port] | None = None
+
+
+class Ping(Message, frozen=True):
+    """Asks for a PONG with the same id."""
+
+    id: Count
+
+
+class Pong(Message, frozen=True):
+    """Answers a PING."""
+
+    id: Count
+
+
+class Status(Message, frozen=True):
+    """Where the sender's chain stands: decided height, current round, digest of the head."""
+
+    height: Count
+    round: Count
+    digest: Bytes32
+
+
+class Links(Message, frozen=True):
+    """The keys to which the sender is connected; spares them a second copy of its transactions."""
+
+    keys: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_LINKS)]
+
+
+class Transactions(Message, frozen=True):
+    """New transactions; `origin`: the sender had them from clients and sends them to all its links."""
+
+    origin: bool
+    items: tuple[bytes, ...]
+
+
+class Request(Message, frozen=True):
+    """Base of the messages that want a reply."""
+
+    id: Count
+
+
+class Reply(Message, frozen=True):
+    """Base of the messages that answer a request; `id` repeats the request's."""
+
+    id: Count
+
+
+class GetTransactions(Request, frozen=True):
+    """Asks for transactions by hash."""
+
+    hashes: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_HASHES_PER_REQUEST)]
+
+
+class TransactionsReply(Reply, frozen=True):
+    """Those of the wanted transactions that the sender has, in the order asked for."""
+
+    items: tuple[bytes, ...]
+
+
+class GetCandidate(Request, frozen=True):
+    """Asks for the body of a block that is not decided yet."""
+
+    digest: Bytes32
+
+
+class Candidate(Reply, frozen=True):
+    """The block's bytes, or None when the sender has not got them."""
+
+    body: bytes | None
+
+
+class GetBlocks(Request, frozen=True):
+    """Asks for decided blocks from height `first` upwards."""
+
+    first: Count
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_BLOCKS_PER_REQUEST)]
+
+
+class Blocks(Reply, frozen=True):
+    """(block bytes, certificate bytes) from the first height asked for, without gaps; may be fewer."""
+
+    items: Annotated[tuple[tuple[bytes, bytes], ...], msgspec.Meta(max_length=MAX_BLOCKS_PER_REQUEST)]
+
+
+MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
+    {
+        Kind.HELLO: Hello,
+        Kind.PING: Ping,
+        Kind.PONG: Pong,
+        Kind.STATUS: Status,
+        Kind.LINKS: Links,
+        Kind.TRANSACTIONS: Transactions,
+        Kind.GET_TRANSACTIONS: GetTransactions,
+        Kind.TRANSACTIONS_REPLY: TransactionsReply,
+        Kind.GET_CANDIDATE: GetCandidate,
+        Kind.CANDIDATE: Candidate,
+        Kind.GET_BLOCKS: GetBlocks,
+        Kind.BLOCKS: Blocks,
+    }
+)
+
+REPLY_KINDS: Final[Mapping[type[Request], Kind]] = MappingProxyType(
+    {
+        GetTransactions: Kind.TRANSACTIONS_REPLY,
+        GetCandidate: Kind.CANDIDATE,
+        GetBlocks: Kind.BLOCKS,
+    }
+)
+
+_KINDS: Final = {type_: kind for kind, type_ in MESSAGE_TYPES.items()}
+_DECODERS: Final = {kind: TypedDecoder(type_) for kind, type_ in MESSAGE_TYPES.items()}
+
+
+def kind_of(message: Message) -> Kind:
+    """Return the kind of frame that carries the message."""
+    return _KINDS[type(message)]
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the canonical bytes of a message of our own making."""
+    return encode(message)
+
+
+def decode(kind: Kind, payload: bytes) -> Message:
+    """Return the message in a frame.
+
+    Raises:
+        MalformedFrame: not the canonical bytes of a message of this kind.
+    """
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        raise MalformedFrame(f"{kind.name} carries no message of the network's own")
+    try:
+        return decoder.decode(payload)
+    except CodecError as error:
+        raise MalformedFrame(f"{kind.name}: {error}") from None
