@@ -34,11 +34,22 @@ class Backend(Protocol):
     clock: BlockClock
 
     async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
-        """Admit signed transactions, in order; one outcome each. Verifies signatures in slices."""
+        """Admit signed transactions, in order; one outcome each. Verifies signatures in slices.
+
+        A well-formed transaction whose id is committed is `Admission(committed=True)` before anything else is
+        judged, also after its expiry.
+
+        Raises:
+            NotReady: the node takes no transactions now.
+        """
         ...
 
-    async def wait_committed(self, tx_id: bytes, timeout_ms: int) -> bool:
-        """Wait until the transaction is in a final block; False where the time runs out first."""
+    async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
+        """Wait until every transaction is in a final block, or the time has run out; tell of each whether it is.
+
+        One call waits for a whole JSON-RPC batch, so that the node needs no task per transaction. An id that
+        the node has never seen is waited for like any other: it may come from a peer.
+        """
         ...
 
     def is_pending(self, tx_id: bytes) -> bool:
