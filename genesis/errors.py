@@ -13,3 +13,9 @@ class GenesisDocumentError(Exception):
 
 class KeyFileError(Exception):
     """A key file that cannot be read, or a wrong passphrase."""
+
+
+class TestnetError(Exception):
+    """A testnet's folder or settings that cannot be used."""
+
+    __test__ = False  # pytest takes every imported class named Test… for tests

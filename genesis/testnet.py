@@ -1,0 +1,413 @@
+"""Local testnets: a genesis document, keys, and a home folder for each validator.
+
+    DIR/testnet.json              the manifest: who answers where, and the accounts' seeds in clear
+    DIR/genesis.json
+    DIR/<brand>/node.toml         as node.config reads it
+    DIR/<brand>/genesis.json
+    DIR/<brand>/key.json          the validator's key, unencrypted
+
+Each brand has a validator and an account `<brand>-admin` that holds all its brand's roles, granted by the
+genesis operations. A virtual clock (SPEC section 3) makes block time begin at a chosen date and run RATE times
+as fast; its anchor is the wall time of the testnet's creation, so that a restart goes on where it was.
+
+Invariants:
+    1. testnet.json is written last and atomically: a folder with a manifest is a whole testnet.
+    2. With a `seed`, the same arguments at the same `now_ms` give the same files.
+    3. An existing testnet is never overwritten; `remove_testnet` removes only what create_testnet and the nodes
+       make.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from genesis.document import MIN_VALIDATORS, Genesis, GenesisDocument, GenesisValidator
+from genesis.errors import KeyFileError, TestnetError
+from genesis.keystore import parse_seed, write_key_file
+from genesis.protocol import build_runtime
+from vm.params import Params
+from vm.primitives.address import address_of_key
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import SigningKey
+from vm.primitives.units import MAX_INT
+
+BRANDS = (
+    "aurora",
+    "basil",
+    "comet",
+    "dune",
+    "echo",
+    "fjord",
+    "garnet",
+    "harbor",
+    "indigo",
+    "juniper",
+    "koi",
+    "lagoon",
+    "meadow",
+)
+"""Enough for n = 13, f = 4: more validators on one machine measure nothing but the machine."""
+
+ROLES = ("admin", "issuer", "cashier", "marketer", "compliance", "oracle", "treasurer")
+
+MANIFEST_FILE = "testnet.json"
+DEFAULT_RPC_PORT = 8545
+P2P_PORT_DISTANCE = 18_000
+"""A testnet's peer ports begin this far from its RPC ports, so that two testnets whose RPC ports do not overlap
+do not collide at all."""
+
+MAX_RATE = 10_000_000
+
+Op = tuple[str, Mapping[str, Any]]
+
+
+class ClockStart(msgspec.Struct, frozen=True):
+    """What `START@RATE` says: block time begins at `start_ms` and runs `rate` times as fast as the wall."""
+
+    start_ms: int
+    rate: int
+
+
+class TestnetClock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A virtual clock with its anchor: block time = start + (wall − anchor) · rate, all in ms."""
+
+    __test__ = False
+
+    start_ms: int
+    anchor_ms: int
+    rate: Annotated[int, Meta(ge=1, le=MAX_RATE)]
+
+
+class TestnetValidator(msgspec.Struct, frozen=True):
+    """A validator of the manifest: its RPC URL, peer address, home folder, and process while it runs."""
+
+    __test__ = False
+
+    name: str
+    brand: str
+    rpc: str
+    p2p: str
+    home: str
+    pid: int | None = None
+
+
+class TestnetAccount(msgspec.Struct, frozen=True):
+    """An account whose seed is in clear: hex, testnets only."""
+
+    __test__ = False
+
+    name: str
+    address: str
+    seed: str
+    brand: str
+    roles: tuple[str, ...]
+
+    def key(self) -> SigningKey:
+        """Return the key that signs for the account."""
+        return parse_seed(self.seed)
+
+
+class TestnetManifest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """testnet.json (SPEC section 9)."""
+
+    __test__ = False
+
+    chain: str
+    genesis: str
+    validators: tuple[TestnetValidator, ...]
+    accounts: tuple[TestnetAccount, ...]
+    clock: TestnetClock | None = None
+
+    def account(self, name: str) -> TestnetAccount:
+        """Return the account with this name.
+
+        Raises:
+            TestnetError: there is none.
+        """
+        for account in self.accounts:
+            if account.name == name:
+                return account
+        known = ", ".join(account.name for account in self.accounts)
+        raise TestnetError(f"there is no account {name!r} in this testnet; it has {known}")
+
+    def validator(self, brand: str) -> TestnetValidator:
+        """Return a brand's validator.
+
+        Raises:
+            TestnetError: there is none.
+        """
+        for validator in self.validators:
+            if brand in (validator.brand, validator.name):
+                return validator
+        known = ", ".join(validator.brand for validator in self.validators)
+        raise TestnetError(f"there is no brand {brand!r} in this testnet; it has {known}")
+
+
+def parse_clock(text: str) -> ClockStart:
+    """Read START@RATE, for example 2026-01-01T00:00:00Z@86400 (a day in each second) or 2026-01-01@1.
+
+    Raises:
+        TestnetError: START is no ISO-8601 time of 1970 or later, or RATE no integer from 1 to 10,000,000.
+    """
+    start_text, at, rate_text = text.rpartition("@")
+    if not at:
+        raise TestnetError(f"a clock is START@RATE, such as 2026-01-01T00:00:00Z@86400, not {text!r}")
+    if not re.fullmatch(r"[0-9]{1,8}", rate_text) or not 1 <= int(rate_text) <= MAX_RATE:
+        raise TestnetError(f"the clock's rate is an integer from 1 to {MAX_RATE}, not {rate_text!r}")
+    try:
+        start = datetime.fromisoformat(start_text)
+    except ValueError:
+        raise TestnetError(f"the clock's start is no ISO-8601 time: {start_text!r}") from None
+    if start.tzinfo is None:
+        start = start.replace(tzinfo=UTC)
+    elapsed = start - datetime(1970, 1, 1, tzinfo=UTC)
+    start_ms = (elapsed.days * 86_400 + elapsed.seconds) * 1_000 + elapsed.microseconds // 1_000
+    if start_ms < 0:
+        raise TestnetError("the clock's start must not be before 1970")
+    return ClockStart(start_ms, int(rate_text))
+
+
+def create_testnet(
+    directory: Path,
+    validators: int = MIN_VALIDATORS,
+    rpc_port: int = DEFAULT_RPC_PORT,
+    p2p_port: int | None = None,
+    clock: ClockStart | None = None,
+    hosts: Sequence[str] | None = None,
+    seed: bytes | None = None,
+    *,
+    name: str = "testnet",
+    params: Params | None = None,
+    ops: Sequence[Op] = (),
+    now_ms: int | None = None,
+) -> TestnetManifest:
+    """Write a testnet's files; nothing is started.
+
+    Args:
+        rpc_port, p2p_port: of the first validator; validator i answers on port + i.
+        hosts: the names by which validators dial each other, one each, for containers; nodes then listen on
+            all interfaces. None keeps everything on 127.0.0.1.
+        seed: makes all keys predictable; None takes them from the system's random source.
+        params: the chain's parameters; with a clock, transaction lifetimes are multiplied by its rate.
+        ops: further genesis operations, executed after the brands and roles.
+        now_ms: wall time of the creation; None reads the clock.
+
+    Raises:
+        TestnetError: an argument is out of range, or the directory is in use.
+    """
+    ports = _ports(validators, rpc_port, p2p_port)
+    if hosts is not None and len(hosts) != validators:
+        raise TestnetError(f"{validators} validators need {validators} host names, not {len(hosts)}")
+    _claim(directory)
+    wall_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    anchored = None if clock is None else TestnetClock(clock.start_ms, wall_ms, clock.rate)
+    brands = BRANDS[:validators]
+    keys = {brand: _key(seed, f"validator/{brand}") for brand in brands}
+    accounts = tuple([_admin_account(brand, _key(seed, f"account/{brand}-admin")) for brand in brands])
+    genesis = Genesis(
+        GenesisDocument(
+            name=name,
+            time=wall_ms if clock is None else clock.start_ms,
+            validators=[GenesisValidator(keys[brand].public_key.hex(), brand) for brand in brands],
+            ops=[(call, dict(args)) for call, args in [*_brand_ops(accounts), *ops]],
+            params=_scaled(params or Params(), clock),
+        )
+    )
+    genesis.state_changes(build_runtime())
+    entries = tuple(
+        [
+            TestnetValidator(
+                name=brand,
+                brand=brand,
+                rpc=f"http://127.0.0.1:{rpc}",
+                p2p=f"{hosts[i] if hosts else '127.0.0.1'}:{p2p}",
+                home=str((directory / brand).resolve()),
+            )
+            for i, (brand, (rpc, p2p)) in enumerate(zip(brands, ports, strict=True))
+        ]
+    )
+    manifest = TestnetManifest(
+        chain=genesis.chain,
+        genesis=str((directory / "genesis.json").resolve()),
+        validators=entries,
+        accounts=accounts,
+        clock=anchored,
+    )
+    _write_files(directory, genesis, manifest, keys, listen="0.0.0.0" if hosts else "127.0.0.1")
+    return manifest
+
+
+def load_manifest(directory: Path) -> TestnetManifest:
+    """Read DIR/testnet.json.
+
+    Raises:
+        TestnetError: there is none, or it cannot be read.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TestnetManifest)
+    except FileNotFoundError:
+        raise TestnetError(
+            f"{directory} holds no testnet; `entente testnet up --dir {directory}` makes one"
+        ) from None
+    except OSError as error:
+        raise TestnetError(f"{path} cannot be read: {error.strerror}") from None
+    except msgspec.MsgspecError as error:
+        raise TestnetError(f"{path} is damaged: {error}") from None
+
+
+def save_manifest(directory: Path, manifest: TestnetManifest) -> None:
+    """Replace DIR/testnet.json, atomically."""
+    value = msgspec.to_builtins(manifest)
+    for validator in value["validators"]:
+        validator.setdefault("pid", None)
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    _write_atomically(directory / MANIFEST_FILE, text)
+
+
+def remove_testnet(directory: Path) -> None:
+    """Delete a testnet's files and its validators' homes; the directory itself and other files stay.
+
+    Raises:
+        TestnetError: the directory holds no testnet.
+    """
+    for validator in load_manifest(directory).validators:
+        # The manifest is data: only folders directly inside this directory are ours to delete.
+        home = directory / validator.brand
+        if validator.brand in BRANDS and (home / "node.toml").is_file():
+            shutil.rmtree(home)
+    (directory / "genesis.json").unlink(missing_ok=True)
+    (directory / MANIFEST_FILE).unlink()
+
+
+def _ports(validators: int, rpc_port: int, p2p_port: int | None) -> list[tuple[int, int]]:
+    if not MIN_VALIDATORS <= validators <= len(BRANDS):
+        raise TestnetError(f"a testnet has {MIN_VALIDATORS} to {len(BRANDS)} validators, not {validators}")
+    if p2p_port is None:
+        fits = rpc_port + P2P_PORT_DISTANCE + len(BRANDS) <= 65_536
+        p2p_port = rpc_port + P2P_PORT_DISTANCE if fits else rpc_port - P2P_PORT_DISTANCE
+    for port in (rpc_port, p2p_port):
+        if not 1 <= port <= 65_536 - validators:
+            raise TestnetError(f"ports {port} to {port + validators - 1} are not all between 1 and 65535")
+    if abs(rpc_port - p2p_port) < validators:
+        raise TestnetError(f"RPC ports from {rpc_port} and peer ports from {p2p_port} overlap")
+    return [(rpc_port + i, p2p_port + i) for i in range(validators)]
+
+
+def _claim(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        occupied = any(directory.iterdir())
+    except OSError as error:
+        raise TestnetError(f"{directory} cannot be used: {error.strerror}") from None
+    if (directory / MANIFEST_FILE).exists():
+        raise TestnetError(f"{directory} holds a testnet already")
+    if occupied:
+        raise TestnetError(f"{directory} is not empty and holds no testnet; choose another folder")
+
+
+def _key(seed: bytes | None, label: str) -> SigningKey:
+    return SigningKey(secrets.token_bytes(32) if seed is None else sha256(seed + b"\0" + label.encode()))
+
+
+def _admin_account(brand: str, key: SigningKey) -> TestnetAccount:
+    address = address_of_key(key.public_key)
+    return TestnetAccount(f"{brand}-admin", address, key.seed.hex(), brand, ROLES)
+
+
+def _brand_ops(accounts: Sequence[TestnetAccount]) -> list[Op]:
+    ops: list[Op] = []
+    for account in accounts:
+        brand = account.brand
+        ops.append(
+            (
+                "identity.register_brand",
+                {"brand": brand, "name": brand.capitalize(), "admins": [account.address]},
+            )
+        )
+        ops += [
+            ("identity.grant_role", {"brand": brand, "role": role, "account": account.address})
+            for role in account.roles
+            if role != "admin"
+        ]
+    return ops
+
+
+def _scaled(params: Params, clock: ClockStart | None) -> Params:
+    if clock is None:
+        return params
+    return msgspec.structs.replace(
+        params,
+        max_tx_ttl_ms=min(params.max_tx_ttl_ms * clock.rate, MAX_INT),
+        replay_slot_ms=min(params.replay_slot_ms * clock.rate, MAX_INT),
+    )
+
+
+def _write_files(
+    directory: Path, genesis: Genesis, manifest: TestnetManifest, keys: Mapping[str, SigningKey], listen: str
+) -> None:
+    document = genesis.to_json()
+    try:
+        (directory / "genesis.json").write_text(document, encoding="utf-8")
+        for validator in manifest.validators:
+            home = directory / validator.brand
+            home.mkdir()
+            (home / "genesis.json").write_text(document, encoding="utf-8")
+            config = _node_toml(validator, manifest, keys, listen)
+            (home / "node.toml").write_text(config, encoding="utf-8")
+            write_key_file(home / "key.json", keys[validator.brand], None)
+        save_manifest(directory, manifest)
+    except KeyFileError as error:
+        raise TestnetError(str(error)) from None
+    except OSError as error:
+        raise TestnetError(f"{directory} cannot be written: {error.strerror}") from None
+
+
+def _node_toml(
+    validator: TestnetValidator, manifest: TestnetManifest, keys: Mapping[str, SigningKey], listen: str
+) -> str:
+    # node.config reads this file; it stands above this package, so that the text is made here. A test holds the
+    # two together.
+    lines = [
+        f'rpc_host = "{listen}"',
+        f"rpc_port = {_port(validator.rpc)}",
+        f'p2p_host = "{listen}"',
+        f"p2p_port = {_port(validator.p2p)}",
+    ]
+    for peer in manifest.validators:
+        if peer is not validator:
+            host = peer.p2p.rpartition(":")[0]
+            key = keys[peer.brand].public_key.hex()
+            lines += ["", "[[peers]]", f'public_key = "{key}"', f'host = "{host}"', f"port = {_port(peer.p2p)}"]
+    if manifest.clock is not None:
+        clock = manifest.clock
+        lines += ["", "[clock]", f"start_ms = {clock.start_ms}", f"anchor_ms = {clock.anchor_ms}"]
+        lines += [f"rate = {clock.rate}"]
+    return "\n".join(lines) + "\n"
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    # Seeds in clear, though of a testnet: nobody else on the machine needs them.
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
