@@ -1,0 +1,74 @@
+"""Gossip's clock and hands: sends what `network.gossip` decides, in time.
+
+A batch leaves when it is large enough, else `delay` seconds after its first transaction. There is
+one timer for a batch, nothing for a transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from network.gossip import BATCH_BYTES, Gossip
+from network.kinds import Kind
+from network.peer import Peer
+from network.peers import PeerManager
+
+DELAY_SECONDS: Final = 0.005
+
+
+class Gossiper:
+    """Spreads transactions over the peers of a manager; tell it of peers and of transactions."""
+
+    def __init__(self, manager: PeerManager, delay: float = DELAY_SECONDS) -> None:
+        self._manager = manager
+        self._gossip = Gossip()
+        self._delay = delay
+        self._timer: asyncio.TimerHandle | None = None
+
+    def peer_connected(self, peer: Peer) -> None:
+        """Begin to gossip with a peer."""
+        self._gossip.peer_connected(peer.key)
+
+    def peer_disconnected(self, peer: Peer) -> None:
+        """End it."""
+        self._gossip.peer_disconnected(peer.key)
+
+    def links_changed(self, peer: Peer) -> None:
+        """A LINKS frame has come: `peer.links` is new."""
+        self._gossip.set_links(peer.key, peer.links)
+
+    def heard(self, peer: Peer, hashes: Iterable[bytes]) -> None:
+        """A peer sent transactions that this node has already."""
+        self._gossip.heard(peer.key, hashes)
+
+    def add(self, tx_hash: bytes, tx: bytes, source: bytes | None = None, *, from_origin: bool = False) -> None:
+        """A transaction has been admitted; see `Gossip.add`."""
+        self._gossip.add(tx_hash, tx, source, from_origin=from_origin)
+        self._schedule()
+
+    def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
+        """Tell pending transactions to peers that are not known to have them."""
+        self._gossip.offer_again(transactions)
+        self._schedule()
+
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _schedule(self) -> None:
+        if self._gossip.waiting_bytes >= BATCH_BYTES:
+            self._flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._delay, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for delivery in self._gossip.flush():
+            for key in delivery.peers:
+                if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
+                    self._gossip.not_sent(key, delivery.hashes)
