@@ -31,6 +31,9 @@ MAX_VALIDATORS: Final = 256
 MAX_BLOCK_TRANSACTIONS: Final = 100_000
 """Our bound on decoded lists; max_block_bytes binds far earlier."""
 
+_LONGEST_SHIFT: Final = 53
+"""1 ms doubled 53 times exceeds every integer that a parameter can hold."""
+
 Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -203,8 +206,8 @@ class HeightContext(msgspec.Struct, frozen=True):
 
     def timeout_ms(self, round_: int) -> int:
         """Return min(base · 2^r, cap). Source: Dafny `roundTimeout`, capped."""
-        if round_ >= self.max_timeout_ms.bit_length():  # the cap wins; never build 2^(huge round)
-            return max(self.base_timeout_ms, self.max_timeout_ms) if round_ == 0 else self.max_timeout_ms
+        if round_ >= _LONGEST_SHIFT:  # never build 2^(a huge round)
+            return self.max_timeout_ms
         return min(self.base_timeout_ms << round_, self.max_timeout_ms)
 
 

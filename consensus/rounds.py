@@ -1,0 +1,139 @@
+"""Rounds: entering them, their timers, and proposing in them.
+
+Round 0 begins with the height and its timer with the first sign of work. A later round begins on
+timeout, on a valid proposal for it, or because f+1 senders have reached it; its timer starts only
+once a quorum is there too. So validators that were apart meet again in one round, whatever their
+timers did meanwhile.
+
+Invariants:
+    1. The round never decreases within a height.
+    2. At most one round timer runs, that of the current round.
+    3. Entering any round above 0 sends ROUND_CHANGE for it.
+"""
+
+from __future__ import annotations
+
+from consensus.effects import BuildBlock, FetchCandidate, ScheduleTimeout, Unready
+from consensus.justification import choose, highest_prepared
+from consensus.messages import STEP_PROPOSAL, Proposal, RoundChange
+from consensus.state import State
+from consensus.types import Candidate, header_digest
+from consensus.validation import candidate_fault
+from consensus.voting import cast_proposal, cast_round_change, votes_here
+
+
+def enter_round(state: State, round_: int) -> None:
+    """Move to a higher round and say so. Source: Dafny `UponRoundTimeout`, `UponRoundChange`."""
+    state.round = round_
+    state.accepted = None
+    state.building_round = None
+    state.built = None
+    if state.certified is None:
+        state.fetching = None
+    if votes_here(state):
+        cast_round_change(state)
+        start_timer_if_quorum_is_here(state)
+
+
+def jump_with_others(state: State) -> None:
+    """Jump to the highest round that f+1 senders have reached. Source: Dafny `UponRoundChange`, second case.
+
+    f+1 senders hold an honest one, so no minority can drive us ahead.
+    """
+    highest = state.log.highest_round_reached_by(state.here.validators.f + 1)
+    if highest > state.round:
+        enter_round(state, highest)
+
+
+def start_timer(state: State) -> None:
+    """Start the current round's timer, once."""
+    if state.timer_round == state.round or not votes_here(state):
+        return
+    state.timer_round = state.round
+    state.emit(ScheduleTimeout(state.here.height, state.round, state.here.timeout_ms(state.round)))
+
+
+def start_timer_if_quorum_is_here(state: State) -> None:
+    """Start the timer of a round above 0 once a quorum, ourselves included, is in it or above.
+
+    Capped timers that start by themselves never meet again after a partition.
+    """
+    if state.round > 0 and state.log.reached(state.round) >= state.here.validators.quorum:
+        start_timer(state)
+
+
+def may_propose(state: State) -> bool:
+    """Tell whether it is our turn in the current round and we have not proposed in it."""
+    here = state.here
+    return (
+        votes_here(state)
+        and not state.decided
+        and here.proposer(state.round) == here.own_index
+        and state.accepted is None
+        and (state.round, STEP_PROPOSAL) not in state.signed
+    )
+
+
+def ask_for_block(state: State) -> None:
+    """Have a block built for the current round, once."""
+    if state.building_round == state.round:
+        return
+    state.building_round = state.round
+    certificate = state.embeddable_certificate()
+    state.emit(BuildBlock(state.here.height, state.round, certificate, required=state.round > 0))
+
+
+def propose_with_justification(state: State) -> Proposal | None:
+    """Propose in a round above 0 as soon as a quorum of round-changes and the block are here.
+
+    Source: Dafny `UponRoundChange`, first case; `isReceivedProposalJustification`.
+    """
+    if state.round == 0 or not may_propose(state):
+        return None
+    round_changes = state.log.round_changes_for(state.round)
+    quorum = state.here.validators.quorum
+    if len(round_changes) < quorum:
+        return None
+    chosen = choose(round_changes, quorum)
+    best = highest_prepared([rc.vote for rc in chosen])
+    if best is not None:
+        return _propose_prepared(state, chosen, best.sender)
+    if state.built is None:
+        ask_for_block(state)
+        return None
+    return cast_proposal(state, state.built, tuple(rc.vote for rc in chosen), None)
+
+
+def _propose_prepared(state: State, chosen: tuple[RoundChange, ...], sender: int) -> Proposal | None:
+    prepared = next(rc.prepared for rc in chosen if rc.sender == sender)
+    if prepared is None:
+        return None
+    candidate = state.candidates.get(prepared.digest)
+    if candidate is None:
+        holders = [sender, *(seal.index for seal in prepared.prepares)]
+        fetch(state, prepared.digest, holders)
+        return None
+    if _is_wrong(state, candidate):
+        return None
+    return cast_proposal(state, candidate, tuple(rc.vote for rc in chosen), prepared)
+
+
+def _is_wrong(state: State, candidate: Candidate) -> bool:
+    """A quorum prepared it; if we find it invalid, either f+1 are Byzantine or we are broken."""
+    fault = candidate_fault(candidate, state.here, None)
+    if fault is None:
+        return False
+    if not state.told_unready:
+        state.told_unready = True
+        digest = header_digest(candidate.header).hex()
+        state.emit(Unready(state.here.height, f"a quorum prepared {digest}, which is invalid here: {fault}"))
+    return True
+
+
+def fetch(state: State, digest: bytes, holders: list[int]) -> None:
+    """Ask for a candidate, once; RebroadcastDue asks again."""
+    sources = tuple(i for i in dict.fromkeys(holders) if i != state.here.own_index)
+    if state.fetching is not None and state.fetching[0] == digest:
+        return
+    state.fetching = (digest, sources)
+    state.emit(FetchCandidate(state.here.height, digest, sources))
