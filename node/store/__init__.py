@@ -1,0 +1,33 @@
+"""The node's database: blocks, receipts, state, the state tree and its history (docs/state.md)."""
+
+from node.store.blocks import IndexPage, Position
+from node.store.errors import (
+    CommitRefused,
+    HeightAhead,
+    StatePruned,
+    StateUnavailable,
+    StoreCorrupt,
+    StoreError,
+    StoreFailure,
+)
+from node.store.layout import Head
+from node.store.store import BlockCommit, ProvedValue, Store, StoreOptions
+from node.store.values import StateValues
+
+__all__ = [
+    "BlockCommit",
+    "CommitRefused",
+    "Head",
+    "HeightAhead",
+    "IndexPage",
+    "Position",
+    "ProvedValue",
+    "StatePruned",
+    "StateUnavailable",
+    "StateValues",
+    "Store",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFailure",
+    "StoreOptions",
+]

@@ -1,0 +1,78 @@
+"""LevelDB as the store uses it: one owner process, atomic synced batches, our own error type.
+
+LevelDB writes a batch to its log as one record, so after a crash either all of it is there or nothing
+(a torn record fails its checksum and is dropped).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import plyvel
+
+from node.store.errors import StoreFailure
+
+
+class Batch(Protocol):
+    """Puts and deletes that are written together or not at all."""
+
+    def put(self, key: bytes, value: bytes, /) -> None:
+        """Set a key when the batch is written."""
+        ...
+
+    def delete(self, key: bytes, /) -> None:
+        """Delete a key when the batch is written."""
+        ...
+
+
+class Database:
+    """One open LevelDB."""
+
+    def __init__(self, path: str, block_cache_bytes: int, write_buffer_bytes: int, create: bool = True) -> None:
+        try:
+            self._db: Any = plyvel.DB(
+                path,
+                create_if_missing=create,
+                compression=None,
+                bloom_filter_bits=10,
+                lru_cache_size=block_cache_bytes,
+                write_buffer_size=write_buffer_bytes,
+            )
+        except (plyvel.Error, OSError) as error:
+            raise StoreFailure(
+                f"cannot open the database at {path}: {error} (is another process using it?)"
+            ) from error
+        self._get = self._db.get
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a value, or None."""
+        try:
+            value: bytes | None = self._get(key)
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot read from the database: {error}") from error
+        return value
+
+    def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """Return the entries with start ≤ key < stop, in order."""
+        try:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse) as iterator:
+                yield from iterator
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot read from the database: {error}") from error
+
+    def batch(self) -> Batch:
+        """Return an empty batch."""
+        batch: Batch = self._db.write_batch(sync=True)
+        return batch
+
+    def write(self, batch: Any) -> None:
+        """Write a batch and wait until it is on the disk."""
+        try:
+            batch.write()
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot write to the database, nothing was written: {error}") from error
+
+    def close(self) -> None:
+        """Close the database; everything else fails afterwards."""
+        self._db.close()

@@ -1,0 +1,42 @@
+"""What can go wrong in the store, by whose fault it is.
+
+StoreError
+├── StoreFailure        the disk, the file system or LevelDB failed: nothing of the batch is written
+├── StoreCorrupt        what is stored contradicts itself: the node must not go on with it
+├── CommitRefused       our own code committed out of order, or what does not fit the head
+└── StateUnavailable    the caller asked for a state that is not here
+    ├── StatePruned     … no longer
+    └── HeightAhead     … not yet
+"""
+
+
+class StoreError(Exception):
+    """Base of everything that the store raises."""
+
+
+class StoreFailure(StoreError):
+    """The database could not be opened, read or written."""
+
+
+class StoreCorrupt(StoreError):
+    """Stored data contradict each other."""
+
+
+class CommitRefused(StoreError):
+    """A block does not follow the head, or contradicts a stored block."""
+
+
+class StateUnavailable(StoreError):
+    """The state after a height cannot be had here."""
+
+    def __init__(self, height: int, message: str) -> None:
+        super().__init__(message)
+        self.height = height
+
+
+class StatePruned(StateUnavailable):
+    """The height lies before the kept history."""
+
+
+class HeightAhead(StateUnavailable):
+    """The height has not been decided, as far as this node knows."""

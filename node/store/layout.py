@@ -1,0 +1,100 @@
+"""Keys and records of the database (docs/state.md lists them).
+
+A key is one letter and fixed-width big-endian numbers or hashes, so that ranges scan in order:
+
+    m name                    meta data: format, genesis, bucket_count, head, history_floor
+    h height                  the Head after that height
+    d digest                  height of a block
+    b height / c / r          block, certificate, receipts (one list)
+    x transaction id          height and index
+    i kind NUL name NUL height    indexes of the transactions of an account, brand, …
+    s key hash                a state value: length of the key, key, value
+    p page id                 a split page of the tree
+    g slice                   bucket roots of one slice of the tree, as of some height
+    l height                  bucket roots changed at a height
+    u byte height             what the state and the tree were before a height, by first byte of the key hash
+    t height                  the same for the two topmost levels of the tree
+
+Invariant: everything the store writes for a height is in one batch.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from node.store.errors import StoreCorrupt
+from vm.primitives.codec import CodecError, TypedDecoder
+
+FORMAT = b"entente-store/1"
+
+FORMAT_KEY = b"mformat"
+GENESIS_KEY = b"mgenesis"
+BUCKET_COUNT_KEY = b"mbucket_count"
+HEAD_KEY = b"mhead"
+HISTORY_FLOOR_KEY = b"mhistory_floor"
+
+HEAD = b"h"
+DIGEST = b"d"
+BLOCK = b"b"
+CERTIFICATE = b"c"
+RECEIPTS = b"r"
+TRANSACTION = b"x"
+INDEX = b"i"
+STATE = b"s"
+SPLIT_PAGE = b"p"
+ROOT_SLICE = b"g"
+ROOT_CHANGES = b"l"
+SHARD_UNDO = b"u"
+TOP_UNDO = b"t"
+
+T = TypeVar("T")
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """A decided height and what it led to; height 0 is genesis, its digest that of the genesis bytes."""
+
+    height: int
+    digest: bytes
+    state_root: bytes
+    receipts_root: bytes
+
+
+def number(value: int) -> bytes:
+    """Return a height or index as 8 bytes, so that bytes sort as numbers do."""
+    return value.to_bytes(8, "big")
+
+
+def at_height(letter: bytes, height: int) -> bytes:
+    """Return the key of a record that exists once per height."""
+    return letter + number(height)
+
+
+def index_key(kind: str, name: str, height: int) -> bytes:
+    """Return the key of one index record."""
+    return INDEX + kind.encode() + b"\0" + name.encode() + b"\0" + number(height)
+
+
+def state_record(key: str, value: bytes) -> bytes:
+    """Return the record of a state value; it names its key, as the database knows hashes only."""
+    raw = key.encode()
+    return len(raw).to_bytes(4, "big") + raw + value
+
+
+def split_record(record: bytes) -> tuple[bytes, bytes]:
+    """Return the key (UTF-8) and the value of a state record."""
+    end = 4 + int.from_bytes(record[:4], "big")
+    return record[4:end], record[end:]
+
+
+def read(decoder: TypedDecoder[T], data: bytes, what: str) -> T:
+    """Decode a stored record.
+
+    Raises:
+        StoreCorrupt: it is not what the store writes.
+    """
+    try:
+        return decoder.decode(data)
+    except CodecError as error:
+        raise StoreCorrupt(f"the stored {what} cannot be read: {error}") from error

@@ -1,0 +1,94 @@
+"""The pages of the state tree: derived from the state values, cached, split ones stored.
+
+State values lie in the database in the order of their key hashes, so the keys below a prefix are one range.
+A leaf page is derived from that range when it is first needed (some 3 µs per key), then lives in the cache;
+it is never stored, as writing a 1 KiB page for each changed key would cost more than everything else in a
+commit (docs/state.md has the measurement). Split pages, which exist where more keys share a prefix than
+a page may hold, are stored: they save reading all the keys below.
+
+Invariants:
+    1. At each block's end a page shows the values at the head: `applied` replaces what a block changed.
+    2. A derived bucket page has the hash that the tree holds for the bucket, else the data are corrupt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256 as _sha256
+
+from node.store.cache import GenerationalCache
+from node.store.database import Batch, Database
+from node.store.errors import StoreCorrupt
+from node.store.layout import SPLIT_PAGE, STATE, split_record
+from vm.state_pages import PageId, is_split, leaf_page, page_hash
+from vm.state_proof import leaf_hash
+from vm.state_tree import TreeUpdate
+
+_PAGE_BYTES = 180
+"""What a cached page costs beside its bytes: name, bytes object, dict slot (sys.getsizeof)."""
+
+
+def _page_size(page: bytes) -> int:
+    return _PAGE_BYTES + len(page)
+
+
+class PageStore:
+    """A PageSource over the state values in the database."""
+
+    def __init__(self, database: Database, cache_bytes: int) -> None:
+        self._database = database
+        self._cache: GenerationalCache[PageId, bytes] = GenerationalCache(cache_bytes, _page_size)
+        self._bucket_root: Callable[[PageId], bytes | None] = lambda _: None
+
+    def check_against(self, bucket_root: Callable[[PageId], bytes | None]) -> None:
+        """Compare derived bucket pages with these roots from now on (None: not a bucket)."""
+        self._bucket_root = bucket_root
+
+    def get(self, page_id: PageId, /) -> bytes:
+        """Return a page, b"" if it has no keys."""
+        page = self._cache.get(page_id)
+        if page is None:
+            page = self._load(page_id)
+            self._cache.put(page_id, page)
+        return page
+
+    def _load(self, page_id: PageId) -> bytes:
+        page = self._database.get(SPLIT_PAGE + page_id.encode())
+        if page is None:
+            page = self.derive(page_id)
+        expected = self._bucket_root(page_id)
+        if expected is not None and page_hash(page) != expected:
+            raise StoreCorrupt(f"the state values of bucket {page_id} do not have the bucket's root")
+        return page
+
+    def derive(self, page_id: PageId) -> bytes:
+        """Return the leaf page of the stored values below a prefix, however many they are."""
+        entries = []
+        for name, record in self._database.scan(*hash_range(page_id)):
+            key, value = split_record(record)
+            entries.append((name[len(STATE) :], leaf_hash(key, _sha256(value).digest())))
+        return leaf_page(entries, len(page_id))
+
+    def write(self, batch: Batch, update: TreeUpdate) -> None:
+        """Put the changed split pages into a batch."""
+        for page_id in update.unsplit:
+            batch.delete(SPLIT_PAGE + page_id.encode())
+        for page_id, page in update.pages.items():
+            if is_split(page):
+                batch.put(SPLIT_PAGE + page_id.encode(), page)
+
+    def applied(self, update: TreeUpdate) -> None:
+        """Take over changes that have been written."""
+        put = self._cache.put
+        for page_id, page in update.pages.items():
+            put(page_id, page)
+
+
+def hash_range(prefix: str) -> tuple[bytes, bytes]:
+    """Return where the state values begin and end whose key hash has this hex prefix."""
+    start = bytes.fromhex(prefix if len(prefix) % 2 == 0 else prefix + "0")
+    after = int(prefix, 16) + 1 if prefix else 1
+    if after == 16 ** len(prefix):
+        return STATE + start, bytes([STATE[0] + 1])
+    stop = f"{after:0{len(prefix)}x}"
+    return STATE + start, STATE + bytes.fromhex(stop if len(stop) % 2 == 0 else stop + "0")

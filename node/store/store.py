@@ -1,0 +1,420 @@
+"""The store: everything a node must still know after a crash, in one LevelDB.
+
+One process owns it and calls it from one thread. `commit_block` writes everything that a block leads to in
+one synced batch: the block, its certificate, receipts and indexes, state values, tree, history and the
+head. So at any moment the database shows the state after some block, whole.
+
+Invariants:
+    1. Heights are committed one after the other; a height that is there is never replaced.
+    2. The head's state root is the root of the tree, which is checked at each start.
+    3. Nothing in memory changes before the batch is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from node.store.blocks import BlockRecords, IndexEntries, IndexPage, Position
+from node.store.bucket_roots import BucketRootLog
+from node.store.database import Database
+from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
+from node.store.history import StateHistory
+from node.store.layout import (
+    BUCKET_COUNT_KEY,
+    CERTIFICATE,
+    FORMAT,
+    FORMAT_KEY,
+    GENESIS_KEY,
+    HEAD_KEY,
+    Head,
+    at_height,
+    number,
+    read,
+    split_record,
+)
+from node.store.pages import PageStore
+from node.store.values import StateValues
+from vm.primitives.codec import TypedDecoder, encode
+from vm.primitives.hashing import ZERO_HASH, sha256
+from vm.state_proof import FANOUT, StateProof, verify_state_proof
+from vm.state_tree import MAX_DEPTH, StateTree, TreeUpdate
+
+MEBIBYTE = 1 << 20
+_head_decoder = TypedDecoder(Head)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How much the store may keep.
+
+    Attributes:
+        state_history_blocks: heights below the head whose state can be asked for; None keeps all.
+        page_cache_bytes: pages of the state tree; 64 MiB hold some 600,000 keys.
+        value_cache_bytes: state values, decoded.
+        block_cache_bytes: LevelDB's cache of its own blocks.
+        write_buffer_bytes: LevelDB's memory table; replayed at a start.
+    """
+
+    state_history_blocks: int | None = 1_000
+    page_cache_bytes: int = 128 * MEBIBYTE
+    value_cache_bytes: int = 128 * MEBIBYTE
+    block_cache_bytes: int = 64 * MEBIBYTE
+    write_buffer_bytes: int = 16 * MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCommit:
+    """All that a decided block leads to.
+
+    Attributes:
+        height: the head's height + 1.
+        digest: of the header.
+        block: canonical bytes.
+        certificate: canonical bytes.
+        state_root: the root that the certificate seals; `update` must lead to it.
+        receipts_root: the root that the certificate seals.
+        receipts: canonical bytes in order, the system receipt last.
+        transaction_ids: 32 bytes each, in order.
+        update: from `store.tree.update(changes)`.
+        changes: canonical value bytes by key, None for a deleted key.
+        index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
+    """
+
+    height: int
+    digest: bytes
+    block: bytes
+    certificate: bytes
+    state_root: bytes
+    receipts_root: bytes
+    receipts: Sequence[bytes]
+    transaction_ids: Sequence[bytes]
+    update: TreeUpdate
+    changes: Mapping[str, bytes | None]
+    index_entries: IndexEntries = field(default_factory=dict)
+
+
+class ProvedValue(msgspec.Struct, frozen=True):
+    """A value, or None, after `height`, with its proof under `state_root`."""
+
+    height: int
+    state_root: bytes
+    value: bytes | None
+    proof: StateProof
+
+
+class Store:
+    """The open database; use `Store.open`."""
+
+    def __init__(self, database: Database, options: StoreOptions) -> None:
+        self._database = database
+        self._options = options
+        self._blocks = BlockRecords(database)
+        self._values = StateValues(database, options.value_cache_bytes)
+        self._pages = PageStore(database, options.page_cache_bytes)
+        self._state: _OpenState | None = None
+        if database.get(FORMAT_KEY) is not None:
+            self._load()
+
+    @classmethod
+    def open(cls, path: Path | str, options: StoreOptions | None = None) -> Store:
+        """Open the store at `path`, or create it empty; it must be initialised before anything else.
+
+        Raises:
+            StoreFailure: the database cannot be opened.
+            StoreCorrupt: what it holds contradicts itself.
+        """
+        options = options or StoreOptions()
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        database = Database(str(path), options.block_cache_bytes, options.write_buffer_bytes)
+        try:
+            return cls(database, options)
+        except StoreError:
+            database.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    # -- genesis ----------------------------------------------------------------------------------
+
+    @property
+    def is_initialised(self) -> bool:
+        """Tell whether there is a genesis."""
+        return self._state is not None
+
+    def initialise(self, genesis_bytes: bytes, changes: Mapping[str, bytes], bucket_count: int) -> Head:
+        """Write the genesis state as height 0, whose digest is SHA-256(genesis_bytes).
+
+        Args:
+            genesis_bytes: the canonical genesis document.
+            changes: canonical value bytes by key.
+            bucket_count: the genesis parameter, a power of 16.
+
+        Raises:
+            CommitRefused: the store has a genesis already.
+        """
+        if self._state is not None:
+            raise CommitRefused("the store has a genesis already")
+        depth = depth_of(bucket_count)
+        tree = StateTree(depth, {})
+        update = tree.update(changes)
+        tree.apply(update)
+        head = Head(0, sha256(genesis_bytes), update.root, ZERO_HASH)
+        batch = self._database.batch()
+        batch.put(FORMAT_KEY, FORMAT)
+        batch.put(GENESIS_KEY, genesis_bytes)
+        batch.put(BUCKET_COUNT_KEY, number(bucket_count))
+        self._values.write(batch, changes, update.key_hashes)
+        self._pages.write(batch, update)
+        BucketRootLog(self._database, bucket_count).write_all(batch, bytes(tree.bucket_roots))
+        self._blocks.write_head(batch, head)
+        batch.put(HEAD_KEY, encode(head))
+        self._database.write(batch)
+        self._load()
+        return head
+
+    def _load(self) -> None:
+        database = self._database
+        stored_format = database.get(FORMAT_KEY)
+        if stored_format != FORMAT:
+            raise StoreCorrupt(f"the database has the format {stored_format!r}, not {FORMAT!r}")
+        genesis, count, head_record = map(database.get, (GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY))
+        if genesis is None or count is None or head_record is None:
+            raise StoreCorrupt("the database has no genesis, bucket count or head")
+        head = read(_head_decoder, head_record, "head")
+        bucket_count = int.from_bytes(count, "big")
+        roots = BucketRootLog(database, bucket_count)
+        tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
+        if tree.root != head.state_root:
+            raise StoreCorrupt(
+                f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"
+                f" at height {head.height}: restore a backup or fetch the state again"
+            )
+        self._pages.check_against(
+            lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
+        )
+        history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
+        self._state = _OpenState(genesis, bucket_count, tree, roots, history, head)
+
+    @property
+    def _open(self) -> _OpenState:
+        if self._state is None:
+            raise CommitRefused("the store has no genesis yet")
+        return self._state
+
+    @property
+    def genesis_bytes(self) -> bytes:
+        """The canonical genesis document."""
+        return self._open.genesis
+
+    @property
+    def bucket_count(self) -> int:
+        """Buckets of the state tree."""
+        return self._open.bucket_count
+
+    # -- the head and its state -------------------------------------------------------------------
+
+    @property
+    def head(self) -> Head:
+        """The last committed height."""
+        return self._open.head
+
+    @property
+    def tree(self) -> StateTree:
+        """The state tree at the head; only the store applies updates."""
+        return self._open.tree
+
+    @property
+    def reader(self) -> StateValues:
+        """The state at the head, decoded: a vm.state_view.StateReader."""
+        return self._values
+
+    def commit_block(self, commit: BlockCommit) -> bool:
+        """Write a block in one synced batch; return False if it was there already.
+
+        Raises:
+            CommitRefused: the height is not the next one, another block is there, or the update does not
+                lead from the head to the block's state root.
+            StoreFailure: the batch could not be written; nothing has changed.
+        """
+        state = self._open
+        if not self._is_next(commit, state):
+            return False
+        update, height = commit.update, commit.height
+        head = Head(height, commit.digest, commit.state_root, commit.receipts_root)
+        batch = self._database.batch()
+        self._blocks.write(batch, head, commit.block, commit.certificate, commit.receipts)
+        self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
+        self._values.write(batch, commit.changes, update.key_hashes)
+        self._pages.write(batch, update)
+        state.roots.write(batch, height, update, state.tree.bucket_roots)
+        floor = state.history.write(batch, height, update)
+        batch.put(HEAD_KEY, encode(head))
+        self._database.write(batch)
+        state.tree.apply(update)
+        state.roots.applied(height, update)
+        state.history.floor = floor
+        self._pages.applied(update)
+        self._values.applied(commit.changes)
+        state.head = head
+        return True
+
+    def _is_next(self, commit: BlockCommit, state: _OpenState) -> bool:
+        """Tell whether to write a block (False: it is there); refuse what does not fit the head."""
+        head, height = state.head, commit.height
+        if height <= head.height:
+            known = self._blocks.head(height)
+            if known is not None and known.digest == commit.digest:
+                return False
+            raise CommitRefused(f"another block than {commit.digest.hex()} is committed at height {height}")
+        if height != head.height + 1:
+            raise CommitRefused(f"block {height} does not follow the head {head.height}")
+        update = commit.update
+        if update.base_root != head.state_root:
+            raise CommitRefused(f"the update of block {height} was not made from the head's state")
+        if update.root != commit.state_root:
+            raise CommitRefused(f"block {height} leads to {update.root.hex()}, not to {commit.state_root.hex()}")
+        if commit.changes.keys() != update.key_hashes.keys():
+            raise CommitRefused(f"the update of block {height} is of other changes")
+        return True
+
+    # -- state at a height ------------------------------------------------------------------------
+
+    @property
+    def oldest_state_height(self) -> int:
+        """The lowest height whose state can be asked for."""
+        return self._open.history.floor
+
+    def state_value(self, key: str, height: int | None = None) -> bytes | None:
+        """Return the canonical bytes of a value after `height` (None: the head), None if there is none.
+
+        Raises:
+            StatePruned, HeightAhead: that state is not here.
+        """
+        if self._height(height) == self._open.head.height:
+            return self._values.value(key)
+        record = self._open.history.record(sha256(key.encode()), self._height(height))
+        return None if record is None else split_record(record)[1]
+
+    def state_proof(self, key: str, height: int | None = None) -> ProvedValue:
+        """Return a value after `height` (None: the head) with its proof.
+
+        Raises:
+            StatePruned, HeightAhead: that state is not here.
+            StoreCorrupt: the proof does not lead to the root that was decided.
+        """
+        at = self._height(height)
+        head = self.head_at(at)
+        if head is None:
+            raise StoreCorrupt(f"the head of height {at} is missing")
+        value = self.state_value(key, at)
+        state = self._open
+        proof = state.history.prove(sha256(key.encode()), at)
+        if not verify_state_proof(head.state_root, state.tree.depth, key, value, proof):
+            raise StoreCorrupt(f"the proof of {key} at height {at} does not lead to the state root")
+        return ProvedValue(at, head.state_root, value, proof)
+
+    def _height(self, height: int | None) -> int:
+        state = self._open
+        if height is None:
+            return state.head.height
+        if height > state.head.height:
+            raise HeightAhead(height, f"height {height} is ahead of the head {state.head.height}")
+        if height < state.history.floor:
+            raise StatePruned(
+                height, f"the state of height {height} is pruned; the oldest kept is {state.history.floor}"
+            )
+        return height
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def head_at(self, height: int) -> Head | None:
+        """Return digest and roots of a committed height, None above the head."""
+        return self._blocks.head(height)
+
+    def block_bytes(self, height: int) -> bytes | None:
+        """Return a canonical block, None for height 0 and above the head."""
+        return self._blocks.block(height)
+
+    def height_of_digest(self, digest: bytes) -> int | None:
+        """Return the height of a block (of genesis: 0) by its digest."""
+        return self._blocks.height_of(digest)
+
+    def certificate_bytes(self, height: int) -> bytes | None:
+        """Return the canonical certificate of a height."""
+        return self._blocks.certificate(height)
+
+    def put_certificate(self, height: int, certificate: bytes) -> None:
+        """Replace the certificate of a committed height by a fuller one.
+
+        Raises:
+            CommitRefused: no block is committed at that height.
+        """
+        if not 1 <= height <= self.head.height:
+            raise CommitRefused(f"no block is committed at height {height}")
+        batch = self._database.batch()
+        batch.put(at_height(CERTIFICATE, height), certificate)
+        self._database.write(batch)
+
+    def receipts(self, height: int) -> list[bytes]:
+        """Return the canonical receipts of a height, the system receipt last; none for genesis."""
+        return self._blocks.receipts(height) or []
+
+    def find_transaction(self, transaction_id: bytes) -> Position | None:
+        """Return height and index of a transaction."""
+        return self._blocks.find(transaction_id)
+
+    def contains_transaction(self, transaction_id: bytes) -> bool:
+        """Tell whether a transaction is in the chain."""
+        return self._blocks.find(transaction_id) is not None
+
+    def transactions_of(
+        self,
+        kind: str,
+        name: str,
+        from_height: int = 0,
+        to_height: int | None = None,
+        after: Position | None = None,
+        limit: int = 100,
+    ) -> IndexPage:
+        """Return positions of transactions in ascending order.
+
+        Args:
+            kind: as in the committed index_entries: account, brand, call, …
+            name: the address, slug, call, …
+            from_height: the first height.
+            to_height: the last height; the head without.
+            after: where the last page ended (`IndexPage.next`).
+            limit: positions at most, 1 or more.
+        """
+        to_height = self.head.height if to_height is None else min(to_height, self.head.height)
+        return self._blocks.positions(kind, name, from_height, to_height, after, limit)
+
+
+@dataclass(slots=True)
+class _OpenState:
+    """What exists once there is a genesis."""
+
+    genesis: bytes
+    bucket_count: int
+    tree: StateTree
+    roots: BucketRootLog
+    history: StateHistory
+    head: Head
+
+
+def depth_of(bucket_count: int) -> int:
+    """Return log16 of a bucket count.
+
+    Raises:
+        CommitRefused: it is not a power of 16 that the tree supports.
+    """
+    for depth in range(1, MAX_DEPTH + 1):
+        if FANOUT**depth == bucket_count:
+            return depth
+    raise CommitRefused(f"{bucket_count} buckets: not a power of {FANOUT} up to {FANOUT**MAX_DEPTH}")

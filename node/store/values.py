@@ -1,0 +1,113 @@
+"""State values at the head: the reader for execution, and their records in the database.
+
+The cache holds, by key, the canonical bytes and, once somebody has asked for it, the decoded object. A
+commit puts bytes only: what execution reads is always decoded from the very bytes that the state root
+commits to, so a node that has just restarted and one that has run for months read the same.
+
+Invariants:
+    1. An entry shows the value at the head: commits replace the entries of all changed keys.
+    2. A decoded object is shared by all readers, who must not change it (frozen structs, tuples, int, …).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256 as _sha256
+from typing import Any, TypeVar
+
+import msgspec
+
+from node.store.cache import GenerationalCache
+from node.store.database import Batch, Database
+from node.store.errors import StoreCorrupt
+from node.store.layout import STATE, split_record, state_record
+
+T = TypeVar("T")
+
+_Entry = tuple[Any, Any, bytes | None]
+"""The type that the object was decoded as (None: not yet), the object, the value (None: absent)."""
+
+_ENTRY_BYTES = 400
+"""What an entry costs beside its value: key, tuple, dict slot, a small object (sys.getsizeof)."""
+
+
+def _entry_size(entry: _Entry) -> int:
+    return _ENTRY_BYTES + 2 * len(entry[2] or b"")
+
+
+class StateValues:
+    """The values at the head; satisfies vm.state_view.StateReader."""
+
+    def __init__(self, database: Database, cache_bytes: int) -> None:
+        self._database = database
+        self._cache: GenerationalCache[str, _Entry] = GenerationalCache(cache_bytes, _entry_size)
+        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the value of `key` decoded as `type_`, None if there is none.
+
+        Passing the same type object each time keeps the decoded object (a generic alias such as
+        tuple[str, ...] should be a module constant).
+
+        Raises:
+            StoreCorrupt: the value is not of this type.
+        """
+        entry = self._cache.young.get(key)
+        if entry is not None and entry[0] is type_:
+            found: T = entry[1]
+            return found
+        return self._decode(key, type_)
+
+    def _decode(self, key: str, type_: type[T]) -> T | None:
+        value = self.value(key)
+        if value is None:
+            return None
+        entry = self._cache.get(key)
+        if entry is not None and entry[0] is type_:
+            found: T = entry[1]
+            return found
+        decoder = self._decoders.get(type_)
+        if decoder is None:
+            decoder = self._decoders[type_] = msgspec.msgpack.Decoder(type_)
+        try:
+            decoded: T = decoder.decode(value)
+        except msgspec.MsgspecError as error:
+            raise StoreCorrupt(f"the state value {key} is not a {type_}: {error}") from error
+        self._cache.put(key, (type_, decoded, value))
+        return decoded
+
+    def value(self, key: str, key_hash: bytes | None = None) -> bytes | None:
+        """Return the canonical bytes of a value, None if there is none."""
+        entry = self._cache.get(key)
+        if entry is not None:
+            return entry[2]
+        record = self.record(key_hash or _sha256(key.encode()).digest())
+        value = None if record is None else split_record(record)[1]
+        self._cache.put(key, (None, None, value))
+        return value
+
+    def record(self, key_hash: bytes) -> bytes | None:
+        """Return the stored record (key and value) of a key hash."""
+        return self._database.get(STATE + key_hash)
+
+    def record_at_head(self, key: str, key_hash: bytes) -> bytes | None:
+        """Return the record of a key as `record` does, from the cache where it can."""
+        entry = self._cache.get(key)
+        if entry is None:
+            return self.record(key_hash)
+        return None if entry[2] is None else state_record(key, entry[2])
+
+    def write(self, batch: Batch, changes: Mapping[str, bytes | None], key_hashes: Mapping[str, bytes]) -> None:
+        """Put the changed values into a batch."""
+        put, delete = batch.put, batch.delete
+        for key, value in changes.items():
+            if value is None:
+                delete(STATE + key_hashes[key])
+            else:
+                put(STATE + key_hashes[key], state_record(key, value))
+
+    def applied(self, changes: Mapping[str, bytes | None]) -> None:
+        """Take over changes that have been written."""
+        put = self._cache.put
+        for key, value in changes.items():
+            put(key, (None, None, value))
