@@ -12,7 +12,8 @@ Invariants:
     1. A height is asked from at most one peer at a time, a peer is asked for one range at a time.
     2. Blocks are handed out in order, each height once, and again only after `rejected`.
     3. At most `max_ahead` blocks are asked for or kept beyond the head.
-    4. A peer that fails rests for a doubling while; a claim without blocks is not believed twice.
+    4. A peer that fails rests for a doubling while; a claim without blocks
+       is believed no more until it is repeated.
 """
 
 from __future__ import annotations
@@ -96,8 +97,7 @@ class BlockSync:
 
     def peer_at(self, peer: bytes, height: int) -> None:
         """A peer says where it stands."""
-        known = self._peers.setdefault(peer, _PeerState(height))
-        known.height = height
+        self._peers.setdefault(peer, _PeerState(height)).height = height
 
     def peer_gone(self, peer: bytes) -> None:
         """A peer is disconnected; what it was asked for is free again, what it sent stays."""
@@ -148,8 +148,8 @@ class BlockSync:
 
     def next_requests(self, now_ms: int) -> list[RangeRequest]:
         """Return the requests to send now; requests past their deadline count as failed first."""
-        for request in [asked for asked in self._requests.values() if asked.deadline_ms <= now_ms]:
-            self.failed(request.id, now_ms)
+        for overdue in [asked for asked in self._requests.values() if asked.deadline_ms <= now_ms]:
+            self.failed(overdue.id, now_ms)
         new: list[RangeRequest] = []
         while len(self._requests) < self._rules.parallel:
             request = self._next_request(now_ms)

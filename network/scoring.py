@@ -82,10 +82,11 @@ class Scoreboard:
 
     def add(self, key: bytes, offence: Offence, now_ms: int) -> bool:
         """Charge an offence to a key; returns whether the key is banned now."""
-        entry = self._entries.get(key)
-        if entry is None:
-            self._make_room(now_ms)
-            entry = self._entries[key] = _Entry(0, now_ms)
+        entry = self._entries.pop(key, None) or _Entry(0, now_ms)
+        # Put back at the end, the first is whoever has behaved for longest: it makes room.
+        self._entries[key] = entry
+        if len(self._entries) > _MAX_ENTRIES:
+            del self._entries[next(iter(self._entries))]
         self._decay(entry, now_ms)
         entry.millipoints += POINTS[offence] * MILLIPOINTS
         if entry.millipoints >= self._rules.threshold * MILLIPOINTS:
@@ -111,13 +112,3 @@ class Scoreboard:
         elapsed_ms = max(0, now_ms - entry.updated_ms)
         entry.millipoints = max(0, entry.millipoints - elapsed_ms * self._rules.decay_points_per_second)
         entry.updated_ms = max(now_ms, entry.updated_ms)
-
-    def _make_room(self, now_ms: int) -> None:
-        if len(self._entries) < _MAX_ENTRIES:
-            return
-        for key, entry in list(self._entries.items()):
-            self._decay(entry, now_ms)
-            if entry.millipoints == 0 and now_ms >= entry.banned_until_ms:
-                del self._entries[key]
-        if len(self._entries) >= _MAX_ENTRIES:
-            del self._entries[next(iter(self._entries))]
