@@ -1,0 +1,73 @@
+"""`entente`: the root of the command line. Each group of commands is imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from node.cli.output import CliError, user_mistakes
+
+COMMANDS = {
+    "call": ("node.cli.transaction_commands:call", "Sign and send one operation, and print its receipt."),
+    "demo": ("node.demo.command:demo", "Run a loyalty alliance on real shopping data, and show the result."),
+    "genesis": ("node.cli.genesis_commands:genesis", "Make, check and read genesis documents."),
+    "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
+    "node": ("node.cli.node_commands:node", "Set up and run one node."),
+    "testnet": ("node.cli.testnet_commands:testnet", "Run a local alliance: four brands, four validators."),
+    "tx": ("node.cli.transaction_commands:tx", "Send, try out and look up transactions."),
+    "view": ("node.cli.transaction_commands:view", "Ask a contract's view, such as a balance."),
+}
+"""Name → (where the command is, what it is for)."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is run, so that `--help` and errors are quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        try:
+            command: click.Command = getattr(import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            raise CliError(f"`entente {cmd_name}` needs the Python package {error.name}, not installed") from None
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; the user's mistakes become one sentence."""
+        with user_mistakes():
+            return super().invoke(ctx)
+
+
+def _version() -> str:
+    try:
+        return version("entente")
+    except PackageNotFoundError:
+        return "unknown: not installed"
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(_version(), prog_name="entente")
+def main() -> None:
+    """Entente: a permissioned ledger for brand alliances.
+
+    Begin with `entente testnet up`, which runs four brands' validators on this machine, and `entente view identity
+    brands` in another terminal. Every command has --help; most have --json.
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="entente")

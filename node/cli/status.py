@@ -1,0 +1,79 @@
+"""Where a testnet's validators stand: asked from all at once, shown as a table."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from genesis.testnet import TestnetManifest, TestnetValidator
+from node.cli.output import table, utc
+from node.cli.processes import running_pid
+from node.cli.rpc import PROBE_TIMEOUT_S, NodeRefused, NodeUnreachable, call_rpc
+
+ROOT_DIGITS = 12
+
+
+class ValidatorStatus(msgspec.Struct, frozen=True):
+    """One validator as it answers now.
+
+    Attributes:
+        pid: its process, where it runs on this machine.
+        state_root: hex, after the block at `height`; None before the first block.
+        reason: why it is not ready.
+    """
+
+    brand: str
+    rpc: str
+    pid: int | None
+    ready: bool
+    reason: str | None = None
+    height: int | None = None
+    time: int | None = None
+    state_root: str | None = None
+
+
+def network_status(manifest: TestnetManifest) -> list[ValidatorStatus]:
+    """Ask every validator, all at once."""
+    with ThreadPoolExecutor(len(manifest.validators)) as pool:
+        return list(pool.map(_ask, manifest.validators))
+
+
+def status_table(statuses: list[ValidatorStatus]) -> Table:
+    """Return the table that people see."""
+    rows = [
+        [
+            status.brand,
+            status.rpc,
+            str(status.pid or "–"),
+            "–" if status.height is None else f"{status.height:,}",
+            "–" if status.time is None else utc(status.time),
+            (status.state_root or "–")[:ROOT_DIGITS],
+            "yes" if status.ready else f"no: {status.reason}",
+        ]
+        for status in statuses
+    ]
+    return table(["brand", "rpc", "pid", "height", "block time", "state root", "ready"], rows)
+
+
+def _ask(validator: TestnetValidator) -> ValidatorStatus:
+    pid = running_pid(validator)
+    status = ValidatorStatus(validator.brand, validator.rpc, pid, ready=False)
+    try:
+        health = call_rpc(validator.rpc, "node_health", timeout_s=PROBE_TIMEOUT_S)
+        head = call_rpc(validator.rpc, "chain_head", timeout_s=PROBE_TIMEOUT_S)
+    except NodeUnreachable:
+        return msgspec.structs.replace(status, reason="stopped" if pid is None else "does not answer")
+    except NodeRefused as error:
+        return msgspec.structs.replace(status, reason=error.message)
+    certificate: dict[str, Any] = head.get("certificate") or {}
+    return msgspec.structs.replace(
+        status,
+        ready=bool(health["ready"]),
+        reason="; ".join(health["reasons"]) or None,
+        height=head["header"]["height"],
+        time=head["header"]["time"],
+        state_root=certificate.get("state_root"),
+    )
