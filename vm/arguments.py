@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -68,11 +68,22 @@ def text(low: int, high: int) -> Rule:
     words = f"a string of {low} to {high} bytes"
 
     def check(value: Any, field: str) -> Any:
-        if type(value) is not str or not low <= len(value.encode()) <= high:
+        # A lone surrogate cannot come out of canonical bytes, but out of a view's JSON.
+        if type(value) is not str or not low <= len(value.encode(errors="replace")) <= high or not _is_utf8(value):
             refuse(field, words)
         return value
 
     return Rule(check, {"type": "string", "minLength": low, "maxLength": high})
+
+
+def _is_utf8(value: str) -> bool:
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def hex_bytes(length: int) -> Rule:
@@ -121,6 +132,8 @@ def compile_checker(annotation: Any) -> Checker:
         return _bool_checker
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return _record_checker(annotation)
+    if origin in (Union, types.UnionType):
+        return _variant_checker(get_args(annotation))
     raise TypeError(f"{annotation} is not an argument type")
 
 
@@ -155,7 +168,7 @@ def _list_checker(item: Any) -> Checker:
 def _record_checker(record: type[msgspec.Struct]) -> Checker:
     hints = get_type_hints(record, include_extras=True)
     fields = {
-        info.name: (compile_checker(_without_none(hints[info.name])), info.required)
+        info.encode_name: Field(compile_checker(_without_none(hints[info.name])), info.required, info.name)
         for info in msgspec.structs.fields(record)
     }
 
@@ -167,21 +180,47 @@ def _record_checker(record: type[msgspec.Struct]) -> Checker:
     return check
 
 
+def _variant_checker(records: tuple[type[msgspec.Struct], ...]) -> Checker:
+    """Return the checker for one of several structs, told apart by their common tag field."""
+    tag_fields = {record.__struct_config__.tag_field for record in records}
+    if len(tag_fields) != 1 or None in tag_fields:
+        raise TypeError(f"{records}: a union of structs needs one tag field")
+    (tag_field,) = tag_fields
+    checkers = {record.__struct_config__.tag: _record_checker(record) for record in records}
+    words = "one of " + ", ".join(str(tag) for tag in checkers)
+
+    def check(value: Any, field: str) -> Any:
+        if type(value) is not dict:
+            refuse(field, "an object")
+        tag = value.get(tag_field)
+        if type(tag) is not str or tag not in checkers:
+            refuse(f"{field}.{tag_field}", words)
+        return checkers[tag]({name: item for name, item in value.items() if name != tag_field}, field)
+
+    return check
+
+
 def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in (Union, types.UnionType):
-        members = [member for member in get_args(annotation) if member not in (type(None), msgspec.UnsetType)]
-        if len(members) != 1:
-            raise TypeError(f"{annotation}: a union may only add None")
-        return members[0]
-    return annotation
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    members = tuple([member for member in get_args(annotation) if member not in (type(None), msgspec.UnsetType)])
+    return members[0] if len(members) == 1 else Union[members]  # noqa: UP007 (members are values here)
 
 
-Fields = Mapping[str, tuple[Checker, bool]]
-"""Argument name → (checker, required)."""
+class Field(NamedTuple):
+    """One argument: how it is checked, whether it must be there, and the Python name it is passed under."""
+
+    check: Checker
+    required: bool
+    parameter: str
+
+
+Fields = Mapping[str, Field]
+"""Public argument name → field, in the signature's order."""
 
 
 def bind(fields: Fields, args: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Check a map of arguments against the fields; return what to pass on.
+    """Check a map of arguments against the fields; return what to pass on, by parameter name.
 
     Raises:
         Refused: INVALID_ARGS, for the first unknown argument in the caller's (bytewise) order, then for
@@ -191,15 +230,15 @@ def bind(fields: Fields, args: Mapping[str, Any], prefix: str = "") -> dict[str,
         if name not in fields:
             refuse(prefix + name, "no such argument")
     bound = {}
-    for name, (check, required) in fields.items():
+    for name, (check, required, parameter) in fields.items():
         if name in args:
-            bound[name] = check(args[name], prefix + name)
+            bound[parameter] = check(args[name], prefix + name)
         elif required:
             refuse(prefix + name, "a value")
     return bound
 
 
-def signature_fields(function: Callable[..., Any], skip: int) -> dict[str, tuple[Checker, bool]]:
+def signature_fields(function: Callable[..., Any], skip: int) -> dict[str, Field]:
     """Compile the checkers of a function's parameters, leaving out the first `skip` (self, ctx).
 
     A trailing underscore is dropped from a parameter's public name: `from_` is `from`.
@@ -209,5 +248,6 @@ def signature_fields(function: Callable[..., Any], skip: int) -> dict[str, tuple
     fields = {}
     for parameter in parameters:
         checker = compile_checker(_without_none(hints[parameter.name]))
-        fields[parameter.name.removesuffix("_")] = (checker, parameter.default is parameter.empty)
+        required = parameter.default is parameter.empty
+        fields[parameter.name.removesuffix("_")] = Field(checker, required, parameter.name)
     return fields

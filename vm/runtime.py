@@ -34,21 +34,10 @@ class BoundMethod:
         self.function = function
         self._function: Callable[..., Any] = getattr(contract, function.__name__)
         self._fields = signature_fields(function, skip=2)
-        self._renamed()
-
-    def _renamed(self) -> None:
-        reserved = {name for name in self._fields if f"{name}_" in self.function.__annotations__}
-        if reserved:
-            inner = self._function
-
-            def adapted(ctx: Context, **kwargs: Any) -> Any:
-                return inner(ctx, **{f"{k}_" if k in reserved else k: v for k, v in kwargs.items()})
-
-            self._function = adapted
 
     @property
     def fields(self) -> Fields:
-        """Argument name → (checker, required)."""
+        """Public argument name → field, in the signature's order."""
         return self._fields
 
     def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:

@@ -1,0 +1,171 @@
+"""A small chain in memory for contract tests: blocks go through `vm.block_execution`, the state is a dict.
+
+Values pass through canonical bytes between blocks, so a value that would not survive storage is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from contracts_py.registry import contracts
+from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes
+from vm.contract_api import Context
+from vm.genesis_state import genesis_changes
+from vm.params import Params
+from vm.primitives.address import address_of_key
+from vm.primitives.codec import TypedDecoder
+from vm.primitives.hashing import sha256
+from vm.receipt import Receipt
+from vm.runtime import Runtime
+from vm.state_view import BlockOverlay
+from vm.transaction import Body, Transaction
+
+CHAIN = "test-0000000000000000"
+START = 1_700_000_000_000
+"""14 November 2023, 22:13:20 UTC."""
+
+T = TypeVar("T")
+Op = tuple[str, dict[str, Any]]
+
+
+def key_of(name: str) -> bytes:
+    """Return the made-up public key of a person."""
+    return sha256(name.encode())
+
+
+def account_of(name: str) -> str:
+    """Return the address that a person's key holds."""
+    return address_of_key(key_of(name))
+
+
+class MemoryState:
+    """A committed state as canonical bytes; decoded objects are kept as a node's cache would."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self._objects: dict[str, Any] = {}
+        self._decoders: dict[Any, TypedDecoder[Any]] = {}
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the decoded value at `key`."""
+        if key in self._objects:
+            found: T = self._objects[key]
+            return found
+        data = self.values.get(key)
+        if data is None:
+            return None
+        if type_ not in self._decoders:
+            self._decoders[type_] = TypedDecoder(type_)
+        value: T = self._decoders[type_].decode(data)
+        self._objects[key] = value
+        return value
+
+    def write(self, changes: Changes) -> None:
+        """Take over a block's changes, as bytes."""
+        for key, change in changes.items():
+            self._objects.pop(key, None)
+            if change is None:
+                self.values.pop(key, None)
+            else:
+                self.values[key] = change[1]
+
+
+class Chain:
+    """A chain of one process: call `send`, look with `view`."""
+
+    def __init__(self, ops: Sequence[Op] = (), params: Params | None = None) -> None:
+        listed, identity = contracts()
+        self.runtime = Runtime(listed, authority=identity)
+        self.params = params or Params()
+        self.state = MemoryState()
+        self.height = 0
+        self.time = START
+        self._nonce = 0
+        self.state.write(genesis_changes(self.runtime, CHAIN, START, self.params, [], [], ops))
+
+    def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
+        """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""
+        self._nonce += 1
+        body = Body(CHAIN, sender, self._nonce, self.time + 1, list(ops))
+        tx_id = sha256(b"%d" % self._nonce)
+        keys = sorted(key_of(name) for name in signers)
+        return Transaction(b"", b"", body, [(key, bytes(64)) for key in keys], tx_id, tx_id)
+
+    def block(self, transactions: Sequence[Transaction], after_ms: int = 200) -> BlockResult:
+        """Execute and commit one block."""
+        self.height += 1
+        parent_time, self.time = self.time, self.time + after_ms
+        context = BlockContext(CHAIN, self.height, self.time, parent_time)
+        execution = BlockExecution(self.runtime, self.state, context, transactions)
+        execution.run(len(transactions))
+        result = execution.result()
+        self.state.write(result.changes)
+        return result
+
+    def send_ops(self, sender: str, ops: Sequence[Op], signers: Sequence[str] | None = None) -> Receipt:
+        """Execute several operations of one person in a block of their own."""
+        return self.block([self.transaction(account_of(sender), ops, signers or [sender])]).receipts[0]
+
+    def send(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> Any:
+        """Execute one operation that must succeed; return its result. `from_` stands for `from`."""
+        receipt = self.send_ops(sender, [(call, _public(args))], signers)
+        assert receipt.status == "ok", receipt.error
+        return receipt.results[0]
+
+    def refused(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> str:
+        """Execute one operation that must be refused; return the code."""
+        receipt = self.send_ops(sender, [(call, _public(args))], signers)
+        assert receipt.status == "failed", receipt.results
+        assert receipt.error
+        return receipt.error.code
+
+    def context(self) -> Context:
+        """Return a context for views at the head."""
+        overlay = BlockOverlay(self.state)
+        return Context(overlay, CHAIN, self.height, self.time, 10**9, read_only=True)
+
+    def view(self, name: str, **args: Any) -> Any:
+        """Answer a view at the head."""
+        return self.runtime.invoke_view(self.context(), name, _public(args))
+
+
+def _public(args: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removesuffix("_"): value for name, value in args.items()}
+
+
+def program_args(program: str, brand: str, **changes: Any) -> dict[str, Any]:
+    """Return the arguments of create_program, with some changed."""
+    return {
+        "program": program,
+        "brand": brand,
+        "name": f"{program} points",
+        "symbol": "PTS",
+        "decimals": 0,
+        "transfer": "free",
+        "expiry": {"kind": "none"},
+        "transfer_burn_bps": 0,
+        "notice_ms": 0,
+        "price": {"currency": "EUR", "num": 1, "den": 1},
+        **changes,
+    }
+
+
+def brand_ops(brand: str, offsets: Sequence[dict[str, int]] = ()) -> list[Op]:
+    """Return genesis operations for a brand whose roles are held by persons named `<brand>-<role>`."""
+    ops: list[Op] = [
+        (
+            "identity.register_brand",
+            {
+                "brand": brand,
+                "name": brand.title(),
+                "admins": [account_of(f"{brand}-admin")],
+                "offsets": [*offsets],
+            },
+        )
+    ]
+    for role in ("issuer", "cashier", "compliance"):
+        ops.append(
+            ("identity.grant_role", {"brand": brand, "role": role, "account": account_of(f"{brand}-{role}")})
+        )
+    return ops
