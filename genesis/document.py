@@ -19,7 +19,6 @@ import msgspec
 
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import PROTOCOL_VERSION
-from vm.block_execution import Changes
 from vm.chain_records import ValidatorEntry
 from vm.genesis_state import genesis_changes
 from vm.params import Params
@@ -118,7 +117,7 @@ class Genesis:
         entries = [ValidatorEntry(bytes.fromhex(v.public_key), v.brand) for v in self.document.validators]
         return tuple(sorted(entries, key=lambda entry: entry.public_key))
 
-    def state_changes(self, runtime: Runtime) -> Changes:
+    def state_changes(self, runtime: Runtime) -> dict[str, bytes]:
         """Execute the operations; return the state at height 0.
 
         Raises:

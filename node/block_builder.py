@@ -7,9 +7,10 @@ side. Its basis is what transactions have cost lately, for each operation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from consensus.types import Candidate, Certificate, Header, HeightContext, certificate_hash
+from node.clock import BlockClock
 from node.ledger import Ledger
 from node.mempool import Mempool
 from vm.metering import BYTES_PER_UNIT, SIGNATURE, TRANSACTION
@@ -81,7 +82,7 @@ class BlockBuilder:
             chain=context.chain,
             version=context.version,
             height=context.height,
-            time=max(time, context.parent_time + 1),
+            time=time,
             parent=context.parent_digest,
             parent_state_root=context.parent_roots.state_root,
             parent_commit=certificate_hash(parent_certificate),
@@ -92,3 +93,26 @@ class BlockBuilder:
             next_validators_hash=context.next_validators.hash,
         )
         return Candidate(header, parent_certificate, hashes)
+
+
+class Proposer:
+    """Makes this validator's proposals: the builder, the clock, and whether an empty block is wanted."""
+
+    def __init__(self, builder: BlockBuilder, clock: BlockClock, heartbeat_due: Callable[[], bool]) -> None:
+        self._builder = builder
+        self._clock = clock
+        self._heartbeat_due = heartbeat_due
+
+    def has_work(self) -> bool:
+        """Tell whether a block built now would hold a transaction."""
+        return self._builder.has_work(self._clock.now_ms())
+
+    def propose(
+        self, context: HeightContext, parent_certificate: Certificate | None, required: bool
+    ) -> tuple[Candidate, list[Transaction]] | None:
+        """Return a candidate and its transactions, or None where there is nothing to propose."""
+        time = max(self._clock.now_ms(), context.parent_time + 1)
+        transactions = self._builder.select(time)
+        if not transactions and not required and not self._heartbeat_due():
+            return None
+        return self._builder.build(context, parent_certificate, time, transactions), transactions

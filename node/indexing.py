@@ -17,6 +17,9 @@ ACCOUNT = "account"
 BRAND = "brand"
 CALL = "call"
 
+MAX_CALL_NAME = 64
+"""A call that nobody knows fails, but is in the chain: its name is cut to this length."""
+
 _ADDRESS_START = PREFIX + "1"
 _BRAND_FIELDS = ("brand", "at_brand")
 
@@ -30,7 +33,8 @@ def index_entries(transactions: Sequence[Transaction], receipts: Sequence[Receip
     for index, tx in enumerate(transactions):
         names = {(ACCOUNT, tx.body.sender): None}
         for call, _ in tx.body.ops:
-            names[CALL, call[:64]] = None
+            if "\0" not in call:  # the store's separator; no call of ours has it
+                names[CALL, call[:MAX_CALL_NAME]] = None
         for event in receipts[index].events:
             for field, value in event.data.items():
                 if type(value) is not str:

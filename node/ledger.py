@@ -78,8 +78,7 @@ class Execution:
     def finish(self) -> Executed:
         """Commit the changes to the state tree (in memory) and return the outcome."""
         result = self._execution.result()
-        changes = {key: None if change is None else change[1] for key, change in result.changes.items()}
-        update = self._ledger.store.tree.update(changes)
+        update = self._ledger.store.tree.update(result.changes)
         roots = Roots(update.root, result.receipts_root)
         return Executed(self._candidate, self._transactions, result, update, roots)
 

@@ -174,7 +174,7 @@ def _refuse_unless_torn(data: bytes, offset: int, path: Path) -> None:
     for start in range(offset + 1, len(data) - _HEAD.size):
         length, checksum = _HEAD.unpack_from(data, start)
         end = start + _HEAD.size + length
-        if 0 < length and end == len(data) and zlib.crc32(data[start + _HEAD.size : end]) == checksum:
+        if length > 0 and end == len(data) and zlib.crc32(data[start + _HEAD.size : end]) == checksum:
             raise WriteAheadLogError(_damaged(path, offset))
 
 

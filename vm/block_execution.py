@@ -29,8 +29,8 @@ from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, StateReader
 from vm.transaction import Transaction
 
-Changes = Mapping[str, tuple[Any, bytes] | None]
-"""State key → (object, canonical bytes), or None where the key is deleted."""
+Changes = Mapping[str, bytes | None]
+"""State key → canonical bytes of its new value, or None where the key is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class BlockExecution:
 
 def encode_changes(changes: Mapping[str, Any]) -> Changes:
     """Encode an overlay's objects, each key once."""
-    return {key: None if value is None else (value, encode(value)) for key, value in changes.items()}
+    return {key: None if value is None else encode(value) for key, value in changes.items()}
 
 
 def simulate(runtime: Runtime, reader: StateReader, context: BlockContext, transaction: Transaction) -> Receipt:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vm.block_execution import Changes, encode_changes
 from vm.chain_records import (
     NODES_KEY,
     VALIDATORS_KEY,
@@ -16,6 +15,7 @@ from vm.chain_records import (
 from vm.contract_api import Context
 from vm.errors import GenesisError, Refused
 from vm.params import PARAMS_KEY, Params
+from vm.primitives.codec import encode
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
@@ -29,7 +29,7 @@ def genesis_changes(
     validators: Sequence[ValidatorEntry],
     nodes: Sequence[bytes],
     ops: Sequence[tuple[str, Mapping[str, Any]]],
-) -> Changes:
+) -> dict[str, bytes]:
     """Execute a genesis document's operations and return the state at height 0.
 
     Raises:
@@ -47,4 +47,4 @@ def genesis_changes(
             runtime.invoke_call(ctx, call, args)
         except Refused as refusal:
             raise GenesisError(f"operation {op}, {call}: {refusal.code}: {refusal.message}") from None
-    return encode_changes(overlay.changes)
+    return {key: encode(value) for key, value in overlay.changes.items() if value is not None}

@@ -1,0 +1,148 @@
+"""Taking transactions in: from clients and from peers, verified once, in slices.
+
+Both ways end in one queue and one task, so that signature checks never hold up the event loop for longer
+than one slice, however much comes in. Clients wait for their outcome; peers' transactions are
+taken silently, and a peer whose transaction has a bad signature is penalised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from node.backend import Admission
+from node.clock import BlockClock
+from node.errors import NotReady, TransactionRefused
+from node.ledger import Ledger
+from node.mempool import Mempool, check_admissible
+from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
+
+SLICE: Final = 48
+"""Transactions per slice: about 4 ms with their signatures."""
+
+MAX_QUEUED_PEER_TRANSACTIONS: Final = 20_000
+"""What peers send beyond this while we are busy is dropped; it stays in their pools and in blocks."""
+
+MAX_QUEUED_CLIENT_TRANSACTIONS: Final = 20_000
+
+Outcome = Admission | TransactionRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The peer that sent transactions, and whether it said that it had them from its clients."""
+
+    key: bytes
+    from_origin: bool
+    on_bad_signature: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Job:
+    raws: Sequence[bytes]
+    outcomes: list[Outcome]
+    done: asyncio.Future[list[Outcome]] | None
+    source: Source | None
+
+
+class AdmissionQueue:
+    """Parses, checks and verifies transactions into the mempool.
+
+    Args:
+        on_admitted: called with each slice's newly admitted transactions, and the peer that sent
+            them (None: a client).
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        mempool: Mempool,
+        clock: BlockClock,
+        on_admitted: Callable[[Sequence[Transaction], Source | None], None],
+    ) -> None:
+        self._ledger = ledger
+        self._mempool = mempool
+        self._clock = clock
+        self._on_admitted = on_admitted
+        self._jobs: deque[_Job] = deque()
+        self._queued_from_peers = 0
+        self._queued_from_clients = 0
+        self._wake = asyncio.Event()
+        self.dropped_from_peers = 0
+
+    async def submit(self, raws: Sequence[bytes]) -> list[Outcome]:
+        """Admit a client's transactions, in order; one outcome each."""
+        if self._queued_from_clients + len(raws) > MAX_QUEUED_CLIENT_TRANSACTIONS:
+            return [TransactionRefused("POOL_FULL", "too many transactions wait for admission")] * len(raws)
+        self._queued_from_clients += len(raws)
+        done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Job(raws, [], done, None))
+        self._wake.set()
+        try:
+            return await done
+        finally:
+            self._queued_from_clients -= len(raws)
+
+    def take_from_peer(self, raws: Sequence[bytes], source: Source) -> None:
+        """Queue transactions that a peer sent."""
+        if self._queued_from_peers + len(raws) > MAX_QUEUED_PEER_TRANSACTIONS:
+            self.dropped_from_peers += len(raws)
+            return
+        self._queued_from_peers += len(raws)
+        self._jobs.append(_Job(raws, [], None, source))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work through the queue until cancelled."""
+        while True:
+            while self._jobs:
+                job = self._jobs.popleft()
+                await self._work(job)
+                if job.done is None:
+                    self._queued_from_peers -= len(job.raws)
+                elif not job.done.done():
+                    job.done.set_result(job.outcomes)
+            self._wake.clear()
+            await self._wake.wait()
+
+    def close(self) -> None:
+        """Answer everyone who still waits."""
+        for job in self._jobs:
+            if job.done is not None and not job.done.done():
+                job.done.set_exception(NotReady("the node stops"))
+        self._jobs.clear()
+
+    async def _work(self, job: _Job) -> None:
+        for start in range(0, len(job.raws), SLICE):
+            now = max(self._ledger.head_time, self._clock.now_ms())
+            admitted: list[Transaction] = []
+            for raw in job.raws[start : start + SLICE]:
+                outcome = self._admit(raw, now, job, admitted)
+                job.outcomes.append(outcome)
+            if admitted:
+                self._on_admitted(admitted, job.source)
+            await asyncio.sleep(0)
+
+    def _admit(self, raw: bytes, now: int, job: _Job, admitted: list[Transaction]) -> Outcome:
+        try:
+            tx = parse_transaction(raw)
+            if self._ledger.store.contains_transaction(tx.id):
+                return Admission(tx.id, committed=True)
+            if self._mempool.by_id(tx.id) is not None:
+                return Admission(tx.id, committed=False)
+            check_admissible(tx, self._ledger, now)
+            self._mempool.check_room(tx)
+            if not signatures_valid(tx):
+                if job.source is not None:
+                    job.source.on_bad_signature()
+                return TransactionRefused("BAD_SIGNATURE", "a signature is not valid")
+        except TransactionError as error:
+            return TransactionRefused(error.reason, str(error))
+        except TransactionRefused as refusal:
+            return refusal
+        self._mempool.add(tx)
+        admitted.append(tx)
+        return Admission(tx.id, committed=False)

@@ -1,0 +1,95 @@
+"""The process: opens a node's home folder, runs the node and its gateway, and ends cleanly on a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+
+from genesis.document import Genesis
+from genesis.errors import GenesisDocumentError
+from genesis.protocol import build_runtime
+from node.clock import make_clock
+from node.config import NodeConfig, load_config
+from node.errors import ConfigError
+from node.gateway import Gateway
+from node.log_setup import set_up_logging
+from node.node import Node, NodeSettings
+from node.store import Store, StoreError, StoreOptions
+from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
+from vm.errors import GenesisError
+from vm.primitives.keys import SigningKey
+from vm.runtime import Runtime
+
+_log = logging.getLogger(__name__)
+
+
+def run(home: Path, key: SigningKey) -> int:
+    """Run the node of a home folder until SIGINT or SIGTERM.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        ConfigError: an operator's mistake, in one sentence.
+    """
+    config = load_config(home)
+    set_up_logging(config.log_level)
+    try:
+        genesis = Genesis.load(home / "genesis.json")
+    except GenesisDocumentError as error:
+        raise ConfigError(f"genesis: {error}") from None
+    return asyncio.run(_serve(home, config, genesis, key))
+
+
+def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtime) -> Store:
+    """Open the node's store; a new one gets the genesis state.
+
+    Raises:
+        ConfigError: the genesis cannot be executed, or the folder holds another chain.
+        StoreError: the database cannot be opened.
+    """
+    store = Store.open(home / "data", StoreOptions(state_history_blocks=config.state_history_blocks))
+    if not store.is_initialised:
+        try:
+            changes = genesis.state_changes(runtime)
+        except GenesisError as error:
+            store.close()
+            raise ConfigError(f"genesis: {error}") from None
+        store.initialise(genesis.canonical, changes, 16**genesis.document.state_depth)
+    elif store.genesis_bytes != genesis.canonical:
+        store.close()
+        raise ConfigError(f"{home / 'data'} holds another chain than {home / 'genesis.json'}")
+    return store
+
+
+async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey) -> int:
+    runtime = build_runtime()
+    try:
+        store = open_store(home, config, genesis, runtime)
+        wal = WriteAheadLog(home / "wal")
+    except (StoreError, WriteAheadLogError) as error:
+        raise ConfigError(str(error)) from None
+    if wal.bytes_cut_off:
+        _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
+    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock)))
+    gateway = Gateway(node, config)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stopping.set)
+    try:
+        try:
+            await node.start()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen for peers on {config.p2p_host}:{config.p2p_port}: {error.strerror}"
+            ) from None
+        await gateway.start()
+        await stopping.wait()
+        _log.info("stopping")
+    finally:
+        await gateway.stop()
+        await node.stop()
+    return 0

@@ -1,0 +1,318 @@
+"""Runs the consensus core: feeds it inputs one at a time and performs its effects in order.
+
+    peers, timers, tasks ──feed──► queue ──► step(state, input) ──► effects ──► log, network, tasks, store
+
+The core decides, this performs. One event loop owns both, so no input is ever handled while another's
+effects are half done; inputs that arise meanwhile wait in the queue. Getting, checking and executing
+blocks takes time: those effects start tasks, whose answers are inputs again. Tasks belong to a height
+and are cancelled with it.
+
+Invariants:
+    1. `Persist` is on the disk before any later effect of its step is performed.
+    2. After a halt nothing is signed, sent or written; reads go on.
+    3. An unexpected exception, in the core or in a task, is a halt (SPEC section 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from consensus import effects, inputs
+from consensus.messages import Message, encode_message
+from consensus.state_machine import State, step
+from consensus.types import Candidate, Certificate, header_digest
+from node.block_builder import Proposer
+from node.block_processor import BlockProcessor
+from node.ledger import Executed, Ledger
+from node.write_ahead_log import WriteAheadLog
+from vm.primitives.keys import SigningKey
+from vm.transaction import parse_transaction
+
+_log = logging.getLogger(__name__)
+
+MAX_EVIDENCE: Final = 256
+"""Kept in memory for `node_consensus`; a lying validator cannot fill more."""
+
+
+class ConsensusPort(Protocol):
+    """What the driver asks of the network."""
+
+    def broadcast(self, message: bytes) -> None:
+        """Send a consensus message to every peer."""
+        ...
+
+    def send(self, validator: int, message: bytes) -> None:
+        """Send a consensus message to one validator."""
+        ...
+
+    async def candidate(self, source: int, digest: bytes) -> Candidate | None:
+        """Ask a validator for a block that is not decided yet."""
+        ...
+
+    def peer_behind(self, validator: int) -> None:
+        """A validator votes for a height that is decided: tell it where we are."""
+        ...
+
+    def peer_ahead(self, validator: int, height: int) -> None:
+        """A validator votes for a later height: it has decided those before."""
+        ...
+
+    def misbehaved(self, validator: int, reason: str) -> None:
+        """A validator signed what no correct one sends."""
+        ...
+
+
+class ConsensusDriver:
+    """The consensus of one node.
+
+    Args:
+        key: None for a node that observes only.
+        on_commit: called after each commit with what was committed and the certificate's round.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        processor: BlockProcessor,
+        proposer: Proposer | None,
+        wal: WriteAheadLog,
+        port: ConsensusPort,
+        key: SigningKey | None,
+        on_commit: Callable[[Executed], None],
+    ) -> None:
+        self._ledger = ledger
+        self._processor = processor
+        self._proposer = proposer
+        self._wal = wal
+        self._port = port
+        self._on_commit = on_commit
+        self._state = State(None if key is None else key.sign)
+        self._queue: deque[inputs.Input] = deque()
+        self._draining = False
+        self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._round_timer: asyncio.TimerHandle | None = None
+        self._rebroadcast_timer: asyncio.TimerHandle | None = None
+        self.halted: str | None = None
+        self.unready: str | None = None
+        self.evidence: deque[effects.Evidence] = deque(maxlen=MAX_EVIDENCE)
+        self._performers: dict[type[Any], Callable[[Any], None]] = {
+            effects.Persist: self._persist,
+            effects.Broadcast: self._broadcast,
+            effects.Send: self._send,
+            effects.ScheduleTimeout: self._schedule_timeout,
+            effects.ScheduleRebroadcast: self._schedule_rebroadcast,
+            effects.BuildBlock: self._build_block,
+            effects.CheckBlock: self._check_block,
+            effects.ExecuteBlock: self._execute_block,
+            effects.CommitBlock: self._commit_block,
+            effects.FetchCandidate: self._fetch_candidate,
+            effects.PeerBehind: lambda effect: self._port.peer_behind(effect.sender),
+            effects.Behind: lambda effect: self._port.peer_ahead(effect.sender, effect.height - 1),
+            effects.Misbehaved: lambda effect: self._port.misbehaved(effect.sender, effect.reason),
+            effects.Evidence: self._keep_evidence,
+            effects.Unready: self._become_unready,
+            effects.Halt: lambda effect: self.halt(effect.reason, effect.details),
+        }
+
+    # -- inputs ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Restore the write-ahead log and begin the height after the head."""
+        votes = self._wal.votes_above(self._ledger.height)
+        for vote in votes:
+            if vote.record.block is not None and vote.transactions is not None:
+                digest = header_digest(vote.record.block.header)
+                self._processor.remember_body(digest, [parse_transaction(raw) for raw in vote.transactions])
+        self.feed(inputs.Restored(tuple(vote.record for vote in votes)))
+        self.feed(inputs.NewHeight(self._ledger.height_context()))
+
+    def work_available(self) -> None:
+        """There is something to propose and the block interval has passed."""
+        self.feed(inputs.WorkAvailable(self._ledger.height + 1))
+
+    def message_received(self, message: Message) -> None:
+        """Feed a message whose signatures have been verified."""
+        self.feed(inputs.MessageReceived(message))
+
+    def feed(self, event: inputs.Input) -> None:
+        """Give the core an input; returns after its effects, and those of inputs that follow, were performed."""
+        self._queue.append(event)
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._queue and self.halted is None:
+                self._step(self._queue.popleft())
+        except Exception as error:
+            self._halt_for(error)
+        finally:
+            self._draining = False
+
+    def _step(self, event: inputs.Input) -> None:
+        self._state, todo = step(self._state, event)
+        for effect in todo:
+            if self.halted is not None:
+                return
+            self._performers[type(effect)](effect)
+
+    # -- effects -----------------------------------------------------------------------------------
+
+    def _persist(self, effect: effects.Persist) -> None:
+        block = effect.record.block
+        raws = None
+        if block is not None:
+            body = self._processor.body(header_digest(block.header))
+            if body is None:
+                raise RuntimeError("a vote binds a block whose transactions are not here")
+            raws = [tx.raw for tx in body]
+        self._wal.append(effect.record, raws)
+
+    def _broadcast(self, effect: effects.Broadcast) -> None:
+        self._port.broadcast(encode_message(effect.message))
+
+    def _send(self, effect: effects.Send) -> None:
+        self._port.send(effect.to, encode_message(effect.message))
+
+    def _schedule_timeout(self, effect: effects.ScheduleTimeout) -> None:
+        if self._round_timer is not None:
+            self._round_timer.cancel()
+        event = inputs.TimerExpired(effect.height, effect.round)
+        loop = asyncio.get_running_loop()
+        self._round_timer = loop.call_later(effect.duration_ms / 1_000, self.feed, event)
+
+    def _schedule_rebroadcast(self, effect: effects.ScheduleRebroadcast) -> None:
+        if self._rebroadcast_timer is not None:
+            self._rebroadcast_timer.cancel()
+        event = inputs.RebroadcastDue(effect.height)
+        loop = asyncio.get_running_loop()
+        self._rebroadcast_timer = loop.call_later(effect.duration_ms / 1_000, self.feed, event)
+
+    def _build_block(self, effect: effects.BuildBlock) -> None:
+        context = self._state.context
+        if self._proposer is None or context is None:
+            raise RuntimeError("a node that does not propose was asked for a block")
+        proposed = self._proposer.propose(context, effect.parent_certificate, effect.required)
+        candidate = None
+        if proposed is not None:
+            candidate, transactions = proposed
+            self._processor.remember_body(header_digest(candidate.header), transactions)
+        self.feed(inputs.BlockBuilt(effect.height, effect.round, candidate))
+
+    def _check_block(self, effect: effects.CheckBlock) -> None:
+        candidate = effect.candidate
+        digest = header_digest(candidate.header)
+
+        async def check() -> None:
+            reason = await self._processor.judge(candidate, (effect.source,), effect.judge_time)
+            if reason is not None:
+                _log.warning("height %d: invalid block: %s", candidate.header.height, reason)
+            self.feed(inputs.BlockChecked(candidate.header.height, digest, reason is None, reason or ""))
+
+        self._start_task("check", digest, check())
+
+    def _execute_block(self, effect: effects.ExecuteBlock) -> None:
+        candidate = effect.candidate
+        digest = header_digest(candidate.header)
+
+        async def execute() -> None:
+            executed = await self._processor.execute(candidate, effect.sources)
+            if executed is not None:
+                self.feed(inputs.BlockExecuted(candidate.header.height, digest, executed.roots))
+
+        self._start_task("execute", digest, execute())
+
+    def _fetch_candidate(self, effect: effects.FetchCandidate) -> None:
+        async def fetch() -> None:
+            attempt = 0
+            while True:
+                source = effect.sources[attempt % len(effect.sources)]
+                candidate = await self._port.candidate(source, effect.digest)
+                if candidate is not None:
+                    self.feed(inputs.CandidateFetched(candidate))
+                    return
+                attempt += 1
+                if attempt % len(effect.sources) == 0:
+                    await asyncio.sleep(FETCH_PAUSE_SECONDS)
+
+        self._start_task("fetch", effect.digest, fetch())
+
+    def _commit_block(self, effect: effects.CommitBlock) -> None:
+        executed = self._processor.executed(header_digest(effect.candidate.header))
+        if executed is None:
+            raise RuntimeError("a block is to be committed that was not executed")
+        self.commit(executed, effect.certificate)
+
+    def commit(self, executed: Executed, certificate: Certificate) -> None:
+        """Write a final block and begin the next height; for consensus and for block sync."""
+        self._ledger.commit(executed, certificate)
+        self._cancel_tasks()
+        self._processor.clear()
+        self._on_commit(executed)
+        self.feed(inputs.NewHeight(self._ledger.height_context()))
+
+    def _keep_evidence(self, effect: effects.Evidence) -> None:
+        _log.error("validator %d signed two different messages for one step", effect.first.sender)
+        self.evidence.append(effect)
+
+    def _become_unready(self, effect: effects.Unready) -> None:
+        _log.error("height %d: %s", effect.height, effect.reason)
+        self.unready = effect.reason
+
+    # -- halting -----------------------------------------------------------------------------------
+
+    def halt(self, reason: str, details: dict[str, str]) -> None:
+        """Stop taking part for good, loudly."""
+        if self.halted is not None:
+            return
+        self.halted = reason
+        _log.critical("HALTED at height %d: %s %s", self._ledger.height + 1, reason, details)
+        self.stop()
+
+    def _halt_for(self, error: BaseException) -> None:
+        _log.critical("unexpected exception in consensus", exc_info=error)
+        self.halt(f"{type(error).__name__}: {error}", {})
+
+    def stop(self) -> None:
+        """Cancel timers and tasks."""
+        for timer in (self._round_timer, self._rebroadcast_timer):
+            if timer is not None:
+                timer.cancel()
+        self._cancel_tasks()
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The core's state, to read `context`, `round`, `decided` and `candidate`."""
+        return self._state
+
+    # -- tasks -------------------------------------------------------------------------------------
+
+    def _start_task(self, kind: str, digest: bytes, work: Coroutine[Any, Any, None]) -> None:
+        former = self._tasks.pop((kind, digest), None)
+        if former is not None:
+            former.cancel()
+        task = asyncio.get_running_loop().create_task(work, name=f"{kind} {digest.hex()[:8]}")
+        self._tasks[kind, digest] = task
+        task.add_done_callback(lambda done: self._task_done(kind, digest, done))
+
+    def _task_done(self, kind: str, digest: bytes, task: asyncio.Task[None]) -> None:
+        if self._tasks.get((kind, digest)) is task:
+            del self._tasks[kind, digest]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._halt_for(error)
+
+    def _cancel_tasks(self) -> None:
+        current = asyncio.current_task()
+        for task in self._tasks.values():
+            if task is not current:  # the task whose answer led here ends by itself
+                task.cancel()
+        self._tasks.clear()
+
+
+FETCH_PAUSE_SECONDS: Final = 0.25
+"""Between two rounds of asking everyone for a candidate."""

@@ -1,0 +1,317 @@
+"""One node: its parts assembled, started, stopped, and shown to the gateway.
+
+    Peering ⇄ PeerManager      what comes from and goes to other nodes
+    AdmissionQueue → Mempool   what clients and peers hand in
+    ConsensusDriver            decides blocks; BlockProcessor gets, checks and executes them
+    SyncDriver                 imports blocks that others have decided
+    Ledger → Store             the chain at its head, and LevelDB
+
+Everything runs on one event loop. This class wires and observes; it decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from consensus.verification import Verifier
+from genesis.document import Genesis
+from network.config import NetworkConfig, PeerAddress
+from network.peers import PeerManager
+from node.admission import AdmissionQueue, Source
+from node.backend import Admission
+from node.block_builder import BlockBuilder, Proposer
+from node.block_processor import BlockProcessor
+from node.clock import BlockClock
+from node.config import NodeConfig
+from node.consensus_driver import ConsensusDriver
+from node.errors import NotReady, TransactionRefused
+from node.ledger import Executed, Ledger
+from node.mempool import Mempool
+from node.metrics import Metrics
+from node.peering import Peering
+from node.store import Store
+from node.sync_driver import SyncDriver
+from node.work_schedule import WorkSchedule
+from node.write_ahead_log import WriteAheadLog
+from vm.chain_records import NODES_KEY, NodeList
+from vm.primitives.address import address_of_key
+from vm.primitives.keys import SigningKey
+from vm.receipt import STATUS_FAILED
+from vm.runtime import Runtime
+from vm.transaction import Transaction
+
+_log = logging.getLogger(__name__)
+
+EXPIRY_SWEEP_SECONDS: Final = 2.0
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""Rarer collections: blocks allocate much and leave little garbage in cycles (PERFORMANCE.md, point 8)."""
+
+
+class Node:
+    """A validator or full node; implements `node.backend.Backend`."""
+
+    def __init__(
+        self, genesis: Genesis, runtime: Runtime, store: Store, wal: WriteAheadLog, settings: NodeSettings
+    ) -> None:
+        self.genesis = genesis
+        self.runtime = runtime
+        self.store = store
+        self.clock = settings.clock
+        self._config = settings.config
+        self._key = settings.key
+        self._wal = wal
+        self._ledger = Ledger(genesis, runtime, store, settings.key.public_key)
+        self._mempool = Mempool(settings.config)
+        self._metrics = Metrics()
+        self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started_at = 0.0
+        self._last_commit = 0.0
+        self._is_validator = self._ledger.next_validators().index_of(settings.key.public_key) is not None
+        self._wire(wal)
+
+    def _wire(self, wal: WriteAheadLog) -> None:
+        verifier = Verifier(self.genesis.chain)
+        self._peering = Peering(self._ledger, verifier)
+        self._processor = BlockProcessor(self._ledger, self._mempool, self._peering, self.clock)
+        self._builder = BlockBuilder(self._ledger, self._mempool, self._key.public_key)
+        self._proposer = Proposer(self._builder, self.clock, lambda: self._schedule.heartbeat_due())
+        self._driver = ConsensusDriver(
+            self._ledger,
+            self._processor,
+            self._proposer if self._is_validator else None,
+            wal,
+            self._peering,
+            self._key if self._is_validator else None,
+            self._committed,
+        )
+        self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
+        self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
+        self._manager = PeerManager(self._network_config(), self._key, self._peering, self._is_permitted)
+        self._sync = SyncDriver(self._ledger, self._processor, self._driver, lambda: self._manager, verifier)
+        self._peering.attach(self._manager, self._processor, self._driver, self._sync, self._admission)
+
+    def _network_config(self) -> NetworkConfig:
+        config = self._config
+        return NetworkConfig(
+            chain=self.genesis.chain,
+            listen_host=config.p2p_host,
+            listen_port=config.p2p_port,
+            peers=tuple(PeerAddress(bytes.fromhex(p.public_key), p.host, p.port) for p in config.peers),
+        )
+
+    def _is_permitted(self, key: bytes) -> bool:
+        if self._ledger.next_validators().index_of(key) is not None:
+            return True
+        nodes = self.store.reader.get(NODES_KEY, NodeList)
+        return nodes is not None and key in nodes.nodes
+
+    # -- starting and stopping ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, connect, and take part.
+
+        Raises:
+            OSError: the network address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        self._started_at = self._last_commit = loop.time()
+        await self._manager.start()
+        self._schedule.height_started(self._ledger.params)
+        self._driver.start()
+        for work in (self._admission.run(), self._sync.run(), self._sweep_expired()):
+            task = loop.create_task(work)
+            task.add_done_callback(self._background_done)
+            self._tasks.append(task)
+        gc.set_threshold(*GC_THRESHOLDS)
+        gc.freeze()
+        head = self.store.head
+        _log.info("chain %s at height %d, state root %s", self.genesis.chain, head.height, head.state_root.hex())
+
+    def _background_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("a background task failed", exc_info=error)
+            self._driver.halt(f"{type(error).__name__}: {error}", {})
+
+    async def stop(self) -> None:
+        """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
+        self._driver.stop()
+        self._schedule.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._admission.close()
+        self._peering.close()
+        await self._manager.stop()
+        self._wal.close()
+        self.store.close()
+
+    async def _sweep_expired(self) -> None:
+        while True:
+            await asyncio.sleep(EXPIRY_SWEEP_SECONDS)
+            self._mempool.remove_expired(self._ledger.head_time)
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def _admitted(self, transactions: Sequence[Transaction], source: Source | None) -> None:
+        self._peering.gossip(transactions, source)
+        self._schedule.transactions_arrived()
+
+    def _committed(self, executed: Executed) -> None:
+        transactions = executed.transactions
+        self._mempool.remove_committed([tx.id for tx in transactions])
+        self._builder.learn_costs(transactions, executed.result.receipts)
+        for tx in transactions:
+            for waiter in self._waiters.pop(tx.id, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+        self._count(executed)
+        self._peering.head_moved()
+        self._schedule.height_started(self._ledger.params)
+
+    def _count(self, executed: Executed) -> None:
+        metrics = self._metrics
+        now = asyncio.get_running_loop().time()
+        metrics.block_interval.observe(now - self._last_commit)
+        self._last_commit = now
+        metrics.blocks.inc()
+        metrics.block_transactions.observe(len(executed.transactions))
+        metrics.transactions.inc(len(executed.transactions))
+        metrics.failed.inc(sum(receipt.status == STATUS_FAILED for receipt in executed.result.receipts))
+
+    # -- Backend -----------------------------------------------------------------------------------
+
+    async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
+        """Admit signed transactions; see `node.backend.Backend.submit`."""
+        if self._driver.halted is not None:
+            raise NotReady("the node has halted")
+        outcomes = await self._admission.submit(raws)
+        self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
+        return outcomes
+
+    async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
+        """Wait for transactions to become final; see `node.backend.Backend.wait_committed`."""
+        loop = asyncio.get_running_loop()
+        waiting: dict[bytes, asyncio.Future[None]] = {}
+        for tx_id in tx_ids:
+            if tx_id not in waiting and not self.store.contains_transaction(tx_id):
+                waiting[tx_id] = loop.create_future()
+                self._waiters.setdefault(tx_id, []).append(waiting[tx_id])
+        try:
+            if waiting:
+                await asyncio.wait(waiting.values(), timeout=timeout_ms / 1_000)
+            return [tx_id not in waiting or waiting[tx_id].done() for tx_id in tx_ids]
+        finally:
+            for tx_id, future in waiting.items():
+                if not future.done():
+                    self._forget_waiter(tx_id, future)
+
+    def _forget_waiter(self, tx_id: bytes, future: asyncio.Future[None]) -> None:
+        waiters = self._waiters.get(tx_id, [])
+        with contextlib.suppress(ValueError):
+            waiters.remove(future)
+        if not waiters:
+            self._waiters.pop(tx_id, None)
+
+    def is_pending(self, tx_id: bytes) -> bool:
+        """Tell whether the mempool holds a transaction with this id."""
+        return self._mempool.by_id(tx_id) is not None
+
+    def pending_transaction(self, tx_id: bytes) -> bytes | None:
+        """Return the canonical transaction with this id from the mempool."""
+        tx = self._mempool.by_id(tx_id)
+        return None if tx is None else tx.raw
+
+    def node_info(self) -> dict[str, Any]:
+        """Return who this node is and where its chain stands."""
+        return {
+            "chain": self.genesis.chain,
+            "version": self.genesis.document.version,
+            "address": address_of_key(self._key.public_key),
+            "public_key": self._key.public_key,
+            "role": "validator" if self._is_validator else "full",
+            "height": self._ledger.height,
+            "time": self._ledger.head_time,
+            "clock": self.clock.now_ms(),
+            "syncing": self._sync.syncing,
+            "uptime_ms": int((asyncio.get_running_loop().time() - self._started_at) * 1_000),
+            "p2p_port": self._manager.listen_port,
+        }
+
+    def node_health(self) -> dict[str, Any]:
+        """Return whether the node lives, and whether clients should use it."""
+        reasons = []
+        if self._driver.halted is not None:
+            reasons.append(f"halted: {self._driver.halted}")
+        if self._driver.unready is not None:
+            reasons.append(self._driver.unready)
+        if self._sync.syncing:
+            reasons.append(f"syncing: height {self._ledger.height} of {self._sync.target}")
+        validators = self._ledger.next_validators()
+        connected = sum(validators.index_of(peer.key) is not None for peer in self._manager.connected())
+        if connected + self._is_validator < validators.quorum:
+            reasons.append(f"connected to {connected} of {validators.n - self._is_validator} validators")
+        return {"live": True, "ready": not reasons, "reasons": reasons}
+
+    def node_peers(self) -> list[dict[str, Any]]:
+        """Return one line for each connected peer."""
+        return [{name: getattr(peer, name) for name in peer.__struct_fields__} for peer in self._manager.peers()]
+
+    def node_consensus(self) -> dict[str, Any]:
+        """Return where consensus stands, here and at each validator."""
+        state = self._driver.state
+        validators = self._ledger.next_validators().validators
+        seen = self._peering.last_seen
+        return {
+            "height": self._ledger.height + 1,
+            "round": state.round,
+            "step": "halted" if self._driver.halted is not None else state.step_name,
+            "validators": [
+                {
+                    "public_key": validator.public_key,
+                    "brand": validator.brand,
+                    "height": seen.get(validator.public_key, (0, 0))[0],
+                    "round": seen.get(validator.public_key, (0, 0))[1],
+                }
+                for validator in validators
+            ],
+            "evidence": [
+                {
+                    "validator": found.first.sender,
+                    "height": found.first.height,
+                    "round": found.first.round,
+                    "step": found.first.__struct_config__.tag,
+                }
+                for found in self._driver.evidence
+            ],
+        }
+
+    def metrics(self) -> bytes:
+        """Return the Prometheus text of all metrics."""
+        metrics = self._metrics
+        metrics.height.set(self._ledger.height)
+        metrics.round.set(self._driver.state.round)
+        metrics.block_time_ms.set(self._ledger.head_time)
+        metrics.peers.set(len(self._manager.connected()))
+        metrics.mempool_transactions.set(len(self._mempool))
+        metrics.mempool_bytes.set(self._mempool.size_bytes)
+        metrics.ready.set(self.node_health()["ready"])
+        metrics.halted.set(self._driver.halted is not None)
+        metrics.evidence.set(len(self._driver.evidence))
+        metrics.sync_target.set(self._sync.target)
+        metrics.dropped.set(self._admission.dropped_from_peers)
+        return metrics.text()
+
+
+class NodeSettings:
+    """What an operator gives a node: its configuration, its key, and the clock that follows from it."""
+
+    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock) -> None:
+        self.config = config
+        self.key = key
+        self.clock = clock

@@ -1,0 +1,189 @@
+"""Catching up: decided blocks with their certificates from peers, verified, executed, imported in order.
+
+What to ask from whom is `network.block_sync`'s plan; here it meets sockets and the ledger. A node that
+takes part in consensus is often one block behind for some milliseconds: it syncs only when it stays
+behind, or is behind by several blocks.
+
+A block is imported only if a quorum of the height's validators sealed it and the roots that we compute
+ourselves; other roots than a quorum's mean that this node is broken, and halt it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from consensus.types import Block, Candidate, Certificate, decode_block, decode_certificate, header_digest
+from consensus.validation import candidate_fault
+from consensus.verification import Verifier, candidate_is_whole
+from network.block_sync import BlockSync, RangeRequest, ReadyBlocks
+from network.errors import RequestError
+from network.messages import GetBlocks
+from network.peers import PeerManager
+from network.scoring import Offence
+from node.block_processor import BlockProcessor
+from node.consensus_driver import ConsensusDriver
+from node.ledger import Ledger
+from vm.primitives.codec import CodecError
+from vm.transaction import TransactionError, parse_transaction
+
+_log = logging.getLogger(__name__)
+
+TICK_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 0.6
+"""So long may consensus itself take to bring the next block before we ask a peer for it."""
+
+FAR_BEHIND_BLOCKS: Final = 3
+
+
+class BadBlock(Exception):
+    """What a peer sent is not the certified block of that height."""
+
+
+class SyncDriver:
+    """Keeps this node's head close to its peers'."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        processor: BlockProcessor,
+        driver: ConsensusDriver,
+        peers: Callable[[], PeerManager],
+        verifier: Verifier,
+    ) -> None:
+        self._ledger = ledger
+        self._processor = processor
+        self._driver = driver
+        self._peers = peers
+        self._verifier = verifier
+        self._plan = BlockSync(ledger.height)
+        self._behind_since: float | None = None
+        self._requests: set[asyncio.Task[None]] = set()
+        self.syncing = False
+
+    def peer_at(self, key: bytes, height: int) -> None:
+        """A peer claims to have decided up to `height`."""
+        self._plan.peer_at(key, height)
+
+    def peer_gone(self, key: bytes) -> None:
+        """A peer is disconnected."""
+        self._plan.peer_gone(key)
+
+    def head_moved(self) -> None:
+        """This node's head has moved, by whatever way."""
+        self._plan.advanced(self._ledger.height)
+        self._behind_since = None
+
+    @property
+    def target(self) -> int:
+        """The greatest height that a peer claims."""
+        return self._plan.target
+
+    async def run(self) -> None:
+        """Watch and catch up until cancelled or halted."""
+        try:
+            while self._driver.halted is None:
+                await asyncio.sleep(0 if self.syncing and self._requests == set() else TICK_SECONDS)
+                self.syncing = self._is_behind()
+                if self.syncing:
+                    await self._catch_up()
+        finally:
+            for task in self._requests:
+                task.cancel()
+
+    def _is_behind(self) -> bool:
+        gap = self._plan.target - self._ledger.height
+        if gap <= 0:
+            self._behind_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._behind_since is None:
+            self._behind_since = now
+        return gap >= FAR_BEHIND_BLOCKS or now - self._behind_since >= PATIENCE_SECONDS
+
+    async def _catch_up(self) -> None:
+        for request in self._plan.next_requests(self._now_ms()):
+            task = asyncio.get_running_loop().create_task(self._ask(request))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
+        if self._requests:
+            await asyncio.wait(self._requests, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        while self._driver.halted is None and (ready := self._plan.take_ready()) is not None:
+            await self._import(ready)
+
+    async def _ask(self, request: RangeRequest) -> None:
+        peer = self._peers().peer(request.peer)
+        if peer is None:
+            self._plan.failed(request.id, self._now_ms())
+            return
+        timeout = max(0.1, (request.deadline_ms - self._now_ms()) / 1_000)
+        try:
+            reply = await peer.request(GetBlocks(id=0, first=request.first, count=request.count), timeout)
+        except RequestError as error:
+            _log.info("blocks from %d were not answered: %s", request.first, error)
+            self._plan.failed(request.id, self._now_ms())
+            return
+        self._plan.received(request.id, reply.items, self._now_ms())
+
+    async def _import(self, ready: ReadyBlocks) -> None:
+        for block_bytes, certificate_bytes in ready.blocks:
+            try:
+                await self.import_block(block_bytes, certificate_bytes)
+            except BadBlock as error:
+                _log.warning("bad block from %s: %s", ready.peer.hex()[:16], error)
+                self._peers().penalise(ready.peer, Offence.BAD_DATA)
+                self._plan.rejected(ready, self._now_ms())
+                return
+            if self._driver.halted is not None:
+                return
+
+    async def import_block(self, block_bytes: bytes, certificate_bytes: bytes) -> None:
+        """Verify, execute and commit the next block; one that is here already is passed over.
+
+        Raises:
+            BadBlock: it is not the certified block of its height.
+        """
+        try:
+            block, certificate = decode_block(block_bytes), decode_certificate(certificate_bytes)
+            if block.header.height <= self._ledger.height:
+                return
+            transactions = [parse_transaction(raw) for raw in block.transactions]
+        except (CodecError, TransactionError) as error:
+            raise BadBlock(str(error)) from None
+        candidate = Candidate(block.header, block.parent_certificate, tuple(tx.hash for tx in transactions))
+        self._check(block, candidate, certificate)
+        executed = await self._processor.execute_body(candidate, transactions)
+        if executed is None or self._ledger.height != block.header.height - 1:
+            return  # consensus has decided this height meanwhile
+        if executed.roots != certificate.roots:
+            self._driver.halt(
+                "a quorum has sealed other roots than ours",
+                {
+                    "height": str(block.header.height),
+                    "ours": f"{executed.roots.state_root.hex()} {executed.roots.receipts_root.hex()}",
+                    "certified": f"{certificate.state_root.hex()} {certificate.receipts_root.hex()}",
+                },
+            )
+            return
+        self._driver.commit(executed, certificate)
+
+    def _check(self, block: Block, candidate: Candidate, certificate: Certificate) -> None:
+        context = self._ledger.height_context()
+        header = block.header
+        if header.height != context.height:
+            raise BadBlock(f"height {header.height}, expected {context.height}")
+        if certificate.height != header.height or certificate.digest != header_digest(header):
+            raise BadBlock("the certificate is another block's")
+        if not self._verifier.certificate_is_valid(certificate, context.validators):
+            raise BadBlock("the certificate holds no quorum of valid seals")
+        if not candidate_is_whole(candidate):
+            raise BadBlock("the header does not bind the block")
+        fault = candidate_fault(candidate, context, None)
+        if fault is not None:
+            raise BadBlock(fault)
+
+    @staticmethod
+    def _now_ms() -> int:
+        return int(asyncio.get_running_loop().time() * 1_000)

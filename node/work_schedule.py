@@ -1,0 +1,77 @@
+"""When there is work for consensus: transactions once the block interval has passed, or a heartbeat.
+
+Both intervals are monotonic time from the event loop, whatever the block clock says (SPEC section 3, Time
+and Work). A testnet's virtual clock runs RATE times as fast, so its heartbeat interval in block time is
+RATE times as long: the same real interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from vm.params import Params
+
+
+class WorkSchedule:
+    """Calls `on_work` when a height has something to propose; it may do so more than once.
+
+    Args:
+        has_transactions: whether the block builder would take a transaction now.
+    """
+
+    def __init__(self, has_transactions: Callable[[], bool], on_work: Callable[[], None]) -> None:
+        self._has_transactions = has_transactions
+        self._on_work = on_work
+        self._timer: asyncio.TimerHandle | None = None
+        self._params = Params()
+        self._last_block = 0.0
+        self._last_start = 0.0
+        self._told = False
+
+    def height_started(self, params: Params) -> None:
+        """A height begins: the former was decided at this moment."""
+        loop = asyncio.get_running_loop()
+        self._params = params
+        self._last_block = loop.time()
+        self._told = False
+        self._wait_until(self._last_start + params.block_interval_ms / 1_000)
+
+    def transactions_arrived(self) -> None:
+        """The mempool has grown; new work wakes a waiting height at once."""
+        if self._told:
+            return
+        earliest = self._last_start + self._params.block_interval_ms / 1_000
+        if asyncio.get_running_loop().time() >= earliest:
+            self._due()
+
+    def heartbeat_due(self) -> bool:
+        """Tell whether an empty block is due."""
+        elapsed = asyncio.get_running_loop().time() - self._last_block
+        return elapsed * 1_000 >= self._params.empty_block_interval_ms
+
+    def stop(self) -> None:
+        """Call nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait_until(self, when: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = loop.call_at(max(when, loop.time()), self._due)
+
+    def _due(self) -> None:
+        if self._has_transactions() or self.heartbeat_due():
+            self._told = True
+            self._last_start = asyncio.get_running_loop().time()
+            self._on_work()
+        else:
+            # Transactions wake us earlier; a transaction that becomes valid later is found by looking again.
+            heartbeat = self._last_block + self._params.empty_block_interval_ms / 1_000
+            again = asyncio.get_running_loop().time() + RECHECK_SECONDS
+            self._wait_until(min(heartbeat, again) if self._last_block else again)
+
+
+RECHECK_SECONDS = 1.0
+"""How often an idle height looks whether a pending transaction has become valid."""
