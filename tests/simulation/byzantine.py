@@ -1,0 +1,110 @@
+"""Byzantine hosts: production nodes whose outgoing messages lie, or that share one key.
+
+A liar holds its own key only, so what it sends verifies; it equivocates, hides its lock, seals roots
+that it never computed, proposes poison, races ahead in rounds, and now and then forges.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from consensus.messages import (
+    Commit,
+    Message,
+    Prepare,
+    Proposal,
+    RoundChange,
+    round_change_payload,
+    seal_payload,
+    vote_payload,
+)
+from consensus.types import Candidate, Roots, header_digest
+from vm.primitives import merkle
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import Domain
+
+from .host import Host
+from .ledger import CHAIN, POISON
+
+LIE_PERCENT = 40
+
+
+class Liar:
+    """The outgoing filter of a Byzantine host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._seen: list[bytes] = []
+
+    def __call__(self, message: Message, target: int) -> list[Message]:
+        """Return what the target gets instead of the message."""
+        chance = self._host.world.random
+        if isinstance(message, Proposal):
+            self._seen.append(header_digest(message.candidate.header))
+        if chance.randrange(100) >= LIE_PERCENT:
+            return [message]
+        if chance.randrange(10) == 0:
+            return []
+        if chance.randrange(10) == 0:
+            return [msgspec.structs.replace(message, signature=bytes(64))]
+        match message:
+            case Proposal():
+                return self._proposals(message, target)
+            case Prepare():
+                return [message, self._prepare(message)]
+            case Commit():
+                return [self._commit(message), message]
+            case RoundChange():
+                return [self._round_change(message), message]
+
+    def _proposals(self, message: Proposal, target: int) -> list[Message]:
+        """Another block to every other target; sometimes with poison, or far ahead in time."""
+        chance = self._host.world.random
+        candidate = message.candidate
+        tx_hashes = (POISON,) if chance.randrange(2) else (sha256(b"other"),)
+        header = msgspec.structs.replace(
+            candidate.header,
+            tx_root=merkle.root(tx_hashes),
+            tx_count=1,
+            time=candidate.header.time + chance.choice([0, 1, 5_000]),
+        )
+        other = Candidate(header, candidate.parent_certificate, tx_hashes)
+        digest = header_digest(header)
+        self._host.cluster.bodies.setdefault(digest, set()).add(self._host.ident)
+        self._seen.append(digest)
+        payload = vote_payload(CHAIN, message.height, message.round, digest)
+        lie = msgspec.structs.replace(message, candidate=other, signature=self._host.sign(Domain.PROPOSAL, payload))
+        if chance.randrange(2) and message.round > 0:
+            lie = msgspec.structs.replace(lie, prepared=None)
+        return [lie] if target % 2 else [message, lie]
+
+    def _prepare(self, message: Prepare) -> Prepare:
+        digest = self._some_digest(message.digest)
+        payload = vote_payload(CHAIN, message.height, message.round, digest)
+        signature = self._host.sign(Domain.PREPARE, payload)
+        return msgspec.structs.replace(message, digest=digest, signature=signature)
+
+    def _commit(self, message: Commit) -> Commit:
+        chance = self._host.world.random
+        digest = self._some_digest(message.digest)
+        roots = message.roots if chance.randrange(2) else Roots(sha256(b"no"), sha256(b"never"))
+        payload = seal_payload(CHAIN, message.height, message.round, digest, roots)
+        return Commit(
+            message.height,
+            message.round,
+            message.sender,
+            digest,
+            roots.state_root,
+            roots.receipts_root,
+            self._host.sign(Domain.COMMIT, payload),
+        )
+
+    def _round_change(self, message: RoundChange) -> RoundChange:
+        """Hide the lock, or race ahead."""
+        round_ = message.round + self._host.world.random.choice([0, 0, 1, 7, 10**6])
+        payload = round_change_payload(CHAIN, message.height, round_, None, None)
+        signature = self._host.sign(Domain.ROUND_CHANGE, payload)
+        return RoundChange(message.height, round_, message.sender, None, signature)
+
+    def _some_digest(self, digest: bytes) -> bytes:
+        return self._host.world.random.choice([digest, *self._seen[-2:], sha256(b"nothing")])
