@@ -1,0 +1,182 @@
+"""The chain_* methods: genesis, blocks, certificates, validators, transactions and receipts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from consensus.types import Block
+from node.gateway.errors import invalid_param, not_found
+from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
+from node.gateway.presentation import certificate_json, header_json, transaction_json, validators_json
+from node.gateway.reads import ChainReads
+from node.gateway.table import rpc
+from node.gateway.transaction_pages import TransactionPages
+from vm.arguments import Address, Slug
+from vm.primitives import merkle
+from vm.primitives.address import address_of_key
+from vm.receipt import decode_receipt
+from vm.transaction import parse_transaction
+
+
+class ChainMethods:
+    """Answers from the stored chain."""
+
+    def __init__(self, reads: ChainReads) -> None:
+        self._reads = reads
+        self._pages = TransactionPages(reads)
+
+    @rpc("chain_genesis", "the genesis document")
+    def genesis(self) -> Any:
+        """The document that the chain begins with; a light client needs nothing else to start from."""
+        return self._reads.genesis.as_json_value()
+
+    @rpc("chain_head", "{header, digest, certificate}")
+    def head(self) -> dict[str, Any]:
+        """The last final block's header, digest and certificate.
+
+        Before the first block `header` and `certificate` are null and `digest` is that of the genesis document.
+        """
+        height = self._reads.height
+        if height == 0:
+            return {"header": None, "digest": self._reads.genesis.digest.hex(), "certificate": None}
+        return {
+            "header": header_json(self._reads.header(height)),
+            "digest": self._reads.digest(height).hex(),
+            "certificate": certificate_json(self._reads.certificate(height)),
+        }
+
+    @rpc(
+        "chain_block",
+        "{header, digest, parent_certificate, transactions: [id, …] or [{id, hash, body, sigs, raw}, …]}",
+    )
+    def block(
+        self, height: BlockName | None = None, full: bool = False, digest: HashBytes | None = None
+    ) -> dict[str, Any]:
+        """A block by height or by digest.
+
+        The first parameter, by position, is either; by name it is `height` or `digest`. `full` gives decoded
+        transactions in place of their ids.
+        """
+        if (height is None) == (digest is None):
+            raise invalid_param("height", "exactly one of height and digest is needed")
+        block, own_digest = self._reads.block_named(height if digest is None else digest)  # type: ignore[arg-type]
+        return {
+            "header": header_json(block.header),
+            "digest": own_digest.hex(),
+            "parent_certificate": certificate_json(block.parent_certificate),
+            "transactions": self._transactions(block, full),
+        }
+
+    def _transactions(self, block: Block, full: bool) -> list[Any]:
+        parsed = [parse_transaction(raw) for raw in block.transactions]
+        return [transaction_json(tx) if full else tx.id.hex() for tx in parsed]
+
+    @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
+    def certificate(self, height: Height) -> dict[str, Any] | None:
+        """The commit seals of a height; below the head those that the next block embeds."""
+        return certificate_json(self._reads.certificate(height))
+
+    @rpc(
+        "chain_validators",
+        "{height, hash, quorum, validators: [{index, public_key, brand, address, last_seal, last_skip}]}",
+    )
+    def validators(self, height: Height | None = None) -> dict[str, Any]:
+        """The validator set that decides a height (default: the next one), with each one's last seal and skip.
+
+        `last_seal` and `last_skip` are heights as of the head, 0 for never.
+        """
+        wanted = self._reads.height + 1 if height is None else height
+        if wanted > self._reads.height + 1:
+            raise not_found(f"the validators of height {wanted} are not known yet", height=wanted)
+        validators = self._reads.validators(wanted)
+        entries = []
+        for index, validator in enumerate(validators.validators):
+            key = validator.public_key
+            record = self._reads.seal_record(key.hex())
+            entries.append(
+                {
+                    "index": index,
+                    "public_key": key.hex(),
+                    "brand": validator.brand,
+                    "address": address_of_key(key),
+                    "last_seal": record.seal,
+                    "last_skip": record.skip,
+                }
+            )
+        hash_ = validators.hash.hex()
+        return {"height": wanted, "hash": hash_, "quorum": validators.quorum, "validators": entries}
+
+    @rpc("chain_transaction", '{transaction, status: "pending" or "committed", height, index, receipt}')
+    def transaction(self, id_: HashBytes) -> dict[str, Any]:
+        """A transaction, pending or committed; height, index and receipt are null while it is pending."""
+        position = self._reads.find(id_)
+        if position is None:
+            raw = self._reads.backend.pending_transaction(id_)
+            if raw is None:
+                raise not_found("no transaction has this id; it may have expired", id=id_.hex())
+            status, height, index, receipt = "pending", None, None, None
+        else:
+            height, index = position
+            raw = self._reads.block(height).transactions[index]
+            status, receipt = "committed", decode_receipt(self._reads.receipts(height)[index])
+        transaction = transaction_json(parse_transaction(raw))
+        return {"transaction": transaction, "status": status, "height": height, "index": index, "receipt": receipt}
+
+    @rpc("chain_receipt", "the receipt; with `proof` it has a field `proof` for offline verification")
+    def receipt(self, id_: HashBytes, proof: bool = False) -> Any:
+        """The receipt of a committed transaction, with its Merkle path to the certified receipts_root if asked for.
+
+        `proof` is {leaf, index, count, path, header, certificate, validators}: `leaf` the receipt's canonical
+        bytes, `path` the sibling hashes from the leaf up, in a tree of RFC 6962's shape.
+        """
+        position = self._reads.find(id_)
+        if position is None:
+            pending = self._reads.backend.is_pending(id_)
+            raise not_found(
+                "the transaction is pending" if pending else "no receipt", id=id_.hex(), pending=pending
+            )
+        height, index = position
+        receipts = self._reads.receipts(height)
+        receipt = decode_receipt(receipts[index])
+        if not proof:
+            return receipt
+        fields = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
+        if receipt.status == "ok":
+            del fields["error"]
+        return {**fields, "proof": self._receipt_proof(receipts, height, index)}
+
+    def _receipt_proof(self, receipts: list[bytes], height: int, index: int) -> dict[str, Any]:
+        return {
+            "leaf": receipts[index].hex(),
+            "index": index,
+            "count": len(receipts),
+            "path": [sibling.hex() for sibling in merkle.path(receipts, index)],
+            **certified(self._reads, height),
+        }
+
+    @rpc("chain_transactions", "{items: [{id, hash, height, index, time, sender, calls, status, error}, …], next}")
+    def transactions(
+        self,
+        account: Address | None = None,
+        brand: Slug | None = None,
+        call: CallName | None = None,
+        from_: Height | None = None,
+        to: Height | None = None,
+        cursor: Cursor | None = None,
+        limit: Limit = DEFAULT_PAGE,
+    ) -> dict[str, Any]:
+        """Committed transactions in order of height and index, by account, brand and call, all of which must match.
+
+        A page may hold fewer than `limit` items, or none, and still have a `next`, as the work for a page is
+        bounded: go on until `next` is null.
+        """
+        return self._pages.page({"account": account, "brand": brand, "call": call}, from_, to, cursor, limit)
+
+
+def certified(reads: ChainReads, height: int) -> dict[str, Any]:
+    """Return what proves the roots of a height to somebody who holds the genesis document only."""
+    return {
+        "header": header_json(reads.header(height)),
+        "certificate": certificate_json(reads.certificate(height)),
+        "validators": validators_json(reads.validators(height)),
+    }

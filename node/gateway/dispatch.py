@@ -1,0 +1,262 @@
+"""JSON-RPC 2.0: from a request body to a response body (jsonrpc.org/specification).
+
+A body is one request or a batch. All entries are checked first; then those that submit or wait are answered,
+all entries of one method together, and then the reads, which so see what the same batch has committed.
+Responses stand in the order of the requests; notifications have none.
+
+Invariants:
+    1. Whatever the body, the answer is a valid JSON-RPC response, an array of them, or nothing where every entry
+       was a notification.
+    2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
+    3. The answer has at most `max_response_bytes`, give or take the errors that say so.
+    4. Reads give way to the event loop every YIELD_SECONDS, so that a heavy batch never delays consensus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from node.config import RpcLimits
+from node.errors import NotReady
+from node.gateway.errors import UNAUTHORISED, RpcFault
+from node.gateway.presentation import dumps
+from node.gateway.table import Arguments, Method
+
+_log = logging.getLogger(__name__)
+
+YIELD_SECONDS: Final = 0.005
+"""As signature checks do (PERFORMANCE.md, point 2)."""
+
+_NULL_ID: Final = b"null"
+_MAX_ID_BYTES: Final = 1_024
+"""Our bound: an id is echoed, so it must not let a small request ask for a large answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What the caller's API key allows."""
+
+    reads: bool = True
+    writes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A response body, None for no content, and what the transport should know about it.
+
+    Attributes:
+        calls: entries in the request, at least 1.
+        unauthorised: every answer is −32006.
+    """
+
+    body: bytes | None
+    calls: int = 1
+    unauthorised: bool = False
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One request of a batch on its way: `id_json` is None for a notification, `outcome` a result or RpcFault."""
+
+    id_json: bytes | None
+    method: Method | None = None
+    arguments: Arguments = field(default_factory=dict)
+    outcome: Any = None
+
+
+Admit = Callable[[int], RpcFault | None]
+"""Asked with the number of calls before any is answered; a fault refuses them all (rate limits)."""
+
+
+def fault_body(fault: RpcFault, id_json: bytes = _NULL_ID) -> bytes:
+    """Return the response that tells of a fault."""
+    return b'{"jsonrpc":"2.0","id":' + id_json + b',"error":' + dumps(fault.as_object()) + b"}"
+
+
+class Dispatcher:
+    """Answers request bodies from a method table."""
+
+    def __init__(self, table: Mapping[str, Method], limits: RpcLimits, now: Callable[[], float]) -> None:
+        self._table = table
+        self._limits = limits
+        self._now = now
+        # Those that submit or wait come in the table's order: a batch submits before it waits.
+        self._batched = [method for method in table.values() if method.answer_all is not None]
+
+    async def handle(
+        self, body: bytes | bytearray, permissions: Permissions, admit: Admit = lambda calls: None
+    ) -> Reply:
+        """Answer one request body."""
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            refused = admit(1)
+            return Reply(fault_body(refused or RpcFault("PARSE_ERROR", f"not JSON: {error.msg}")))
+        requests = document if isinstance(document, list) else [document]
+        fault = self._batch_fault(requests) or admit(len(requests))
+        if fault is not None:
+            return Reply(fault_body(fault), max(1, len(requests)))
+        entries = [self._prepare(request, permissions) for request in requests]
+        parts = await self._answer(entries)
+        unauthorised = bool(parts) and all(
+            _is_unauthorised(entry) for entry in entries if entry.id_json is not None
+        )
+        if not parts:
+            return Reply(None, len(requests))
+        answer = b"[" + b",".join(parts) + b"]" if isinstance(document, list) else parts[0]
+        return Reply(answer, len(requests), unauthorised)
+
+    def _batch_fault(self, requests: Sequence[Any]) -> RpcFault | None:
+        if not requests:
+            return RpcFault("INVALID_REQUEST", "an empty batch")
+        limit = self._limits.max_batch
+        if len(requests) > limit:
+            return RpcFault("BATCH_TOO_LONG", f"{len(requests)} entries; at most {limit}", limit=limit)
+        return None
+
+    # -- checking ----------------------------------------------------------------------------------
+
+    def _prepare(self, request: Any, permissions: Permissions) -> _Entry:
+        """Check one request; a wrong one becomes an entry whose outcome is known."""
+        if type(request) is not dict:
+            return _Entry(_NULL_ID, outcome=RpcFault("INVALID_REQUEST", "a request is an object"))
+        id_json = _id_json(request["id"]) if "id" in request else None
+        problem = _request_problem(request)
+        if problem is None and "id" in request and id_json is None:
+            problem = "id is a string of at most 1,000 bytes, a number or null"
+        if problem is not None:
+            return _Entry(id_json or _NULL_ID, outcome=RpcFault("INVALID_REQUEST", problem))
+        entry = _Entry(id_json)
+        try:
+            self._bind(entry, request, permissions)
+        except RpcFault as fault:
+            entry.method, entry.outcome = None, fault
+        except Exception:
+            entry.method, entry.outcome = None, internal_fault(request["method"])
+        return entry
+
+    def _bind(self, entry: _Entry, request: dict[str, Any], permissions: Permissions) -> None:
+        name = request["method"]
+        method = self._table.get(name)
+        if method is None:
+            raise RpcFault("METHOD_NOT_FOUND", "no such method; rpc.discover lists all", method=name[:100])
+        if not (permissions.writes if method.writes else permissions.reads):
+            raise RpcFault("UNAUTHORISED", f"{name} needs `Authorization: Bearer <key>` with a valid key")
+        entry.method = method
+        entry.arguments = method.arguments(request.get("params"))
+
+    # -- answering ---------------------------------------------------------------------------------
+
+    async def _answer(self, entries: Sequence[_Entry]) -> list[bytes]:
+        """Answer all entries and return the responses of those that want one."""
+        waiting = False
+        for entry in entries:
+            if entry.method is not None and entry.method.answer_all is not None:
+                waiting = True
+                break
+        if waiting:
+            for method in self._batched:
+                mine = [entry for entry in entries if entry.method is method]
+                if mine:
+                    await _answer_together(method, mine)
+        return await self._answer_reads(entries)
+
+    async def _answer_reads(self, entries: Sequence[_Entry]) -> list[bytes]:
+        parts: list[bytes] = []
+        left = self._limits.max_response_bytes
+        now = self._now
+        turn = now() + YIELD_SECONDS
+        for entry in entries:
+            if entry.id_json is None:
+                continue  # a read that nobody wants to see is not worth doing
+            part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
+            left -= len(part) + 1
+            parts.append(part)
+            if now() >= turn:
+                await asyncio.sleep(0)
+                turn = now() + YIELD_SECONDS
+        return parts
+
+    def _respond(self, entry: _Entry, left: int) -> bytes:
+        id_json = entry.id_json or _NULL_ID
+        method, outcome = entry.method, entry.outcome
+        try:
+            if method is not None and method.answer is not None:
+                outcome = entry.outcome = method.answer(entry.arguments)
+            if isinstance(outcome, RpcFault):
+                return fault_body(outcome, id_json)
+            part = b'{"jsonrpc":"2.0","id":' + id_json + b',"result":' + dumps(outcome) + b"}"
+        except Exception as error:
+            entry.outcome = fault_of(error, "" if method is None else method.name)
+            return fault_body(entry.outcome, id_json)
+        return part if len(part) <= left else self._too_large(id_json)
+
+    def _too_large(self, id_json: bytes) -> bytes:
+        limit = self._limits.max_response_bytes
+        return fault_body(
+            RpcFault("RESPONSE_TOO_LARGE", f"more than {limit} bytes; ask for less", limit=limit), id_json
+        )
+
+
+async def _answer_together(method: Method, entries: Sequence[_Entry]) -> None:
+    """Answer all entries of one method that submits or waits; notifications too."""
+    answer_all = method.answer_all
+    if answer_all is None:
+        return
+    try:
+        outcomes = await answer_all([entry.arguments for entry in entries])
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            entry.outcome = outcome
+    except Exception as error:
+        fault = fault_of(error, method.name)
+        for entry in entries:
+            entry.outcome = fault
+
+
+def fault_of(error: Exception, method: str) -> RpcFault:
+    """Return what a client may know about an exception; what he may not goes to the log."""
+    if isinstance(error, RpcFault):
+        return error
+    if isinstance(error, NotReady):
+        return RpcFault("NOT_READY", str(error) or "the node is not ready")
+    return internal_fault(method)
+
+
+def internal_fault(method: str) -> RpcFault:
+    """Log the exception being handled and return the fault that names the log entry."""
+    error_id = secrets.token_hex(8)
+    _log.exception("internal error %s while answering %.100s", error_id, method)
+    return RpcFault("INTERNAL", "an internal error; the node's log has the details", error_id=error_id)
+
+
+def _is_unauthorised(entry: _Entry) -> bool:
+    return isinstance(entry.outcome, RpcFault) and entry.outcome.code == UNAUTHORISED
+
+
+def _request_problem(request: dict[str, Any]) -> str | None:
+    if request.get("jsonrpc") != "2.0":
+        return 'jsonrpc must be "2.0"'
+    if type(request.get("method")) is not str:
+        return "method must be a string"
+    if "params" in request and type(request["params"]) not in (dict, list):
+        return "params must be an object or an array"
+    return None
+
+
+def _id_json(value: Any) -> bytes | None:
+    """Return an id as it is echoed; None where it is not one that JSON-RPC allows."""
+    kind = type(value)
+    if kind is int or value is None:
+        return orjson.dumps(value)
+    if kind is str or (kind is float and math.isfinite(value)):
+        text = orjson.dumps(value)
+        return text if len(text) <= _MAX_ID_BYTES else None
+    return None

@@ -1,0 +1,117 @@
+"""What one client may use: calls per second, connections, and methods by API key.
+
+A client is an IP address, an IPv6 one its /64 network, as that is what a single host commonly owns. Proxies in
+front of a node should limit by themselves: the node sees one address and does not trust forwarded ones.
+
+Invariants:
+    1. At most MAX_TRACKED_CLIENTS buckets are kept; the one refilled longest ago goes first, and a full
+       bucket is the same as none.
+    2. Whether a key is valid takes the same time for any wrong key.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
+
+MAX_TRACKED_CLIENTS: Final = 10_000
+"""Some 3 MB of buckets; beyond it strangers only lose the memory of having been slow."""
+
+
+def client_of(remote: str | None) -> str:
+    """Return the name under which a peer address is counted."""
+    if remote is None:
+        return "unknown"
+    try:
+        address = ip_address(remote.partition("%")[0])
+    except ValueError:
+        return remote
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address, 64), strict=False))
+    return remote
+
+
+class RateLimiter:
+    """Token buckets: `per_second` calls flow in, and a burst of one second, or of one batch, may flow out."""
+
+    def __init__(self, per_second: int, burst: int, now: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._capacity = float(max(per_second, burst))
+        self._now = now
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, client: str, calls: int) -> int:
+        """Take tokens for `calls`; return 0, or how many ms to wait where there are too few (none is taken)."""
+        now = self._now()
+        tokens, at = self._buckets.pop(client, (self._capacity, now))
+        tokens = min(self._capacity, tokens + (now - at) * self._per_second)
+        missing = calls - tokens
+        self._buckets[client] = (tokens if missing > 0 else tokens - calls, now)
+        if len(self._buckets) > MAX_TRACKED_CLIENTS:
+            del self._buckets[next(iter(self._buckets))]
+        return max(1, int(missing * 1_000 / self._per_second)) if missing > 0 else 0
+
+
+class ConnectionCounter:
+    """Open connections by client."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._open: dict[str, int] = {}
+
+    def enter(self, client: str) -> bool:
+        """Count a new connection; False, and not counted, where the client has its fill."""
+        count = self._open.get(client, 0)
+        if count >= self.limit:
+            return False
+        self._open[client] = count + 1
+        return True
+
+    def leave(self, client: str) -> None:
+        """Forget a connection that `enter` has counted."""
+        count = self._open[client] - 1
+        if count:
+            self._open[client] = count
+        else:
+            del self._open[client]
+
+    @property
+    def total(self) -> int:
+        """All counted connections."""
+        return sum(self._open.values())
+
+
+class ApiKeys:
+    """Who may read and write. A key for writes reads too, as a client sends one key with all its calls."""
+
+    def __init__(self, read: Sequence[str], write: Sequence[str]) -> None:
+        self._write = [_digest(key) for key in write]
+        self._read = [_digest(key) for key in read]
+
+    def permissions(self, authorization: str | None) -> tuple[bool, bool]:
+        """Return (may read, may write) for an Authorization header, None where there is none."""
+        writes, reads = not self._write, not self._read
+        if writes and reads:
+            return True, True
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() == "bearer":
+            digest = _digest(key.strip())
+            is_writer = _among(digest, self._write)
+            is_reader = _among(digest, self._read)
+            writes = writes or is_writer
+            reads = reads or is_reader or is_writer
+        return reads, writes
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _among(digest: bytes, digests: list[bytes]) -> bool:
+    # Every key is compared, so that time tells nothing about which one matched.
+    return sum(hmac.compare_digest(digest, other) for other in digests) > 0

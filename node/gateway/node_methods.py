@@ -1,0 +1,45 @@
+"""The node_* methods: what this node is, and how it fares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from node.gateway.reads import ChainReads
+from node.gateway.table import rpc
+
+
+class NodeMethods:
+    """Answers from what the running node tells of itself."""
+
+    def __init__(self, reads: ChainReads) -> None:
+        self._reads = reads
+        self._backend = reads.backend
+
+    @rpc("node_info", "{chain, version, address, role, head, syncing, uptime_ms, time, clock_rate, max_tx_ttl_ms}")
+    def info(self) -> dict[str, Any]:
+        """What this node is, and what a client needs to build a transaction.
+
+        `time` is the node's block clock now, `clock_rate` how fast it runs (1 but on testnets), `max_tx_ttl_ms`
+        how far ahead `expires` may lie.
+        """
+        return {
+            **self._backend.node_info(),
+            "time": max(self._backend.clock.now_ms(), self._reads.head_time()),
+            "clock_rate": self._backend.clock.rate,
+            "max_tx_ttl_ms": self._reads.params().max_tx_ttl_ms,
+        }
+
+    @rpc("node_health", "{live, ready, reasons}")
+    def health(self) -> dict[str, Any]:
+        """Whether the node runs, whether it can serve, and if not, why."""
+        return self._backend.node_health()
+
+    @rpc("node_peers", "[{address, key, direction, height, round, rtt_ms, score}, …]")
+    def peers(self) -> list[dict[str, Any]]:
+        """The node's connected peers."""
+        return self._backend.node_peers()
+
+    @rpc("node_consensus", "{height, round, step, validators, evidence}")
+    def consensus(self) -> dict[str, Any]:
+        """Where consensus stands, and each validator's last seen height and round."""
+        return self._backend.node_consensus()

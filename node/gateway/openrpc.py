@@ -1,0 +1,131 @@
+"""The OpenRPC document that `rpc.discover` answers, made from the method table (spec.open-rpc.org, 1.3.2).
+
+Parameter schemas come from the same annotations as the checks, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from genesis.protocol import PROTOCOL_VERSION
+from node.gateway.errors import REASONS
+from node.gateway.table import Method, rpc, signature_method
+from vm.arguments import MAX_LIST_ITEMS, Rule
+
+OPENRPC_VERSION: Final = "1.3.2"
+_DISCOVER: Final = "rpc.discover"
+
+
+def discover_method(table: Mapping[str, Method]) -> Method:
+    """Return the method that describes a table, itself included."""
+    document: dict[str, Any] = {}
+
+    @rpc(_DISCOVER, "the OpenRPC document")
+    def discover() -> dict[str, Any]:
+        """The OpenRPC document that describes all methods of this node."""
+        return document
+
+    method = signature_method(_DISCOVER, discover, "the OpenRPC document", lambda args: discover(**args))
+    document.update(openrpc_document({**table, _DISCOVER: method}))
+    return method
+
+
+def openrpc_document(table: Mapping[str, Method]) -> dict[str, Any]:
+    """Return the OpenRPC document of a method table."""
+    errors = {reason: _error(code, reason, meaning) for reason, (code, meaning) in REASONS.items()}
+    return {
+        "openrpc": OPENRPC_VERSION,
+        "info": {
+            "title": "Entente JSON-RPC",
+            "version": f"{PROTOCOL_VERSION}.0.0",
+            "description": "The gateway of a node: JSON-RPC 2.0 over HTTP POST /.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "methods": [_method(method) for method in table.values()],
+        "components": {"errors": errors},
+    }
+
+
+def _error(code: int, reason: str, meaning: str) -> dict[str, Any]:
+    return {"code": code, "message": meaning, "data": {"reason": reason}}
+
+
+def _method(method: Method) -> dict[str, Any]:
+    form: dict[str, Any] = {
+        "name": method.name,
+        "summary": method.summary,
+        "tags": [{"name": method.name.replace(".", "_").partition("_")[0]}],
+        "paramStructure": "either",
+        "params": parameters(method),
+        "result": {"name": "result", "description": method.result, "schema": {}},
+        "errors": [{"$ref": f"#/components/errors/{reason}"} for reason in _reasons(method)],
+    }
+    if method.description:
+        form["description"] = method.description
+    return form
+
+
+def _reasons(method: Method) -> list[str]:
+    if method.checks_itself:
+        return ["INVALID_ARGS", "NOT_FOUND", "OUT_OF_BUDGET"]
+    found = ["INVALID_PARAMS"] if method.fields else []
+    if method.name.startswith(("chain_", "state_")) and method.fields:
+        found += ["NOT_FOUND", "STATE_PRUNED"]
+    if method.writes:
+        refusals = [reason for reason, (code, _) in REASONS.items() if code == -32003]
+        found += [*refusals, "NOT_READY", "UNAUTHORISED"]
+    if method.name in ("tx_send", "tx_wait"):
+        found += ["TIMEOUT", "SHUTTING_DOWN"]
+    return found
+
+
+def parameters(method: Method) -> list[dict[str, Any]]:
+    """Return a method's parameters as OpenRPC content descriptors, in positional order."""
+    hints = get_type_hints(method.function, include_extras=True)
+    by_public_name = {name.removesuffix("_"): hint for name, hint in hints.items()}
+    return [
+        {"name": name, "required": field[1], "schema": schema_of(by_public_name[name])}
+        for name, field in method.fields.items()
+    ]
+
+
+def schema_of(annotation: Any) -> dict[str, Any]:
+    """Return the JSON schema of an argument annotation, as `vm.arguments.compile_checker` understands it."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        rule = next(item for item in annotation.__metadata__ if isinstance(item, Rule))
+        return rule.schema
+    if origin is Literal:
+        return {"type": "string", "enum": list(get_args(annotation))}
+    if origin in (list, tuple):
+        return {"type": "array", "maxItems": MAX_LIST_ITEMS, "items": schema_of(get_args(annotation)[0])}
+    if origin in (Union, types.UnionType):
+        return _union_schema(get_args(annotation))
+    if annotation is bool:
+        return {"type": "boolean"}
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return _record_schema(annotation)
+    raise TypeError(f"{annotation} is not an argument type")
+
+
+def _union_schema(members: tuple[Any, ...]) -> dict[str, Any]:
+    real = [member for member in members if member not in (type(None), msgspec.UnsetType)]
+    schemas = [schema_of(member) for member in real]
+    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+
+
+def _record_schema(record: type[msgspec.Struct]) -> dict[str, Any]:
+    hints = get_type_hints(record, include_extras=True)
+    fields = msgspec.structs.fields(record)
+    properties = {field.encode_name: schema_of(hints[field.name]) for field in fields}
+    required = [field.encode_name for field in fields if field.required]
+    config = record.__struct_config__
+    if config.tag_field is not None:
+        properties[config.tag_field] = {"const": config.tag}
+        required.insert(0, config.tag_field)
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": required} if required else schema

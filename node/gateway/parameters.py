@@ -1,0 +1,97 @@
+"""Parameter types of the gateway's own methods: checked and converted as contract arguments are.
+
+The checkers raise `Refused` INVALID_ARGS with the field, as those of `vm.arguments` do; `table` turns that
+into −32602. Several convert: a hex parameter reaches the method as bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from vm.arguments import Rule, integer, refuse, text
+from vm.primitives.units import MAX_INT
+from vm.transaction import MAX_TX_BYTES
+
+MAX_PAGE: Final = 1_000
+"""Largest `limit` (SPEC section 6)."""
+
+DEFAULT_PAGE: Final = 100
+MAX_TIMEOUT_MS: Final = 120_000
+DEFAULT_TIMEOUT_MS: Final = 30_000
+MAX_KEY_BYTES: Final = 1_024
+"""Longer than any state key that a contract builds."""
+
+_MAX_CURSOR = 200
+
+
+def _to_bytes(value: Any, field: str, expected: str) -> bytes:
+    if type(value) is not str:
+        refuse(field, expected)
+    try:
+        data = bytes.fromhex(value)
+    except ValueError:
+        refuse(field, expected)
+    if data.hex() != value:  # fromhex also takes upper case and spaces
+        refuse(field, expected)
+    return data
+
+
+def _check_hash(value: Any, field: str) -> bytes:
+    expected = "32 bytes in lower-case hex"
+    if type(value) is not str or len(value) != 64:
+        refuse(field, expected)
+    return _to_bytes(value, field, expected)
+
+
+def _check_hex(value: Any, field: str) -> bytes:
+    return _to_bytes(value, field, "lower-case hex without 0x")
+
+
+def _check_block_name(value: Any, field: str) -> int | bytes:
+    expected = "a height, or a digest of 32 bytes in lower-case hex"
+    if type(value) is int and 0 <= value <= MAX_INT:
+        return value
+    if type(value) is not str or len(value) != 64:
+        refuse(field, expected)
+    return _to_bytes(value, field, expected)
+
+
+def _check_object(value: Any, field: str) -> dict[str, Any]:
+    if type(value) is not dict:
+        refuse(field, "an object")
+    return value
+
+
+def _check_signatures(value: Any, field: str) -> list[list[bytes]]:
+    if type(value) is not list or not 1 <= len(value) <= 8:
+        refuse(field, "1 to 8 pairs of public key and signature in hex")
+    pairs = []
+    for i, pair in enumerate(value):
+        if type(pair) is not list or len(pair) != 2:
+            refuse(f"{field}[{i}]", "a pair of public key and signature in hex")
+        pairs.append([_check_hex(item, f"{field}[{i}][{j}]") for j, item in enumerate(pair)])
+    return pairs
+
+
+_HASH_SCHEMA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_HEX_SCHEMA = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
+
+Height = Annotated[int, integer(0)]
+HashBytes = Annotated[bytes, Rule(_check_hash, _HASH_SCHEMA)]
+HexBytes = Annotated[bytes, Rule(_check_hex, {**_HEX_SCHEMA, "maxLength": 2 * MAX_TX_BYTES})]
+BlockName = Annotated[
+    int | bytes,
+    Rule(_check_block_name, {"oneOf": [{"type": "integer", "minimum": 0, "maximum": MAX_INT}, _HASH_SCHEMA]}),
+]
+"""A height, or a digest."""
+
+JsonObject = Annotated[dict[str, Any], Rule(_check_object, {"type": "object"})]
+Signatures = Annotated[
+    list[list[bytes]],
+    Rule(_check_signatures, {"type": "array", "items": {"type": "array", "items": _HEX_SCHEMA}, "maxItems": 8}),
+]
+Limit = Annotated[int, integer(1, MAX_PAGE)]
+Cursor = Annotated[str, text(1, _MAX_CURSOR)]
+TimeoutMs = Annotated[int, integer(0, MAX_TIMEOUT_MS)]
+StateKey = Annotated[str, text(1, MAX_KEY_BYTES)]
+CallName = Annotated[str, text(1, 65)]

@@ -1,0 +1,213 @@
+"""What the gateway's methods read from the store: decoded, and answered with faults where something is missing.
+
+One `ChainReads` serves all methods. It keeps the head's header, which every view asks for; the store has caches of
+its own for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from consensus.types import (
+    Block,
+    Certificate,
+    Header,
+    Validator,
+    ValidatorSet,
+    decode_block,
+    decode_certificate,
+)
+from node.backend import Backend
+from node.gateway.errors import RpcFault, not_found
+from node.store import HeightAhead, ProvedValue, StatePruned
+from vm.chain_records import VALIDATORS_KEY, ValidatorList, ValidatorRecord
+from vm.params import PARAMS_KEY, Params
+from vm.primitives.codec import TypedDecoder
+from vm.receipt import Receipt, decode_receipt
+from vm.state_view import StateReader
+
+T = TypeVar("T")
+
+Position = tuple[int, int]
+"""Height and index of a transaction."""
+
+_validator_lists = TypedDecoder(ValidatorList)
+
+
+class ChainReads:
+    """Blocks, receipts and state of one node, by height, digest, id and key."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._store = backend.store
+        self.genesis = backend.genesis
+        self.backend = backend
+        self._last_header: Header | None = None
+        entries = self.genesis.validators
+        self._first_validators = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
+
+    @property
+    def height(self) -> int:
+        """Height of the head; 0 after genesis."""
+        return self._store.head.height
+
+    def head_time(self) -> int:
+        """Return the block time of the head, genesis time before the first block."""
+        height = self.height
+        return self.genesis.document.time if height == 0 else self.header(height).time
+
+    def params(self) -> Params:
+        """Return the chain's parameters, as of the head."""
+        params = self._store.reader.get(PARAMS_KEY, Params)
+        if params is None:
+            raise LookupError("the state holds no parameters")
+        return params
+
+    def block(self, height: int) -> Block:
+        """Return a block.
+
+        Raises:
+            RpcFault: NOT_FOUND.
+        """
+        data = self._store.block_bytes(height)
+        if data is None:
+            raise not_found(f"no block {height}; the head is {self.height}", height=height)
+        return decode_block(data)
+
+    def block_named(self, name: int | bytes) -> tuple[Block, bytes]:
+        """Return a block by height or digest, with its digest; raises NOT_FOUND."""
+        if isinstance(name, bytes):
+            height = self._store.height_of_digest(name)
+            if not height:  # 0 is genesis, which has a digest and no block
+                raise not_found("no block has this digest", digest=name.hex())
+            return self.block(height), name
+        return self.block(name), self.digest(name)
+
+    def digest(self, height: int) -> bytes:
+        """Return a block's digest; raises NOT_FOUND."""
+        head = self._store.head_at(height)
+        if head is None:
+            raise not_found(f"no block {height}; the head is {self.height}", height=height)
+        return head.digest
+
+    def certificate(self, height: int) -> Certificate:
+        """Return the certificate of a height; below the head, the one that the next block embeds.
+
+        Raises:
+            RpcFault: NOT_FOUND.
+        """
+        if height < self.height:
+            embedded = self.block(height + 1).parent_certificate
+            if embedded is not None:
+                return embedded
+        data = self._store.certificate_bytes(height)
+        if data is None:
+            raise not_found(f"no certificate of height {height}; the head is {self.height}", height=height)
+        return decode_certificate(data)
+
+    def receipts(self, height: int) -> list[bytes]:
+        """Return a block's canonical receipts, the system receipt last; raises NOT_FOUND."""
+        receipts = self._store.receipts(height)
+        if not receipts:
+            raise not_found(f"no receipts of height {height}", height=height)
+        return receipts
+
+    def find(self, tx_id: bytes) -> Position | None:
+        """Return where a committed transaction stands."""
+        return self._store.find_transaction(tx_id)
+
+    def receipts_of(self, tx_ids: Iterable[bytes]) -> dict[bytes, Receipt]:
+        """Return the receipts of those transactions that are committed; each block is read once."""
+        by_height: dict[int, list[bytes]] = {}
+        found = {}
+        for tx_id in tx_ids:
+            position = self.find(tx_id)
+            if position is not None and tx_id not in found:
+                height, index = position
+                if height not in by_height:
+                    by_height[height] = self.receipts(height)
+                found[tx_id] = decode_receipt(by_height[height][index])
+        return found
+
+    def validators(self, height: int) -> ValidatorSet:
+        """Return the set that decides a height, at most the head's + 1 (SPEC section 3, Membership).
+
+        It is that of the state two blocks earlier. A pruned state is not missed where the header names a set
+        that is known anyhow: the first one, or the present one.
+
+        Raises:
+            RpcFault: STATE_PRUNED.
+        """
+        if height <= 2:
+            return self._first_validators
+        if height <= self.height:
+            wanted = self.header(height).validators_hash
+            for known in (self._first_validators, self._state_validators(self.height)):
+                if known.hash == wanted:
+                    return known
+        return self._state_validators(height - 2)
+
+    def _state_validators(self, height: int) -> ValidatorSet:
+        stored = self.state_value(VALIDATORS_KEY, height)
+        if stored is None:
+            raise LookupError("the state holds no validators")
+        entries = _validator_lists.decode(stored).validators
+        return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
+
+    def header(self, height: int) -> Header:
+        """Return a block's header; raises NOT_FOUND."""
+        last = self._last_header
+        if last is not None and last.height == height:
+            return last
+        header = self.block(height).header
+        if height == self.height:
+            self._last_header = header
+        return header
+
+    def state_value(self, key: str, height: int) -> bytes | None:
+        """Return the canonical bytes of a state value after a height.
+
+        Raises:
+            RpcFault: STATE_PRUNED, NOT_FOUND.
+        """
+        try:
+            return self._store.state_value(key, height)
+        except (StatePruned, HeightAhead) as error:
+            raise self._unavailable(height, error) from None
+
+    def state_proof(self, key: str, height: int) -> ProvedValue:
+        """Return a key's value, or none, after a height, with its proof; raises as `state_value`."""
+        try:
+            return self._store.state_proof(key, height)
+        except (StatePruned, HeightAhead) as error:
+            raise self._unavailable(height, error) from None
+
+    def _unavailable(self, height: int, error: Exception) -> RpcFault:
+        if isinstance(error, StatePruned):
+            return RpcFault("STATE_PRUNED", str(error), height=height, head=self.height)
+        return not_found(f"no state of height {height}; the head is {self.height}", height=height)
+
+    def seal_record(self, public_key_hex: str) -> ValidatorRecord:
+        """Return a validator's last embedded seal and last skip, as of the head."""
+        record = self._store.reader.get(f"chain/validator/{public_key_hex}", ValidatorRecord)
+        return record or ValidatorRecord(0, 0)
+
+    def reader_at(self, height: int) -> StateReader:
+        """Return the state after a height for execution; raises as `state_value`, now or when it is read."""
+        self.state_value(PARAMS_KEY, height)
+        return self._store.reader if height == self.height else _PastState(self, height)
+
+
+class _PastState:
+    """The state after a past height, decoded value by value."""
+
+    def __init__(self, reads: ChainReads, height: int) -> None:
+        self._reads = reads
+        self._height = height
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the value at `key` decoded as `type_`, or None."""
+        value = self._reads.state_value(key, self._height)
+        return None if value is None else msgspec.msgpack.decode(value, type=type_)

@@ -1,0 +1,85 @@
+"""state_get, state_proof, and every contract view as <module>_<view>."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from node.gateway.chain_methods import certified
+from node.gateway.errors import not_found, view_fault
+from node.gateway.parameters import Height, StateKey
+from node.gateway.presentation import state_value_json
+from node.gateway.reads import ChainReads
+from node.gateway.table import Arguments, Method, rpc
+from vm.contract_api import Context
+from vm.errors import Refused
+from vm.state_view import BlockOverlay
+
+
+class StateMethods:
+    """Answers from the state, bare or through the contracts' views."""
+
+    def __init__(self, reads: ChainReads) -> None:
+        self._reads = reads
+        self._backend = reads.backend
+
+    @rpc("state_get", "the value; bytes in it as hex")
+    def get(self, key: StateKey, height: Height | None = None) -> Any:
+        """The value of a state key after a height (default: the head); −32001 NOT_FOUND where there is none."""
+        at = self._reads.height if height is None else height
+        value = self._reads.state_value(key, at)
+        if value is None:
+            raise not_found("the state holds no such key", key=key, height=at)
+        return state_value_json(value)
+
+    @rpc("state_proof", "{key, height, value, value_bytes, proof, header, certificate, validators}")
+    def proof(self, key: StateKey, height: Height | None = None) -> dict[str, Any]:
+        """The value of a key, or its absence, with everything that proves it to a holder of the genesis document.
+
+        `value` and `value_bytes` (canonical bytes in hex) are null for an absent key. `proof` leads to
+        `certificate.state_root`; `certificate` seals `header`, by members of `validators`, whose hash is
+        `header.validators_hash`. There is no proof for height 0: genesis is proved by computing it.
+        """
+        at = self._reads.height if height is None else height
+        if at == 0:
+            raise not_found("no height is certified yet" if height is None else "height 0 has no certificate")
+        proved = self._reads.state_proof(key, at)
+        value = proved.value
+        return {
+            "key": key,
+            "height": at,
+            "value": None if value is None else state_value_json(value),
+            "value_bytes": None if value is None else value.hex(),
+            "proof": proved.proof.to_json(),
+            **certified(self._reads, at),
+        }
+
+    def view_methods(self) -> dict[str, Method]:
+        """Return a method for every view of every contract."""
+        methods = {}
+        for name, view in self._backend.runtime.views.items():
+            methods[name] = Method(
+                name,
+                view.function,
+                2,
+                view.fields,
+                "what the view answers",
+                answer=partial(self._view, name),
+                checks_itself=True,
+            )
+        return methods
+
+    def _view(self, name: str, args: Arguments) -> Any:
+        reads, store = self._reads, self._backend.store
+        ctx = Context(
+            BlockOverlay(store.reader),
+            reads.genesis.chain,
+            reads.height,
+            reads.head_time(),
+            reads.params().max_tx_cost,
+            read_only=True,
+        )
+        try:
+            return self._backend.runtime.invoke_view(ctx, name, args)
+        except Refused as refusal:
+            raise view_fault(refusal) from None

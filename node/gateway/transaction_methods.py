@@ -1,0 +1,252 @@
+"""The tx_* methods: submitting, waiting for finality, simulating, encoding.
+
+Submissions and waits answer all their calls of a batch together (`table.AnswerAll`): one `submit`, one
+`wait_committed` per distinct timeout, each block's receipts read once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from node.backend import Admission
+from node.errors import TransactionRefused
+from node.gateway.errors import RpcFault, invalid_param, refused_transaction
+from node.gateway.parameters import (
+    DEFAULT_TIMEOUT_MS,
+    HashBytes,
+    Height,
+    HexBytes,
+    JsonObject,
+    Signatures,
+    TimeoutMs,
+)
+from node.gateway.reads import ChainReads
+from node.gateway.table import Arguments, Method, batched, rpc
+from vm.block_execution import BlockContext, simulate
+from vm.primitives.address import address_of_key
+from vm.primitives.codec import CodecError, check_value, encode
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES
+from vm.primitives.units import is_lower_hex
+from vm.receipt import Receipt
+from vm.transaction import (
+    MAX_TX_BYTES,
+    Body,
+    Transaction,
+    TransactionError,
+    parse_body,
+    parse_transaction,
+)
+
+_ENCODE_MEMBERS: Final = frozenset({"chain", "sender", "nonce", "expires", "ops", "signers", "memo"})
+
+
+class _Simulated(Transaction, frozen=True, gc=False):
+    """A transaction as if its signers had signed: without `signers` the sender's own key, which nobody named."""
+
+    @property
+    def signer_addresses(self) -> tuple[str, ...]:
+        """The addresses that count as having signed."""
+        if isinstance(self.body.signers, list):
+            return tuple([address_of_key(key) for key in self.body.signers])
+        return (self.body.sender,)
+
+
+class TransactionMethods:
+    """Takes transactions and tells what became of them."""
+
+    def __init__(self, reads: ChainReads) -> None:
+        self._reads = reads
+        self._backend = reads.backend
+        self._closing: asyncio.Event = asyncio.Event()
+
+    def close(self) -> None:
+        """Answer everybody who waits with SHUTTING_DOWN, now and from now on."""
+        self._closing.set()
+
+    def batched_methods(self) -> dict[str, Method]:
+        """Return the methods that answer all their calls of a batch together, in the order they are run in."""
+        pending = '{id, status: "pending" or "committed"}'
+        methods = [
+            batched("tx_submit", tx_submit, pending, self._submit_all, writes=True),
+            batched("tx_send", tx_send, "the receipt", self._send_all, writes=True),
+            batched("tx_wait", tx_wait, "the receipt", self._wait_all),
+        ]
+        return {method.name: method for method in methods}
+
+    # -- submitting and waiting --------------------------------------------------------------------
+
+    async def _submit_all(self, calls: Sequence[Arguments]) -> list[Any]:
+        outcomes = await self._backend.submit([call["tx"] for call in calls])
+        return [_submitted(outcome) for outcome in outcomes]
+
+    async def _send_all(self, calls: Sequence[Arguments]) -> list[Any]:
+        outcomes = await self._backend.submit([call["tx"] for call in calls])
+        waits: list[tuple[bytes, int]] = []
+        for outcome, call in zip(outcomes, calls, strict=True):
+            if isinstance(outcome, Admission):
+                waits.append((outcome.id, 0 if outcome.committed else _timeout(call)))
+        receipts = iter(await self._receipts(waits))
+        return [
+            next(receipts)
+            if isinstance(outcome, Admission)
+            else refused_transaction(outcome.reason, outcome.message)
+            for outcome in outcomes
+        ]
+
+    async def _wait_all(self, calls: Sequence[Arguments]) -> list[Any]:
+        return await self._receipts([(call["id_"], _timeout(call)) for call in calls])
+
+    async def _receipts(self, waits: Sequence[tuple[bytes, int]]) -> list[Receipt | RpcFault]:
+        """Return each id's receipt, waiting for it as long as is said, or TIMEOUT."""
+        by_timeout: dict[int, list[bytes]] = {}
+        for tx_id, timeout_ms in waits:
+            if self._reads.find(tx_id) is None:
+                by_timeout.setdefault(timeout_ms, []).append(tx_id)
+        by_timeout.pop(0, None)
+        if by_timeout:
+            await self._wait(by_timeout)
+        found = self._reads.receipts_of(tx_id for tx_id, _ in waits)
+        return [found.get(tx_id) or self._no_receipt(tx_id, timeout_ms) for tx_id, timeout_ms in waits]
+
+    async def _wait(self, by_timeout: dict[int, list[bytes]]) -> None:
+        backend = self._backend
+        waits = [backend.wait_committed(ids, timeout) for timeout, ids in by_timeout.items()]
+        waiting: asyncio.Future[Any] = asyncio.gather(*waits)
+        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({waiting, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                await waiting
+        finally:
+            closing.cancel()
+            waiting.cancel()
+
+    def _no_receipt(self, tx_id: bytes, timeout_ms: int) -> RpcFault:
+        if self._closing.is_set():
+            return RpcFault("SHUTTING_DOWN", "the node is shutting down; the transaction may still commit")
+        message = f"not final after {timeout_ms} ms; it may still commit"
+        return RpcFault("TIMEOUT", message, id=tx_id.hex(), pending=self._backend.is_pending(tx_id))
+
+    # -- simulating and encoding -------------------------------------------------------------------
+
+    @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written")
+    def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt:
+        """The receipt that a body would get now if its signers signed.
+
+        With `height`, on the state after that height instead of the head's, and without judging `expires`. A
+        body that is committed answers the receipt that it got.
+        """
+        tx = _as_if_signed(body)
+        reads = self._reads
+        committed = reads.receipts_of([tx.id]).get(tx.id)
+        if committed is not None and height is None:
+            return committed
+        base = reads.height if height is None else height
+        reader = reads.reader_at(base)
+        parent_time = reads.genesis.document.time if base == 0 else reads.header(base).time
+        time = parent_time + 1
+        if tx.body.chain != reads.genesis.chain:
+            raise refused_transaction("WRONG_CHAIN", f"this chain is {reads.genesis.chain}")
+        if height is None:
+            time = max(time, self._backend.clock.now_ms())
+            self._check_expiry(tx.body, time)
+        context = BlockContext(reads.genesis.chain, base + 1, time, parent_time)
+        return simulate(self._backend.runtime, reader, context, tx)
+
+    def _check_expiry(self, body: Body, now: int) -> None:
+        latest = now + self._reads.params().max_tx_ttl_ms
+        if body.expires <= now:
+            raise refused_transaction("EXPIRED", f"expires {body.expires} is not after {now}")
+        if body.expires > latest:
+            raise refused_transaction("EXPIRES_TOO_FAR", f"expires {body.expires} is after {latest}")
+
+    @rpc("tx_encode", "the canonical bytes in hex")
+    def encode(self, body: JsonObject, sigs: Signatures | None = None) -> str:
+        """The canonical bytes of a transaction body, for clients without MessagePack.
+
+        `body` is {chain, sender, nonce, expires, ops, signers?, memo?} with `signers` in hex. A client signs
+        "entente/tx/1\\0" followed by these bytes. With `sigs`, [[public_key, signature], …], the answer is the
+        whole transaction, ready for tx_submit. Check what you sign, or use a node that you trust.
+        """
+        canonical = _encode_body(body)
+        if sigs is None:
+            return canonical.hex()
+        raw = encode({"body": canonical, "sigs": sigs})
+        try:
+            parse_transaction(raw)
+        except TransactionError as error:
+            raise refused_transaction(error.reason, str(error)) from None
+        return raw.hex()
+
+
+def tx_submit(tx: HexBytes) -> None:
+    """Hand a signed transaction to the node, and do not wait.
+
+    Sending the same bytes again is safe and answers the same id. A committed id is answered as committed, also
+    after its expiry.
+    """
+
+
+def tx_send(tx: HexBytes, timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS) -> None:
+    """Hand a signed transaction to the node and wait until it is final.
+
+    After a TIMEOUT, or a lost connection, send the same bytes again: it is charged once. A committed id answers its
+    receipt at once, also after its expiry.
+    """
+
+
+def tx_wait(id_: HashBytes, timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS) -> None:
+    """Wait until a transaction is final.
+
+    The id need not be known to this node yet: it may come from another one.
+    """
+
+
+def _timeout(call: Arguments) -> int:
+    timeout_ms: int = call.get("timeout_ms", DEFAULT_TIMEOUT_MS)
+    return timeout_ms
+
+
+def _submitted(outcome: Admission | TransactionRefused) -> Any:
+    if isinstance(outcome, Admission):
+        return {"id": outcome.id.hex(), "status": "committed" if outcome.committed else "pending"}
+    return refused_transaction(outcome.reason, outcome.message)
+
+
+def _as_if_signed(body_bytes: bytes) -> Transaction:
+    """Return the transaction that these body bytes would be, with blank signatures of the right number and size."""
+    try:
+        body = parse_body(body_bytes)
+    except TransactionError as error:
+        raise refused_transaction(error.reason, str(error)) from None
+    keys = body.signers if isinstance(body.signers, list) else [bytes(PUBLIC_KEY_BYTES)]
+    sigs = [(key, bytes(SIGNATURE_BYTES)) for key in keys]
+    raw = encode({"body": body_bytes, "sigs": sigs})
+    if len(raw) > MAX_TX_BYTES:
+        raise refused_transaction("TOO_LARGE", f"{len(raw)} bytes; at most {MAX_TX_BYTES}")
+    return _Simulated(raw, body_bytes, body, sigs, sha256(body_bytes), sha256(raw))
+
+
+def _encode_body(body: dict[str, Any]) -> bytes:
+    for name in body:
+        if name not in _ENCODE_MEMBERS:
+            raise invalid_param(f"body.{name}", f"body.{name}: no such member")
+    value = dict(body)
+    if "signers" in value:
+        value["signers"] = _keys(value["signers"])
+    try:
+        check_value(value)
+        canonical = encode(value)
+        parse_body(canonical)
+    except (CodecError, TransactionError) as error:
+        raise invalid_param("body", str(error)) from None
+    return canonical
+
+
+def _keys(signers: Any) -> list[bytes]:
+    if not isinstance(signers, list) or not all(isinstance(key, str) and is_lower_hex(key) for key in signers):
+        raise invalid_param("body.signers", "body.signers: a list of public keys in hex")
+    return [bytes.fromhex(key) for key in signers]

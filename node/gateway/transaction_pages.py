@@ -1,0 +1,136 @@
+"""Pages of committed transactions by account, brand and call.
+
+With one filter a page is a walk along its index. With several, the first one's index is walked and the others
+are asked at each height it names. Without any, blocks are walked. The work for a page is bounded
+by MAX_EXAMINED positions and MAX_BLOCKS blocks; a page that ends for that reason has a `next`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from consensus.types import Block
+from node.gateway.errors import invalid_param
+from node.gateway.reads import ChainReads, Position
+from vm.primitives.units import MAX_INT
+from vm.receipt import Receipt, decode_receipt
+from vm.transaction import MAX_OPS, parse_transaction
+
+MAX_EXAMINED: Final = 2_000
+MAX_BLOCKS: Final = 200
+_MAX_BLOCK_POSITIONS: Final = 100_000
+
+
+class TransactionPages:
+    """Answers `chain_transactions`."""
+
+    def __init__(self, reads: ChainReads) -> None:
+        self._reads = reads
+        self._store = reads.backend.store
+
+    def page(
+        self,
+        filters: Mapping[str, str | None],
+        from_height: int | None,
+        to_height: int | None,
+        cursor: str | None,
+        limit: int,
+    ) -> dict[str, Any]:
+        """Return {items, next}.
+
+        Raises:
+            RpcFault: INVALID_PARAMS for a cursor that is not one of ours.
+        """
+        first = max(from_height or 1, 1)
+        last = min(self._reads.height if to_height is None else to_height, self._reads.height)
+        after = None if cursor is None else _position(cursor)
+        given = [(kind, name) for kind, name in filters.items() if name is not None]
+        if given:
+            positions, next_ = self._indexed(given, first, last, after, limit)
+        else:
+            positions, next_ = self._every(first, last, after, limit)
+        return {"items": self._summaries(positions), "next": None if next_ is None else _cursor(next_)}
+
+    def _indexed(
+        self, filters: list[tuple[str, str]], first: int, last: int, after: Position | None, limit: int
+    ) -> tuple[list[Position], Position | None]:
+        (kind, name), *others = filters
+        if not others:
+            page = self._store.transactions_of(kind, name, first, last, after, limit)
+            return list(page.items), page.next
+        candidates = self._store.transactions_of(kind, name, first, last, after, MAX_EXAMINED)
+        found: list[Position] = []
+        matching: dict[int, set[Position]] = {}
+        for position in candidates.items:
+            height = position[0]
+            if height not in matching:
+                matching[height] = self._at_height(others, height)
+            if position in matching[height]:
+                found.append(position)
+                if len(found) == limit:
+                    return found, position
+        return found, candidates.next
+
+    def _at_height(self, filters: list[tuple[str, str]], height: int) -> set[Position]:
+        pages = [
+            self._store.transactions_of(kind, name, height, height, None, _MAX_BLOCK_POSITIONS)
+            for kind, name in filters
+        ]
+        return set.intersection(*[set(page.items) for page in pages])
+
+    def _every(
+        self, first: int, last: int, after: Position | None, limit: int
+    ) -> tuple[list[Position], Position | None]:
+        found: list[Position] = []
+        start = first if after is None else max(first, after[0])
+        end = min(last, start + MAX_BLOCKS - 1)
+        for height in range(start, end + 1):
+            for index in range(self._reads.header(height).tx_count):
+                position = (height, index)
+                if after is not None and position <= after:
+                    continue
+                if len(found) == limit:
+                    return found, found[-1]
+                found.append(position)
+        return found, (end, _MAX_BLOCK_POSITIONS) if end < last else None
+
+    def _summaries(self, positions: list[Position]) -> list[dict[str, Any]]:
+        items = []
+        at, block, receipts = -1, None, []
+        for height, index in positions:
+            if height != at:
+                at, block, receipts = height, self._reads.block(height), self._reads.receipts(height)
+            if block is not None:
+                items.append(_summary(block, index, decode_receipt(receipts[index])))
+        return items
+
+
+def _summary(block: Block, index: int, receipt: Receipt) -> dict[str, Any]:
+    tx = parse_transaction(block.transactions[index])
+    return {
+        "id": tx.id.hex(),
+        "hash": tx.hash.hex(),
+        "height": block.header.height,
+        "index": index,
+        "time": block.header.time,
+        "sender": tx.body.sender,
+        "calls": [call for call, _ in tx.body.ops[:MAX_OPS]],
+        "status": receipt.status,
+        "error": receipt.error.code if receipt.status == "failed" and receipt.error else None,
+    }
+
+
+def _cursor(position: Position) -> str:
+    return f"{position[0]:x}.{position[1]:x}"
+
+
+def _position(cursor: str) -> Position:
+    height, dot, index = cursor.partition(".")
+    try:
+        position = (int(height, 16), int(index, 16))
+    except ValueError:
+        raise invalid_param("cursor", "not a cursor of this method") from None
+    if not dot or not all(0 <= value <= MAX_INT for value in position):
+        raise invalid_param("cursor", "not a cursor of this method")
+    return position
