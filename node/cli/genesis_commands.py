@@ -77,7 +77,7 @@ def new(
     _print_summary(made, as_json)
 
 
-@genesis.command()
+@genesis.command(short_help="Check FILE as a node does.")
 @click.argument("file", type=KeyPath)
 @json_option
 def validate(file: Path, as_json: bool) -> None:

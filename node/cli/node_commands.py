@@ -104,7 +104,7 @@ def init(
     )
 
 
-@node.command()
+@node.command(short_help="Ask a node for its chain, height and health.")
 @click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), help="The home of a node on this machine."
 )

@@ -126,7 +126,7 @@ def show(tx_id: str, directory: Path, url: str | None, as_json: bool) -> None:
         )
 
 
-@tx.command()
+@tx.command(short_help="Send the signed transaction in FILE and print its receipt.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @dir_option
 @rpc_option
@@ -144,7 +144,7 @@ def send(file: Path, directory: Path, url: str | None, as_json: bool) -> None:
     _print_receipt(_send(node_url(url, directory), raw), as_json)
 
 
-@tx.command()
+@tx.command(short_help="Print the receipt that FILE would get now.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @dir_option
 @rpc_option

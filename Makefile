@@ -1,0 +1,98 @@
+# Entente. `make` alone lists the targets. Needs bash, GNU make, Python 3.11 or 3.12, and PyPI.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The tests with real processes want the machine for themselves, and add their coverage to that of the others.
+.NOTPARALLEL:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Passed on to the program behind demo, bench and soak, for example: make demo ARGS="--baskets 500".
+ARGS ?=
+# Workers for the tests that share nothing. Tests that start real processes always run one after the other.
+TEST_WORKERS ?= 2
+# The first interpreter of a supported version; shims that cannot run are passed over.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
+	&& { echo "$$p"; break; }; done)
+
+# A stamp says that the environment holds what pyproject.toml named when it was made.
+RUN_STAMP := $(VENV)/.installed-run
+DEMO_STAMP := $(VENV)/.installed-demo
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEMO_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $(RUN_STAMP) $@
+
+$(DEV_STAMP): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,dev]'
+	@touch $(RUN_STAMP) $(DEMO_STAMP) $@
+
+.PHONY: venv
+venv: $(BIN)/python ## Make an empty virtual environment in .venv.
+
+.PHONY: install
+install: $(RUN_STAMP) ## Install entente into .venv; then run .venv/bin/entente.
+
+.PHONY: dev
+dev: $(DEV_STAMP) ## Install entente with everything that development needs, and the commit hooks.
+	$(BIN)/pre-commit install
+
+.PHONY: demo
+demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--help" lists its options).
+	$(BIN)/entente demo $(ARGS)
+
+.PHONY: test
+test: lint unit integration ## Run all checks and tests, and print the coverage of branches.
+
+.PHONY: lint
+lint: $(DEV_STAMP) ## Check style, types and who imports whom.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: unit
+unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parallel.
+	$(BIN)/pytest -m "not integration" -n $(TEST_WORKERS) --cov --cov-report=
+
+.PHONY: integration
+integration: $(DEV_STAMP) ## Run the tests with real processes and sockets, one by one.
+	$(BIN)/pytest -m integration --cov --cov-append --cov-report=term:skip-covered
+
+.PHONY: format
+format: $(DEV_STAMP) ## Format the sources.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(DEV_STAMP) ## Measure throughput and latency on this machine (ARGS are passed on).
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: soak
+soak: $(DEV_STAMP) ## Run simulated clusters on fresh seeds until one fails or the time is over (ARGS are passed on).
+	$(BIN)/python -m tests.simulation.soak $(ARGS)
+
+.PHONY: docker-test
+docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
+	bash docker/test.sh $(ARGS)
+
+.PHONY: clean
+clean: ## Delete what tools have left behind; .venv and testnets stay.
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
