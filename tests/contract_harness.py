@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from contracts_py.registry import contracts
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes
 from vm.contract_api import Context
 from vm.genesis_state import genesis_changes
 from vm.params import Params
 from vm.primitives.address import address_of_key
-from vm.primitives.codec import TypedDecoder
 from vm.primitives.hashing import sha256
 from vm.receipt import Receipt
 from vm.runtime import Runtime
@@ -45,7 +46,7 @@ class MemoryState:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self._objects: dict[str, Any] = {}
-        self._decoders: dict[Any, TypedDecoder[Any]] = {}
+        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
     def get(self, key: str, type_: type[T]) -> T | None:
         """Return the decoded value at `key`."""
@@ -56,7 +57,7 @@ class MemoryState:
         if data is None:
             return None
         if type_ not in self._decoders:
-            self._decoders[type_] = TypedDecoder(type_)
+            self._decoders[type_] = msgspec.msgpack.Decoder(type_)
         value: T = self._decoders[type_].decode(data)
         self._objects[key] = value
         return value
@@ -68,7 +69,7 @@ class MemoryState:
             if change is None:
                 self.values.pop(key, None)
             else:
-                self.values[key] = change[1]
+                self.values[key] = change
 
 
 class Chain:

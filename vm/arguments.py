@@ -226,9 +226,8 @@ def bind(fields: Fields, args: Mapping[str, Any], prefix: str = "") -> dict[str,
         Refused: INVALID_ARGS, for the first unknown argument in the caller's (bytewise) order, then for
             the first field in the signature's order that is missing or wrong.
     """
-    for name in args:
-        if name not in fields:
-            refuse(prefix + name, "no such argument")
+    if not args.keys() <= fields.keys():
+        refuse(prefix + next(name for name in args if name not in fields), "no such argument")
     bound = {}
     for name, (check, required, parameter) in fields.items():
         if name in args:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from vm import metering
 from vm.arguments import (
     Address,
     Amount,
@@ -35,11 +34,12 @@ from vm.arguments import (
     text,
 )
 from vm.errors import InvariantBroken, Refused
+from vm.metering import EVENT, READ, WRITE
 from vm.primitives.address import address_of_key, address_of_member
 from vm.primitives.hashing import sha256
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
-from vm.state_view import BlockOverlay
+from vm.state_view import UNCHANGED, BlockOverlay
 
 __all__ = [
     "MAX_INT",
@@ -90,7 +90,9 @@ class Context:
     """
 
     __slots__ = (
-        "_overlay",
+        "_base_get",
+        "_changes",
+        "_overlay_put",
         "chain",
         "cost",
         "cost_limit",
@@ -119,7 +121,10 @@ class Context:
         governance: bool = False,
         read_only: bool = False,
     ) -> None:
-        self._overlay = overlay
+        # Reading and writing state is most of what execution does: the way to the overlay is kept short.
+        self._changes = overlay.changes
+        self._base_get = overlay.base_get
+        self._overlay_put = overlay.put
         self.chain = chain
         self.height = height
         self.time = time
@@ -139,10 +144,14 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self.cost += metering.READ
+        self.cost += READ
         if self.cost > self.cost_limit:
             self._out_of_budget()
-        return self._overlay.get(key, type_)
+        value = self._changes.get(key, UNCHANGED)
+        if value is UNCHANGED:
+            return self._base_get(key, type_)
+        changed: T | None = value
+        return changed
 
     def put(self, key: str, value: Any) -> None:
         """Set the state value at `key`.
@@ -150,24 +159,25 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self._write(key, value)
-
-    def delete(self, key: str) -> None:
-        """Remove the state value at `key`, if any."""
-        self._write(key, None)
-
-    def _write(self, key: str, value: Any) -> None:
         if self.read_only:
             raise InvariantBroken(f"a view wrote to {key}")
-        self.cost += metering.WRITE
+        self.cost += WRITE
         if self.cost > self.cost_limit:
             self._out_of_budget()
-        self._overlay.put(key, value)
+        self._overlay_put(key, value)
+
+    def delete(self, key: str) -> None:
+        """Remove the state value at `key`, if any.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self.put(key, None)
 
     def emit(self, type_: str, data: dict[str, Any]) -> None:
         """Record an event; `data` holds plain values and must not be changed afterwards."""
-        self.cost += metering.EVENT
-        self.events.append(Event(op=self.op, type=type_, data=data))
+        self.cost += EVENT
+        self.events.append(Event(self.op, type_, data))
 
     def charge(self, units: int) -> None:
         """Pay for work that is neither read nor write, such as the steps of a loop."""

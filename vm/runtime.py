@@ -24,21 +24,21 @@ class Authority(Protocol):
 
 
 class BoundMethod:
-    """A call or view, ready to be invoked with untrusted arguments."""
+    """A call or view, ready to be invoked with untrusted arguments.
 
-    __slots__ = ("_fields", "_function", "contract", "function", "name")
+    Attributes:
+        function: as written in the class; `bound` is the method of the contract.
+        fields: public argument name → how it is checked, in the signature's order.
+    """
+
+    __slots__ = ("bound", "contract", "fields", "function", "name")
 
     def __init__(self, contract: Contract, name: str, function: Callable[..., Any]) -> None:
         self.contract = contract
         self.name = name
         self.function = function
-        self._function: Callable[..., Any] = getattr(contract, function.__name__)
-        self._fields = signature_fields(function, skip=2)
-
-    @property
-    def fields(self) -> Fields:
-        """Public argument name → field, in the signature's order."""
-        return self._fields
+        self.bound: Callable[..., Any] = getattr(contract, function.__name__)
+        self.fields: Fields = signature_fields(function, skip=2)
 
     def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:
         """Check the arguments and execute.
@@ -46,7 +46,7 @@ class BoundMethod:
         Raises:
             Refused: INVALID_ARGS, or what the contract refuses.
         """
-        return self._function(ctx, **bind(self._fields, args))
+        return self.bound(ctx, **bind(self.fields, args))
 
 
 class Runtime:
@@ -83,7 +83,7 @@ class Runtime:
         method = self.calls.get(name)
         if method is None:
             raise Refused("UNKNOWN_CALL", "no contract has this call", call=name[:65])
-        return method.invoke(ctx, args)
+        return method.bound(ctx, **bind(method.fields, args))
 
     def invoke_view(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
         """Answer `module_view`.

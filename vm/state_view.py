@@ -13,9 +13,12 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 T = TypeVar("T")
+
+UNCHANGED: Final[Any] = object()
+"""Stands for "not among a block's changes" where None means deleted."""
 
 
 class StateReader(Protocol):
@@ -29,28 +32,25 @@ class StateReader(Protocol):
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_base", "_journal", "changes")
+    __slots__ = ("_journal", "base_get", "changes")
 
     def __init__(self, base: StateReader) -> None:
-        self._base = base
+        self.base_get = base.get
         self.changes: dict[str, Any] = {}
-        self._journal: list[tuple[str, bool, Any]] = []
+        self._journal: list[tuple[str, Any]] = []
 
     def get(self, key: str, type_: type[T]) -> T | None:
         """Return the value at `key`, this block's changes included."""
-        try:
-            value: T | None = self.changes[key]
-        except KeyError:
-            return self._base.get(key, type_)
-        return value
+        value = self.changes.get(key, UNCHANGED)
+        if value is UNCHANGED:
+            return self.base_get(key, type_)
+        changed: T | None = value
+        return changed
 
     def put(self, key: str, value: Any) -> None:
         """Set `key`; None deletes it."""
         changes = self.changes
-        if key in changes:
-            self._journal.append((key, True, changes[key]))
-        else:
-            self._journal.append((key, False, None))
+        self._journal.append((key, changes.get(key, UNCHANGED)))
         changes[key] = value
 
     def begin(self) -> None:
@@ -60,11 +60,11 @@ class BlockOverlay:
     def rollback(self) -> None:
         """Undo every write since `begin`."""
         changes = self.changes
-        for key, existed, former in reversed(self._journal):
-            if existed:
-                changes[key] = former
-            else:
+        for key, former in reversed(self._journal):
+            if former is UNCHANGED:
                 del changes[key]
+            else:
+                changes[key] = former
         self._journal.clear()
 
 
