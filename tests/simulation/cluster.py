@@ -167,14 +167,18 @@ class Cluster:
                 self.world.after(chance.randint(0, STORM_MS // 2), self.hosts[ident].crash)
         for _ in range(chance.choice([0, 2, 6, 15])):
             host = chance.choice(self.hosts)
-            self.world.after(chance.randint(0, STORM_MS), lambda host=host: self._crash_soon(host))
+            self.world.after(self._moment(), lambda host=host: self._crash_soon(host))
         for _ in range(chance.choice([0, 1, 3])):
-            self.world.after(chance.randint(0, STORM_MS), self._partition)
-            self.world.after(chance.randint(0, STORM_MS), self.network.groups.clear)
+            self.world.after(self._moment(), self._partition)
+            self.world.after(self._moment(), self.network.groups.clear)
         if chance.randrange(4) == 0:  # a mass restart: everybody at once, in the midst of a round
-            moment = chance.randint(0, STORM_MS)
+            moment = self._moment()
             for host in self.hosts:
                 self.world.after(moment + chance.randint(0, 30), lambda host=host: self._crash_soon(host))
+
+    def _moment(self) -> int:
+        """Return a delay to some time in the storm, a little before its end at the latest."""
+        return self.world.random.randint(0, STORM_MS - self.world.now - 100)
 
     def _partition(self) -> None:
         for host in self.hosts:
