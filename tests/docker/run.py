@@ -1,0 +1,247 @@
+"""`make docker-test`: build the image, run the four-validator testnet of docker-compose.yml, and use it.
+
+It needs a container engine and takes a few minutes; it is not part of `make test`. What it shows: the image
+builds; four containers become healthy; a payment through one validator is read from another; a validator that
+was restarted, and one that was killed while the chain went on, come back to the same block and state root; the
+chain survives `down` and `up`; and the containers are as confined as the compose file says. It always tears
+down, and exits with 0 only if everything held and nothing is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from types import FrameType
+
+import msgspec
+from chain import Node, same_ledger
+from compose import (
+    Compose,
+    DockerTestError,
+    build_certificates,
+    find_compose,
+    find_engine,
+    image_exists,
+    image_megabytes,
+)
+
+from genesis.testnet import TestnetManifest
+
+PROJECT = "entente-docker-test"
+IMAGE = "entente:docker-test"
+DEFAULT_BASE = "python:3.11-slim-bookworm"
+SERVICES = ("aurora", "basil", "comet", "dune")
+PROGRAM = "docker-points"
+
+_started = time.monotonic()
+
+
+class Testnet:
+    """The running testnet: its containers, its validators' endpoints and its accounts."""
+
+    def __init__(self, compose: Compose, nodes: dict[str, Node], manifest: TestnetManifest) -> None:
+        self.compose = compose
+        self.nodes = nodes
+        self.manifest = manifest
+        self.paid = 0
+
+    def pay(self, through: str, read_from: str, amount: int = 100) -> int:
+        """Pay from aurora's account to basil's through one validator; read the balance from another.
+
+        Returns:
+            The height at which the payment is final.
+        """
+        payer, payee = self.manifest.account("aurora-admin"), self.manifest.account("basil-admin")
+        args = {"program": PROGRAM, "to": payee.address, "amount": amount}
+        height: int = self.nodes[through].send(payer, "token.transfer", args)["height"]
+        self.paid += amount
+        self.nodes[read_from].wait_height(height)
+        self.check_balance(read_from)
+        return height
+
+    def check_balance(self, read_from: str) -> None:
+        """Make sure that a validator shows the payee what was paid so far."""
+        found = self.nodes[read_from].available(PROGRAM, self.manifest.account("basil-admin").address)
+        if found != self.paid:
+            raise DockerTestError(f"{read_from} shows a balance of {found}, not {self.paid}")
+
+
+def main() -> int:
+    """Run the test; return the exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        engine, command = find_engine(), find_compose()
+    except DockerTestError as error:
+        print(f"docker-test: {error}", file=sys.stderr)
+        return 1
+    base = os.environ.get("BASE_IMAGE", DEFAULT_BASE)
+    found = "is here" if image_exists(base) else "is not here, so that the engine will fetch it"
+    say(f"engine {engine}, `{' '.join(command)}`; the base image {base} {found}")
+    ports = dict(zip(SERVICES, _free_ports(len(SERVICES)), strict=True))
+    settings = {f"{name.upper()}_RPC_PORT": str(port) for name, port in ports.items()}
+    compose = Compose(command, PROJECT, {**settings, "ENTENTE_IMAGE": IMAGE, "BASE_IMAGE": base})
+    failures: list[str] = []
+    try:
+        compose.tear_down()
+        run(compose, {name: Node(name, port) for name, port in ports.items()})
+    except DockerTestError as error:
+        failures.append(str(error))
+        print(_last_words(compose), file=sys.stderr)
+    except KeyboardInterrupt:
+        failures.append("interrupted")
+    finally:
+        failures += _tear_down(compose)
+    for failure in failures:
+        print(f"docker-test: FAILED: {failure}", file=sys.stderr)
+    if not failures:
+        say("docker-test: passed")
+    return 1 if failures else 0
+
+
+def run(compose: Compose, nodes: dict[str, Node]) -> None:
+    """Build, start, and take every step of the test."""
+    began = time.monotonic()
+    with build_certificates() as lent:
+        compose("build", timeout_s=1_200)
+    trust = f", trusting {lent}" if lent else ""
+    say(f"built in {time.monotonic() - began:.1f} s{trust}; the image has {image_megabytes(IMAGE):.0f} MB")
+    began = time.monotonic()
+    compose("up", "-d", "--no-build", timeout_s=180)
+    compose.wait_healthy(SERVICES)
+    say(f"four validators are healthy {time.monotonic() - began:.1f} s after `up`")
+    text = compose("run", "--rm", "--no-deps", "-T", "--entrypoint", "cat", "setup", "/testnet/testnet.json")
+    testnet = Testnet(compose, nodes, msgspec.json.decode(text, type=TestnetManifest))
+    check_confinement(testnet)
+    check_payment(testnet)
+    check_restart(testnet)
+    check_killed(testnet)
+    check_down_and_up(testnet)
+
+
+def check_confinement(testnet: Testnet) -> None:
+    """Make sure that the containers run as somebody, write to their volume only, and see one brand's key."""
+    for service in SERVICES:
+        questions = {
+            "id -u": "10001",
+            "touch /opt/entente/x /etc/x /x 2>/dev/null && echo writable": "",
+            "ls -d /testnet/*/key.json 2>/dev/null": "",
+            "grep CapEff /proc/1/status | tr -d '[:space:]'": "CapEff:0000000000000000",
+            "grep NoNewPrivs /proc/1/status | tr -d '[:space:]'": "NoNewPrivs:1",
+            "stat -c %a /data/key.json": "600",
+        }
+        for script, expected in questions.items():
+            found = testnet.compose.shell(service, script).stdout.strip()
+            if found != expected:
+                raise DockerTestError(f"in {service}, `{script}` printed {found!r}, not {expected!r}")
+    say("each runs as uid 10001 without capabilities, on a read-only root, and sees its own key only")
+
+
+def check_payment(testnet: Testnet) -> None:
+    """Make a program, issue points and pay with them through one validator; read the balance from another."""
+    chains = {node.ask("node_info")["chain"] for node in testnet.nodes.values()}
+    if chains != {testnet.manifest.chain}:
+        raise DockerTestError(f"the validators are on {chains}, the testnet is {testnet.manifest.chain}")
+    admin, aurora = testnet.manifest.account("aurora-admin"), testnet.nodes["aurora"]
+    program = {
+        "program": PROGRAM,
+        "brand": "aurora",
+        "name": "Docker points",
+        "symbol": "DCK",
+        "decimals": 0,
+        "transfer": "free",
+        "expiry": {"kind": "none"},
+        "transfer_burn_bps": 0,
+        "notice_ms": 0,
+        "price": {"currency": "EUR", "num": 1, "den": 100},
+    }
+    aurora.send(admin, "token.create_program", program)
+    aurora.send(admin, "token.issue", {"program": PROGRAM, "to": admin.address, "amount": 10_000, "ref": "docker"})
+    height = testnet.pay(through="aurora", read_from="comet")
+    say(f"paid {testnet.paid} through aurora in block {height}, and read it from comet")
+
+
+def check_restart(testnet: Testnet) -> None:
+    """Restart a validator; it must stop cleanly and be back with the same ledger."""
+    began = time.monotonic()
+    testnet.compose("restart", "basil")
+    testnet.compose.wait_healthy(("basil",))
+    took = time.monotonic() - began
+    testnet.pay(through="basil", read_from="dune")
+    height, root = same_ledger(list(testnet.nodes.values()))
+    say(f"basil restarted, healthy after {took:.1f} s; all four at height {height} with state root {root[:16]}…")
+
+
+def check_killed(testnet: Testnet) -> None:
+    """Kill a validator; the chain goes on with three, and the fourth catches up."""
+    testnet.compose("kill", "dune")
+    began = time.monotonic()
+    heights = [testnet.pay(through="aurora", read_from="comet") for _ in range(5)]
+    took = time.monotonic() - began
+    say(
+        f"with dune killed, five payments one after the other in {took:.1f} s, blocks {heights[0]} to {heights[-1]}"
+    )
+    testnet.compose("start", "dune")
+    testnet.compose.wait_healthy(("dune",))
+    height, root = same_ledger(list(testnet.nodes.values()))
+    testnet.check_balance("dune")
+    say(f"dune is back and has caught up: all four at height {height} with state root {root[:16]}…")
+
+
+def check_down_and_up(testnet: Testnet) -> None:
+    """Remove all containers and make them anew on the same volumes: the chain goes on."""
+    height = testnet.nodes["aurora"].height()
+    began = time.monotonic()
+    testnet.compose("stop", timeout_s=180)
+    stopped = time.monotonic() - began
+    codes = {service: testnet.compose.inspect(service, ".State.ExitCode") for service in SERVICES}
+    if set(codes.values()) != {"0"}:
+        raise DockerTestError(f"the validators did not end cleanly on SIGTERM: exit codes {codes}")
+    testnet.compose("down")
+    testnet.compose("up", "-d", "--no-build", timeout_s=180)
+    testnet.compose.wait_healthy(SERVICES)
+    testnet.check_balance("dune")
+    final = testnet.pay(through="comet", read_from="aurora")
+    if final <= height:
+        raise DockerTestError(f"the chain was at height {height} and is at {final} after `down` and `up`")
+    say(f"stopped cleanly in {stopped:.1f} s; after `down` and `up` the chain goes on at height {final}")
+
+
+def say(text: str) -> None:
+    """Print a line with the time since the start."""
+    print(f"{time.monotonic() - _started:7.1f} s  {text}", flush=True)
+
+
+def _free_ports(count: int) -> list[int]:
+    # All are held until all are known, so that no port is found twice.
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def _tear_down(compose: Compose) -> list[str]:
+    try:
+        left = compose.tear_down()
+    except DockerTestError as error:
+        return [f"could not tear down: {error}"]
+    say("torn down")
+    return [f"left over: {' '.join(left)}"] if left else []
+
+
+def _last_words(compose: Compose) -> str:
+    try:
+        return compose("ps") + compose("logs", "--no-color", "--tail", "40")
+    except DockerTestError as error:
+        return f"(no logs: {error})"
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
