@@ -1,6 +1,6 @@
 """Messages have one encoding each; whatever else comes is the sender's fault."""
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import pytest
 
 from network.errors import MalformedFrame
