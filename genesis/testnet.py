@@ -19,28 +19,52 @@ Invariants:
 
 from __future__ import annotations
 
-import os
-import re
 import secrets
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from genesis.document import MIN_VALIDATORS, Genesis, GenesisDocument, GenesisValidator
 from genesis.errors import KeyFileError, TestnetError
-from genesis.keystore import parse_seed, write_key_file
+from genesis.keystore import write_key_file
 from genesis.protocol import build_runtime
+from genesis.testnet_manifest import (
+    MANIFEST_FILE,
+    ClockStart,
+    TestnetAccount,
+    TestnetClock,
+    TestnetManifest,
+    TestnetValidator,
+    load_manifest,
+    parse_clock,
+    save_manifest,
+)
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 from vm.primitives.units import MAX_INT
+
+__all__ = [
+    "BRANDS",
+    "DEFAULT_RPC_PORT",
+    "MANIFEST_FILE",
+    "ROLES",
+    "ClockStart",
+    "TestnetAccount",
+    "TestnetClock",
+    "TestnetManifest",
+    "TestnetValidator",
+    "create_testnet",
+    "load_manifest",
+    "parse_clock",
+    "remove_testnet",
+    "save_manifest",
+]
 
 BRANDS = (
     "aurora",
@@ -61,121 +85,12 @@ BRANDS = (
 
 ROLES = ("admin", "issuer", "cashier", "marketer", "compliance", "oracle", "treasurer")
 
-MANIFEST_FILE = "testnet.json"
 DEFAULT_RPC_PORT = 8545
 P2P_PORT_DISTANCE = 18_000
 """A testnet's peer ports begin this far from its RPC ports, so that two testnets whose RPC ports do not overlap
 do not collide at all."""
 
-MAX_RATE = 10_000_000
-
 Op = tuple[str, Mapping[str, Any]]
-
-
-class ClockStart(msgspec.Struct, frozen=True):
-    """What `START@RATE` says: block time begins at `start_ms` and runs `rate` times as fast as the wall."""
-
-    start_ms: int
-    rate: int
-
-
-class TestnetClock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A virtual clock with its anchor: block time = start + (wall − anchor) · rate, all in ms."""
-
-    __test__ = False
-
-    start_ms: int
-    anchor_ms: int
-    rate: Annotated[int, Meta(ge=1, le=MAX_RATE)]
-
-
-class TestnetValidator(msgspec.Struct, frozen=True):
-    """A validator of the manifest: its RPC URL, peer address, home folder, and process while it runs."""
-
-    __test__ = False
-
-    name: str
-    brand: str
-    rpc: str
-    p2p: str
-    home: str
-    pid: int | None = None
-
-
-class TestnetAccount(msgspec.Struct, frozen=True):
-    """An account whose seed is in clear: hex, testnets only."""
-
-    __test__ = False
-
-    name: str
-    address: str
-    seed: str
-    brand: str
-    roles: tuple[str, ...]
-
-    def key(self) -> SigningKey:
-        """Return the key that signs for the account."""
-        return parse_seed(self.seed)
-
-
-class TestnetManifest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """testnet.json (SPEC section 9)."""
-
-    __test__ = False
-
-    chain: str
-    genesis: str
-    validators: tuple[TestnetValidator, ...]
-    accounts: tuple[TestnetAccount, ...]
-    clock: TestnetClock | None = None
-
-    def account(self, name: str) -> TestnetAccount:
-        """Return the account with this name.
-
-        Raises:
-            TestnetError: there is none.
-        """
-        for account in self.accounts:
-            if account.name == name:
-                return account
-        known = ", ".join(account.name for account in self.accounts)
-        raise TestnetError(f"there is no account {name!r} in this testnet; it has {known}")
-
-    def validator(self, brand: str) -> TestnetValidator:
-        """Return a brand's validator.
-
-        Raises:
-            TestnetError: there is none.
-        """
-        for validator in self.validators:
-            if brand in (validator.brand, validator.name):
-                return validator
-        known = ", ".join(validator.brand for validator in self.validators)
-        raise TestnetError(f"there is no brand {brand!r} in this testnet; it has {known}")
-
-
-def parse_clock(text: str) -> ClockStart:
-    """Read START@RATE, for example 2026-01-01T00:00:00Z@86400 (a day in each second) or 2026-01-01@1.
-
-    Raises:
-        TestnetError: START is no ISO-8601 time of 1970 or later, or RATE no integer from 1 to 10,000,000.
-    """
-    start_text, at, rate_text = text.rpartition("@")
-    if not at:
-        raise TestnetError(f"a clock is START@RATE, such as 2026-01-01T00:00:00Z@86400, not {text!r}")
-    if not re.fullmatch(r"[0-9]{1,8}", rate_text) or not 1 <= int(rate_text) <= MAX_RATE:
-        raise TestnetError(f"the clock's rate is an integer from 1 to {MAX_RATE}, not {rate_text!r}")
-    try:
-        start = datetime.fromisoformat(start_text)
-    except ValueError:
-        raise TestnetError(f"the clock's start is no ISO-8601 time: {start_text!r}") from None
-    if start.tzinfo is None:
-        start = start.replace(tzinfo=UTC)
-    elapsed = start - datetime(1970, 1, 1, tzinfo=UTC)
-    start_ms = (elapsed.days * 86_400 + elapsed.seconds) * 1_000 + elapsed.microseconds // 1_000
-    if start_ms < 0:
-        raise TestnetError("the clock's start must not be before 1970")
-    return ClockStart(start_ms, int(rate_text))
 
 
 def create_testnet(
@@ -246,34 +161,6 @@ def create_testnet(
     )
     _write_files(directory, genesis, manifest, keys, listen="0.0.0.0" if hosts else "127.0.0.1")
     return manifest
-
-
-def load_manifest(directory: Path) -> TestnetManifest:
-    """Read DIR/testnet.json.
-
-    Raises:
-        TestnetError: there is none, or it cannot be read.
-    """
-    path = directory / MANIFEST_FILE
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=TestnetManifest)
-    except FileNotFoundError:
-        raise TestnetError(
-            f"{directory} holds no testnet; `entente testnet up --dir {directory}` makes one"
-        ) from None
-    except OSError as error:
-        raise TestnetError(f"{path} cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise TestnetError(f"{path} is damaged: {error}") from None
-
-
-def save_manifest(directory: Path, manifest: TestnetManifest) -> None:
-    """Replace DIR/testnet.json, atomically."""
-    value = msgspec.to_builtins(manifest)
-    for validator in value["validators"]:
-        validator.setdefault("pid", None)
-    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-    _write_atomically(directory / MANIFEST_FILE, text)
 
 
 def remove_testnet(directory: Path) -> None:
@@ -399,15 +286,3 @@ def _node_toml(
 
 def _port(address: str) -> int:
     return int(address.rpartition(":")[2])
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    # Seeds in clear, though of a testnet: nobody else on the machine needs them.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,157 @@
+"""Genesis documents: everything wrong is listed, and only values make the chain's name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genesis.document import Genesis
+from genesis.errors import GenesisDocumentError
+from genesis.protocol import build_runtime
+from genesis.testnet import create_testnet
+from vm.errors import GenesisError
+from vm.primitives.hashing import sha256
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    """A valid document as plain JSON."""
+    manifest = create_testnet(tmp_path / "net", seed=b"genesis", now_ms=1_770_000_000_000)
+    value: dict[str, Any] = json.loads(Path(manifest.genesis).read_text())
+    return value
+
+
+def read(value: Any) -> Genesis:
+    return Genesis.from_json(json.dumps(value))
+
+
+def reversed_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: reversed_keys(value[key]) for key in reversed(list(value))}
+    return [reversed_keys(item) for item in value] if isinstance(value, list) else value
+
+
+def test_key_order_and_space_do_not_change_the_chain(document: dict[str, Any]) -> None:
+    chain = read(document).chain
+    assert Genesis.from_json(json.dumps(document, indent=7)).chain == chain
+    assert Genesis.from_json(json.dumps(document, separators=(",", ":")).encode()).chain == chain
+    assert Genesis.from_json(json.dumps(reversed_keys(document))).chain == chain
+    assert Genesis.from_json(read(document).to_json()).chain == chain
+
+
+def test_left_out_defaults_do_not_change_the_chain(document: dict[str, Any]) -> None:
+    chain = read(document).chain
+    for name in ("version", "state_depth", "nodes", "params"):
+        assert document.pop(name) is not None
+    assert read(document).chain == chain
+
+
+def test_the_name_commits_to_the_canonical_bytes(document: dict[str, Any]) -> None:
+    genesis = read(document)
+    assert genesis.digest == sha256(genesis.canonical)
+    assert genesis.chain == f"testnet-{genesis.digest.hex()[:16]}"
+    again = Genesis.from_canonical(genesis.canonical)
+    assert (again.chain, again.document) == (genesis.chain, genesis.document)
+
+
+def change_op(document: dict[str, Any]) -> None:
+    document["ops"][0][1]["name"] = "Other"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.update(name="other"),
+        lambda d: d.update(time=d["time"] + 1),
+        lambda d: d.update(state_depth=5),
+        lambda d: d.update(nodes=["ab" * 32]),
+        lambda d: d["params"].update(block_interval_ms=201),
+        lambda d: d["validators"][0].update(brand="other"),
+        lambda d: d["ops"].pop(),
+        change_op,
+    ],
+)
+def test_any_other_value_is_another_chain(document: dict[str, Any], change: Callable[[Any], Any]) -> None:
+    chain = read(document).chain
+    change(document)
+    assert read(document).chain != chain
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda d: d.update(name="Not A Slug"), "name must be a slug"),
+        (lambda d: d.update(time=-1), "time must be milliseconds"),
+        (lambda d: d.update(time=2**53), "time must be milliseconds"),
+        (lambda d: d.update(version=9), "version must be"),
+        (lambda d: d.update(state_depth=0), "state_depth must be"),
+        (lambda d: d.update(validators=d["validators"][:3]), "at least 4, not 3"),
+        (lambda d: d["validators"][0].update(public_key="AB" * 32), "is not a public key"),
+        (lambda d: d["validators"][0].update(public_key="ab"), "is not a public key"),
+        (lambda d: d["validators"][0].update(public_key=d["validators"][1]["public_key"]), "stands twice"),
+        (lambda d: d.update(nodes=[d["validators"][1]["public_key"]]), "stands twice"),
+        (lambda d: d["validators"][0].update(brand="A B"), "is not a slug"),
+        (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 1"),
+        (lambda d: d["ops"][0][1].update(name=2**53), "ops:"),
+        (lambda d: d["ops"][0][1].update(name=0.5), "ops:"),
+    ],
+)
+def test_each_problem_is_named(document: dict[str, Any], change: Callable[[Any], Any], problem: str) -> None:
+    change(document)
+    with pytest.raises(GenesisDocumentError) as caught:
+        read(document)
+    assert any(problem in found for found in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d.pop("name"),
+        lambda d: d.update(time="now"),
+        lambda d: d.update(time=1.5),
+        lambda d: d.update(unknown=1),
+        lambda d: d["params"].update(unknown=1),
+        lambda d: d["validators"][0].update(unknown=1),
+        lambda d: d.update(validators=None),
+        lambda d: d.update(ops=[["only.call"]]),
+    ],
+)
+def test_wrong_shapes_are_refused(document: dict[str, Any], change: Callable[[Any], Any]) -> None:
+    change(document)
+    with pytest.raises(GenesisDocumentError):
+        read(document)
+
+
+def test_all_problems_are_told_at_once(document: dict[str, Any]) -> None:
+    document.update(name="", time=-1, state_depth=9)
+    with pytest.raises(GenesisDocumentError) as caught:
+        read(document)
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\ufeff{}"])
+def test_what_is_no_document(text: str) -> None:
+    with pytest.raises(GenesisDocumentError):
+        Genesis.from_json(text)
+
+
+def test_validators_are_sorted_by_key(document: dict[str, Any]) -> None:
+    document["validators"].reverse()
+    keys = [entry.public_key for entry in read(document).validators]
+    assert keys == sorted(keys)
+
+
+def test_a_refused_operation_names_itself(document: dict[str, Any]) -> None:
+    document["ops"].append(["nobody.knows", {}])
+    index = len(document["ops"]) - 1
+    with pytest.raises(GenesisError, match=rf"operation {index}, nobody\.knows: UNKNOWN_CALL"):
+        read(document).state_changes(build_runtime())
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(GenesisDocumentError, match="cannot be read"):
+        Genesis.load(tmp_path / "none.json")
