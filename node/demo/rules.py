@@ -90,6 +90,3 @@ DONATE_CYCLE: Final = 7
 DONATE_MINIMUM: Final = 10
 DONATE_SHARE: Final = 10
 """A donation, one tenth of what the member has, rounded down, is burned."""
-
-OPENING_LEAD_DAYS: Final = 31
-"""The chain begins a month before the first purchase: four processes start, members are enrolled."""

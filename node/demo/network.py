@@ -1,0 +1,78 @@
+"""The demo's own network: four validators as four processes, on a virtual clock, stopped whatever happens.
+
+Invariants:
+    1. Processes that were started are stopped when the context ends, by whatever way.
+    2. A folder that the demo made for itself is removed; one that the user named stays.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from genesis.testnet import ClockStart, TestnetManifest, create_testnet
+from node.cli.processes import start_validators, stop_nodes, wait_ready
+from node.clock import BlockClock, make_clock
+from node.config import VirtualClock
+from node.demo.errors import NetworkFailed
+from node.demo.rules import PARTNERS
+
+
+@contextmanager
+def running_network(directory: Path | None, rpc_port: int, clock: ClockStart) -> Iterator[TestnetManifest]:
+    """Create a testnet, start its validators, and stop them at the end.
+
+    Args:
+        directory: where it lives; None for a temporary folder.
+
+    Raises:
+        TestnetError: the directory is in use, or the ports are not usable.
+        CliError: a validator does not start.
+    """
+    place = tempfile.TemporaryDirectory(prefix="entente-demo-") if directory is None else nullcontext(directory)
+    with place as path:
+        manifest = create_testnet(Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo")
+        try:
+            with _interrupts_held():
+                manifest, processes = start_validators(Path(path), manifest)
+            wait_ready(manifest, processes)
+            yield manifest
+        finally:
+            with _interrupts_held():
+                stop_nodes(manifest.validators)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Put off Ctrl-C until the block is done, so that no process is started, or left, unnoticed."""
+    caught: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        del frame
+        caught.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if caught:
+        raise KeyboardInterrupt
+
+
+def clock_of(manifest: TestnetManifest) -> BlockClock:
+    """Return the network's block clock, as its validators run it.
+
+    Raises:
+        NetworkFailed: the network runs on real time.
+    """
+    if manifest.clock is None:
+        raise NetworkFailed("the network has no virtual clock")
+    settings = manifest.clock
+    return make_clock(VirtualClock(settings.start_ms, settings.anchor_ms, settings.rate))

@@ -1,0 +1,100 @@
+"""Showing how the replay gets on: a live bar on a terminal, a line now and then elsewhere, on standard error.
+
+Standard output stays free for the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from node.cli.output import utc
+from node.client import ClientError
+from node.clock import BlockClock
+from node.demo.gateway import Gateway
+from node.demo.plan import MS_PER_DAY
+from node.demo.replay import Counters
+
+REFRESH_S: Final = 0.5
+LINE_EVERY_S: Final = 10.0
+RATE_OVER: Final = 10
+"""Refreshes over which operations per second are averaged."""
+
+
+@asynccontextmanager
+async def shown_progress(
+    counters: Counters, total: int, clock: BlockClock, gateways: Sequence[Gateway], quiet: bool
+) -> AsyncIterator[None]:
+    """Show the counters until the context ends."""
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("[bold]{task.fields[date]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[words]}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    )
+    task = bar.add_task("year", total=total, date="", words="")
+    meter = _Meter(counters, clock, gateways)
+
+    async def refresh() -> None:
+        last_line = asyncio.get_running_loop().time()
+        while True:
+            date, words = await meter.read()
+            bar.update(task, completed=counters.operations, date=date, words=words)
+            now = asyncio.get_running_loop().time()
+            if not quiet and not console.is_terminal and now - last_line >= LINE_EVERY_S:
+                last_line = now
+                console.print(f"{date}  {counters.operations:,}/{total:,} operations  {words}", highlight=False)
+            await asyncio.sleep(REFRESH_S)
+
+    with bar:
+        ticker = asyncio.create_task(refresh())
+        try:
+            yield
+        finally:
+            ticker.cancel()
+            bar.update(task, completed=counters.operations)
+
+
+class _Meter:
+    """Reads rates and heights."""
+
+    def __init__(self, counters: Counters, clock: BlockClock, gateways: Sequence[Gateway]) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._gateways = gateways
+        self._samples: deque[tuple[float, int, int]] = deque(maxlen=RATE_OVER)
+
+    async def read(self) -> tuple[str, str]:
+        """Return the chain's date, and what goes on in words."""
+        now = asyncio.get_running_loop().time()
+        counters = self._counters
+        self._samples.append((now, counters.operations, counters.transactions))
+        since, operations, transactions = self._samples[0]
+        elapsed = max(now - since, REFRESH_S)
+        heights = await asyncio.gather(*[_height(gateway) for gateway in self._gateways])
+        words = (
+            f"{(counters.operations - operations) / elapsed:,.0f} op/s in "
+            f"{(counters.transactions - transactions) / elapsed:,.0f} tx/s, heights {' '.join(heights)}"
+        )
+        behind = counters.behind_ms // MS_PER_DAY
+        if behind >= 2:
+            words += f", {behind} days behind"
+        return utc(self._clock.now_ms())[:10], words
+
+
+async def _height(gateway: Gateway) -> str:
+    try:
+        header = (await gateway.call("chain_head"))["header"]
+    except ClientError:
+        return "?"
+    return "0" if header is None else str(header["height"])
