@@ -1,0 +1,121 @@
+"""Real nodes killed with SIGKILL 50 times under load: nothing final is lost, nothing is executed twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_real_network import PROGRAM, wait_same_head
+from tests.support.network import LocalNetwork
+
+pytestmark = pytest.mark.integration
+
+KILLS = int(os.environ.get("ENTENTE_KILLS", "50"))
+SEED = 20_170_101
+
+
+class Load:
+    """Sends transfers through whichever validator answers, and keeps the receipts that it got."""
+
+    def __init__(self, network: LocalNetwork, sender: str, receiver: str) -> None:
+        self._network = network
+        self._address, self._key = network.account(sender)
+        self._receiver, _ = network.account(receiver)
+        self._stop = threading.Event()
+        self.receipts: dict[str, dict[str, object]] = {}
+        self.sent: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._run, name=f"load-{sender}")
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Stop, after the transaction in flight has its receipt."""
+        self._stop.set()
+        self._thread.join(timeout=120)
+        assert not self._thread.is_alive(), "a client hangs"
+
+    def _run(self) -> None:
+        turn = 0
+        while not self._stop.is_set():
+            transfer = ("token.transfer", {"program": "miles", "to": self._receiver, "amount": 1})
+            raw = self._network.sign(self._address, self._key, [transfer])
+            receipt = None
+            while receipt is None:  # a till that retries with the same bytes, at another validator
+                turn += 1
+                receipt = self._try(turn % 4, raw)
+            self.receipts[str(receipt["id"])] = receipt
+
+    def _try(self, index: int, raw: str) -> dict[str, object] | None:
+        try:
+            answer = self._network.post(
+                index,
+                {"jsonrpc": "2.0", "id": 1, "method": "tx_send", "params": {"tx": raw, "timeout_ms": 4_000}},
+                timeout_s=8.0,
+            )
+        except OSError:
+            time.sleep(0.05)
+            return None
+        return answer.get("result") if isinstance(answer, dict) else None
+
+
+def test_fifty_kills_lose_nothing_final_and_execute_nothing_twice(tmp_path: Path) -> None:
+    choice = random.Random(SEED)
+    with LocalNetwork(tmp_path / "testnet") as network:
+        network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
+        brands = ("aurora", "basil", "comet")
+        for brand in brands:
+            to, _ = network.account(f"{brand}-admin")
+            issue = {"program": "miles", "to": to, "amount": 1_000_000, "ref": f"float-{brand}"}
+            network.send(0, "aurora-admin", ("token.issue", issue))
+        loads = [Load(network, f"{brand}-admin", "dune-admin") for brand in brands]
+        for load in loads:
+            load.start()
+        started = time.monotonic()
+        kills = 0
+        while kills < KILLS:
+            victims = choice.sample(range(4), 2 if kills % 5 == 4 else 1)
+            time.sleep(choice.random() * 0.6)
+            for victim in victims:
+                network.kill(victim)
+                kills += 1
+            for victim in victims:
+                network.start(victim)
+            network.wait_ready(victims)
+        elapsed = time.monotonic() - started
+        for load in loads:
+            load.finish()
+        wait_same_head(network, [0, 1, 2, 3])
+        _check_everything(network, loads)
+        finals = sum(len(load.receipts) for load in loads)
+        print(f"\n{kills} kills in {elapsed:.0f} s, {finals} final receipts, height {network.height(0)}")
+        assert finals >= KILLS
+
+
+def _check_everything(network: LocalNetwork, loads: list[Load]) -> None:
+    height = network.height(0)
+    committed: list[str] = []
+    for number in range(1, height + 1):
+        committed += network.call(0, "chain_block", height=number)["transactions"]
+    assert len(committed) == len(set(committed)), "an id is in the chain twice"
+    for load in loads:
+        for tx_id, receipt in load.receipts.items():
+            assert receipt["status"] == "ok", receipt
+            for index in range(4):
+                found = network.call(index, "chain_transaction", id=tx_id)
+                assert found["receipt"] == receipt, "a final receipt has changed"
+    dune, _ = network.account("dune-admin")
+    finals = sum(len(load.receipts) for load in loads)
+    for index in range(4):
+        moved = network.call(index, "token_balance", program="miles", account=dune)["available"]
+        assert moved == finals, "points moved do not equal final transfers"
+        supply = network.call(index, "token_supply", program="miles")
+        assert supply["outstanding"] == supply["issued"] == 3_000_000
+    for index in range(4):
+        assert " CRITICAL " not in (network.home(index) / "node.log").read_text()

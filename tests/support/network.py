@@ -1,0 +1,176 @@
+"""A real local network for tests and benchmarks: one process per validator, killed and started at will."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genesis.testnet import TestnetManifest, create_testnet
+from node.cli.processes import start_node
+from vm.primitives.keys import SigningKey
+from vm.transaction import encode_body, sign_body
+
+READY_SECONDS = 60.0
+Op = tuple[str, dict[str, Any]]
+
+
+class LocalNetwork:
+    """The validators of one testnet. Use as a context manager: whatever runs is killed at the end."""
+
+    def __init__(self, directory: Path, validators: int = 4, ops: Sequence[Op] = ()) -> None:
+        self.directory = directory
+        rpc_port = free_ports(2 * validators)
+        self.manifest: TestnetManifest = create_testnet(
+            directory, validators=validators, rpc_port=rpc_port, p2p_port=rpc_port + validators, ops=list(ops)
+        )
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._ids = itertools.count(1)
+        self._nonces = itertools.count(time.time_ns() // 1_000)
+
+    def __enter__(self) -> LocalNetwork:
+        for index in range(len(self.manifest.validators)):
+            self.start(index)
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for index in list(self.processes):
+            self.kill(index)
+
+    # -- processes ---------------------------------------------------------------------------------
+
+    def home(self, index: int) -> Path:
+        """Return a validator's home folder."""
+        return Path(self.manifest.validators[index].home)
+
+    def url(self, index: int) -> str:
+        """Return a validator's JSON-RPC address."""
+        return self.manifest.validators[index].rpc
+
+    def start(self, index: int) -> None:
+        """Start a validator's process."""
+        self.processes[index] = start_node(self.home(index))
+
+    def kill(self, index: int, signal_number: int = signal.SIGKILL) -> None:
+        """End a validator's process and wait until it is gone."""
+        process = self.processes.pop(index)
+        process.send_signal(signal_number)
+        process.wait(timeout=30)
+
+    def pause(self, index: int) -> None:
+        """Stop a process without ending it."""
+        self.processes[index].send_signal(signal.SIGSTOP)
+
+    def resume(self, index: int) -> None:
+        """Let a paused process go on."""
+        self.processes[index].send_signal(signal.SIGCONT)
+
+    def wait_ready(self, indexes: Sequence[int] | None = None) -> None:
+        """Wait until validators answer that they are ready."""
+        for index in range(len(self.manifest.validators)) if indexes is None else indexes:
+            self.wait_for(lambda index=index: self.is_ready(index), f"validator {index} is ready")
+
+    def is_ready(self, index: int) -> bool:
+        """Tell whether a validator runs and is ready."""
+        process = self.processes.get(index)
+        if process is not None and process.poll() is not None:
+            log = (self.home(index) / "node.log").read_text(errors="replace")[-2_000:]
+            raise AssertionError(f"validator {index} ended with code {process.returncode}:\n{log}")
+        try:
+            health: dict[str, Any] = self.call(index, "node_health")
+        except OSError:
+            return False
+        return bool(health["ready"])
+
+    def wait_for(self, condition: Any, what: str, timeout_s: float = READY_SECONDS) -> None:
+        """Wait until a condition holds; fail with its name where it does not in time."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {timeout_s:.0f} s: {what}"
+            time.sleep(0.05)
+
+    def cpu_seconds(self, index: int) -> float:
+        """Return the CPU time that a validator's process has used."""
+        fields = Path(f"/proc/{self.processes[index].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    # -- JSON-RPC ----------------------------------------------------------------------------------
+
+    def call(self, index: int, method: str, timeout_s: float = 30.0, **params: Any) -> Any:
+        """Call one method; an RPC error is an AssertionError."""
+        answer = self.post(
+            index, {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}, timeout_s
+        )
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        return answer["result"]
+
+    def post(self, index: int, document: Any, timeout_s: float = 30.0) -> Any:
+        """Post a JSON document and return the answer, whatever it is."""
+        request = urllib.request.Request(
+            self.url(index), data=orjson.dumps(document), headers={"content-type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+                return orjson.loads(response.read())
+        except urllib.error.HTTPError as error:
+            return orjson.loads(error.read())
+
+    def height(self, index: int) -> int:
+        """Return the height of a validator's head."""
+        return int(self.call(index, "node_info")["height"])
+
+    def head(self, index: int) -> dict[str, Any]:
+        """Return `chain_head`."""
+        result: dict[str, Any] = self.call(index, "chain_head")
+        return result
+
+    # -- transactions ------------------------------------------------------------------------------
+
+    def account(self, name: str) -> tuple[str, SigningKey]:
+        """Return an account's address and key."""
+        for account in self.manifest.accounts:
+            if account.name == name:
+                return account.address, SigningKey(bytes.fromhex(account.seed))
+        raise KeyError(name)
+
+    def sign(self, sender: str, key: SigningKey, ops: Sequence[Op], ttl_ms: int = 300_000) -> str:
+        """Return a signed transaction in hex, with a fresh nonce."""
+        body = encode_body(
+            self.manifest.chain, sender, next(self._nonces), time.time_ns() // 1_000_000 + ttl_ms, ops
+        )
+        return sign_body(body, [key]).hex()
+
+    def send(self, index: int, account: str, *ops: Op) -> dict[str, Any]:
+        """Send a transaction of a named account and return its receipt."""
+        address, key = self.account(account)
+        receipt: dict[str, Any] = self.call(index, "tx_send", tx=self.sign(address, key, ops))
+        assert receipt["status"] == "ok", receipt
+        return receipt
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` adjacent TCP ports that were free a moment ago."""
+    for first in range(20_000 + os.getpid() % 200 * 60, 60_000, 61):
+        if all(_is_free(port) for port in range(first, first + count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
