@@ -61,7 +61,7 @@ class Backend(Protocol):
         ...
 
     def node_info(self) -> dict[str, Any]:
-        """Return chain, version, address, role, head, syncing, uptime_ms."""
+        """Return chain, version, address, role, syncing, uptime_ms; the gateway adds the head and the clock."""
         ...
 
     def node_health(self) -> dict[str, Any]:

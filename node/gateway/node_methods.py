@@ -15,16 +15,21 @@ class NodeMethods:
         self._reads = reads
         self._backend = reads.backend
 
-    @rpc("node_info", "{chain, version, address, role, head, syncing, uptime_ms, time, clock_rate, max_tx_ttl_ms}")
+    @rpc(
+        "node_info",
+        "{chain, version, address, role, height, syncing, uptime_ms, time, clock, clock_rate, max_tx_ttl_ms, …}",
+    )
     def info(self) -> dict[str, Any]:
         """What this node is, and what a client needs to build a transaction.
 
-        `time` is the node's block clock now, `clock_rate` how fast it runs (1 but on testnets), `max_tx_ttl_ms`
-        how far ahead `expires` may lie.
+        `height` and `time` are those of the head, `clock` is the node's block clock now, `clock_rate` how fast it
+        runs (1 but on testnets), `max_tx_ttl_ms` how far after the later of both times `expires` may lie.
         """
         return {
             **self._backend.node_info(),
-            "time": max(self._backend.clock.now_ms(), self._reads.head_time()),
+            "height": self._reads.height,
+            "time": self._reads.head_time(),
+            "clock": self._backend.clock.now_ms(),
             "clock_rate": self._backend.clock.rate,
             "max_tx_ttl_ms": self._reads.params().max_tx_ttl_ms,
         }

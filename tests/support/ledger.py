@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from consensus.messages import seal_payload
-from consensus.types import Certificate, Header, Roots, Seal, certificate_hash, header_digest
 from consensus.types import Candidate as BlockCandidate
+from consensus.types import Certificate, Header, Roots, Seal, certificate_hash, header_digest
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from genesis.protocol import build_runtime
 from node.backend import Admission
@@ -79,9 +79,7 @@ def local_genesis(ops: Sequence[Op] = (), params: Params | None = None) -> Genes
     for brand in BRANDS:
         admin = address_of(f"{brand}-admin")
         setup.append(("identity.register_brand", {"brand": brand, "name": brand.capitalize(), "admins": [admin]}))
-        setup += [
-            ("identity.grant_role", {"brand": brand, "role": role, "account": admin}) for role in ROLES
-        ]
+        setup += [("identity.grant_role", {"brand": brand, "role": role, "account": admin}) for role in ROLES]
     validators = [GenesisValidator(key_of(f"{brand}-validator").public_key.hex(), brand) for brand in BRANDS]
     return Genesis(
         GenesisDocument(
@@ -294,7 +292,6 @@ class LocalNode:
             "version": self.genesis.document.version,
             "address": address_of("aurora-validator"),
             "role": "validator",
-            "head": self.chain.height,
             "syncing": False,
             "uptime_ms": 1,
         }

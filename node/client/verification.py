@@ -1,0 +1,260 @@
+"""Offline verification: from a genesis document alone to a state value or a receipt (SPEC section 5).
+
+    value → state proof → certificate.state_root ┐
+    receipt → Merkle path → certificate.receipts_root ┤
+                                                  └ seals of a quorum → validator set → genesis
+
+What a node answers to `state_proof` and `chain_receipt` with `proof` is a document that anybody may check
+later, without a node and without trusting the one that gave it. The set that sealed is the genesis one, unless
+the document has `headers`: certified headers, in order of height, each of which announces the set that decides
+after it (SPEC section 3, Membership). Each is {header, certificate, validators}, `validators` being the announced set.
+
+Invariants:
+    1. Everything returned is covered by a quorum of seals of a set that follows from the genesis document.
+    2. Whatever the document holds, the answer is a value or VerificationFailed, never another exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from consensus.types import (
+    Certificate,
+    Header,
+    Validator,
+    ValidatorSet,
+    decode_certificate,
+    decode_header,
+    header_digest,
+)
+from consensus.verification import Verifier
+from genesis.document import Genesis
+from node.client.errors import VerificationFailed
+from vm.primitives import merkle
+from vm.primitives.codec import CodecError, check_value, decode, encode
+from vm.primitives.units import MAX_INT, is_lower_hex
+from vm.receipt import Receipt
+from vm.state_proof import StateProof, verify_state_proof
+
+T = TypeVar("T")
+
+MAX_HEADERS = 10_000
+"""Changes of membership that a document may lead through."""
+
+_HASHES_IN_HEADER = (
+    "parent",
+    "parent_state_root",
+    "parent_commit",
+    "proposer",
+    "tx_root",
+    "validators_hash",
+    "next_validators_hash",
+)
+_HASHES_IN_CERTIFICATE = ("digest", "state_root", "receipts_root")
+
+
+class VerifiedState(msgspec.Struct, frozen=True):
+    """A state value that is proved, None where its absence is; `value` is plain, bytes in it are bytes."""
+
+    chain: str
+    height: int
+    time: int
+    key: str
+    value: Any
+    exists: bool
+
+
+class VerifiedReceipt(msgspec.Struct, frozen=True):
+    """A receipt that is proved, as plain values."""
+
+    chain: str
+    height: int
+    time: int
+    receipt: dict[str, Any]
+
+
+def verify_state(document: Any, genesis: Genesis) -> VerifiedState:
+    """Verify what `state_proof` answered.
+
+    Raises:
+        VerificationFailed: saying which step does not hold.
+    """
+    form = _object(document, "the document")
+    header, certificate = _certified(form, genesis)
+    key = _field(form, "key", str)
+    value_bytes = form.get("value_bytes")
+    value = None if value_bytes is None else _unhex(value_bytes, "value_bytes")
+    try:
+        proof = StateProof.from_json(form.get("proof"))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise VerificationFailed(f"proof: {error}") from None
+    try:
+        holds = verify_state_proof(certificate.state_root, genesis.document.state_depth, key, value, proof)
+    except UnicodeEncodeError:
+        raise VerificationFailed("a key is not valid Unicode") from None
+    if not holds:
+        raise VerificationFailed("the proof does not lead from the value to the certified state root")
+    if form.get("height") != header.height:
+        raise VerificationFailed(f"the document says height {form.get('height')}, it proves {header.height}")
+    plain = None if value is None else _decoded(value, "value_bytes")
+    if "value" in form and form["value"] != _as_json(plain):
+        raise VerificationFailed("value is not what value_bytes hold")
+    return VerifiedState(genesis.chain, header.height, header.time, key, plain, value is not None)
+
+
+def verify_receipt(document: Any, genesis: Genesis) -> VerifiedReceipt:
+    """Verify what `chain_receipt` answered with `proof`.
+
+    Raises:
+        VerificationFailed: saying which step does not hold.
+    """
+    form = dict(_object(document, "the document"))
+    proof = _object(form.pop("proof", None), "proof")
+    header, certificate = _certified(proof, genesis)
+    leaf = _unhex(proof.get("leaf"), "proof.leaf")
+    index, count = _field(proof, "index", int), _field(proof, "count", int)
+    path = [_unhex(item, "proof.path", 32) for item in _list(proof.get("path"), "proof.path", 64)]
+    if count != header.tx_count + 1:
+        raise VerificationFailed("proof.count is not the block's transactions and its system receipt")
+    if not 0 <= index < count or not merkle.verify_path(leaf, index, count, path, certificate.receipts_root):
+        raise VerificationFailed("the path does not lead from the receipt to the certified receipts root")
+    receipt = dict(_object(_as_json(_decoded(leaf, "proof.leaf")), "proof.leaf"))
+    if form != receipt:
+        raise VerificationFailed("the receipt shown is not the one that is proved")
+    try:
+        msgspec.convert(receipt, Receipt)
+    except msgspec.ValidationError as error:
+        raise VerificationFailed(f"proof.leaf is no receipt: {error}") from None
+    return VerifiedReceipt(genesis.chain, header.height, header.time, receipt)
+
+
+# -- certificates -------------------------------------------------------------------------------------
+
+
+def _certified(form: Mapping[str, Any], genesis: Genesis) -> tuple[Header, Certificate]:
+    """Return header and certificate once a quorum of the right set has sealed them."""
+    validators = _set_from_genesis(genesis)
+    for step in _list(form.get("headers", []), "headers", MAX_HEADERS):
+        link = _object(step, "headers")
+        header, _ = _sealed(link, genesis.chain, validators)
+        validators = _announced(link, header)
+    return _sealed(form, genesis.chain, validators)
+
+
+def _sealed(form: Mapping[str, Any], chain: str, validators: ValidatorSet) -> tuple[Header, Certificate]:
+    header = _header(form.get("header"))
+    certificate = _certificate(form.get("certificate"))
+    if header.chain != chain:
+        raise VerificationFailed(f"the header is of {header.chain}; the genesis document begins {chain}")
+    if header.validators_hash != validators.hash:
+        raise VerificationFailed(
+            f"height {header.height} was decided by a validator set that the document does not lead to"
+        )
+    if certificate.height != header.height or certificate.digest != header_digest(header):
+        raise VerificationFailed("the certificate is of another block than the header")
+    if not Verifier(chain).certificate_is_valid(certificate, validators):
+        raise VerificationFailed("the certificate does not hold a quorum of valid seals")
+    return header, certificate
+
+
+def _announced(link: Mapping[str, Any], header: Header) -> ValidatorSet:
+    """Return the set that a certified header announces, as the link spells it out."""
+    entries = []
+    for item in _list(link.get("validators"), "headers.validators", 256):
+        pair = _list(item, "headers.validators", 2)
+        if len(pair) != 2 or not isinstance(pair[1], str):
+            raise VerificationFailed("headers.validators: pairs of public key and brand")
+        entries.append(Validator(_unhex(pair[0], "headers.validators", 32), pair[1]))
+    try:
+        validators = ValidatorSet(entries)
+    except ValueError as error:
+        raise VerificationFailed(f"headers.validators: {error}") from None
+    if validators.hash != header.next_validators_hash:
+        raise VerificationFailed(f"the header of height {header.height} announces other validators")
+    return validators
+
+
+def _set_from_genesis(genesis: Genesis) -> ValidatorSet:
+    return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in genesis.validators)
+
+
+def _header(value: Any) -> Header:
+    form = dict(_object(value, "header"))
+    for name in _HASHES_IN_HEADER:
+        form[name] = _unhex(form.get(name), f"header.{name}", 32)
+    # Through canonical bytes: the decoder of consensus data is the strictest check of types and ranges.
+    return _through_codec(form, decode_header, "header")
+
+
+def _certificate(value: Any) -> Certificate:
+    form = dict(_object(value, "certificate"))
+    for name in _HASHES_IN_CERTIFICATE:
+        form[name] = _unhex(form.get(name), f"certificate.{name}", 32)
+    seals = []
+    for item in _list(form.get("seals"), "certificate.seals", 256):
+        pair = _list(item, "certificate.seals", 2)
+        if len(pair) != 2:
+            raise VerificationFailed("certificate.seals: pairs of index and signature")
+        seals.append([pair[0], _unhex(pair[1], "certificate.seals", 64)])
+    return _through_codec({**form, "seals": seals}, decode_certificate, "certificate")
+
+
+# -- reading untrusted JSON ---------------------------------------------------------------------------
+
+
+def _through_codec(form: dict[str, Any], decoder: Callable[[bytes], T], what: str) -> T:
+    try:
+        check_value(form)
+        return decoder(encode(form))
+    except (CodecError, UnicodeEncodeError) as error:
+        raise VerificationFailed(f"{what}: {error}") from None
+
+
+def _decoded(data: bytes, what: str) -> Any:
+    try:
+        return decode(data)
+    except CodecError as error:
+        raise VerificationFailed(f"{what}: {error}") from None
+
+
+def _as_json(value: Any) -> Any:
+    """Return a plain value as the gateway shows it: bytes in hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return [_as_json(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _as_json(item) for name, item in value.items()}
+    return value
+
+
+def _object(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise VerificationFailed(f"{what} is not an object")
+    return value
+
+
+def _list(value: Any, what: str, longest: int) -> Sequence[Any]:
+    if not isinstance(value, list) or len(value) > longest:
+        raise VerificationFailed(f"{what} is not a list of at most {longest}")
+    return value
+
+
+def _field(form: Mapping[str, Any], name: str, type_: type[T]) -> T:
+    value = form.get(name)
+    if not isinstance(value, type_) or isinstance(value, bool):
+        raise VerificationFailed(f"{name} is missing or of the wrong type")
+    if isinstance(value, int) and not 0 <= value <= MAX_INT:
+        raise VerificationFailed(f"{name} is out of range")
+    return value
+
+
+def _unhex(value: Any, what: str, length: int | None = None) -> bytes:
+    if not isinstance(value, str) or not is_lower_hex(value):
+        raise VerificationFailed(f"{what} is not lower-case hex")
+    if length is not None and len(value) != 2 * length:
+        raise VerificationFailed(f"{what} has not {length} bytes")
+    return bytes.fromhex(value)
