@@ -7,7 +7,8 @@
 What a node answers to `state_proof` and `chain_receipt` with `proof` is a document that anybody may check
 later, without a node and without trusting the one that gave it. The set that sealed is the genesis one, unless
 the document has `headers`: certified headers, in order of height, each of which announces the set that decides
-after it (SPEC section 3, Membership). Each is {header, certificate, validators}, `validators` being the announced set.
+after it (SPEC section 3, Membership). Each is {header, certificate, validators}, `validators` being the set that it
+announces.
 
 Invariants:
     1. Everything returned is covered by a quorum of seals of a set that follows from the genesis document.

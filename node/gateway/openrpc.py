@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from genesis.protocol import PROTOCOL_VERSION
 from node.gateway.errors import REASONS
-from node.gateway.table import Method, rpc, signature_method
+from node.gateway.table import Method, described
 from vm.arguments import MAX_LIST_ITEMS, Rule
 
 OPENRPC_VERSION: Final = "1.3.2"
@@ -24,12 +25,10 @@ def discover_method(table: Mapping[str, Method]) -> Method:
     """Return the method that describes a table, itself included."""
     document: dict[str, Any] = {}
 
-    @rpc(_DISCOVER, "the OpenRPC document")
-    def discover() -> dict[str, Any]:
+    def discover() -> None:
         """The OpenRPC document that describes all methods of this node."""
-        return document
 
-    method = signature_method(_DISCOVER, discover, "the OpenRPC document", lambda args: discover(**args))
+    method = replace(described(_DISCOVER, discover, "the OpenRPC document"), answer=lambda args: document)
     document.update(openrpc_document({**table, _DISCOVER: method}))
     return method
 

@@ -61,7 +61,6 @@ class StateMethods:
             methods[name] = Method(
                 name,
                 view.function,
-                2,
                 view.fields,
                 "what the view answers",
                 answer=partial(self._view, name),

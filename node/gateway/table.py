@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
-from node.gateway.errors import RpcFault, invalid_param, params_fault
+from node.gateway.errors import invalid_param, params_fault
 from vm.arguments import Fields, bind, signature_fields
 from vm.errors import Refused
 
@@ -34,7 +35,6 @@ class Method:
     Attributes:
         name: as called.
         function: carries the annotations and the docstring that documents the method.
-        skip: how many leading parameters of `function` are not the caller's.
         fields: parameter name → checker, in positional order.
         result: what it answers, in words.
         writes: whether it needs a key for writes.
@@ -45,7 +45,6 @@ class Method:
 
     name: str
     function: Callable[..., Any]
-    skip: int
     fields: Fields
     result: str
     writes: bool = False
@@ -96,11 +95,11 @@ class Method:
         }
 
 
-def rpc(name: str, result: str, *, writes: bool = False) -> Callable[[Function], Function]:
-    """Mark a method as answering the JSON-RPC method `name`; `result` says in words what it answers."""
+def rpc(name: str, result: str) -> Callable[[Function], Function]:
+    """Mark a method as answering the read `name`; `result` says in words what it answers."""
 
     def mark(function: Function) -> Function:
-        function.__entente_rpc__ = (name, result, writes)  # type: ignore[attr-defined]
+        function.__entente_rpc__ = (name, result)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -110,47 +109,26 @@ def methods_of(*groups: object) -> dict[str, Method]:
     """Return the marked methods of these objects, in the order in which they are defined."""
     table: dict[str, Method] = {}
     for group in groups:
-        for attribute, function in vars(type(group)).items():
-            marked = getattr(function, "__entente_rpc__", None)
-            if marked is not None:
-                method = _bound(group, attribute, function, *marked)
-                table[method.name] = method
+        for method in described_methods(type(group)):
+            bound = getattr(group, method.function.__name__)
+            table[method.name] = replace(method, answer=partial(_call, bound))
     return table
 
 
-def _bound(
-    group: object, attribute: str, function: Callable[..., Any], name: str, result: str, writes: bool
-) -> Method:
-    bound = getattr(group, attribute)
-    fields = signature_fields(function, skip=1)
-
-    def answer(args: Arguments) -> Any:
-        return bound(**args)
-
-    return Method(name, function, 1, fields, result, writes=writes, answer=answer)
+def described_methods(group: type) -> list[Method]:
+    """Return the marked methods of a class, with nothing to answer them."""
+    marked = [function for function in vars(group).values() if hasattr(function, "__entente_rpc__")]
+    methods = []
+    for function in marked:
+        name, result = function.__entente_rpc__
+        methods.append(Method(name, function, signature_fields(function, skip=1), result))
+    return methods
 
 
-def signature_method(name: str, function: Callable[..., Any], result: str, answer: Answer) -> Method:
-    """Return a read whose parameters are those of a plain function."""
-    return Method(name, function, 0, signature_fields(function, skip=0), result, answer=answer)
+def _call(bound: Callable[..., Any], args: Arguments) -> Any:
+    return bound(**args)
 
 
-def batched(
-    name: str, function: Callable[..., Any], result: str, answer_all: AnswerAll, *, writes: bool = False
-) -> Method:
-    """Return a method that answers all its calls of a batch together; `function` only describes its parameters."""
-    fields = signature_fields(function, skip=0)
-    return Method(name, function, 0, fields, result, writes=writes, answer_all=answer_all)
-
-
-__all__ = [
-    "Answer",
-    "AnswerAll",
-    "Arguments",
-    "Method",
-    "RpcFault",
-    "batched",
-    "methods_of",
-    "rpc",
-    "signature_method",
-]
+def described(name: str, function: Callable[..., Any], result: str, *, writes: bool = False) -> Method:
+    """Return a method whose parameters are those of a plain function, with nothing to answer it."""
+    return Method(name, function, signature_fields(function, skip=0), result, writes=writes)

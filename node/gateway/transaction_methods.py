@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from node.backend import Admission
@@ -23,7 +24,7 @@ from node.gateway.parameters import (
     TimeoutMs,
 )
 from node.gateway.reads import ChainReads
-from node.gateway.table import Arguments, Method, batched, rpc
+from node.gateway.table import Arguments, Method, described, rpc
 from vm.block_execution import BlockContext, simulate
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode
@@ -68,13 +69,8 @@ class TransactionMethods:
 
     def batched_methods(self) -> dict[str, Method]:
         """Return the methods that answer all their calls of a batch together, in the order they are run in."""
-        pending = '{id, status: "pending" or "committed"}'
-        methods = [
-            batched("tx_submit", tx_submit, pending, self._submit_all, writes=True),
-            batched("tx_send", tx_send, "the receipt", self._send_all, writes=True),
-            batched("tx_wait", tx_wait, "the receipt", self._wait_all),
-        ]
-        return {method.name: method for method in methods}
+        answers = {"tx_submit": self._submit_all, "tx_send": self._send_all, "tx_wait": self._wait_all}
+        return {method.name: replace(method, answer_all=answers[method.name]) for method in BATCHED}
 
     # -- submitting and waiting --------------------------------------------------------------------
 
@@ -203,6 +199,14 @@ def tx_wait(id_: HashBytes, timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS) -> None:
 
     The id need not be known to this node yet: it may come from another one.
     """
+
+
+BATCHED: Final = (
+    described("tx_submit", tx_submit, '{id, status: "pending" or "committed"}', writes=True),
+    described("tx_send", tx_send, "the receipt", writes=True),
+    described("tx_wait", tx_wait, "the receipt"),
+)
+"""Methods that answer all their calls of a batch together, in the order in which a batch runs them."""
 
 
 def _timeout(call: Arguments) -> int:
