@@ -35,12 +35,13 @@ class Liar:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._seen: list[bytes] = []
+        self._lies: dict[tuple[int, int], tuple[Proposal, str]] = {}
 
     def __call__(self, message: Message, target: int) -> list[Message]:
         """Return what the target gets instead of the message."""
         chance = self._host.world.random
         if isinstance(message, Proposal):
-            self._seen.append(header_digest(message.candidate.header))
+            return self._proposals(message, target)
         if chance.randrange(100) >= LIE_PERCENT:
             return [message]
         if chance.randrange(10) == 0:
@@ -48,8 +49,6 @@ class Liar:
         if chance.randrange(10) == 0:
             return [msgspec.structs.replace(message, signature=bytes(64))]
         match message:
-            case Proposal():
-                return self._proposals(message, target)
             case Prepare():
                 return [message, self._prepare(message)]
             case Commit():
@@ -58,7 +57,18 @@ class Liar:
                 return [self._round_change(message), message]
 
     def _proposals(self, message: Proposal, target: int) -> list[Message]:
-        """Another block to every other target; sometimes with poison, or far ahead in time."""
+        """The truth, a lie, both, or one to each half; decided once per round."""
+        place = (message.height, message.round)
+        if place not in self._lies:
+            ways = ["truth", "truth", "lie", "both", "halves", "silence"]
+            self._lies[place] = (self._lie(message), self._host.world.random.choice(ways))
+        lie, way = self._lies[place]
+        if way == "halves":
+            return [lie] if target % 2 else [message]
+        return {"truth": [message], "lie": [lie], "both": [message, lie], "silence": []}[way]
+
+    def _lie(self, message: Proposal) -> Proposal:
+        """Another block: perhaps with poison, or far ahead in time, or without its prepared block."""
         chance = self._host.world.random
         candidate = message.candidate
         tx_hashes = (POISON,) if chance.randrange(2) else (sha256(b"other"),)
@@ -71,12 +81,10 @@ class Liar:
         other = Candidate(header, candidate.parent_certificate, tx_hashes)
         digest = header_digest(header)
         self._host.cluster.bodies.setdefault(digest, set()).add(self._host.ident)
-        self._seen.append(digest)
+        self._seen += [header_digest(candidate.header), digest]
         payload = vote_payload(CHAIN, message.height, message.round, digest)
         lie = msgspec.structs.replace(message, candidate=other, signature=self._host.sign(Domain.PROPOSAL, payload))
-        if chance.randrange(2) and message.round > 0:
-            lie = msgspec.structs.replace(lie, prepared=None)
-        return [lie] if target % 2 else [message, lie]
+        return msgspec.structs.replace(lie, prepared=None) if chance.randrange(2) else lie
 
     def _prepare(self, message: Prepare) -> Prepare:
         digest = self._some_digest(message.digest)

@@ -10,6 +10,7 @@ Each raises Violation at the event that breaks its rule.
     log first       a signed message that leaves an honest host is in its write-ahead log
     no blame        no honest host is told to misbehave, to forge or to equivocate by another
     no halt         only a host whose execution is broken halts
+    no race         no honest host is driven to absurd rounds
     timers          a round above 0 is timed only where a quorum has reached it (weakly: it was sent for)
 """
 
@@ -35,6 +36,9 @@ from .ledger import CHAIN, POISON
 if TYPE_CHECKING:
     from .cluster import Cluster
     from .host import Host
+
+MAX_ROUND = 1_000
+"""No storm lasts long enough for an honest host to get there by itself; liars claim far more."""
 
 
 class Violation(AssertionError):
@@ -64,6 +68,8 @@ class Checkers:
             self._reached[key] = max(self._reached.get(key, 0), message.round)
         if host.byzantine:
             return
+        if message.round > MAX_ROUND:
+            self.fail(f"host {host.ident} was driven to round {message.round}")
         place = (host.ident, message.height, message.round, step_of(message))
         vote = (digest_of(message), message.roots if isinstance(message, Commit) else None)
         if self._votes.setdefault(place, vote) != vote:

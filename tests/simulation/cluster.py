@@ -23,9 +23,12 @@ from .world import Network, World
 
 STORM_MS = 20_000
 CALM_BLOCKS = 4
-CALM_TIMEOUTS = 8
+CALM_TIMEOUTS = 4
 """Longest round timeouts within which all correct hosts commit CALM_BLOCKS more blocks. The first may
 need one to bring all into one round and f more for dead proposers; the rest is margin."""
+
+LOSSY_PERCENT = 70
+"""How many messages of the plan's lossy kind are lost in the storm."""
 
 FAULTS = ("none", "dead", "liar", "twin", "amnesia", "broken")
 
@@ -39,6 +42,7 @@ class Plan:
     real_signatures: bool
     membership_change: int | None
     drop_percent: int
+    lossy_kind: str
     duplicate_percent: int
     max_delay_ms: int
     skew_ms: int
@@ -55,8 +59,9 @@ def draw_plan(world: World) -> Plan:
         real_signatures=chance.randrange(40) == 0,
         membership_change=chance.choice([None, None, None, 3, 6]),
         drop_percent=chance.choice([0, 2, 10, 25]),
+        lossy_kind=chance.choice(["", "", "commit", "prepare", "round_change", "proposal"]),
         duplicate_percent=chance.choice([0, 5, 20]),
-        max_delay_ms=chance.choice([20, 100, 600]),
+        max_delay_ms=chance.choice([20, 100, 600, 1_500]),
         skew_ms=chance.choice([0, 200, 1_500]),
     )
 
@@ -154,6 +159,8 @@ class Cluster:
         self.network.drop_percent = self.plan.drop_percent
         self.network.duplicate_percent = self.plan.duplicate_percent
         self.network.max_delay_ms = self.plan.max_delay_ms
+        if self.plan.lossy_kind:
+            self.network.drop_kind_percent[self.plan.lossy_kind] = LOSSY_PERCENT
         self._schedule_trouble()
         self.world.run_until(STORM_MS)
         self._calm()

@@ -43,7 +43,7 @@ from consensus.inputs import (
     TimerExpired,
     WorkAvailable,
 )
-from consensus.messages import Message, decode_record, encode_message
+from consensus.messages import Message, decode_record, encode_message, step_of
 from consensus.state_machine import State, step
 from consensus.types import Candidate, Certificate, Header, certificate_hash, header_digest
 from consensus.verification import Verifier, candidate_is_whole
@@ -190,7 +190,9 @@ class Host:
         """Put a message on the network, through the filter of a Byzantine host."""
         for sent in [message] if self.corrupt is None else self.corrupt(message, target.ident):
             data = encode_message(sent)
-            self.cluster.network.send(self.ident, target.ident, lambda data=data: target.receive(data))
+            self.cluster.network.send(
+                self.ident, target.ident, lambda data=data: target.receive(data), step_of(sent)
+            )
 
     def receive(self, data: bytes) -> None:
         """Verify a message and hand it to the core, or see that someone is behind."""

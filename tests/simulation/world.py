@@ -49,6 +49,8 @@ class Network:
         self.drop_percent = 0
         self.duplicate_percent = 0
         self.max_delay_ms = 20
+        self.drop_kind_percent: dict[str, int] = {}
+        """kind of message -> chance of losing it: locks without decisions, for one."""
         self.groups: dict[int, int] = {}
         """host -> partition group; hosts in different groups do not hear each other."""
 
@@ -56,10 +58,11 @@ class Network:
         """Tell whether two hosts hear each other now."""
         return self.groups.get(a, 0) == self.groups.get(b, 0)
 
-    def send(self, source: int, target: int, deliver: Action) -> None:
+    def send(self, source: int, target: int, deliver: Action, kind: str = "") -> None:
         """Deliver later, perhaps twice, perhaps never."""
         chance = self._world.random
-        if not self.connected(source, target) or chance.randrange(100) < self.drop_percent:
+        drop_percent = max(self.drop_percent, self.drop_kind_percent.get(kind, 0))
+        if not self.connected(source, target) or chance.randrange(100) < drop_percent:
             return
         copies = 2 if chance.randrange(100) < self.duplicate_percent else 1
         for _ in range(copies):
@@ -68,5 +71,6 @@ class Network:
     def heal(self) -> None:
         """From now on everything arrives, once and soon."""
         self.groups.clear()
+        self.drop_kind_percent.clear()
         self.drop_percent = self.duplicate_percent = 0
         self.max_delay_ms = 20
