@@ -11,7 +11,8 @@ from genesis.document import Genesis
 from genesis.keystore import generate_key, read_key_file
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option
 from node.cli.output import CliError, json_option, print_fields, print_json
-from node.cli.rpc import call_rpc
+from node.cli.rpc import api_key_option, with_node
+from node.client import RpcClient
 from node.config import NodeConfig, PeerAddress, config_to_toml, load_config
 from node.errors import ConfigError
 from vm.primitives.units import is_lower_hex
@@ -109,8 +110,9 @@ def init(
     "--home", type=click.Path(path_type=Path, file_okay=False), help="The home of a node on this machine."
 )
 @click.option("--rpc", "url", envvar="ENTENTE_RPC", help="Or the URL of any node.")
+@api_key_option
 @json_option
-def status(home: Path | None, url: str | None, as_json: bool) -> None:
+def status(home: Path | None, url: str | None, api_key: str | None, as_json: bool) -> None:
     """Ask a node for its chain, height and health; exit code 1 where it is not ready."""
     if (home is None) == (url is None):
         raise click.UsageError("name the node by --home or by --rpc")
@@ -119,9 +121,13 @@ def status(home: Path | None, url: str | None, as_json: bool) -> None:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.rpc_host, config.rpc_host)
         url = f"http://{host}:{config.rpc_port}"
     assert url is not None
-    health = call_rpc(url, "node_health")
-    _print({"rpc": url, **call_rpc(url, "node_info"), **health}, as_json)
-    if not health["ready"]:
+
+    async def ask(client: RpcClient) -> dict[str, Any]:
+        return {"rpc": client.url, **await client.call("node_info"), **await client.call("node_health")}
+
+    fields = with_node(url, ask, api_key=api_key)
+    _print(fields, as_json)
+    if not fields["ready"]:
         raise SystemExit(1)
 
 

@@ -100,7 +100,14 @@ def start_validators(directory: Path, manifest: TestnetManifest) -> tuple[Testne
     """
     stopped = [validator for validator in manifest.validators if running_pid(validator) is None]
     check_ports(stopped)
-    processes = {validator.brand: start_node(Path(validator.home)) for validator in stopped}
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for validator in stopped:
+            processes[validator.brand] = start_node(Path(validator.home))
+    except OSError as error:
+        for process in processes.values():
+            process.kill()
+        raise CliError(f"a validator's process cannot be started: {error}") from None
     updated = msgspec.structs.replace(
         manifest,
         validators=tuple(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import asyncio
 
 import msgspec
 from rich.table import Table
@@ -11,7 +10,8 @@ from rich.table import Table
 from genesis.testnet import TestnetManifest, TestnetValidator
 from node.cli.output import table, utc
 from node.cli.processes import running_pid
-from node.cli.rpc import PROBE_TIMEOUT_S, NodeRefused, NodeUnreachable, call_rpc
+from node.cli.rpc import PROBE_TIMEOUT_S
+from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError
 
 ROOT_DIGITS = 12
 
@@ -37,8 +37,11 @@ class ValidatorStatus(msgspec.Struct, frozen=True):
 
 def network_status(manifest: TestnetManifest) -> list[ValidatorStatus]:
     """Ask every validator, all at once."""
-    with ThreadPoolExecutor(len(manifest.validators)) as pool:
-        return list(pool.map(_ask, manifest.validators))
+
+    async def ask_all() -> list[ValidatorStatus]:
+        return list(await asyncio.gather(*[_ask(validator) for validator in manifest.validators]))
+
+    return asyncio.run(ask_all())
 
 
 def status_table(statuses: list[ValidatorStatus]) -> Table:
@@ -58,22 +61,25 @@ def status_table(statuses: list[ValidatorStatus]) -> Table:
     return table(["brand", "rpc", "pid", "height", "block time", "state root", "ready"], rows)
 
 
-def _ask(validator: TestnetValidator) -> ValidatorStatus:
+async def _ask(validator: TestnetValidator) -> ValidatorStatus:
     pid = running_pid(validator)
     status = ValidatorStatus(validator.brand, validator.rpc, pid, ready=False)
+    once = RetryPolicy(attempts=1)
     try:
-        health = call_rpc(validator.rpc, "node_health", timeout_s=PROBE_TIMEOUT_S)
-        head = call_rpc(validator.rpc, "chain_head", timeout_s=PROBE_TIMEOUT_S)
-    except NodeUnreachable:
+        async with RpcClient(validator.rpc, timeout_s=PROBE_TIMEOUT_S, retries=once) as client:
+            health = await client.call("node_health")
+            info = await client.call("node_info")
+            head = await client.call("chain_head")
+    except ConnectionFailed:
         return msgspec.structs.replace(status, reason="stopped" if pid is None else "does not answer")
-    except NodeRefused as error:
+    except RpcError as error:
         return msgspec.structs.replace(status, reason=error.message)
-    certificate: dict[str, Any] = head.get("certificate") or {}
+    certificate = head["certificate"]
     return msgspec.structs.replace(
         status,
-        ready=bool(health["ready"]),
+        ready=health["ready"],
         reason="; ".join(health["reasons"]) or None,
-        height=head["header"]["height"],
-        time=head["header"]["time"],
-        state_root=certificate.get("state_root"),
+        height=info["height"],
+        time=info["time"],
+        state_root=None if certificate is None else certificate["state_root"],
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,14 +15,12 @@ from genesis.errors import TestnetError
 from genesis.testnet import load_manifest
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option
 from node.cli.output import CliError, json_option, print_fields, print_json
-from node.cli.rpc import DEFAULT_URL, call_rpc
+from node.cli.rpc import DEFAULT_URL, api_key_option, with_node
 from node.cli.testnet_commands import DEFAULT_DIR, dir_option
-from vm.primitives.address import address_of_key
-from vm.primitives.keys import SigningKey
+from node.client import RpcClient
 from vm.primitives.units import MAX_INT, is_lower_hex
-from vm.transaction import TransactionError, encode_body, parse_transaction, sign_body
+from vm.transaction import TransactionError, parse_transaction
 
-WAIT_MS = 30_000
 MAX_FILE_CHARACTERS = 1_000_000
 
 rpc_option = click.option(
@@ -47,6 +44,7 @@ rpc_option = click.option(
 @click.option("--simulate", is_flag=True, help="Only ask which receipt it would get; nothing is written.")
 @dir_option
 @rpc_option
+@api_key_option
 @passphrase_file_option
 @json_option
 def call(
@@ -58,6 +56,7 @@ def call(
     simulate: bool,
     directory: Path,
     url: str | None,
+    api_key: str | None,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -76,13 +75,14 @@ def call(
     keys += [open_key(path, passphrase_file).key for path in key_files]
     if not keys:
         raise CliError("nobody signs: name an --account of a testnet or a --key file")
-    node = node_url(url, directory)
-    body = _body(node, keys, operation, args, memo)
-    if simulate:
-        receipt = call_rpc(node, "tx_simulate", {"body": body.hex()})
-    else:
-        receipt = _send(node, sign_body(body, keys))
-    _print_receipt(receipt, as_json)
+
+    async def sign_and_send(client: RpcClient) -> Any:
+        raw = await client.sign_transaction(keys[0], [(operation, args)], cosigners=keys[1:], memo=memo)
+        if simulate:
+            return await client.call("tx_simulate", body=parse_transaction(raw).body_bytes.hex())
+        return await client.send_raw(raw)
+
+    _print_receipt(with_node(node_url(url, directory), sign_and_send, api_key=api_key), as_json)
 
 
 @click.command()
@@ -91,15 +91,25 @@ def call(
 @click.argument("pairs", metavar="[NAME=VALUE]...", nargs=-1)
 @dir_option
 @rpc_option
+@api_key_option
 @json_option
-def view(module: str, name: str, pairs: tuple[str, ...], directory: Path, url: str | None, as_json: bool) -> None:
+def view(
+    module: str,
+    name: str,
+    pairs: tuple[str, ...],
+    directory: Path,
+    url: str | None,
+    api_key: str | None,
+    as_json: bool,
+) -> None:
     """Ask a contract's view and print the answer as JSON.
 
     \b
     entente view token balance program=points account=ent1…
     """
     del as_json  # Accepted as everywhere; the answer is JSON in any case.
-    print_json(call_rpc(node_url(url, directory), f"{module}_{name}", parse_pairs(pairs)))
+    args = parse_pairs(pairs)
+    print_json(with_node(node_url(url, directory), lambda c: c.call(f"{module}_{name}", **args), api_key=api_key))
 
 
 @click.group()
@@ -111,12 +121,13 @@ def tx() -> None:
 @click.argument("tx_id", metavar="ID")
 @dir_option
 @rpc_option
+@api_key_option
 @json_option
-def show(tx_id: str, directory: Path, url: str | None, as_json: bool) -> None:
+def show(tx_id: str, directory: Path, url: str | None, api_key: str | None, as_json: bool) -> None:
     """Print a transaction, its status and its receipt."""
     if len(tx_id) != 64 or not is_lower_hex(tx_id):
         raise CliError("a transaction's ID is 64 hex digits")
-    answer = call_rpc(node_url(url, directory), "chain_transaction", {"id": tx_id})
+    answer = with_node(node_url(url, directory), lambda c: c.call("chain_transaction", id=tx_id), api_key=api_key)
     if as_json:
         print_json(answer)
         return
@@ -130,8 +141,9 @@ def show(tx_id: str, directory: Path, url: str | None, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @dir_option
 @rpc_option
+@api_key_option
 @json_option
-def send(file: Path, directory: Path, url: str | None, as_json: bool) -> None:
+def send(file: Path, directory: Path, url: str | None, api_key: str | None, as_json: bool) -> None:
     """Send the signed transaction in FILE (hex; - reads standard input) and print its receipt.
 
     Sending the same bytes again is safe: the answer is the same receipt.
@@ -141,20 +153,22 @@ def send(file: Path, directory: Path, url: str | None, as_json: bool) -> None:
         parse_transaction(raw)
     except TransactionError as error:
         raise CliError(f"{file} holds no transaction: {error}") from None
-    _print_receipt(_send(node_url(url, directory), raw), as_json)
+    _print_receipt(with_node(node_url(url, directory), lambda c: c.send_raw(raw), api_key=api_key), as_json)
 
 
 @tx.command(short_help="Print the receipt that FILE would get now.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @dir_option
 @rpc_option
+@api_key_option
 @json_option
-def simulate(file: Path, directory: Path, url: str | None, as_json: bool) -> None:
+def simulate(file: Path, directory: Path, url: str | None, api_key: str | None, as_json: bool) -> None:
     """Print the receipt that the transaction or body in FILE (hex) would get now; nothing is written."""
     data = _read_hex(file)
     with suppress(TransactionError):  # What is not signed is a body: the node tells what is wrong with it.
         data = parse_transaction(data).body_bytes
-    receipt = call_rpc(node_url(url, directory), "tx_simulate", {"body": data.hex()})
+    body = data.hex()
+    receipt = with_node(node_url(url, directory), lambda c: c.call("tx_simulate", body=body), api_key=api_key)
     _print_receipt(receipt, as_json)
 
 
@@ -196,26 +210,6 @@ def node_url(url: str | None, directory: Path) -> str:
         if directory != DEFAULT_DIR:
             raise
         return DEFAULT_URL
-
-
-def _body(node: str, keys: Sequence[SigningKey], operation: str, args: dict[str, Any], memo: str | None) -> bytes:
-    chain = call_rpc(node, "node_info")["chain"]
-    head_time = call_rpc(node, "chain_head")["header"]["time"]
-    lifetime_ms = call_rpc(node, "chain_genesis")["params"]["max_tx_ttl_ms"]
-    return encode_body(
-        chain=chain,
-        sender=address_of_key(keys[0].public_key),
-        nonce=secrets.randbelow(MAX_INT + 1),
-        expires=head_time + lifetime_ms,
-        ops=[(operation, args)],
-        signers=[key.public_key for key in keys] if len(keys) > 1 else (),
-        memo=memo,
-    )
-
-
-def _send(node: str, raw: bytes) -> Any:
-    params = {"tx": raw.hex(), "timeout_ms": WAIT_MS}
-    return call_rpc(node, "tx_send", params, timeout_s=WAIT_MS / 1_000 + 5)
 
 
 def _read_hex(file: Path) -> bytes:
