@@ -1,0 +1,98 @@
+"""The generated parts of docs/rpc.md: the gateway's own methods and the error reasons, from the code.
+
+    python -m node.gateway.reference docs/rpc.md      rewrites them in place
+
+Contract views are left to `rpc.discover` and the contracts' pages: they change with the contracts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from node.gateway.chain_methods import ChainMethods
+from node.gateway.errors import CODES, REASONS
+from node.gateway.node_methods import NodeMethods
+from node.gateway.openrpc import parameters
+from node.gateway.state_methods import StateMethods
+from node.gateway.table import Method, described_methods
+from node.gateway.transaction_methods import BATCHED, TransactionMethods
+
+BEGIN = "<!-- generated: {} -->"
+END = "<!-- end of generated part -->"
+
+
+def own_methods() -> list[Method]:
+    """Return the gateway's own methods, without anything that answers them."""
+    groups = (NodeMethods, ChainMethods)
+    described = [method for group in groups for method in described_methods(group)]
+    return [*described, *BATCHED, *described_methods(TransactionMethods), *described_methods(StateMethods)]
+
+
+def methods_text() -> str:
+    """Return the section on methods."""
+    return "\n".join(line for method in own_methods() for line in _method_lines(method))
+
+
+def errors_text() -> str:
+    """Return the table of reasons."""
+    lines = ["| code | | reason | meaning |", "|---|---|---|---|"]
+    lines += [f"| {code} | {CODES[code]} | `{reason}` | {text} |" for reason, (code, text) in REASONS.items()]
+    return "\n".join(lines)
+
+
+def rewritten(document: str) -> str:
+    """Return a document with its generated parts made anew."""
+    for name, text in (("methods", methods_text()), ("errors", errors_text())):
+        begin = BEGIN.format(name)
+        before, found, rest = document.partition(begin)
+        if not found:
+            raise ValueError(f"the document has no {begin}")
+        after = rest.partition(END)[2]
+        document = f"{before}{begin}\n\n{text}\n\n{END}{after}"
+    return document
+
+
+def _method_lines(method: Method) -> Iterable[str]:
+    yield f"### `{method.name}`"
+    yield ""
+    yield method.summary
+    if method.description:
+        yield ""
+        yield method.description
+    yield ""
+    params = parameters(method)
+    if params:
+        yield "| parameter | | |"
+        yield "|---|---|---|"
+        for param in params:
+            need = "required" if param["required"] else "optional"
+            yield f"| `{param['name']}` | {_type_words(param['schema'])} | {need} |"
+        yield ""
+    yield f"Result: {method.result}" + (" · needs a key for writes where those are set." if method.writes else "")
+    yield ""
+
+
+def _type_words(schema: dict[str, Any]) -> str:
+    if "oneOf" in schema:
+        return " or ".join(_type_words(option) for option in schema["oneOf"])
+    words = str(schema.get("type", "any"))
+    if "minimum" in schema:
+        words += f" {schema['minimum']} … {schema['maximum']}"
+    if "pattern" in schema:
+        words += f" `{schema['pattern']}`".replace("|", "\\|")
+    elif "minLength" in schema:
+        words += f", {schema['minLength']} to {schema['maxLength']} bytes"
+    return words
+
+
+def main() -> None:
+    """Rewrite the file that the command line names."""
+    path = Path(sys.argv[1])
+    path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
