@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from network.kinds import RULES, Kind, KindRule
 from network.scoring import ScoringRules
 
 
@@ -42,6 +44,7 @@ class NetworkConfig:
     Args:
         listen_port: 0 lets the system choose; `PeerManager.listen_port` then tells.
         advertise: the address told to peers; None means the host they see and the listening port.
+        inbound_rules: what is read from a peer without pausing; frame sizes are not configurable.
     """
 
     chain: str
@@ -51,3 +54,4 @@ class NetworkConfig:
     advertise: tuple[str, int] | None = None
     timing: Timing = field(default_factory=Timing)
     scoring: ScoringRules = field(default_factory=ScoringRules)
+    inbound_rules: Mapping[Kind, KindRule] = field(default_factory=lambda: RULES)

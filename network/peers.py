@@ -98,9 +98,7 @@ class PeerManager:
             ConfigurationError: a configured peer's key is no key.
         """
         timing = self._config.timing
-        self._listener = Listener(
-            self._contexts.server, lambda: Connection(self, self._is_welcome, None), timing.handshake
-        )
+        self._listener = Listener(self._contexts.server, self._new_connection, timing.handshake)
         self._listener.start(self._config.listen_host, self._config.listen_port)
         self._watching = asyncio.create_task(self._watch(), name="network-watch")
         self.set_addresses(self._config.peers)
@@ -256,6 +254,9 @@ class PeerManager:
 
     # -- inside ------------------------------------------------------------------------------------
 
+    def _new_connection(self, dialled_key: bytes | None = None) -> Connection:
+        return Connection(self, self._is_welcome, self._config.inbound_rules, dialled_key)
+
     def _is_welcome(self, key: bytes) -> bool:
         if key == self._own_key or not self._is_permitted(key):
             return False
@@ -326,7 +327,7 @@ class PeerManager:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(timing.dial):
             _, connection = await loop.create_connection(
-                lambda: Connection(self, self._is_welcome, key),
+                lambda: self._new_connection(key),
                 *address,
                 ssl=self._contexts.client,
                 server_hostname=SERVER_NAME,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from network.kinds import BURST_SECONDS, RULES, Kind, KindRule
+from network.kinds import BURST_SECONDS, Kind, KindRule
 
 
 class TokenBucket:
@@ -34,7 +34,7 @@ class TokenBucket:
 class InboundLimits:
     """The buckets of one connection: frames and bytes for each kind, by the table of kinds."""
 
-    def __init__(self, now: float, rules: Mapping[Kind, KindRule] = RULES) -> None:
+    def __init__(self, now: float, rules: Mapping[Kind, KindRule]) -> None:
         self._buckets = {
             kind: (
                 TokenBucket(rule.frames_per_second, BURST_SECONDS * rule.frames_per_second, now),

@@ -18,13 +18,13 @@ asyncio reports it to the loop's exception handler, which the node sets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, cast
 
 from network.certificates import peer_key
 from network.errors import NotPermitted, PeerError
 from network.framing import FrameReader, encode_frame
-from network.kinds import KIB, RULES, Kind, Priority
+from network.kinds import KIB, RULES, Kind, KindRule, Priority
 from network.outbox import Outbox
 from network.rate_limit import InboundLimits
 from network.scoring import Offence
@@ -56,16 +56,26 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Frames to and from one authenticated peer."""
+    """Frames to and from one authenticated peer.
+
+    Args:
+        is_welcome: whether a proved key may connect now.
+        rules: how much of each kind is read without pausing.
+        dialled_key: whom this side meant to reach; None when the other side dialled.
+    """
 
     def __init__(
-        self, owner: ConnectionOwner, is_welcome: Callable[[bytes], bool], dialled_key: bytes | None
+        self,
+        owner: ConnectionOwner,
+        is_welcome: Callable[[bytes], bool],
+        rules: Mapping[Kind, KindRule],
+        dialled_key: bytes | None = None,
     ) -> None:
         self._owner = owner
         self._is_welcome = is_welcome
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader()
-        self._limits = InboundLimits(self._loop.time())
+        self._limits = InboundLimits(self._loop.time(), rules)
         self._outbox = Outbox()
         self._transport: asyncio.Transport | None = None
         self._flush_scheduled = False

@@ -17,7 +17,7 @@ def test_an_allowance_never_exceeds_its_burst() -> None:
 
 
 def test_each_kind_has_its_own_allowance() -> None:
-    limits = InboundLimits(0.0)
+    limits = InboundLimits(0.0, RULES)
     rule = RULES[Kind.PING]
     waits = [limits.charge(Kind.PING, 3, 0.0) for _ in range(BURST_SECONDS * rule.frames_per_second + 1)]
     assert waits[-2] == 0.0
@@ -27,4 +27,4 @@ def test_each_kind_has_its_own_allowance() -> None:
 
 def test_one_frame_of_the_greatest_length_is_always_free() -> None:
     for kind, rule in RULES.items():
-        assert InboundLimits(0.0).charge(kind, rule.max_bytes, 0.0) == 0.0
+        assert InboundLimits(0.0, RULES).charge(kind, rule.max_bytes, 0.0) == 0.0
