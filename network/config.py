@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from network.errors import ConfigurationError
 from network.kinds import RULES, Kind, KindRule
 from network.scoring import ScoringRules
+from vm.primitives.keys import PUBLIC_KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,17 @@ class PeerAddress:
     public_key: bytes
     host: str
     port: int
+
+    def __post_init__(self) -> None:
+        """Refuse what can never be dialled.
+
+        Raises:
+            ConfigurationError: the key or the port is none.
+        """
+        if len(self.public_key) != PUBLIC_KEY_BYTES:
+            raise ConfigurationError(f"a peer's key has {len(self.public_key)} bytes")
+        if not 1 <= self.port <= 65_535:
+            raise ConfigurationError(f"{self.port} is no port")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from network.config import Timing
+from network.tasks import start_task
 from network.transport import Connection
 
 _log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Dialer:
 
     def start(self, first_delay: float) -> None:
         """Begin, after `first_delay` seconds."""
-        self._task = asyncio.create_task(self._dial_for_ever(first_delay), name="network-dial")
+        self._task = start_task(self._dial_for_ever(first_delay), "network-dial")
 
     def wake(self) -> None:
         """Look again: a connection ended, or addresses or permissions changed."""

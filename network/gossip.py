@@ -10,7 +10,7 @@ nobody, where the mesh is full; everybody else, where it is not. A sender that l
 a transaction from no one for long, as the honest receivers propose it themselves.
 
 Invariants:
-    1. A frame holds at most FRAME_BYTES, or one transaction.
+    1. A frame holds at most FRAME_BYTES and MAX_TRANSACTIONS_PER_FRAME, or one transaction.
     2. What is remembered of one peer is bounded; forgetting costs a second copy, never a loss.
     3. No transaction is sent to the peer that sent it, nor twice to one connection while remembered.
 """
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from network.kinds import KIB
-from network.messages import Transactions, encode_message
+from network.messages import MAX_TRANSACTIONS_PER_FRAME, Transactions, encode_message
 
 BATCH_BYTES: Final = 64 * KIB
 """A batch of so much is sent at once; PERFORMANCE: TLS costs nothing more from 64 messages a write."""
@@ -184,7 +184,7 @@ def _frames(items: Sequence[_Item]) -> Iterable[list[_Item]]:
     frame: list[_Item] = []
     size = 0
     for item in items:
-        if frame and size + len(item.tx) > FRAME_BYTES:
+        if frame and (size + len(item.tx) > FRAME_BYTES or len(frame) == MAX_TRANSACTIONS_PER_FRAME):
             yield frame
             frame, size = [], 0
         frame.append(item)

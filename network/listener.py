@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from network.rate_limit import TokenBucket
+from network.tasks import start_task
 
 _log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class Listener:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
         self._socket.setblocking(False)
-        self._accepting = asyncio.create_task(self._accept_for_ever(self._socket), name="network-accept")
+        self._accepting = start_task(self._accept_for_ever(self._socket), "network-accept")
 
     async def close(self) -> None:
         """Stop listening and give up handshakes that are under way."""
@@ -120,7 +121,7 @@ class Listener:
             if not self._limits.admit(address[0], loop.time()):
                 accepted.close()
                 continue
-            task = asyncio.create_task(self._handshake(accepted, address[0]), name="network-handshake")
+            task = start_task(self._handshake(accepted, address[0]), "network-handshake")
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
 

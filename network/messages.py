@@ -28,9 +28,13 @@ MAX_LINKS: Final = 1_024
 MAX_HASHES_PER_REQUEST: Final = 30_000
 """More than a full block of 4 MiB holds; the GET_TRANSACTIONS frame limit fits them."""
 MAX_BLOCKS_PER_REQUEST: Final = 64
+MAX_TRANSACTIONS_PER_FRAME: Final = 2_048
+MIN_TRANSACTION_BYTES: Final = 96
+"""A key and a signature alone take as much; without it, a frame could hold a million of nothing."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+TransactionBytes = Annotated[bytes, msgspec.Meta(min_length=MIN_TRANSACTION_BYTES)]
 Instance = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Host = Annotated[str, msgspec.Meta(max_length=255)]
@@ -85,7 +89,7 @@ class Transactions(Message, frozen=True):
     """New transactions; `origin`: the sender had them from clients and sends them to all its links."""
 
     origin: bool
-    items: tuple[bytes, ...]
+    items: Annotated[tuple[TransactionBytes, ...], msgspec.Meta(max_length=MAX_TRANSACTIONS_PER_FRAME)]
 
 
 class Request(Message, frozen=True):
@@ -109,7 +113,7 @@ class GetTransactions(Request, frozen=True):
 class TransactionsReply(Reply, frozen=True):
     """Those of the wanted transactions that the sender has, in the order asked for."""
 
-    items: tuple[bytes, ...]
+    items: Annotated[tuple[TransactionBytes, ...], msgspec.Meta(max_length=MAX_HASHES_PER_REQUEST)]
 
 
 class GetCandidate(Request, frozen=True):

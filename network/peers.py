@@ -21,7 +21,7 @@ from typing import Final, Protocol
 from network.certificates import SERVER_NAME, make_contexts
 from network.config import NetworkConfig, PeerAddress
 from network.dialer import Address, Dialer
-from network.errors import ConfigurationError, OutOfPlace
+from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
 from network.kinds import RULES, Kind
@@ -29,9 +29,10 @@ from network.listener import Listener
 from network.messages import PROTOCOL_VERSION, Hello, Links, Message, Status, decode, encode_message, kind_of
 from network.peer import Peer, PeerInfo
 from network.scoring import Offence, Scoreboard
+from network.tasks import start_task
 from network.transport import Connection
 from vm.primitives.hashing import ZERO_HASH
-from vm.primitives.keys import PUBLIC_KEY_BYTES, SigningKey
+from vm.primitives.keys import SigningKey
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +96,11 @@ class PeerManager:
 
         Raises:
             OSError: the listening address cannot be had.
-            ConfigurationError: a configured peer's key is no key.
         """
         timing = self._config.timing
         self._listener = Listener(self._contexts.server, self._new_connection, timing.handshake)
         self._listener.start(self._config.listen_host, self._config.listen_port)
-        self._watching = asyncio.create_task(self._watch(), name="network-watch")
+        self._watching = start_task(self._watch(), "network-watch")
         self.set_addresses(self._config.peers)
 
     async def stop(self) -> None:
@@ -110,13 +110,13 @@ class PeerManager:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        if self._links_due is not None:
-            self._links_due.cancel()
         dialers = list(self._dialers.values())
         self._dialers.clear()
         await asyncio.gather(*(dialer.stop() for dialer in dialers))
         for connection in self._connections():
             connection.close("this node stops")
+        if self._links_due is not None:
+            self._links_due.cancel()
 
     @property
     def listen_port(self) -> int:
@@ -128,8 +128,6 @@ class PeerManager:
         """Replace the configured addresses: whom to dial, and where."""
         configured: dict[bytes, list[Address]] = {}
         for peer in peers:
-            if len(peer.public_key) != PUBLIC_KEY_BYTES:
-                raise ConfigurationError(f"a peer's key has {len(peer.public_key)} bytes")
             if peer.public_key != self._own_key:
                 configured.setdefault(peer.public_key, []).append((peer.host, peer.port))
         self._configured = configured

@@ -11,8 +11,8 @@ Invariants:
     3. Memory is bounded: reader, outbox and transport buffers each have their limit.
     4. Exactly one `connection_closed` follows each `connection_ready`.
 
-An exception other than PeerError out of the owner's callbacks is our own fault. It is not caught here:
-asyncio reports it to the loop's exception handler, which the node sets.
+An exception other than PeerError out of the owner's callbacks is our own fault. It ends the connection
+and goes on to the loop's exception handler, which the node sets.
 """
 
 from __future__ import annotations
@@ -196,6 +196,10 @@ class Connection(asyncio.BufferedProtocol):
         except PeerError as error:
             self._owner.offence_committed(self, error.offence)
             self.close(str(error))
+        except Exception:
+            # Our own fault: nothing more is taken from this connection, and the loop hears of it.
+            self.close("an error of this node")
+            raise
 
     def _hold(self, seconds: float) -> None:
         assert self._transport is not None

@@ -173,7 +173,7 @@ async def test_a_flood_is_slowed_then_shut_out_and_starves_nobody() -> None:
         await alice.until(lambda: alice.is_connected(bob.key))
         mallory = await RawPeer.greeted(alice.manager.listen_port, MALLORY)
         await alice.until(lambda: alice.is_connected(MALLORY.public_key))
-        frame = encode_frame(Kind.TRANSACTIONS, encode_message(Transactions(True, (b"",))))
+        frame = encode_frame(Kind.TRANSACTIONS, encode_message(Transactions(True, (bytes(96),))))
         flood = asyncio.ensure_future(pour(mallory, frame * 200))
         for number in range(100):
             bob.manager.send(alice.key, Kind.CONSENSUS, bytes((number,)))

@@ -179,7 +179,9 @@ def answer(peer: Peer, kind: Kind, payload: bytes) -> None:
         elif isinstance(request, GetCandidate):
             peer.send_message(Candidate(id=request.id, body=request.digest))
         elif isinstance(request, GetTransactions):
-            peer.send_message(TransactionsReply(id=request.id, items=request.hashes))
+            peer.send_message(
+                TransactionsReply(id=request.id, items=tuple(tx_hash * 3 for tx_hash in request.hashes))
+            )
 
 
 async def test_requests_find_their_replies() -> None:
@@ -196,7 +198,7 @@ async def test_requests_find_their_replies() -> None:
         )
         assert blocks.items == ((b"block", b"5"),)
         assert candidate.body == digest
-        assert transactions.items == (digest, digest)
+        assert transactions.items == (digest * 3, digest * 3)
         assert not alice.received(Kind.BLOCKS)
 
 

@@ -26,7 +26,7 @@ from vm.primitives.hashing import sha256
 EXAMPLES: list[Message] = [
     Hello(chain="demo-1", version=1, height=700, instance=bytes(16), listen=("node", 7_000)),
     Status(height=2**53 - 1, round=0, digest=bytes(32)),
-    Transactions(origin=True, items=(b"a" * 40, b"")),
+    Transactions(origin=True, items=(b"a" * 96, b"b" * 100)),
     GetTransactions(id=1, hashes=(bytes(32),)),
     Blocks(id=1, items=((b"block", b"certificate"), (b"", b""))),
 ]
@@ -117,12 +117,12 @@ def test_gossip_reaches_every_node_of_a_connected_mesh(
             gossip.set_links(peer, links[peer])
     pools: dict[bytes, set[bytes]] = {name: set() for name in names}
     for number, source in enumerate(sources):
-        tx = number.to_bytes(4, "big")
+        tx = number.to_bytes(96, "big")
         name = names[source % nodes]
         pools[name].add(sha256(tx))
         mesh[name].add(sha256(tx), tx)
     frames = deliver_all(mesh, pools)
-    everything = {sha256(number.to_bytes(4, "big")) for number in range(len(sources))}
+    everything = {sha256(number.to_bytes(96, "big")) for number in range(len(sources))}
     assert all(pool == everything for pool in pools.values())
     if all(len(linked) == nodes - 1 for linked in links.values()):
         assert frames == len({source % nodes for source in sources}) * (nodes - 1)

@@ -123,6 +123,12 @@ def test_frames_are_bounded() -> None:
     assert all(len(delivery.payload) <= FRAME_BYTES + 100 for delivery in deliveries)
 
 
+def test_many_small_transactions_are_cut_into_frames_that_can_be_read() -> None:
+    gossip = with_peers(B)
+    gossip.offer_again(tx(number, 100) for number in range(5_000))
+    assert len(told(gossip.flush())[B]) == 5_000
+
+
 def test_seen_hashes_are_bounded_and_forget_the_oldest() -> None:
     seen = SeenHashes(bound=100)
     for number in range(1_000):

@@ -38,9 +38,9 @@ EXAMPLES: list[Message] = [
     Pong(id=1),
     Status(height=2**53 - 1, round=0, digest=HASH),
     Links(keys=(HASH, HASH)),
-    Transactions(origin=True, items=(b"a", b"b")),
+    Transactions(origin=True, items=(bytes(96), bytes(300))),
     GetTransactions(id=1, hashes=(HASH,)),
-    TransactionsReply(id=1, items=()),
+    TransactionsReply(id=1, items=(bytes(96),)),
     GetCandidate(id=1, digest=HASH),
     Candidate(id=1, body=None),
     Candidate(id=1, body=b"block"),
@@ -90,6 +90,8 @@ def test_replies_are_replies() -> None:
         (Kind.HELLO, b"\x95\xa2\xff\xff\x01\x01\xc4\x10" + bytes(16) + b"\xc0"),
         (Kind.TRANSACTIONS, b"\x92\xc3\xdd\xff\xff\xff\xff"),
         (Kind.TRANSACTIONS, b"\x91" * 100_000),
+        (Kind.TRANSACTIONS, msgpack.packb([True, [bytes(95)]])),
+        (Kind.TRANSACTIONS, msgpack.packb([True, [bytes(96)] * 2_049])),
     ],
 )
 def test_what_is_not_canonical_is_refused(kind: Kind, payload: bytes) -> None:
