@@ -47,28 +47,27 @@ class Node:
             raise DockerTestError(f"{self.name} refused {method}: {answer['error']}")
         return answer["result"]
 
-    def height(self) -> int:
-        """Return the head's height."""
-        height: int = self.ask("chain_head")["header"]["height"]
-        return height
+    def head(self) -> tuple[int, int]:
+        """Return the head's height and block time, (0, 0) before the first block."""
+        header = self.ask("chain_head")["header"]
+        return (header["height"], header["time"]) if header else (0, 0)
 
     def wait_height(self, height: int, timeout_s: float = 60) -> None:
         """Wait until the node has this block."""
         deadline = time.monotonic() + timeout_s
-        while (head := self.height()) < height:
+        while (head := self.head()[0]) < height:
             if time.monotonic() > deadline:
                 raise DockerTestError(f"{self.name} is at height {head} after {timeout_s:.0f} s, not at {height}")
             time.sleep(POLL_S)
 
-    def send(self, account: TestnetAccount, call: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    def send(self, chain: str, account: TestnetAccount, call: str, args: Mapping[str, Any]) -> dict[str, Any]:
         """Sign one operation, send it and return its receipt once it is final.
 
         Raises:
             DockerTestError: it was refused, or failed.
         """
-        head = self.ask("chain_head")["header"]
-        expires = max(head["time"], time.time_ns() // 1_000_000) + TX_LIFETIME_MS
-        body = encode_body(head["chain"], account.address, secrets.randbits(53), expires, [(call, args)])
+        expires = max(self.head()[1], time.time_ns() // 1_000_000) + TX_LIFETIME_MS
+        body = encode_body(chain, account.address, secrets.randbits(53), expires, [(call, args)])
         receipt: dict[str, Any] = self.ask("tx_send", tx=sign_body(body, [account.key()]).hex(), timeout_ms=20_000)
         if receipt["status"] != "ok":
             raise DockerTestError(f"{call} failed: {receipt['error']}")
@@ -89,7 +88,7 @@ def same_ledger(nodes: Sequence[Node]) -> tuple[int, str]:
     Raises:
         DockerTestError: they differ, or one does not get there.
     """
-    height = max(node.height() for node in nodes)
+    height = max(node.head()[0] for node in nodes)
     found = {}
     for node in nodes:
         node.wait_height(height)

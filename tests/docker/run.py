@@ -56,7 +56,7 @@ class Testnet:
         """
         payer, payee = self.manifest.account("aurora-admin"), self.manifest.account("basil-admin")
         args = {"program": PROGRAM, "to": payee.address, "amount": amount}
-        height: int = self.nodes[through].send(payer, "token.transfer", args)["height"]
+        height: int = self.nodes[through].send(self.manifest.chain, payer, "token.transfer", args)["height"]
         self.paid += amount
         self.nodes[read_from].wait_height(height)
         self.check_balance(read_from)
@@ -133,7 +133,7 @@ def check_confinement(testnet: Testnet) -> None:
             "stat -c %a /data/key.json": "600",
         }
         for script, expected in questions.items():
-            found = testnet.compose.shell(service, script).stdout.strip()
+            found = testnet.compose.execute(service, "sh", "-c", script)
             if found != expected:
                 raise DockerTestError(f"in {service}, `{script}` printed {found!r}, not {expected!r}")
     say("each runs as uid 10001 without capabilities, on a read-only root, and sees its own key only")
@@ -157,10 +157,17 @@ def check_payment(testnet: Testnet) -> None:
         "notice_ms": 0,
         "price": {"currency": "EUR", "num": 1, "den": 100},
     }
-    aurora.send(admin, "token.create_program", program)
-    aurora.send(admin, "token.issue", {"program": PROGRAM, "to": admin.address, "amount": 10_000, "ref": "docker"})
+    issue = {"program": PROGRAM, "to": admin.address, "amount": 10_000, "ref": "docker"}
+    aurora.send(testnet.manifest.chain, admin, "token.create_program", program)
+    aurora.send(testnet.manifest.chain, admin, "token.issue", issue)
     height = testnet.pay(through="aurora", read_from="comet")
     say(f"paid {testnet.paid} through aurora in block {height}, and read it from comet")
+    payee = testnet.manifest.account("basil-admin").address
+    question = ["view", "token", "balance", f"program={PROGRAM}", f"account={payee}"]
+    answer = testnet.compose.execute("aurora", "entente", *question)
+    if f'"available": {testnet.paid}' not in answer:
+        raise DockerTestError(f"`entente {' '.join(question)}` in aurora's container printed {answer!r}")
+    say("the command line inside a container shows the same balance")
 
 
 def check_restart(testnet: Testnet) -> None:
@@ -192,7 +199,7 @@ def check_killed(testnet: Testnet) -> None:
 
 def check_down_and_up(testnet: Testnet) -> None:
     """Remove all containers and make them anew on the same volumes: the chain goes on."""
-    height = testnet.nodes["aurora"].height()
+    height = testnet.nodes["aurora"].head()[0]
     began = time.monotonic()
     testnet.compose("stop", timeout_s=180)
     stopped = time.monotonic() - began
