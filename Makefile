@@ -90,7 +90,7 @@ soak: $(DEV_STAMP) ## Run simulated clusters on fresh seeds until one fails or t
 
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
-	bash docker/test.sh $(ARGS)
+	$(BIN)/python tests/docker/run.py
 
 .PHONY: clean
 clean: ## Delete what tools have left behind; .venv and testnets stay.
