@@ -19,7 +19,7 @@ from typing import Final
 from network.kinds import MIB, Priority
 
 QUEUE_BYTES: Final[Mapping[Priority, int]] = MappingProxyType(
-    {Priority.URGENT: 8 * MIB, Priority.REPLY: 16 * MIB, Priority.GOSSIP: 4 * MIB}
+    {Priority.URGENT: 8 * MIB, Priority.REPLY: 16 * MIB, Priority.GOSSIP: 16 * MIB}
 )
 
 

@@ -48,7 +48,7 @@ class Handlers(Protocol):
         """A peer has been greeted; `peer.height` is what it says of itself."""
 
     def peer_disconnected(self, peer: Peer, reason: str) -> None:
-        """A peer is gone; it may be connected anew already."""
+        """A peer is gone; the same node may come back as another `Peer`."""
 
     def on_frame(self, peer: Peer, kind: Kind, payload: bytes) -> None:
         """A frame of kind STATUS or LINKS (already in the peer's fields), CONSENSUS, TRANSACTIONS or GET_*.
