@@ -66,10 +66,10 @@ def note(message: str) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a rich table; the caller prints or refreshes it."""
+    """Return a rich table, whose last column alone may break its lines; the caller prints or refreshes it."""
     made = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        made.add_column(column, no_wrap=True)
+        made.add_column(column, no_wrap=column != columns[-1])
     for row in rows:
         made.add_row(*row)
     return made

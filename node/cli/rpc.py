@@ -48,13 +48,13 @@ def with_node(
 
     async def ask() -> T:
         once = RetryPolicy(attempts=1)
-        async with RpcClient(url, api_key=api_key, timeout_s=timeout_s, retries=once) as client:
+        async with RpcClient(url, api_key=api_key, timeout_s=TIMEOUT_S, retries=once) as client:
             return await action(client)
 
     try:
         return asyncio.run(ask())
-    except ConnectionFailed as error:
-        raise NodeUnreachable(f"no node: {error}") from None
+    except ConnectionFailed:
+        raise NodeUnreachable(f"no node answers at {url}; is one running there?") from None
     except RpcError as error:
         raise NodeRefused(f"{error.message} ({error.reason or error.code})") from None
 

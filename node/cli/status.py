@@ -13,7 +13,7 @@ from node.cli.processes import running_pid
 from node.cli.rpc import PROBE_TIMEOUT_S
 from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError
 
-ROOT_DIGITS = 12
+ROOT_DIGITS = 8
 
 
 class ValidatorStatus(msgspec.Struct, frozen=True):
@@ -49,16 +49,16 @@ def status_table(statuses: list[ValidatorStatus]) -> Table:
     rows = [
         [
             status.brand,
-            status.rpc,
+            status.rpc.removeprefix("http://"),
             str(status.pid or "–"),
             "–" if status.height is None else f"{status.height:,}",
-            "–" if status.time is None else utc(status.time),
+            "–" if status.time is None else utc(status.time).removesuffix(" UTC"),
             (status.state_root or "–")[:ROOT_DIGITS],
             "yes" if status.ready else f"no: {status.reason}",
         ]
         for status in statuses
     ]
-    return table(["brand", "rpc", "pid", "height", "block time", "state root", "ready"], rows)
+    return table(["brand", "rpc", "pid", "height", "block time (UTC)", "state root", "ready"], rows)
 
 
 async def _ask(validator: TestnetValidator) -> ValidatorStatus:

@@ -25,9 +25,10 @@ from genesis.testnet import (
     remove_testnet,
     save_manifest,
 )
+from node.cli.interrupts import end_like_ctrl_c, interrupts_held
 from node.cli.logs import follow_logs, last_lines
 from node.cli.output import CliError, console, json_option, note, print_json
-from node.cli.processes import Processes, start_validators, stop_nodes, wait_ready
+from node.cli.processes import start_validators, stop_nodes, wait_ready
 from node.cli.status import network_status, status_table
 
 DEFAULT_DIR = Path("testnet")
@@ -106,25 +107,33 @@ def up(
     else:
         start = None if clock is None else parse_clock(clock)
         manifest = create_testnet(directory, validators, rpc_port, p2p_port, start)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    processes: Processes = {}
-    keep = False
+    end_like_ctrl_c()
+    _run(directory, manifest, detach, as_json)
+
+
+def _run(directory: Path, manifest: TestnetManifest, detach: bool, as_json: bool) -> None:
+    """Start what does not run; whatever goes wrong until all are ready, what was started is stopped again."""
+    ours: Sequence[TestnetValidator] = []
     try:
-        manifest, processes = start_validators(directory, manifest)
+        with interrupts_held():
+            manifest, processes = start_validators(directory, manifest)
+            ours = [validator for validator in manifest.validators if validator.brand in processes]
         wait_ready(manifest, processes)
         if as_json:
             print_json(msgspec.to_builtins(manifest))
-        keep = detach
-        if detach:
-            _tell_running(directory, manifest, as_json)
         else:
-            _watch(directory, manifest, as_json)
-    except KeyboardInterrupt:
-        note("stopping the validators")
-    finally:
-        if not keep:
-            stop_nodes(_started(manifest, processes) if detach else manifest.validators)
+            _tell_running(directory, manifest)
+        if detach:
+            return
+        ours = manifest.validators
+        _watch(manifest, as_json)
+    except BaseException as error:
+        with interrupts_held():
+            note("stopping the validators")
+            stop_nodes(ours)
+            _forget_processes(directory, ours)
+        if not isinstance(error, KeyboardInterrupt) or detach:
+            raise
 
 
 @testnet.command()
@@ -134,7 +143,7 @@ def down(directory: Path, as_json: bool) -> None:
     """Stop a testnet's validators; its folder and chain stay."""
     manifest = load_manifest(directory)
     stopped = [validator.brand for validator in stop_nodes(manifest.validators)]
-    _forget_processes(directory, manifest)
+    _forget_processes(directory, manifest.validators)
     if as_json:
         print_json({"stopped": stopped})
     else:
@@ -191,30 +200,26 @@ def _check_same(ctx: click.Context, directory: Path, manifest: TestnetManifest) 
             )
 
 
-def _started(manifest: TestnetManifest, processes: Processes) -> Sequence[TestnetValidator]:
-    return [validator for validator in manifest.validators if validator.brand in processes]
-
-
-def _tell_running(directory: Path, manifest: TestnetManifest, as_json: bool) -> None:
-    if as_json:
-        return
+def _tell_running(directory: Path, manifest: TestnetManifest) -> None:
     click.echo(f"chain {manifest.chain} is running: {', '.join(v.rpc for v in manifest.validators)}")
     click.echo(f"stop it with `entente testnet down --dir {directory}`")
 
 
-def _watch(directory: Path, manifest: TestnetManifest, as_json: bool) -> None:
+def _watch(manifest: TestnetManifest, as_json: bool) -> None:
+    """Show the heights until an interrupt; where nobody looks, only wait for it."""
     screen = console()
     if as_json or not screen.is_terminal:
-        _tell_running(directory, manifest, as_json)
-        signal.pause()
-        return
-    screen.print(f"chain {manifest.chain}; Ctrl-C stops it")
+        while True:
+            signal.pause()
     with Live(status_table(network_status(manifest)), console=screen, auto_refresh=False) as live:
         while True:
             time.sleep(REFRESH_S)
             live.update(status_table(network_status(manifest)), refresh=True)
 
 
-def _forget_processes(directory: Path, manifest: TestnetManifest) -> None:
-    validators = tuple([msgspec.structs.replace(validator, pid=None) for validator in manifest.validators])
+def _forget_processes(directory: Path, ended: Sequence[TestnetValidator]) -> None:
+    """Take ended processes out of the manifest, whose file may have changed since."""
+    manifest = load_manifest(directory)
+    pids = {validator.pid for validator in ended}
+    validators = tuple([msgspec.structs.replace(v, pid=None) if v.pid in pids else v for v in manifest.validators])
     save_manifest(directory, msgspec.structs.replace(manifest, validators=validators))

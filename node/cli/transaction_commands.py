@@ -15,6 +15,7 @@ from genesis.errors import TestnetError
 from genesis.testnet import load_manifest
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option
 from node.cli.output import CliError, json_option, print_fields, print_json
+from node.cli.processes import running_pid
 from node.cli.rpc import DEFAULT_URL, api_key_option, with_node
 from node.cli.testnet_commands import DEFAULT_DIR, dir_option
 from node.client import RpcClient
@@ -27,7 +28,7 @@ rpc_option = click.option(
     "--rpc",
     "url",
     envvar="ENTENTE_RPC",
-    help=f"The node to ask.  [default: the first validator of the testnet in DIR, else {DEFAULT_URL}]",
+    help=f"The node to ask.  [default: the first running validator of the testnet in DIR, else {DEFAULT_URL}]",
 )
 
 
@@ -201,15 +202,16 @@ def _value(text: str) -> Any:
 
 
 def node_url(url: str | None, directory: Path) -> str:
-    """Return the node to ask: as given, else a testnet's first validator, else the default port."""
+    """Return the node to ask: as given, else a testnet's first running validator, else the default port."""
     if url is not None:
         return url
     try:
-        return load_manifest(directory).validators[0].rpc
+        validators = load_manifest(directory).validators
     except TestnetError:
         if directory != DEFAULT_DIR:
             raise
         return DEFAULT_URL
+    return next((v.rpc for v in validators if running_pid(v) is not None), validators[0].rpc)
 
 
 def _read_hex(file: Path) -> bytes:

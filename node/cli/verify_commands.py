@@ -1,0 +1,92 @@
+"""`entente verify`: check what a node answered, offline, with nothing but the genesis document."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from genesis.document import Genesis
+from node.cli.keys_commands import KeyPath
+from node.cli.output import CliError, json_option, print_json, utc
+from node.client import VerificationFailed, verify_receipt, verify_state
+
+genesis_option = click.option(
+    "--genesis", "genesis_file", type=KeyPath, required=True, help="The chain's genesis document."
+)
+FileOrDash = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+@click.group()
+def verify() -> None:
+    """Prove a receipt or a state value to someone who has only the genesis document.
+
+    FILE holds what a node answered to chain_receipt with proof=true, or to state_proof: the whole JSON-RPC answer
+    or its result; - reads standard input. No node is asked.
+    """
+
+
+@verify.command()
+@click.argument("file", type=FileOrDash)
+@genesis_option
+@json_option
+def receipt(file: Path, genesis_file: Path, as_json: bool) -> None:
+    """Verify a receipt: that the chain executed the transaction, with this result."""
+    proved = _verified(verify_receipt, file, genesis_file)
+    what = f"receipt of {proved.receipt['id']} ({proved.receipt['status']})"
+    _print(proved, what, as_json)
+
+
+@verify.command()
+@click.argument("file", type=FileOrDash)
+@genesis_option
+@json_option
+def state(file: Path, genesis_file: Path, as_json: bool) -> None:
+    """Verify a state value, or that there is none."""
+    proved = _verified(verify_state, file, genesis_file)
+    value = json.dumps(_hexed(proved.value), ensure_ascii=False)
+    what = f"{proved.key} is {value}" if proved.exists else f"{proved.key} does not exist"
+    _print(proved, what, as_json)
+
+
+def _verified(check: Callable[[Any, Genesis], Any], file: Path, genesis_file: Path) -> Any:
+    genesis = Genesis.load(genesis_file)
+    try:
+        return check(_document(file), genesis)
+    except VerificationFailed as error:
+        raise CliError(f"not proved: {error}") from None
+
+
+def _document(file: Path) -> Any:
+    try:
+        document = json.loads(sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CliError(f"{file} does not exist") from None
+    except OSError as error:
+        raise CliError(f"{file} cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise CliError(f"{file} is not JSON: {error}") from None
+    if isinstance(document, dict) and "jsonrpc" in document:
+        document = document.get("result")
+    return document
+
+
+def _print(proved: Any, what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(_hexed(msgspec.structs.asdict(proved)))
+    else:
+        click.echo(f"proved for chain {proved.chain}, height {proved.height}, {utc(proved.time)}: {what}")
+
+
+def _hexed(value: Any) -> Any:
+    """Return plain values as clients see them: bytes in hex."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {key: _hexed(item) for key, item in value.items()}
+    return [_hexed(item) for item in value] if isinstance(value, list | tuple) else value
