@@ -55,6 +55,8 @@ class PageEdits:
     def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT) -> None:
         self._source = source
         self._page_limit = page_limit
+        # A page this small holds fewer than page_limit keys, however few children they have.
+        self._roomy_bytes = _HEAD + 32 + _ENTRY * (page_limit - 1)
         self.pages: dict[PageId, bytes] = {}
         self.unsplit: set[PageId] = set()
 
@@ -67,8 +69,14 @@ class PageEdits:
 
     def change(self, page_id: PageId, changes: Sequence[Change]) -> bytes:
         """Make `changes`, all below `page_id`, and return the page's new hash."""
-        page = self.get(page_id)
-        if page and page[0] == _SPLIT_PAGE:
+        page = self.pages.get(page_id)
+        if page is None:
+            page = self._source.get(page_id) or b""
+        if len(changes) == 1 and len(page) <= self._roomy_bytes and page[:1] != b"\x02":
+            # Nearly every change of a block takes this path.
+            key_hash, leaf = changes[0]
+            page = _change_one(page, len(page_id), key_hash, leaf)
+        elif is_split(page):
             page = self._change_split(page_id, page, changes)
         else:
             page = self._change_leaf(page_id, page, changes)
@@ -208,6 +216,11 @@ def trie_hash(entries: bytes, level: int) -> bytes:
         return entries[32:]
     if not entries:
         return ZERO_HASH
+    if len(entries) == 2 * _ENTRY:
+        first, second = entries[level >> 1], entries[_ENTRY + (level >> 1)]
+        first, second = (first & 15, second & 15) if level & 1 else (first >> 4, second >> 4)
+        if first != second:
+            return node_hash(1 << first | 1 << second, entries[32:64] + entries[96:])
     bitmap = 0
     hashes = []
     for own, group in group_entries(entries, level):
@@ -249,53 +262,43 @@ def _change_one(page: bytes, level: int, key_hash: bytes, leaf: bytes | None) ->
     if not page:
         return b"" if leaf is None else _leaf_page(key_hash + leaf, level)
     bitmap = page[1] << 8 | page[2]
-    entries_at = _HEAD + 32 * bitmap.bit_count()
+    entries_at = 3 + (bitmap.bit_count() << 5)
     column_at = level >> 1
-    byte = key_hash[column_at]
+    first = key_hash[column_at]
     if level & 1:
-        bit, first, above = 1 << (byte & 15), byte, byte + 1
+        own, above = first & 15, first + 1
     else:
-        bit, first = 1 << (byte >> 4), byte & 0xF0
+        own = first >> 4
+        first &= 0xF0
         above = first + 16
-    column = page[entries_at + column_at :: _ENTRY]
+    bit = 1 << own
+    hash_at = 3 + ((bitmap & (bit - 1)).bit_count() << 5)
+    column = page[entries_at + column_at :: 64]
     start = bisect_left(column, first)
-    end = bisect_left(column, above, start)
-    group_at = entries_at + start * _ENTRY
-    group_end = entries_at + end * _ENTRY
+    group_at = entries_at + (start << 6)
+    if not bitmap & bit:
+        if leaf is None:
+            return page
+        head = b"\x01" + (bitmap | bit).to_bytes(2, "big") + page[3:hash_at] + leaf
+        return b"".join((head, page[hash_at:group_at], key_hash, leaf, page[group_at:]))
+    group_end = entries_at + (bisect_left(column, above, start) << 6)
     group = _change_group(page[group_at:group_end], key_hash, leaf)
-    hash_at = _HEAD + 32 * (bitmap & (bit - 1)).bit_count()
-    hash_end = hash_at + 32 if bitmap & bit else hash_at
+    hash_end = hash_at + 32
     if group:
-        bitmap |= bit
-        hash_ = group[32:] if len(group) == _ENTRY else trie_hash(group, level + 1)
-    else:
-        bitmap &= ~bit
-        hash_ = b""
-        if not bitmap:
-            return b""
-    return b"".join(
-        (
-            b"\x01",
-            bitmap.to_bytes(2, "big"),
-            page[_HEAD:hash_at],
-            hash_,
-            page[hash_end:group_at],
-            group,
-            page[group_end:],
-        )
-    )
+        hash_ = group[32:] if len(group) == 64 else trie_hash(group, level + 1)
+        return b"".join((page[:hash_at], hash_, page[hash_end:group_at], group, page[group_end:]))
+    if bitmap == bit:
+        return b""
+    head = b"\x01" + (bitmap & ~bit).to_bytes(2, "big") + page[3:hash_at]
+    return b"".join((head, page[hash_end:group_at], page[group_end:]))
 
 
 def _change_group(group: bytes, key_hash: bytes, leaf: bytes | None) -> bytes:
     """Return sorted entries with one key set or removed."""
-    at = 0
-    while at < len(group):
-        other = group[at : at + 32]
-        if other >= key_hash:
-            after = at + _ENTRY if other == key_hash else at
-            break
-        at += _ENTRY
-    else:
-        after = at
-    middle = b"" if leaf is None else key_hash + leaf
-    return group[:at] + middle + group[after:]
+    at, end = 0, len(group)
+    while at < end and group[at : at + 32] < key_hash:
+        at += 64
+    after = at + 64 if group[at : at + 32] == key_hash else at
+    if leaf is None:
+        return group[:at] + group[after:]
+    return group[:at] + key_hash + leaf + group[after:]

@@ -24,8 +24,6 @@ from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH, sha256
 from vm.primitives.units import is_lower_hex
 
-LEAF_TAG = b"\x00"
-NODE_TAG = b"\x01"
 FANOUT = 16
 MAX_NIBBLES = 2 * HASH_BYTES
 """The longest path: every nibble of a key hash."""
@@ -33,12 +31,12 @@ MAX_NIBBLES = 2 * HASH_BYTES
 
 def leaf_hash(key: bytes, value_hash: bytes) -> bytes:
     """Return the hash of the leaf of `key` (UTF-8 path) whose value hashes to `value_hash`."""
-    return _sha256(LEAF_TAG + len(key).to_bytes(4, "big") + key + value_hash).digest()
+    return _sha256(b"\x00" + len(key).to_bytes(4, "big") + key + value_hash).digest()
 
 
 def node_hash(bitmap: int, children: bytes) -> bytes:
     """Return the hash of a node from its bitmap and the joined hashes of its non-empty children."""
-    return _sha256(NODE_TAG + bitmap.to_bytes(2, "big") + children).digest()
+    return _sha256(b"\x01" + bitmap.to_bytes(2, "big") + children).digest()
 
 
 def nibble(key_hash: bytes, level: int) -> int:

@@ -32,7 +32,7 @@ from vm.state_pages import (
     leaf_entries,
     trie_hash,
 )
-from vm.state_proof import FANOUT, OtherLeaf, ProofNode, StateProof, leaf_hash, nibble, node_hash
+from vm.state_proof import FANOUT, OtherLeaf, ProofNode, StateProof, nibble, node_hash
 
 MAX_DEPTH = 6
 """16^6 buckets: an upper tree of 512 MiB, more than a node should hold."""
@@ -112,6 +112,10 @@ class StateTree:
     def bucket_roots(self) -> bytearray:
         """32 bytes per bucket; to be read only."""
         return self._levels[self.depth]
+
+    def level(self, level: int) -> bytearray:
+        """Return the hashes of one upper level (0 is the root's), joined; to be read only."""
+        return self._levels[level]
 
     def node(self, level: int, index: int) -> bytes:
         """Return the hash of one node of the upper tree; level `depth` holds the bucket roots."""
@@ -235,29 +239,36 @@ def _hash_changes(
     for key, value in changes.items():
         raw = key.encode()
         key_hashes[key] = key_hash = sha(raw).digest()
-        change = (key_hash, None if value is None else leaf_hash(raw, sha(value).digest()))
-        page_id = key_hash.hex()[:depth]
-        items = by_bucket.get(page_id)
-        if items is None:
-            by_bucket[page_id] = [change]
+        if value is None:
+            change: Change = (key_hash, None)
         else:
-            items.append(change)
+            # state_proof.written out: this loop runs for every changed key.
+            head = b"\x00" + len(raw).to_bytes(4, "big")
+            change = (key_hash, sha(head + raw + sha(value).digest()).digest())
+        page_id = key_hash.hex()[:depth]
+        if page_id in by_bucket:
+            by_bucket[page_id].append(change)
+        else:
+            by_bucket[page_id] = [change]
     return key_hashes, by_bucket
 
 
-def _block_hash(block: bytes | bytearray) -> bytes:
+def _block_hash(block: bytearray) -> bytes:
     """Return the hash of an upper node from its 16 children, zeros for empty ones."""
-    present = bytes(block).replace(ZERO_HASH, b"")
+    lasts = block[::-HASH_BYTES]
+    if 0 not in lasts:
+        return _sha256(b"\x01\xff\xff" + block).digest()
+    present = block.replace(ZERO_HASH, b"")
     if not present:
         return ZERO_HASH
     # The last bytes of the hashes tell nearly always which children are empty; a hash that happens to
     # end in a zero byte shows in the count.
-    bitmap = int(block[::-HASH_BYTES].translate(_PRESENT), 2)
+    bitmap = int(lasts.translate(_PRESENT), 2)
     if bitmap.bit_count() * HASH_BYTES != len(present):
         hashes = [block[i : i + HASH_BYTES] for i in range(0, _BLOCK, HASH_BYTES)]
         bitmap = sum(1 << i for i, hash_ in enumerate(hashes) if hash_ != ZERO_HASH)
-        present = b"".join([bytes(hash_) for hash_ in hashes if hash_ != ZERO_HASH])
-    return node_hash(bitmap, present)
+        present = bytearray().join([hash_ for hash_ in hashes if hash_ != ZERO_HASH])
+    return node_hash(bitmap, bytes(present))
 
 
 def _build_levels(depth: int, bucket_roots: bytes | None) -> list[bytearray]:

@@ -11,6 +11,8 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import ROOT_CHANGES, ROOT_SLICE, at_height, number
@@ -85,7 +87,7 @@ class BucketRootLog:
         return {index // per_slice for index in update.bucket_roots}
 
 
-def pack_nodes(nodes: dict[int, bytes]) -> bytes:
+def pack_nodes(nodes: Mapping[int, bytes | bytearray]) -> bytes:
     """Return one record of hashes by index, sorted: all indices (4 bytes each), then all hashes."""
     indices = sorted(nodes)
     return b"".join([i.to_bytes(4, "big") for i in indices]) + b"".join([nodes[i] for i in indices])

@@ -1,14 +1,12 @@
-"""A bounded cache that costs a hit nothing but a dict lookup.
+"""A least-recently-used cache bounded by bytes.
 
-Two generations: entries are put into the young one; when that is full it becomes the old one, and what was
-in the old one is dropped. A hit in the old generation moves to the young one, so what is in use stays,
-which comes close to least-recently-used without any bookkeeping on a hit.
-
-Invariant: the bytes of all entries never exceed the limit by more than one entry.
+Invariant: after each `put` the sizes of all entries add up to at most the limit (one entry that is larger
+than the limit is not kept).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -16,37 +14,36 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class GenerationalCache(Generic[K, V]):
-    """A cache of entries with a size; a hot path may read `young`, but not change it."""
+class LruCache(Generic[K, V]):
+    """A cache of entries that have a size."""
 
     def __init__(self, limit_bytes: int, size_of: Callable[[V], int]) -> None:
-        self._half = max(limit_bytes // 2, 1)
+        self._limit_bytes = limit_bytes
         self._size_of = size_of
-        self._young_bytes = 0
-        self._old: dict[K, V] = {}
-        self.young: dict[K, V] = {}
+        self._entries: OrderedDict[K, V] = OrderedDict()
+        self.bytes_held = 0
+        self.peek = self._entries.get
+        """Returns an entry, or None, without renewing it: for hot paths."""
 
     def __len__(self) -> int:
-        """Return the number of entries, of which a few may be counted twice."""
-        return len(self.young) + len(self._old)
+        """Return the number of entries."""
+        return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """Return the entry, or None."""
-        entry = self.young.get(key)
-        if entry is None:
-            entry = self._old.pop(key, None)
-            if entry is not None:
-                self.put(key, entry)
+        """Return an entry, which thereby becomes the most recently used, or None."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            self._entries.move_to_end(key)
         return entry
 
     def put(self, key: K, entry: V) -> None:
-        """Set an entry."""
-        if self._young_bytes >= self._half:
-            self._old, self.young, self._young_bytes = self.young, {}, 0
-        # An overwritten entry is counted again: the cache turns a little earlier than it must.
-        self._young_bytes += self._size_of(entry)
-        self.young[key] = entry
-
-    def clear(self) -> None:
-        """Drop everything."""
-        self._old, self.young, self._young_bytes = {}, {}, 0
+        """Set an entry, which thereby becomes the most recently used."""
+        entries, size_of = self._entries, self._size_of
+        known = entries.get(key)
+        if known is not None:
+            self.bytes_held -= size_of(known)
+            entries.move_to_end(key)
+        entries[key] = entry
+        self.bytes_held += size_of(entry)
+        while self.bytes_held > self._limit_bytes:
+            self.bytes_held -= size_of(entries.popitem(last=False)[1])

@@ -90,15 +90,16 @@ class StateHistory:
         batch.put(at_height(TOP_UNDO, height), encode(_TopUndo(top, bytes(sorted(values)))))
         return self._prune(batch, height)
 
-    def _old_nodes(self, update: TreeUpdate) -> list[dict[int, dict[int, bytes]]]:
+    def _old_nodes(self, update: TreeUpdate) -> list[dict[int, dict[int, bytearray]]]:
         """Return for each level from 1 on, by shard (0 for the top levels), the hashes before the update."""
         old = []
         for level, changed in enumerate(update.nodes, start=1):
             shift = 4 * (level - _TOP_LEVELS)
-            by_shard: dict[int, dict[int, bytes]] = {} if shift > 0 else {0: {}}
+            by_shard: dict[int, dict[int, bytearray]] = {} if shift > 0 else {0: {}}
+            hashes = self._tree.level(level)
             for index in changed:
                 shard = index >> shift if shift > 0 else 0
-                by_shard.setdefault(shard, {})[index] = self._tree.node(level, index)
+                by_shard.setdefault(shard, {})[index] = hashes[index << 5 : (index + 1) << 5]
             old.append(by_shard)
         return old
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256 as _sha256
 
-from node.store.cache import GenerationalCache
+from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import SPLIT_PAGE, STATE, split_record
@@ -37,7 +37,8 @@ class PageStore:
 
     def __init__(self, database: Database, cache_bytes: int) -> None:
         self._database = database
-        self._cache: GenerationalCache[PageId, bytes] = GenerationalCache(cache_bytes, _page_size)
+        self._cache: LruCache[PageId, bytes] = LruCache(cache_bytes, _page_size)
+        self._peek = self._cache.peek
         self._bucket_root: Callable[[PageId], bytes | None] = lambda _: None
 
     def check_against(self, bucket_root: Callable[[PageId], bytes | None]) -> None:
@@ -46,7 +47,7 @@ class PageStore:
 
     def get(self, page_id: PageId, /) -> bytes:
         """Return a page, b"" if it has no keys."""
-        page = self._cache.get(page_id)
+        page = self._peek(page_id)
         if page is None:
             page = self._load(page_id)
             self._cache.put(page_id, page)

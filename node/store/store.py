@@ -52,7 +52,7 @@ class StoreOptions:
     """How much the store may keep.
 
     Attributes:
-        state_history_blocks: heights below the head whose state can be asked for; None keeps all.
+        state_history_blocks: heights below the head whose state can be asked for, at least 1; None keeps all.
         page_cache_bytes: pages of the state tree; 64 MiB hold some 600,000 keys.
         value_cache_bytes: state values, decoded.
         block_cache_bytes: LevelDB's cache of its own blocks.
@@ -64,6 +64,10 @@ class StoreOptions:
     value_cache_bytes: int = 128 * MEBIBYTE
     block_cache_bytes: int = 64 * MEBIBYTE
     write_buffer_bytes: int = 16 * MEBIBYTE
+
+    def __post_init__(self) -> None:
+        if self.state_history_blocks is not None and self.state_history_blocks < 1:
+            raise ValueError("state_history_blocks must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from node.store.cache import GenerationalCache
+from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import STATE, split_record, state_record
@@ -40,7 +40,8 @@ class StateValues:
 
     def __init__(self, database: Database, cache_bytes: int) -> None:
         self._database = database
-        self._cache: GenerationalCache[str, _Entry] = GenerationalCache(cache_bytes, _entry_size)
+        self._cache: LruCache[str, _Entry] = LruCache(cache_bytes, _entry_size)
+        self._peek = self._cache.peek
         self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
     def get(self, key: str, type_: type[T]) -> T | None:
@@ -52,7 +53,7 @@ class StateValues:
         Raises:
             StoreCorrupt: the value is not of this type.
         """
-        entry = self._cache.young.get(key)
+        entry = self._peek(key)
         if entry is not None and entry[0] is type_:
             found: T = entry[1]
             return found
