@@ -6,6 +6,7 @@ Standard output stays free for the result.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from node.demo.replay import Counters
 
 REFRESH_S: Final = 0.5
 LINE_EVERY_S: Final = 10.0
+WIDTH: Final = 160
+"""Of lines in a pipe: none is broken."""
+
 RATE_OVER: Final = 10
 """Refreshes over which operations per second are averaged."""
 
@@ -32,7 +36,8 @@ async def shown_progress(
     counters: Counters, total: int, clock: BlockClock, gateways: Sequence[Gateway], quiet: bool
 ) -> AsyncIterator[None]:
     """Show the counters until the context ends."""
-    console = Console(stderr=True)
+    terminal = sys.stderr.isatty()
+    console = Console(stderr=True, width=None if terminal else WIDTH)
     bar = Progress(
         TextColumn("[bold]{task.fields[date]}"),
         BarColumn(),
@@ -40,7 +45,7 @@ async def shown_progress(
         TextColumn("{task.fields[words]}"),
         TimeElapsedColumn(),
         console=console,
-        disable=quiet or not console.is_terminal,
+        disable=quiet or not terminal,
     )
     task = bar.add_task("year", total=total, date="", words="")
     meter = _Meter(counters, clock, gateways)
@@ -51,7 +56,7 @@ async def shown_progress(
             date, words = await meter.read()
             bar.update(task, completed=counters.operations, date=date, words=words)
             now = asyncio.get_running_loop().time()
-            if not quiet and not console.is_terminal and now - last_line >= LINE_EVERY_S:
+            if not quiet and not terminal and now - last_line >= LINE_EVERY_S:
                 last_line = now
                 console.print(f"{date}  {counters.operations:,}/{total:,} operations  {words}", highlight=False)
             await asyncio.sleep(REFRESH_S)

@@ -41,7 +41,8 @@ from node.demo.rules import PARTNERS
 TICK_S: Final = 0.25
 """How often purchases whose date has come are gathered; a little more than a block."""
 
-MAX_IN_FLIGHT: Final = 8
+MAX_IN_FLIGHT: Final = 3
+"""Few, as what is on its way stands before the next step of spending in the validators' pools."""
 OPS_PER_BATCH: Final = 10 * OPS_PER_TRANSACTION
 SEND_TIMEOUT_MS: Final = 10_000
 RETRY_S: Final = 0.5

@@ -108,6 +108,7 @@ def print_summary(result: Result, console: Console) -> None:
     console.print(_programs(result))
     console.print()
     console.print(_validators(result))
+    console.print(_state_root(result.comparison), highlight=False)
     console.print()
     for report in result.comparison.reports:
         for difference in report.told:
@@ -169,11 +170,16 @@ def _validators(result: Result) -> Table:
     return table
 
 
+def _state_root(comparison: Comparison) -> str:
+    if not comparison.roots_agree:
+        return "[red]The state roots differ.[/red]"
+    return f"State root of all four at height {comparison.height:,}: {comparison.reports[0].state_root}"
+
+
 def _verdict(result: Result) -> str:
     comparison = result.comparison
     if not comparison.agrees:
-        roots = "" if comparison.roots_agree else " The state roots differ."
-        return f"[bold red]The network and the data DISAGREE; see above.{roots}[/bold red]"
+        return "[bold red]The network and the data DISAGREE; see above.[/bold red]"
     compared = sum(report.balances for report in comparison.reports)
     return (
         f"[bold green]Proved:[/bold green] every total and all {compared:,} balances that four validators answered "
