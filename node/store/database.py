@@ -73,6 +73,13 @@ class Database:
         except (plyvel.Error, OSError, RuntimeError) as error:
             raise StoreFailure(f"cannot write to the database, nothing was written: {error}") from error
 
+    def put_unsynced(self, key: bytes, value: bytes) -> None:
+        """Set one key that may be lost in a crash of the machine."""
+        try:
+            self._db.put(key, value)
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot write to the database: {error}") from error
+
     def close(self) -> None:
         """Close the database; everything else fails afterwards."""
         self._db.close()

@@ -361,9 +361,8 @@ class Store:
         """
         if not 1 <= height <= self.head.height:
             raise CommitRefused(f"no block is committed at height {height}")
-        batch = self._database.batch()
-        batch.put(at_height(CERTIFICATE, height), certificate)
-        self._database.write(batch)
+        # Not worth a sync: the certificate that was committed with the block would do as well.
+        self._database.put_unsynced(at_height(CERTIFICATE, height), certificate)
 
     def receipts(self, height: int) -> list[bytes]:
         """Return the canonical receipts of a height, the system receipt last; none for genesis."""
