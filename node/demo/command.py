@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from node.client import ClientError
 from node.demo import session, summary
 from node.demo.errors import DemoError
 from node.demo.network import running_network
+from node.demo.rules import PARTNERS
 
 DEFAULT_BASKETS = 20_000
 
@@ -116,9 +118,18 @@ def _tell_network(manifest: TestnetManifest, place: Path) -> None:
 
 
 def _stay(manifest: TestnetManifest) -> None:
-    ports = ", ".join(validator.rpc for validator in manifest.validators)
-    note(f"The network goes on: {ports}. Explorer: {manifest.validators[0].rpc}/explorer. Ctrl-C stops it.")
+    first = manifest.validators[0].rpc
+    note("")
+    note(f"The network goes on at {', '.join(validator.rpc for validator in manifest.validators)}.")
+    note("Its clock runs on too, so that points go on expiring. In another terminal, for example:")
+    note(f"  {_program()} view --rpc {first} token supply program={PARTNERS[0].program}")
+    note("Ctrl-C stops it.")
     try:
         signal.pause()
     except KeyboardInterrupt:
         note("stopping the validators")
+
+
+def _program() -> str:
+    """Return how the user can call this program again."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "entente" else "entente"
