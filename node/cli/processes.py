@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -78,7 +79,7 @@ def check_ports(validators: Sequence[TestnetValidator]) -> None:
     """Make sure that the validators' ports are free.
 
     Raises:
-        CliError: one is in use.
+        CliError: one is in use or not permitted.
     """
     for validator in validators:
         config = load_config(Path(validator.home))
@@ -86,9 +87,10 @@ def check_ports(validators: Sequence[TestnetValidator]) -> None:
             ("RPC", config.rpc_host, config.rpc_port),
             ("peers", config.p2p_host, config.p2p_port),
         ):
-            if not _port_is_free(host, port):
+            problem = _port_problem(host, port)
+            if problem is not None:
                 raise CliError(
-                    f"port {port}, for {validator.brand}'s {use}, is in use; choose others with --rpc-port"
+                    f"port {port}, for {validator.brand}'s {use}, {problem}; choose others with --rpc-port"
                 )
 
 
@@ -96,7 +98,7 @@ def start_validators(directory: Path, manifest: TestnetManifest) -> tuple[Testne
     """Start the validators that do not run, and write their process ids to the manifest.
 
     Raises:
-        CliError: one of their ports is in use.
+        CliError: one of their ports is in use, or a process cannot be started.
     """
     stopped = [validator for validator in manifest.validators if running_pid(validator) is None]
     check_ports(stopped)
@@ -181,12 +183,12 @@ def _signal(validator: TestnetValidator, signal_number: int) -> None:
         raise CliError(f"{validator.brand} (process {pid}) belongs to another user") from None
 
 
-def _port_is_free(host: str, port: int) -> bool:
+def _port_problem(host: str, port: int) -> str | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+    return None

@@ -28,7 +28,7 @@ from genesis.testnet import (
 from node.cli.interrupts import end_like_ctrl_c, interrupts_held
 from node.cli.logs import follow_logs, last_lines
 from node.cli.output import CliError, console, json_option, note, print_json
-from node.cli.processes import start_validators, stop_nodes, wait_ready
+from node.cli.processes import check_ports, start_validators, stop_nodes, wait_ready
 from node.cli.status import network_status, status_table
 
 DEFAULT_DIR = Path("testnet")
@@ -107,6 +107,11 @@ def up(
     else:
         start = None if clock is None else parse_clock(clock)
         manifest = create_testnet(directory, validators, rpc_port, p2p_port, start)
+        try:
+            check_ports(manifest.validators)
+        except CliError:
+            remove_testnet(directory)  # Else the same command with other ports would contradict it.
+            raise
     end_like_ctrl_c()
     _run(directory, manifest, detach, as_json)
 
@@ -129,7 +134,8 @@ def _run(directory: Path, manifest: TestnetManifest, detach: bool, as_json: bool
         _watch(manifest, as_json)
     except BaseException as error:
         with interrupts_held():
-            note("stopping the validators")
+            if ours:
+                note("stopping the validators")
             stop_nodes(ours)
             _forget_processes(directory, ours)
         if not isinstance(error, KeyboardInterrupt) or detach:

@@ -36,7 +36,7 @@ def verify() -> None:
 @genesis_option
 @json_option
 def receipt(file: Path, genesis_file: Path, as_json: bool) -> None:
-    """Verify a receipt: that the chain executed the transaction, with this result."""
+    """Verify a receipt: the transaction was executed, with this result."""
     proved = _verified(verify_receipt, file, genesis_file)
     what = f"receipt of {proved.receipt['id']} ({proved.receipt['status']})"
     _print(proved, what, as_json)
