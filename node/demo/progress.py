@@ -9,7 +9,7 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from rich.console import Console
@@ -67,6 +67,8 @@ async def shown_progress(
             yield
         finally:
             ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
             bar.update(task, completed=counters.operations)
 
 

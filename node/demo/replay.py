@@ -60,9 +60,9 @@ class Counters:
     """What has become final so far.
 
     Attributes:
-        operations: final operations; transactions: final transactions.
-        behind_ms: how far the issues of the slowest partner lag behind the chain's clock.
+        operations, transactions: what is final.
         resent: transactions that were sent again.
+        lag_ms: how far each partner's issues lag behind the chain's clock.
     """
 
     operations: int = 0
@@ -72,6 +72,7 @@ class Counters:
 
     @property
     def behind_ms(self) -> int:
+        """How far the slowest partner lags behind the chain's clock."""
         return max(self.lag_ms)
 
 
@@ -113,6 +114,8 @@ class Courier:
             )
         except ConnectionFailed:
             return list(signed)
+        except RpcError as error:  # the batch as a whole
+            answers = [error] * len(signed)
         again = []
         for each, answer in zip(signed, answers, strict=True):
             if isinstance(answer, RpcError):
