@@ -86,7 +86,9 @@ def verify_state(document: Any, genesis: Genesis) -> VerifiedState:
     form = _object(document, "the document")
     header, certificate = _certified(form, genesis)
     key = _field(form, "key", str)
-    value_bytes = form.get("value_bytes")
+    if "value_bytes" not in form:
+        raise VerificationFailed("value_bytes is missing; null stands for absence")
+    value_bytes = form["value_bytes"]
     value = None if value_bytes is None else _unhex(value_bytes, "value_bytes")
     try:
         proof = StateProof.from_json(form.get("proof"))

@@ -110,6 +110,11 @@ class Gateway:
             host = "127.0.0.1"
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
+    @property
+    def open_connections(self) -> int:
+        """Connections that clients hold now."""
+        return self._connections.total
+
     def _protocol(self) -> RequestHandler:
         if self._web is None:
             raise RuntimeError("the gateway is not started")

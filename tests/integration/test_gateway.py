@@ -161,8 +161,9 @@ async def test_pending_transactions_are_shown(web: Web, chain: LocalChain, node:
     assert (error["code"], error["data"]["pending"]) == (-32001, True)
     assert await web.error("tx_wait", [answer["id"], 0]) == (-32004, "TIMEOUT")
     assert await web.error("tx_wait", {"id": answer["id"], "timeout_ms": 20}) == (-32004, "TIMEOUT")
+    node.waited_for.clear()
     waiting = asyncio.create_task(web.call("tx_wait", [answer["id"]]))
-    await asyncio.sleep(0)
+    await node.waited_for.wait()
     node.commit_pending()
     assert (await waiting)["status"] == "ok"
 
@@ -342,8 +343,7 @@ async def test_those_who_wait_are_told_when_the_node_stops(web: Web, chain: Loca
     node.automatic = False
     raw = chain.sign("aurora-admin", [issue()])
     waiting = asyncio.create_task(web.answer("tx_send", [raw.hex()]))
-    while not node.is_pending(parse_transaction(raw).id):
-        await asyncio.sleep(0.001)
+    await node.waited_for.wait()
     await web.gateway.stop()
     assert (await waiting)["error"]["data"]["reason"] == "SHUTTING_DOWN"
 

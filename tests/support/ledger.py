@@ -213,6 +213,7 @@ class LocalNode:
         automatic: False keeps transactions pending until `commit_pending`.
         ready: False makes `submit` raise NotReady, and /ready say so.
         submissions: how many transactions each call of `submit` got.
+        waited_for: set once somebody waits for a transaction.
     """
 
     def __init__(self, chain: LocalChain, *, automatic: bool = True) -> None:
@@ -225,6 +226,7 @@ class LocalNode:
         self.ready = True
         self.submissions: list[int] = []
         self.mempool = Mempool(NodeConfig())
+        self.waited_for = asyncio.Event()
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
 
     async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
@@ -273,6 +275,7 @@ class LocalNode:
                 self._waiters.setdefault(tx_id, []).append(future)
                 waiting.append(future)
         if waiting:
+            self.waited_for.set()
             await asyncio.wait(waiting, timeout=timeout_ms / 1_000)
         return [self.store.contains_transaction(tx_id) for tx_id in tx_ids]
 

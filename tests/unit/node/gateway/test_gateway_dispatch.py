@@ -1,0 +1,195 @@
+"""The dispatcher on a small table: JSON-RPC 2.0's own examples, batches, budgets and faults."""
+
+import asyncio
+from dataclasses import replace
+from typing import Annotated
+
+import orjson
+import pytest
+
+from node.config import RpcLimits
+from node.errors import NotReady
+from node.gateway.dispatch import Dispatcher, Permissions
+from node.gateway.errors import RpcFault
+from node.gateway.table import described
+from vm.arguments import integer
+
+Number = Annotated[int, integer(-1_000, 1_000)]
+
+
+def subtract(minuend: Number, subtrahend: Number = 0) -> None:
+    """Take one number from another."""
+
+
+def nothing() -> None:
+    """Take no parameters."""
+
+
+class Table:
+    """Methods that note what they are asked."""
+
+    def __init__(self):
+        self.log = []
+        self.methods = {}
+        self.read("subtract", subtract, lambda minuend, subtrahend=0: minuend - subtrahend)
+        self.read("get_data", nothing, lambda: ["hello", 5])
+        self.read("long", nothing, lambda: "x" * 100)
+        self.read("broken", nothing, lambda: 1 / 0)
+        self.read("busy", nothing, self.busy)
+        self.read("huge", nothing, lambda: 2**60)
+        self.read("float", nothing, lambda: {1: 2})
+        for name in ("write", "second_write"):
+            method = described(name, subtract, "numbers", writes=True)
+            self.methods[name] = replace(method, answer_all=self.answer_all(name))
+
+    def busy(self):
+        raise NotReady("syncing")
+
+    def read(self, name, function, answer):
+        method = described(name, function, "a value")
+        self.methods[name] = replace(method, answer=lambda args: self.noted(name, args, answer(**args)))
+
+    def noted(self, name, args, value):
+        self.log.append((name, args))
+        return value
+
+    def answer_all(self, name):
+        async def answer(calls):
+            self.log.append((name, calls))
+            if any(call["minuend"] == 999 for call in calls):
+                raise ZeroDivisionError("secret")
+            faults = {13: RpcFault("POOL_FULL", "no")}
+            return [faults.get(call["minuend"], call["minuend"]) for call in calls]
+
+        return answer
+
+
+@pytest.fixture
+def table():
+    return Table()
+
+
+@pytest.fixture
+def ask(table):
+    async def ask(body, permissions=None, admit=lambda calls: None, now=lambda: 0.0, **limits):
+        dispatcher = Dispatcher(table.methods, RpcLimits(**limits), now)
+        data = body if isinstance(body, bytes) else orjson.dumps(body)
+        reply = await dispatcher.handle(data, permissions or Permissions(), admit)
+        return None if reply.body is None else orjson.loads(reply.body)
+
+    return ask
+
+
+def request(method, *params, id_=1):
+    return {"jsonrpc": "2.0", "method": method, "params": list(params), "id": id_}
+
+
+def result(value, id_=1):
+    return {"jsonrpc": "2.0", "id": id_, "result": value}
+
+
+def codes(answers):
+    return [answer.get("error", {}).get("code") for answer in answers]
+
+
+async def test_the_examples_of_the_specification(ask):
+    assert await ask(request("subtract", 42, 23)) == result(19)
+    assert await ask(request("subtract", 23, 42, id_=2)) == result(-19, 2)
+    named = {"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}
+    assert await ask(named) == result(19, 3)
+    assert await ask({"jsonrpc": "2.0", "method": "subtract", "params": [1, 2]}) is None
+    assert await ask({"jsonrpc": "2.0", "method": "foobar"}) is None
+    error = await ask({"jsonrpc": "2.0", "method": "foobar", "id": "1"})
+    assert (error["error"]["code"], error["id"]) == (-32601, "1")
+    error = await ask(b'{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]')
+    assert (error["error"]["code"], error["id"]) == (-32700, None)
+    error = await ask({"jsonrpc": "2.0", "method": 1, "params": "bar"})
+    assert (error["error"]["code"], error["id"]) == (-32600, None)
+    assert (await ask(b"[]"))["error"]["code"] == -32600
+    assert codes(await ask(b"[1]")) == [-32600]
+    assert codes(await ask(b"[1,2,3]")) == [-32600] * 3
+    batch = [
+        request("subtract", 42, 23, id_="2"),
+        {"jsonrpc": "2.0", "method": "get_data"},
+        {"foo": "boo"},
+        {"jsonrpc": "2.0", "method": "foo.get", "params": {"name": "myself"}, "id": "5"},
+        {"jsonrpc": "2.0", "method": "get_data", "id": "9"},
+    ]
+    answers = await ask(batch)
+    assert [answer["id"] for answer in answers] == ["2", None, "5", "9"]
+    assert codes(answers) == [None, -32600, -32601, None]
+    assert await ask([{"jsonrpc": "2.0", "method": "get_data"}] * 2) is None
+
+
+@pytest.mark.parametrize("id_", [0, -1, 2**63, 1.5, "", "ü", 'a"b\\', "x" * 1_000, None])
+async def test_ids_come_back_as_they_were(ask, id_):
+    assert await ask(request("get_data", id_=id_)) == result(["hello", 5], id_)
+
+
+async def test_an_id_that_is_null_wants_an_answer(ask):
+    assert await ask(b'{"jsonrpc":"2.0","id":null,"method":"get_data"}') == result(["hello", 5], None)
+
+
+async def test_writes_come_together_and_before_reads(ask, table):
+    calls = [("get_data",), ("write", 1), ("second_write", 2), ("write", 13), ("subtract", 3), ("write", "x")]
+    answers = await ask([request(name, *params, id_=i) for i, (name, *params) in enumerate(calls)])
+    assert [name for name, _ in table.log] == ["write", "second_write", "get_data", "subtract"]
+    assert table.log[0][1] == [{"minuend": 1}, {"minuend": 13}]
+    assert codes(answers) == [None, None, None, -32003, None, -32602]
+    assert [answer["id"] for answer in answers] == list(range(6))
+
+
+async def test_notifications_that_write_are_done_and_those_that_read_are_not(ask, table):
+    assert await ask([{"jsonrpc": "2.0", "method": "write", "params": [1]}]) is None
+    assert await ask([{"jsonrpc": "2.0", "method": "get_data"}]) is None
+    assert table.log == [("write", [{"minuend": 1}])]
+
+
+async def test_one_fault_does_not_touch_the_others(ask, caplog):
+    answers = await ask([request(name) for name in ("broken", "busy", "huge", "float", "get_data")])
+    assert codes(answers) == [-32603, -32002, -32603, -32603, None]
+    answers = await ask([request("write", 1), request("write", 999), request("second_write", 2)])
+    assert codes(answers) == [-32603, -32603, None]
+    assert "secret" not in str(answers)
+    assert caplog.text.count("internal error") == 4
+
+
+async def test_the_answer_has_a_budget(ask, table):
+    answers = await ask([request("long", id_=i) for i in range(5)], max_response_bytes=300)
+    assert codes(answers) == [None, None, -32005, -32005, -32005]
+    assert len(table.log) == 3  # once the budget is gone, nothing is worked out any more
+    assert answers[4]["error"]["data"] == {"reason": "RESPONSE_TOO_LARGE", "limit": 300}
+
+
+async def test_a_limit_on_calls_refuses_all_of_them(ask, table):
+    asked = []
+
+    def admit(calls):
+        asked.append(calls)
+        return RpcFault("RATE_LIMITED", "too many")
+
+    assert (await ask([request("write", 1)] * 3, admit=admit))["error"]["code"] == -32005
+    assert (await ask(b"x", admit=admit))["error"]["code"] == -32005
+    assert asked == [3, 1]
+    assert table.log == []
+
+
+async def test_permissions(ask):
+    batch = [request("write", 1), request("get_data"), request("nothing")]
+    assert codes(await ask(batch, Permissions(reads=False, writes=True))) == [None, -32006, -32601]
+    assert codes(await ask(batch, Permissions(reads=True, writes=False))) == [-32006, None, -32601]
+
+
+async def test_reads_give_way_to_the_event_loop(ask):
+    ticks = iter(range(1_000_000))
+    turns = []
+
+    async def other():
+        while True:
+            turns.append(1)
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await ask([request("get_data")] * 50, now=lambda: next(ticks) * 0.001)
+    task.cancel()
+    assert len(turns) >= 5
