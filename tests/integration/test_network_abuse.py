@@ -5,7 +5,7 @@ import contextlib
 import gc
 
 import pytest
-from network_nodes import WAIT_SECONDS, Node, RawPeer, keys, running
+from network_nodes import IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
 
 from network.errors import MalformedFrame
 from network.framing import encode_frame
@@ -151,7 +151,7 @@ async def test_a_peer_that_does_not_drain_is_disconnected() -> None:
 
 
 async def test_a_stalled_peer_that_still_talks_is_disconnected() -> None:
-    alice = Node(ALICE, PERMITTED)
+    alice = Node(ALICE, PERMITTED, timing=IMPATIENT)
     async with running(alice):
         slow = await RawPeer.greeted(alice.manager.listen_port, BOB)
         await alice.until(lambda: alice.is_connected(BOB.public_key))

@@ -5,7 +5,7 @@ import contextlib
 import ssl
 
 import pytest
-from network_nodes import CHAIN, HOST, WAIT_SECONDS, Node, RawPeer, keys, running
+from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
 
 from network.certificates import TlsContexts, make_contexts
 from network.config import PeerAddress
@@ -103,7 +103,7 @@ async def test_plain_tcp_garbage_is_closed(garbage: bytes) -> None:
 
 
 async def test_whoever_connects_and_says_nothing_is_closed() -> None:
-    alice = Node(ALICE, PERMITTED)
+    alice = Node(ALICE, PERMITTED, timing=IMPATIENT)
     async with running(alice):
         reader, writer = await asyncio.open_connection(HOST, alice.manager.listen_port)
         async with asyncio.timeout(WAIT_SECONDS):
@@ -118,7 +118,7 @@ async def test_whoever_connects_and_says_nothing_is_closed() -> None:
 
 
 async def test_one_address_cannot_hold_all_handshakes() -> None:
-    alice = Node(ALICE, PERMITTED)
+    alice = Node(ALICE, PERMITTED, timing=IMPATIENT)
     async with running(alice):
         silent = [await asyncio.open_connection(HOST, alice.manager.listen_port) for _ in range(40)]
         # The sixteenth and later are closed at once; the rest when their time is over.

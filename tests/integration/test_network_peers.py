@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from network_nodes import CHAIN, HOST, QUICK, WAIT_SECONDS, Node, RawPeer, keys, running
+from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
 
 from network.config import PeerAddress
 from network.errors import PeerGone, RequestTimeout, TooManyRequests
@@ -126,7 +126,7 @@ async def test_a_crashed_peer_that_comes_back_replaces_its_dead_connection() -> 
 
 
 async def test_a_peer_that_fell_silent_is_let_go() -> None:
-    alice = Node(ALICE, PERMITTED)
+    alice = Node(ALICE, PERMITTED, timing=IMPATIENT)
     async with running(alice):
         raw = await RawPeer.greeted(alice.manager.listen_port, BOB)
         await alice.until(lambda: bool(alice.departures))
@@ -301,7 +301,7 @@ async def test_an_interrupted_frame_does_no_harm() -> None:
 
 
 async def test_frames_before_and_after_hello_are_in_their_place_only() -> None:
-    alice = Node(ALICE, PERMITTED, timing=QUICK)
+    alice = Node(ALICE, PERMITTED)
     hello = Hello(chain=CHAIN, version=1, height=0, instance=bytes(16))
     async with running(alice):
         early = await RawPeer.connect(alice.manager.listen_port, BOB)
