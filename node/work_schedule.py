@@ -62,16 +62,16 @@ class WorkSchedule:
         self._timer = loop.call_at(max(when, loop.time()), self._due)
 
     def _due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        # Looking again finds a transaction that becomes valid later, and repeats, while the height lasts,
+        # what the core may have found to be nothing at the time.
+        self._wait_until(now + RECHECK_SECONDS)
         if self._has_transactions() or self.heartbeat_due():
-            self._told = True
-            self._last_start = asyncio.get_running_loop().time()
+            if not self._told:
+                self._told = True
+                self._last_start = now
             self._on_work()
-        else:
-            # Transactions wake us earlier; a transaction that becomes valid later is found by looking again.
-            heartbeat = self._last_block + self._params.empty_block_interval_ms / 1_000
-            again = asyncio.get_running_loop().time() + RECHECK_SECONDS
-            self._wait_until(min(heartbeat, again) if self._last_block else again)
 
 
 RECHECK_SECONDS = 1.0
-"""How often an idle height looks whether a pending transaction has become valid."""
+"""How often a height looks again whether there is work."""
