@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Workers for the tests that share nothing. Tests that start real processes always run one after the other.
 TEST_WORKERS ?= 2
+FRESH_SEEDS = $(shell first=$$(date +%s); echo "$$first-$$((first + 1000))")
 # The first interpreter of a supported version; shims that cannot run are passed over.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
@@ -69,11 +70,11 @@ lint: $(DEV_STAMP) ## Check style, types and who imports whom.
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parallel.
-	$(BIN)/pytest -m "not integration" -n $(TEST_WORKERS) --cov --cov-report=
+	$(BIN)/pytest --ignore=tests/integration -n $(TEST_WORKERS) --cov --cov-report=
 
 .PHONY: integration
 integration: $(DEV_STAMP) ## Run the tests with real processes and sockets, one by one.
-	$(BIN)/pytest -m integration --cov --cov-append --cov-report=term:skip-covered
+	$(BIN)/pytest tests/integration --cov --cov-append --cov-report=term:skip-covered
 
 .PHONY: format
 format: $(DEV_STAMP) ## Format the sources.
@@ -81,12 +82,12 @@ format: $(DEV_STAMP) ## Format the sources.
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(DEV_STAMP) ## Measure throughput and latency on this machine (ARGS are passed on).
-	$(BIN)/python -m tests.bench $(ARGS)
+bench: $(DEV_STAMP) ## Measure four validators' throughput and latency on this machine (ARGS are passed on).
+	$(BIN)/python -m tests.bench.bench_transactions $(ARGS)
 
 .PHONY: soak
-soak: $(DEV_STAMP) ## Run simulated clusters on fresh seeds until one fails or the time is over (ARGS are passed on).
-	$(BIN)/python -m tests.simulation.soak $(ARGS)
+soak: $(DEV_STAMP) ## Simulate a thousand faulty clusters from fresh seeds (ARGS="--seed N" replays one).
+	$(BIN)/python -m tests.simulation $(or $(ARGS),--seeds $(FRESH_SEEDS))
 
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
