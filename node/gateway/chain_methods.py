@@ -7,7 +7,13 @@ from typing import Any
 from consensus.types import Block
 from node.gateway.errors import invalid_param, not_found
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
-from node.gateway.presentation import certificate_json, header_json, transaction_json, validators_json
+from node.gateway.presentation import (
+    certificate_json,
+    header_json,
+    transaction_id,
+    transaction_json,
+    validators_json,
+)
 from node.gateway.reads import ChainReads
 from node.gateway.table import rpc
 from node.gateway.transaction_pages import TransactionPages
@@ -68,8 +74,9 @@ class ChainMethods:
         }
 
     def _transactions(self, block: Block, full: bool) -> list[Any]:
-        parsed = [parse_transaction(raw) for raw in block.transactions]
-        return [transaction_json(tx) if full else tx.id.hex() for tx in parsed]
+        if full:
+            return [transaction_json(parse_transaction(raw)) for raw in block.transactions]
+        return [transaction_id(raw) for raw in block.transactions]
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
     def certificate(self, height: Height) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ Invariants:
        was a notification.
     2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
-    4. Reads give way to the event loop every YIELD_SECONDS, so that a heavy batch never delays consensus.
+    4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and no more than one
+       read longer, so that they never hold up consensus.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from node.gateway.table import Arguments, Method
 
 _log = logging.getLogger(__name__)
 
-YIELD_SECONDS: Final = 0.005
-"""As signature checks do (PERFORMANCE.md, point 2)."""
+SLICE_SECONDS: Final = 0.005
+"""As for signature checks (PERFORMANCE.md, point 2)."""
 
 _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
@@ -72,6 +73,42 @@ class _Entry:
     outcome: Any = None
 
 
+class ReadTurns:
+    """Shares the event loop among all who read: first come, first served, a slice each.
+
+    Whoever uses up the present turn's slice keeps the lock until the next one, so that others cannot add theirs.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._lock = asyncio.Lock()
+        self._end: float | None = None
+
+    async def begin(self) -> None:
+        """Wait until it is one's turn."""
+        await self._lock.acquire()
+        if self._end is None:
+            self._open_slice()
+
+    def _open_slice(self) -> None:
+        self._end = self._now() + SLICE_SECONDS
+        asyncio.get_running_loop().call_soon(self._loop_turned)
+
+    def _loop_turned(self) -> None:
+        self._end = None
+
+    def is_over(self) -> bool:
+        """Tell whether the slice is used up; then let the loop turn, and only then `end`."""
+        if self._end is None:
+            self._open_slice()
+            return False
+        return self._now() >= self._end
+
+    def end(self) -> None:
+        """Let the next one read."""
+        self._lock.release()
+
+
 Admit = Callable[[int], RpcFault | None]
 """Asked with the number of calls before any is answered; a fault refuses them all (rate limits)."""
 
@@ -87,7 +124,7 @@ class Dispatcher:
     def __init__(self, table: Mapping[str, Method], limits: RpcLimits, now: Callable[[], float]) -> None:
         self._table = table
         self._limits = limits
-        self._now = now
+        self._turns = ReadTurns(now)
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
 
@@ -172,17 +209,24 @@ class Dispatcher:
     async def _answer_reads(self, entries: Sequence[_Entry]) -> list[bytes]:
         parts: list[bytes] = []
         left = self._limits.max_response_bytes
-        now = self._now
-        turn = now() + YIELD_SECONDS
-        for entry in entries:
-            if entry.id_json is None:
-                continue  # a read that nobody wants to see is not worth doing
-            part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
-            left -= len(part) + 1
-            parts.append(part)
-            if now() >= turn:
-                await asyncio.sleep(0)
-                turn = now() + YIELD_SECONDS
+        turns, reading = self._turns, False
+        try:
+            for entry in entries:
+                if entry.id_json is None:
+                    continue  # a read that nobody wants to see is not worth doing
+                if not reading:
+                    await turns.begin()
+                    reading = True
+                part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
+                left -= len(part) + 1
+                parts.append(part)
+                if turns.is_over():
+                    await asyncio.sleep(0)
+                    turns.end()
+                    reading = False
+        finally:
+            if reading:
+                turns.end()
         return parts
 
     def _respond(self, entry: _Entry, left: int) -> bytes:

@@ -87,7 +87,7 @@ def parameters(method: Method) -> list[dict[str, Any]]:
     hints = get_type_hints(method.function, include_extras=True)
     by_public_name = {name.removesuffix("_"): hint for name, hint in hints.items()}
     return [
-        {"name": name, "required": field[1], "schema": schema_of(by_public_name[name])}
+        {"name": name, "required": field.required, "schema": schema_of(by_public_name[name])}
         for name, field in method.fields.items()
     ]
 

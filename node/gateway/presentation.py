@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from consensus.types import Certificate, Header, ValidatorSet
 from vm.primitives.codec import decode
+from vm.primitives.hashing import sha256
 from vm.transaction import Body, Transaction
 
 
@@ -78,6 +79,18 @@ def transaction_json(tx: Transaction) -> dict[str, Any]:
         "sigs": [[key.hex(), signature.hex()] for key, signature in tx.sigs],
         "raw": tx.raw.hex(),
     }
+
+
+class _BodyOnly(msgspec.Struct, gc=False):
+    body: bytes
+
+
+_bodies = msgspec.msgpack.Decoder(_BodyOnly)
+
+
+def transaction_id(raw: bytes) -> str:
+    """Return the hex id of a stored transaction, without parsing all of it again: blocks hold thousands."""
+    return sha256(_bodies.decode(raw).body).hex()
 
 
 def state_value_json(value: bytes) -> Any:

@@ -1,7 +1,7 @@
 """What the gateway's methods read from the store: decoded, and answered with faults where something is missing.
 
-One `ChainReads` serves all methods. It keeps the head's header, which every view asks for; the store has caches of
-its own for the rest.
+One `ChainReads` serves all methods. It keeps the head's header, which every view asks for, and the block and the
+receipts that were read last, as batches and pages ask for the same ones again and again. Blocks never change.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class ChainReads:
         self.genesis = backend.genesis
         self.backend = backend
         self._last_header: Header | None = None
+        self._last_block: Block | None = None
+        self._last_receipts: tuple[int, list[bytes]] = (-1, [])
         entries = self.genesis.validators
         self._first_validators = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
 
@@ -71,10 +73,13 @@ class ChainReads:
         Raises:
             RpcFault: NOT_FOUND.
         """
+        if self._last_block is not None and self._last_block.header.height == height:
+            return self._last_block
         data = self._store.block_bytes(height)
         if data is None:
             raise not_found(f"no block {height}; the head is {self.height}", height=height)
-        return decode_block(data)
+        self._last_block = decode_block(data)
+        return self._last_block
 
     def block_named(self, name: int | bytes) -> tuple[Block, bytes]:
         """Return a block by height or digest, with its digest; raises NOT_FOUND."""
@@ -109,10 +114,12 @@ class ChainReads:
 
     def receipts(self, height: int) -> list[bytes]:
         """Return a block's canonical receipts, the system receipt last; raises NOT_FOUND."""
-        receipts = self._store.receipts(height)
-        if not receipts:
-            raise not_found(f"no receipts of height {height}", height=height)
-        return receipts
+        if self._last_receipts[0] != height:
+            receipts = self._store.receipts(height)
+            if not receipts:
+                raise not_found(f"no receipts of height {height}", height=height)
+            self._last_receipts = (height, receipts)
+        return self._last_receipts[1]
 
     def find(self, tx_id: bytes) -> Position | None:
         """Return where a committed transaction stands."""

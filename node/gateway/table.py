@@ -84,15 +84,14 @@ class Method:
             raise params_fault(refusal) from None
 
     def _by_position(self, values: Sequence[Any]) -> dict[str, Any]:
-        names = list(self.fields)
-        if len(values) > len(names):
-            raise invalid_param(f"[{len(names)}]", f"{self.name} takes at most {len(names)} parameters")
-        # A null stands for an optional parameter that is left out before one that is given.
-        return {
-            name: value
-            for name, value in zip(names, values, strict=False)
-            if value is not None or self.fields[name][1]
-        }
+        fields = self.fields
+        if len(values) > len(fields):
+            raise invalid_param(f"[{len(fields)}]", f"{self.name} takes at most {len(fields)} parameters")
+        named = dict(zip(fields, values, strict=False))
+        if None in values:
+            # A null stands for an optional parameter that is left out before one that is given.
+            return {name: value for name, value in named.items() if value is not None or fields[name].required}
+        return named
 
 
 def rpc(name: str, result: str) -> Callable[[Function], Function]:

@@ -180,16 +180,44 @@ async def test_permissions(ask):
     assert codes(await ask(batch, Permissions(reads=True, writes=False))) == [-32006, None, -32601]
 
 
-async def test_reads_give_way_to_the_event_loop(ask):
-    ticks = iter(range(1_000_000))
-    turns = []
+async def test_all_reads_together_take_one_slice_of_a_turn_of_the_loop(table):
+    time = [0.0]
 
-    async def other():
+    def slow():
+        time[0] += 0.002
+        log.append(turn[0])
+
+    turn, log = [0], []
+    table.read("slow", nothing, slow)
+    dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+
+    async def count_turns():
         while True:
-            turns.append(1)
+            turn[0] += 1
             await asyncio.sleep(0)
 
-    task = asyncio.create_task(other())
-    await ask([request("get_data")] * 50, now=lambda: next(ticks) * 0.001)
-    task.cancel()
-    assert len(turns) >= 5
+    counting = asyncio.create_task(count_turns())
+    clients = [dispatcher.handle(orjson.dumps([request("slow")] * 5), Permissions()) for _ in range(10)]
+    replies = await asyncio.gather(*clients)
+    counting.cancel()
+    assert [len(orjson.loads(reply.body)) for reply in replies] == [5] * 10
+    assert max(log.count(number) for number in log) <= 5  # a slice holds three of them; turns may meet half-way
+    assert len(set(log)) >= 15
+
+
+async def test_a_request_that_is_given_up_lets_the_others_read(table):
+    time = [0.0]
+
+    def slow():
+        time[0] += 1.0
+
+    table.read("slow", nothing, slow)
+    dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+    body = orjson.dumps([request("slow")] * 10)
+    for turns in range(12):
+        tasks = [asyncio.create_task(dispatcher.handle(body, Permissions())) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        tasks[turns % 2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert await dispatcher.handle(orjson.dumps(request("get_data")), Permissions())
