@@ -1,4 +1,4 @@
-"""Keeps trying to reach one peer for as long as it is not connected.
+"""Keeps trying to reach each configured peer for as long as it is not connected.
 
 Addresses are hints: they are asked for, and names resolved, at each attempt. Attempts that fail, and
 connections that do not last, back off exponentially up to a cap, with jitter so that nodes which
@@ -11,9 +11,9 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from network.config import Timing
+from network.config import PeerAddress, Timing
 from network.tasks import start_task
 from network.transport import Connection
 
@@ -99,3 +99,69 @@ class Dialer:
     def _pause(self) -> float:
         doubled = self._timing.redial_base * float(1 << min(self._failures, 16))
         return min(self._timing.redial_cap, doubled) * random.uniform(0.5, 1.0)
+
+
+class Dialers:
+    """One dialer for each peer that was ever configured, and the book of addresses.
+
+    Args:
+        own_key: the smaller of two keys dials first, the other a little later.
+        connect: dials a peer at an address, as in `Dialer`.
+        missing: whether a peer's connection is missing and allowed.
+    """
+
+    def __init__(
+        self,
+        own_key: bytes,
+        connect: Callable[[bytes, Address], Awaitable[Connection]],
+        missing: Callable[[bytes], bool],
+        timing: Timing,
+    ) -> None:
+        self._own_key = own_key
+        self._connect = connect
+        self._missing = missing
+        self._timing = timing
+        self._configured: dict[bytes, list[Address]] = {}
+        self._learned: dict[bytes, Address] = {}
+        self._dialers: dict[bytes, Dialer] = {}
+
+    def configure(self, peers: Iterable[PeerAddress]) -> None:
+        """Replace the configured addresses, and begin to dial those who are new."""
+        configured: dict[bytes, list[Address]] = {}
+        for peer in peers:
+            configured.setdefault(peer.public_key, []).append((peer.host, peer.port))
+        self._configured = configured
+        for key in configured:
+            if key not in self._dialers:
+                self._start(key)
+        self.wake_all()
+
+    def learn(self, key: bytes, address: Address) -> None:
+        """Remember where a peer says that it listens, to be tried beside where it is configured."""
+        if key in self._configured:
+            self._learned[key] = address
+
+    def wake(self, key: bytes) -> None:
+        """Look at one peer again."""
+        if key in self._dialers:
+            self._dialers[key].wake()
+
+    def wake_all(self) -> None:
+        """Look at every peer again."""
+        for dialer in self._dialers.values():
+            dialer.wake()
+
+    async def stop(self) -> None:
+        """End all dialling."""
+        await asyncio.gather(*(dialer.stop() for dialer in self._dialers.values()))
+
+    def _start(self, key: bytes) -> None:
+        def addresses() -> list[Address]:
+            known = self._configured.get(key, [])
+            learned = self._learned.get(key)
+            return known if not known or learned is None or learned in known else [*known, learned]
+
+        dialer = self._dialers[key] = Dialer(
+            addresses, lambda address: self._connect(key, address), lambda: self._missing(key), self._timing
+        )
+        dialer.start(0.0 if self._own_key < key else self._timing.stagger)

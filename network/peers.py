@@ -1,6 +1,6 @@
 """All connections of a node: who may connect, whom to dial, and one peer for each key.
 
-The manager listens, keeps one dialer for each configured peer, greets authenticated connections
+The manager listens, keeps a dialer for each configured peer, greets authenticated connections
 with HELLO, keeps one connection per key, watches that peers live and drain, and scores what they
 do wrong. Frames for the node go to its handlers as they come, synchronously.
 
@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 from network.certificates import SERVER_NAME, make_contexts
 from network.config import NetworkConfig, PeerAddress
-from network.dialer import Address, Dialer
+from network.dialer import Address, Dialers
 from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
@@ -82,9 +82,7 @@ class PeerManager:
         self._status = Status(height=0, round=0, digest=ZERO_HASH)
         self._ungreeted: set[Connection] = set()
         self._peers: dict[bytes, Peer] = {}
-        self._configured: dict[bytes, list[Address]] = {}
-        self._learned: dict[bytes, Address] = {}
-        self._dialers: dict[bytes, Dialer] = {}
+        self._dialers = Dialers(self._own_key, self._dial, self._is_missing, config.timing)
         self._listener: Listener | None = None
         self._watching: asyncio.Task[None] | None = None
         self._links_due: asyncio.TimerHandle | None = None
@@ -110,9 +108,7 @@ class PeerManager:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        dialers = list(self._dialers.values())
-        self._dialers.clear()
-        await asyncio.gather(*(dialer.stop() for dialer in dialers))
+        await self._dialers.stop()
         for connection in self._connections():
             connection.close("this node stops")
         if self._links_due is not None:
@@ -126,16 +122,7 @@ class PeerManager:
 
     def set_addresses(self, peers: Iterable[PeerAddress]) -> None:
         """Replace the configured addresses: whom to dial, and where."""
-        configured: dict[bytes, list[Address]] = {}
-        for peer in peers:
-            if peer.public_key != self._own_key:
-                configured.setdefault(peer.public_key, []).append((peer.host, peer.port))
-        self._configured = configured
-        for key in configured:
-            if key in self._dialers:
-                self._dialers[key].wake()
-            else:
-                self._start_dialer(key)
+        self._dialers.configure(peer for peer in peers if peer.public_key != self._own_key)
 
     # -- what the node uses ------------------------------------------------------------------------
 
@@ -196,8 +183,7 @@ class PeerManager:
         for connection in self._connections():
             if not self._is_permitted(connection.key):
                 connection.close("removed from the node list")
-        for dialer in self._dialers.values():
-            dialer.wake()
+        self._dialers.wake_all()
 
     # -- connections: the owner's side of `transport` ----------------------------------------------
 
@@ -247,8 +233,7 @@ class PeerManager:
             peer.connection_ended(reason)
             self._links_changed()
             self._handlers.peer_disconnected(peer, reason)
-        if connection.key in self._dialers:
-            self._dialers[connection.key].wake()
+        self._dialers.wake(connection.key)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -278,7 +263,8 @@ class PeerManager:
         peer = Peer(connection, hello, self.offence_committed)
         self._peers[peer.key] = peer
         if hello.listen is not None:
-            self._learned[peer.key] = (hello.listen[0] or connection.address[0], hello.listen[1])
+            host, port = hello.listen
+            self._dialers.learn(peer.key, (host or connection.address[0], port))
         _log.info("peer %s at %s connected (%s)", peer.key.hex()[:16], peer.address, peer.direction)
         peer.send_message(self._status)
         peer.ping(asyncio.get_running_loop().time())
@@ -304,21 +290,8 @@ class PeerManager:
         self._links_due = None
         self.broadcast_message(Links(keys=tuple(sorted(self._peers))))
 
-    def _start_dialer(self, key: bytes) -> None:
-        def addresses() -> list[Address]:
-            known = self._configured.get(key, [])
-            learned = self._learned.get(key)
-            return known if learned is None or learned in known else [*known, learned]
-
-        def needed() -> bool:
-            return key in self._configured and key not in self._peers and self._is_welcome(key)
-
-        async def connect(address: Address) -> Connection:
-            return await self._dial(key, address)
-
-        timing = self._config.timing
-        dialer = self._dialers[key] = Dialer(addresses, connect, needed, timing)
-        dialer.start(0.0 if self._own_key < key else timing.stagger)
+    def _is_missing(self, key: bytes) -> bool:
+        return key not in self._peers and self._is_welcome(key)
 
     async def _dial(self, key: bytes, address: Address) -> Connection:
         timing = self._config.timing

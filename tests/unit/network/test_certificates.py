@@ -60,6 +60,13 @@ def test_another_chain_fails_the_handshake(alice: TlsContexts) -> None:
         handshake(alice.server, stranger.client)
 
 
+def test_chains_are_told_apart_by_key_where_their_names_begin_alike() -> None:
+    """A common name holds 64 characters; the authority's key depends on all of them."""
+    contexts = [make_contexts("x" * 64 + end, key) for end, key in (("a", ALICE), ("b", BOB))]
+    with pytest.raises(ssl.SSLError):
+        handshake(contexts[0].server, contexts[1].client)
+
+
 def test_tls_1_2_is_refused(alice: TlsContexts, bob: TlsContexts) -> None:
     old = make_contexts(CHAIN, BOB).client
     old.minimum_version = ssl.TLSVersion.TLSv1_2
