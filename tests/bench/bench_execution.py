@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from contracts_py.registry import contracts
 from tests.contract_harness import Chain, account_of, brand_ops, program_args
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
@@ -87,7 +86,7 @@ def measure(chain: Chain, make: Callable[[Chain, int], Sequence[Transaction]]) -
 
 
 def measure_call_alone(chain: Chain, make: Callable[[Chain, int], Sequence[Transaction]]) -> float:
-    """Return µs per call of `Runtime.invoke_call`: argument checks and contract, without the transaction's frame."""
+    """Return CPU µs per `Runtime.invoke_call`: argument checks and contract, without the frame around it."""
     batch = make(chain, 1_000)
     execution = BlockExecution(chain.runtime, chain.state, BlockContext("test", 1, chain.time, chain.time), [])
     overlay = execution._overlay
@@ -111,9 +110,7 @@ def main() -> None:
     chain = prepared_chain()
     gc.freeze()
     gc.disable()
-    print(
-        f"{'':10} {'execute':>9} {'of it call':>11} {'encode':>8}   µs per transaction, {len(contracts()[0])} contracts"
-    )
+    print(f"{'':10} {'execute':>9} {'of it call':>11} {'encode':>8}   CPU µs per transaction")
     for name, make in (("transfer", transfers), ("issue", issues)):
         if "--profile" in sys.argv:
             profile = cProfile.Profile()

@@ -1,0 +1,163 @@
+"""Points that expire by themselves, the counters that follow, and the sweep of what is left in storage."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts_py.lots import SWEEP_PER_BLOCK
+from contracts_py.supply import DATES_PER_BLOCK
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
+from vm.contract_api import Context
+from vm.state_view import BlockOverlay
+
+DAY = 86_400_000
+MIDNIGHT = START - START % DAY + DAY
+ANN, BOB = account_of("ann"), account_of("bob")
+
+
+@pytest.fixture
+def chain() -> Chain:
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "days", "days": 1}))
+    return Chain([*brand_ops("aurora"), program])
+
+
+def issue(chain: Chain, to: str, amount: int, expires: int | None = None, program: str = "stars") -> None:
+    more = {} if expires is None else {"expires": expires}
+    chain.send("aurora-issuer", "token.issue", program=program, to=to, amount=amount, **more)
+
+
+def issues(count: int, expires: int | None = None) -> list[Op]:
+    more = {} if expires is None else {"expires": expires}
+    return [
+        ("token.issue", {"program": "stars", "to": account_of(f"p{i}"), "amount": 1, **more}) for i in range(count)
+    ]
+
+
+def until(chain: Chain, time: int) -> None:
+    chain.block([], time - chain.time)
+
+
+def lots_stored(chain: Chain) -> int:
+    return sum(key.startswith("token/balance/") for key in chain.state.values)
+
+
+def test_the_last_millisecond_counts(chain: Chain) -> None:
+    issue(chain, ANN, 5, expires=MIDNIGHT)
+    until(chain, MIDNIGHT - 1)
+    assert chain.view("token_balance", program="stars", account=ANN)["available"] == 5
+    until(chain, MIDNIGHT)
+    shown = chain.view("token_balance", program="stars", account=ANN)
+    assert (shown["available"], shown["lots"]) == (0, [])
+
+
+def test_spending_in_the_block_of_expiry_skips_what_has_expired(chain: Chain) -> None:
+    issue(chain, ANN, 5, expires=MIDNIGHT)
+    issue(chain, ANN, 5, expires=MIDNIGHT + DAY)
+    ops: list[Op] = [("token.transfer", {"program": "stars", "to": BOB, "amount": 6})]
+    tx = chain.transaction(ANN, ops, ["ann"])
+    receipt = chain.block([tx], MIDNIGHT - chain.time).receipts[0]
+    assert receipt.error
+    assert receipt.error.details == {"available": 5, "needed": 6}
+    chain.send("ann", "token.transfer", program="stars", to=BOB, amount=5)
+    supply = chain.view("token_supply", program="stars")
+    assert (supply["outstanding"], supply["expired"]) == (5, 5)
+
+
+def test_views_count_what_the_system_step_has_not_settled_yet(chain: Chain) -> None:
+    for day in range(DATES_PER_BLOCK + 10):
+        issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
+    until(chain, MIDNIGHT + 1_000 * DAY)
+    stored = sum(key.startswith("token/expiring/") for key in chain.state.values)
+    assert stored == 10
+    supply = chain.view("token_supply", program="stars")
+    assert (supply["outstanding"], supply["expired"]) == (0, DATES_PER_BLOCK + 10)
+    issue(chain, ANN, 1)  # the system step before it settles the rest
+    supply = chain.view("token_supply", program="stars")
+    assert (supply["issued"], supply["outstanding"], supply["expired"]) == (75, 1, 74)
+
+
+def test_a_cap_has_room_again_once_points_expired() -> None:
+    program = ("token.create_program", program_args("stars", "aurora", cap=5))
+    chain = Chain([*brand_ops("aurora"), program])
+    issue(chain, ANN, 5, expires=MIDNIGHT)
+    args = {"program": "stars", "to": BOB, "amount": 5}
+    assert chain.refused("aurora-issuer", "token.issue", **args) == "CAP_EXCEEDED"
+    until(chain, MIDNIGHT)
+    chain.send("aurora-issuer", "token.issue", **args)
+
+
+def test_the_sweep_is_bounded_silent_and_complete(chain: Chain) -> None:
+    count = 2 * SWEEP_PER_BLOCK + 1
+    chain.send_ops("aurora-issuer", issues(count))
+    issue(chain, ANN, 1, expires=MIDNIGHT + 9 * DAY)
+    result = chain.block([], 3 * DAY)
+    assert result.receipts[-1].events == []
+    left = []
+    for _ in range(3):
+        left.append(lots_stored(chain))
+        chain.block([])
+    assert left == [SWEEP_PER_BLOCK + 2, 2, 1]
+    assert "token/sweep" in chain.state.values
+    assert chain.block([]).changes.keys().isdisjoint({"token/sweep", "token/due"})
+
+
+def test_lots_that_expire_while_the_sweep_is_under_way_are_found(chain: Chain) -> None:
+    count = 2 * SWEEP_PER_BLOCK
+    chain.send_ops("aurora-issuer", issues(count, MIDNIGHT))
+    chain.send_ops("aurora-issuer", issues(count, MIDNIGHT + DAY))
+    until(chain, MIDNIGHT)
+    until(chain, MIDNIGHT + DAY)  # the first half has been walked over already
+    for _ in range(8):
+        chain.block([])
+    assert lots_stored(chain) == 0
+
+
+def test_one_account_with_more_expired_lots_than_a_step_removes(chain: Chain) -> None:
+    for day in range(SWEEP_PER_BLOCK + 3):
+        issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
+    until(chain, MIDNIGHT + 1_000 * DAY)
+    assert lots_stored(chain) == 3
+    chain.block([])
+    assert lots_stored(chain) == 0
+
+
+def test_activity_moves_all_points_to_one_date() -> None:
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
+    chain = Chain([*brand_ops("aurora"), program])
+    issue(chain, ANN, 5)
+    issue(chain, BOB, 7)
+    until(chain, MIDNIGHT + 5 * DAY)
+    chain.send("bob", "token.transfer", program="stars", to=ANN, amount=2)
+    shown = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert shown == [{"lot": str(MIDNIGHT + 10 * DAY), "amount": 7, "expires": MIDNIGHT + 10 * DAY}]
+    redeem = {"program": "stars", "from_": ANN, "amount": 3, "at_brand": "aurora", "ref": "r"}
+    chain.send("ann", "token.redeem", ["ann", "aurora-cashier"], **redeem)
+    later = MIDNIGHT + 16 * DAY
+    shown = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert shown == [{"lot": str(later), "amount": 4, "expires": later}]
+    until(chain, MIDNIGHT + 10 * DAY)
+    assert chain.view("token_balance", program="stars", account=BOB)["available"] == 0
+    supply = chain.view("token_supply", program="stars")
+    assert (supply["outstanding"], supply["redeemed"], supply["expired"]) == (4, 3, 5)
+
+
+def test_activity_never_brings_a_date_nearer() -> None:
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
+    chain = Chain([*brand_ops("aurora"), program])
+    issue(chain, ANN, 5, expires=MIDNIGHT + 40 * DAY)
+    issue(chain, ANN, 5, expires=MIDNIGHT + 2 * DAY)
+    issue(chain, ANN, 5)
+    lots = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert [(lot["expires"], lot["amount"]) for lot in lots] == [
+        (MIDNIGHT + 10 * DAY, 10),
+        (MIDNIGHT + 40 * DAY, 5),
+    ]
+
+
+def test_a_view_never_writes(chain: Chain) -> None:
+    issue(chain, ANN, 5)
+    overlay = BlockOverlay(chain.state)
+    ctx = Context(overlay, "test", chain.height, chain.time + 30 * DAY, 10**9, read_only=True)
+    assert chain.runtime.invoke_view(ctx, "token_supply", {"program": "stars"})["expired"] == 5
+    assert chain.runtime.invoke_view(ctx, "token_balance", {"program": "stars", "account": ANN})["available"] == 0
+    assert overlay.changes == {}
