@@ -94,7 +94,10 @@ class Listener:
             OSError: the address cannot be had.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        every_family = host == "::" and socket.has_dualstack_ipv6()
+        self._socket = socket.create_server(
+            (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=every_family
+        )
         self._socket.setblocking(False)
         self._accepting = start_task(self._accept_for_ever(self._socket), "network-accept")
 

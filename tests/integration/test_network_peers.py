@@ -1,6 +1,7 @@
 """How connections live: dialling, restarts, one connection per key, requests, gossip."""
 
 import asyncio
+import time
 
 import pytest
 from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
@@ -132,6 +133,19 @@ async def test_a_peer_that_fell_silent_is_let_go() -> None:
         await alice.until(lambda: bool(alice.departures))
         assert alice.departures == [(BOB.public_key, "silent for too long")]
         raw.close()
+
+
+async def test_a_node_that_was_stopped_itself_blames_nobody() -> None:
+    alice, bob = (Node(key, PERMITTED, timing=IMPATIENT) for key in (ALICE, BOB))
+    async with running(alice, bob):
+        await connect(alice, bob)
+        time.sleep(1.2 * IMPATIENT.dead_after)  # noqa: ASYNC251 — the whole loop must stand still
+        for number in range(3):
+            await asyncio.sleep(IMPATIENT.tick)
+            bob.manager.send(alice.key, Kind.CONSENSUS, bytes((number,)))
+        await alice.until(lambda: len(alice.received(Kind.CONSENSUS)) == 3)
+        assert not alice.departures
+        assert not bob.departures
 
 
 async def test_what_node_peers_shows() -> None:
