@@ -6,7 +6,7 @@ key, 413 for a body that is too large, 415 for a content type that is not JSON (
 scripts out: no CORS header is ever sent), 429 over the limits.
 
 Invariants:
-    1. No more than `max_request_bytes` of a body is held, whatever Content-Length says.
+    1. Memory for requests is bounded: for one body, and for all of them (see `bodies`).
     2. A connection over the client's limit is answered and closed before it is read.
     3. After `stop` no request is being answered.
 """
@@ -21,13 +21,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
-from aiohttp import ClientError, web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from node.backend import Backend
 from node.config import NodeConfig
 from node.errors import ConfigError
+from node.gateway.bodies import BodyReader, BodyRefused
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
 from node.gateway.errors import RpcFault
@@ -42,8 +42,8 @@ from node.gateway.transaction_methods import TransactionMethods
 _log = logging.getLogger(__name__)
 
 JSON_TYPES: Final = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
-BODY_TIMEOUT_S: Final = 30.0
-"""A body must be here within this time: a slow sender holds a connection, and nothing else."""
+BODIES_AT_ONCE: Final = 16
+"""All bodies held at once have at most this many times max_request_bytes (128 MiB by default)."""
 
 STOP_GRACE_S: Final = 5.0
 KEEPALIVE_S: Final = 75.0
@@ -63,6 +63,7 @@ class Gateway:
         self._dispatcher = Dispatcher(self.table, self._limits, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
+        self._bodies = BodyReader(self._limits.max_request_bytes, BODIES_AT_ONCE * self._limits.max_request_bytes)
         self._connections = ConnectionCounter(self._limits.max_connections_per_client)
         self._web: web.Server | None = None
         self._server: asyncio.Server | None = None
@@ -115,6 +116,11 @@ class Gateway:
         """Connections that clients hold now."""
         return self._connections.total
 
+    @property
+    def bytes_held(self) -> int:
+        """Bytes of request bodies that are being read or answered."""
+        return self._bodies.held
+
     def _protocol(self) -> RequestHandler:
         if self._web is None:
             raise RuntimeError("the gateway is not started")
@@ -156,16 +162,13 @@ class Gateway:
             message = "POST needs content-type: application/json, and no content-encoding"
             return _fault_response(415, RpcFault("CONTENT_TYPE", message))
         try:
-            body = await self._body(request)
-        except TimeoutError:
-            return _fault_response(408, RpcFault("PARSE_ERROR", "the body did not come in time"), close=True)
-        except (RequestPayloadError, HttpProcessingError, ClientError, ConnectionError):
-            return _fault_response(400, RpcFault("PARSE_ERROR", "the body broke off"), close=True)
-        if body is None:
-            limit = self._limits.max_request_bytes
-            fault = RpcFault("REQUEST_TOO_LARGE", f"the body has more than {limit} bytes", limit=limit)
-            return _fault_response(413, fault, close=True)
-        return await self._call(request, body)
+            body = await self._bodies.read(request)
+        except BodyRefused as refusal:
+            return _fault_response(refusal.status, refusal.fault, close=True)
+        try:
+            return await self._call(request, body)
+        finally:
+            self._bodies.release(body)
 
     async def _call(self, request: web.BaseRequest, body: bytes | bytearray) -> web.Response:
         client = client_of(request.remote)
@@ -184,19 +187,6 @@ class Gateway:
         if reply.unauthorised:
             return _json_response(401, reply.body, {"WWW-Authenticate": "Bearer"})
         return _json_response(429 if limited else 200, reply.body)
-
-    async def _body(self, request: web.BaseRequest) -> bytes | bytearray | None:
-        """Return the body, None where it is too large."""
-        limit = self._limits.max_request_bytes
-        if (request.content_length or 0) > limit:
-            return None
-        parts = bytearray()
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while not request.content.at_eof():
-                parts += await request.content.readany()
-                if len(parts) > limit:
-                    return None
-        return parts
 
 
 class _CountedConnection(RequestHandler):

@@ -118,6 +118,51 @@ async def test_large_requests_are_refused_however_they_come(node: LocalNode):
         assert (await web.post(b" " * 10_000))[1]["error"]["code"] == PARSE
 
 
+async def test_large_requests_at_once_are_limited(node: LocalNode, monkeypatch):
+    monkeypatch.setattr("node.gateway.server.BODIES_AT_ONCE", 2)
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b" " * 9_000
+        arrived.set()
+        await go_on.wait()
+        yield b"{}"
+
+    async with running_gateway(node, max_request_bytes=10_000) as web:
+        held = [asyncio.create_task(web.post(slow())) for _ in range(2)]
+        await arrived.wait()
+        for _ in range(5_000):
+            if web.gateway.bytes_held == 18_000:
+                break
+            await asyncio.sleep(0.001)
+        status, answer = await web.post(b" " * 9_000)
+        assert (status, answer["error"]["data"]["reason"]) == (429, "RATE_LIMITED")
+        go_on.set()
+        assert [(await task)[1]["error"]["code"] for task in held] == [REQUEST, REQUEST]
+        assert (await web.post(b" " * 9_000))[1]["error"]["code"] == PARSE
+        assert web.gateway.bytes_held == 0
+
+
+async def test_a_body_that_breaks_off_is_forgotten(node: LocalNode):
+    async with running_gateway(node) as web:
+        _, writer = await asyncio.open_connection("127.0.0.1", web.gateway.port)
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        writer.write(head + b"{}")
+        await writer.drain()
+        for _ in range(5_000):
+            if web.gateway.bytes_held:
+                break
+            await asyncio.sleep(0.001)
+        assert web.gateway.bytes_held == 2
+        writer.close()
+        for _ in range(5_000):
+            if not web.gateway.bytes_held:
+                break
+            await asyncio.sleep(0.001)
+        assert web.gateway.bytes_held == 0
+        assert (await web.get("/health"))[0] == 200
+
+
 def batch_of(count, method="node_info", params=()):
     calls = [{"jsonrpc": "2.0", "id": i, "method": method, "params": list(params)} for i in range(count)]
     return orjson.dumps(calls)
