@@ -13,13 +13,13 @@ Invariants:
 
 from __future__ import annotations
 
-from consensus.effects import BuildBlock, FetchCandidate, ScheduleTimeout, Unready
+from consensus.effects import BuildBlock, FetchCandidate, ScheduleTimeout, Send, Unready
 from consensus.justification import choose, highest_prepared
-from consensus.messages import STEP_PROPOSAL, Proposal, RoundChange
+from consensus.messages import STEP_PROPOSAL, STEP_ROUND_CHANGE, Proposal, RoundChange
 from consensus.state import State
 from consensus.types import Candidate, header_digest
 from consensus.validation import candidate_fault
-from consensus.voting import cast_proposal, cast_round_change, votes_here
+from consensus.voting import cast_proposal, cast_round_change, start_retransmitting, votes_here
 
 
 def enter_round(state: State, round_: int) -> None:
@@ -43,6 +43,13 @@ def jump_with_others(state: State) -> None:
     highest = state.log.highest_round_reached_by(state.here.validators.f + 1)
     if highest > state.round:
         enter_round(state, highest)
+
+
+def help_up(state: State, message: RoundChange) -> None:
+    """Answer a round-change to a round left behind with our own: f+1 answers bring the sender here."""
+    own = state.signed.get((state.round, STEP_ROUND_CHANGE))
+    if own is not None and message.round < state.round:
+        state.emit(Send(message.sender, own))
 
 
 def start_timer(state: State) -> None:
@@ -137,3 +144,4 @@ def fetch(state: State, digest: bytes, holders: list[int]) -> None:
         return
     state.fetching = (digest, sources)
     state.emit(FetchCandidate(state.here.height, digest, sources))
+    start_retransmitting(state)

@@ -75,6 +75,7 @@ class State:
         self.building_round: int | None = None
         self.built: Candidate | None = None
         self.timer_round: int | None = None
+        self.retransmitting = False
         self.fetching: tuple[bytes, tuple[int, ...]] | None = None
         self.parent_seals: dict[int, Seal] = {}
         self.told_behind: dict[int, None] = {}
@@ -83,7 +84,11 @@ class State:
 
     def begin(self, context: HeightContext) -> None:
         """Forget the old height but for its votes (late seals) and start the new one."""
+        if sorted(context.order) != list(range(context.validators.n)):
+            raise InvariantBroken("the proposer order is no permutation of the validators")
         follows = self.context is not None and self.context.height + 1 == context.height
+        if follows and self.here.next_validators != context.validators:
+            raise InvariantBroken("the validators are not those announced in the header before")
         self.previous_log = self.log if follows else MessageLog()
         self.log = MessageLog()
         self.context = context

@@ -50,6 +50,7 @@ from consensus.messages import STEP_PROPOSAL, Commit, Message, Prepare, Proposal
 from consensus.rounds import (
     ask_for_block,
     enter_round,
+    help_up,
     jump_with_others,
     may_propose,
     start_timer,
@@ -157,11 +158,14 @@ def _is_own(context: HeightContext, message: Message) -> bool:
 
 def _on_early_message(state: State, message: Message) -> None:
     """The sender is ahead; keep what we can use next, within the sender's own bound."""
+    repeated = False
     if message.height == state.here.height + 1:
         kept = state.early.setdefault(message.sender, [])
-        if len(kept) < EARLY_KEPT and message not in kept:
+        repeated = message in kept
+        if not repeated and len(kept) < EARLY_KEPT:
             kept.append(message)
-    if message.sender not in state.told_behind:
+    # Told at the first message, and again when the sender repeats itself: the others may wait for us.
+    if repeated or message.sender not in state.told_behind:
         state.told_behind[message.sender] = None
         state.emit(Behind(message.sender, message.height))
 
@@ -210,11 +214,12 @@ def _tell_evidence(state: State, first: Message, second: Message) -> None:
 # Rounds
 
 
-def _upon_round_change(state: State, _message: RoundChange) -> None:
+def _upon_round_change(state: State, message: RoundChange) -> None:
     """Source: Dafny `UponRoundChange`."""
     if not votes_here(state):
         return
     jump_with_others(state)
+    help_up(state, message)
     start_timer_if_quorum_is_here(state)
     propose(state)
 

@@ -137,17 +137,22 @@ def _log_and_send(
     record = VoteRecord(message, prepared, candidate)
     if record.block is not None:
         state.logged_blocks[header_digest(record.block.header)] = None
-    first = not state.signed
     state.signed[(message.round, step_of(message))] = message
     state.log.add(message)
     state.emit(Persist(record))
     state.emit(Broadcast(message))
-    if first:
+    start_retransmitting(state)
+
+
+def start_retransmitting(state: State) -> None:
+    """Begin to repeat what was said and asked for at this height, once."""
+    if not state.retransmitting:
         schedule_rebroadcast(state)
 
 
 def schedule_rebroadcast(state: State) -> None:
     """Ask for RebroadcastDue in half a base timeout."""
+    state.retransmitting = True
     state.emit(ScheduleRebroadcast(state.here.height, max(1, state.here.base_timeout_ms // 2)))
 
 

@@ -1,13 +1,30 @@
-"""`python -m tests.simulation --seed N` replays a run; `--seeds A-B` looks for new ones."""
+"""`python -m tests.simulation --seed N` replays a run; `--seeds A-B` looks for new ones.
+
+`--mutants` breaks the core one rule at a time and tells which seed notices; some rules only unit tests
+can see (docs/consensus.md).
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 
 from .checkers import Violation
 from .cluster import run_seed
+from .mutants import MUTANTS, broken
+
+
+def find(name: str, seeds: Iterable[int]) -> str:
+    """Tell which seed notices a broken rule, and how."""
+    with broken(name):
+        for seed in seeds:
+            try:
+                run_seed(seed)
+            except Violation as violation:
+                return f"seed {seed}: {violation.__cause__!r:.120}"
+    return "not noticed"
 
 
 def main() -> int:
@@ -15,9 +32,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, help="replay one seed")
     parser.add_argument("--seeds", default="0-50", help="a range A-B, B excluded")
+    parser.add_argument("--mutants", action="store_true", help="run the seeds against broken cores")
     arguments = parser.parse_args()
     first, last = (int(part) for part in arguments.seeds.split("-"))
-    seeds = range(first, last) if arguments.seed is None else [arguments.seed]
+    seeds: Iterable[int] = range(first, last) if arguments.seed is None else [arguments.seed]
+    if arguments.mutants:
+        for name in MUTANTS:
+            print(f"{name:50} {find(name, seeds)}", flush=True)
+        return 0
     failed = 0
     for seed in seeds:
         began = time.perf_counter()

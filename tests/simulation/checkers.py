@@ -16,6 +16,7 @@ Each raises Violation at the event that breaks its rule.
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from consensus.effects import Halt
@@ -25,10 +26,12 @@ from consensus.messages import (
     RoundChange,
     decode_record,
     digest_of,
+    encode_message,
     seal_payload,
     step_of,
 )
 from consensus.types import Candidate, Certificate, Roots, header_digest
+from vm.primitives.codec import encode
 from vm.primitives.keys import Domain
 
 from .ledger import CHAIN, POISON
@@ -53,6 +56,8 @@ class Checkers:
         self.decided: dict[int, tuple[bytes, Roots]] = {}
         self.rounds: dict[int, int] = {}
         self.timeouts = 0
+        self.trace = sha256()
+        """Over everything sent and committed: equal for equal runs."""
         self._votes: dict[tuple[int, int, int, str], object] = {}
         self._sealed: dict[tuple[int, bytes], Roots] = {}
         self._reached: dict[tuple[int, bytes], int] = {}
@@ -63,6 +68,7 @@ class Checkers:
 
     def on_send(self, host: Host, message: Message) -> None:
         """One vote, one result, log first; the message is what the core asked to send."""
+        self.trace.update(b"%d %d " % (self.cluster.world.now, host.ident) + encode_message(message))
         if isinstance(message, RoundChange):
             key = (message.height, host.key)
             self._reached[key] = max(self._reached.get(key, 0), message.round)
@@ -84,6 +90,7 @@ class Checkers:
 
     def on_commit(self, host: Host, candidate: Candidate, certificate: Certificate) -> None:
         """Agreement, validity, certificates."""
+        self.trace.update(b"%d %d " % (self.cluster.world.now, host.ident) + encode(certificate))
         if host.byzantine:
             return
         height, digest = candidate.header.height, header_digest(candidate.header)

@@ -72,6 +72,7 @@ class Cluster:
     def __init__(self, seed: int, plan: Plan | None = None) -> None:
         self.seed = seed
         self.world = World(seed)
+        self.calm_ms = 0
         drawn = draw_plan(self.world)
         self.plan = plan or drawn
         self.network = Network(self.world)
@@ -178,7 +179,7 @@ class Cluster:
         for _ in range(chance.choice([0, 1, 3])):
             self.world.after(self._moment(), self._partition)
             self.world.after(self._moment(), self.network.groups.clear)
-        if chance.randrange(4) == 0:  # a mass restart: everybody at once, in the midst of a round
+        for _ in range(chance.choice([0, 0, 1, 4])):  # mass restarts, in the midst of a round
             moment = self._moment()
             for host in self.hosts:
                 self.world.after(moment + chance.randint(0, 30), lambda host=host: self._crash_soon(host))

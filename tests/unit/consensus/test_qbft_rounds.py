@@ -16,7 +16,7 @@ from consensus_kit import (
     sent,
 )
 
-from consensus.effects import BuildBlock, CheckBlock, FetchCandidate, ScheduleTimeout
+from consensus.effects import BuildBlock, CheckBlock, FetchCandidate, ScheduleTimeout, Send
 from consensus.inputs import CandidateFetched, RebroadcastDue, TimerExpired
 from consensus.messages import Commit, Prepare, Proposal, RoundChange
 
@@ -99,6 +99,9 @@ def test_jump_takes_f_plus_1_senders(n, f):
     assert [message.round for message in sent(effects)] == [4]
     # One of them alone going on does not drag us along.
     assert core.receive(round_change(core.here, 0, 10**9)) == []
+    # Who comes later to a lower round is helped up at once.
+    own = core.state.signed[(4, "round_change")]
+    assert core.receive(round_change(core.here, f + 1, 2)) == [Send(f + 1, own)]
 
 
 def test_only_the_latest_round_change_of_a_sender_counts():

@@ -1,5 +1,6 @@
 """The common case and its guards: tables of (state, inputs, expected effects)."""
 
+import msgspec
 import pytest
 from consensus_kit import (
     OTHER_ROOTS,
@@ -28,6 +29,7 @@ from consensus.effects import (
     Halt,
     PeerBehind,
     Persist,
+    ScheduleRebroadcast,
     ScheduleTimeout,
     Unready,
 )
@@ -188,7 +190,8 @@ def test_decision_without_own_lock_fetches_executes_compares():
     block = candidate(core.here)
     digest = digest_of_candidate(block)
     core.receive(commit(core.here, 0, digest), commit(core.here, 1, digest))
-    assert core.receive(commit(core.here, 2, digest)) == [FetchCandidate(1, digest, (0, 1, 2))]
+    effects = core.receive(commit(core.here, 2, digest))
+    assert effects == [FetchCandidate(1, digest, (0, 1, 2)), ScheduleRebroadcast(1, 500)]
     assert core.feed(CandidateFetched(candidate(core.here, tag=b"not it"))) == []
     assert core.feed(CandidateFetched(block)) == [ExecuteBlock(block, (0, 1, 2))]
     assert kinds(core.executed(block)) == ["CommitBlock"]
@@ -330,6 +333,22 @@ def test_early_messages_are_kept_and_used():
     assert kinds(core.feed(NewHeight(following))) == ["ScheduleTimeout", "CheckBlock"]
     core.checked(block)
     assert kinds(core.receive(prepare(following, 1, digest_of_candidate(block)))) == ["ExecuteBlock"]
+
+
+def test_a_repeated_early_message_tells_again_that_we_are_behind():
+    core = Core(context(own=3))
+    message = round_change(context(own=3, height=2), 0)
+    assert core.receive(message) == [Behind(0, 2)]
+    assert core.receive(round_change(context(own=3, height=2), 0, 2)) == []
+    assert core.receive(message) == [Behind(0, 2)]
+
+
+def test_contexts_that_contradict_the_chain_are_our_own_fault():
+    core = Core(context(own=3))
+    with pytest.raises(InvariantBroken):
+        core.feed(NewHeight(context(5, own=3, height=2)))
+    with pytest.raises(InvariantBroken):
+        Core(msgspec.structs.replace(context(), order=(0, 1, 2)))
 
 
 def test_early_messages_are_bounded():

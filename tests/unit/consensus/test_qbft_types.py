@@ -53,22 +53,21 @@ def test_validators_are_sorted_and_distinct():
 def test_header_is_a_canonical_map_of_exactly_its_fields():
     header = candidate(context()).header
     fields = decode(encode(header))
-    assert list(fields) == sorted(
-        [
-            "chain",
-            "version",
-            "height",
-            "time",
-            "parent",
-            "parent_state_root",
-            "parent_commit",
-            "proposer",
-            "tx_root",
-            "tx_count",
-            "validators_hash",
-            "next_validators_hash",
-        ]
-    )
+    assert list(fields) == sorted(fields)
+    assert set(fields) == {
+        "chain",
+        "version",
+        "height",
+        "time",
+        "parent",
+        "parent_state_root",
+        "parent_commit",
+        "proposer",
+        "tx_root",
+        "tx_count",
+        "validators_hash",
+        "next_validators_hash",
+    }
     assert header_digest(header) == sha256(encode(header)).digest()
     assert decode_header(encode(header)) == header
 
