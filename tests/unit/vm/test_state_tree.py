@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from vm.state_proof import OtherLeaf, StateProof, verify_state_proof
+from vm.state_proof import OtherLeaf, ProofNode, StateProof, verify_state_proof
 from vm.state_tree import StateTree, StateTreeError
 
 ZERO = bytes(32)
@@ -133,6 +133,18 @@ def test_absence_as_an_empty_child_inside_a_bucket():
     proof = prove(state, missing)
     assert (len(proof.path), proof.other) == (2, None)
     assert verify_state_proof(tree_of(state).root, 1, missing, None, proof)
+
+
+def test_a_present_key_cannot_be_called_a_sibling_of_its_absence():
+    state = {key_in("a1"): b"1", key_in("a2"): b"2"}
+    root = tree_of(state).root
+    key = key_in("a1")
+    upper, inner = prove(state, key).path
+    own = leaf(key, b"1")
+    forged = StateProof((upper, ProofNode(inner.bitmap, (own, *inner.siblings))))
+    assert not verify_state_proof(root, 1, key, None, forged)
+    bucket = node(x1=own, x2=inner.siblings[0])
+    assert not verify_state_proof(root, 1, key, None, StateProof((ProofNode(upper.bitmap, (bucket,)),)))
 
 
 def test_a_proof_holds_for_its_depth_only():
