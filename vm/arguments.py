@@ -227,7 +227,8 @@ def bind(fields: Fields, args: Mapping[str, Any], prefix: str = "") -> dict[str,
             the first field in the signature's order that is missing or wrong.
     """
     if not args.keys() <= fields.keys():
-        refuse(prefix + next(name for name in args if name not in fields), "no such argument")
+        unknown = next(name for name in args if name not in fields)
+        refuse(prefix + unknown[:64], "no such argument")
     bound = {}
     for name, (check, required, parameter) in fields.items():
         if name in args:

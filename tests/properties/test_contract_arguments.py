@@ -1,0 +1,210 @@
+"""Whatever arguments a call or view gets, it answers or refuses with a documented code: nothing else escapes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
+from vm.contract_api import Context
+from vm.error_codes import CODES
+from vm.errors import Refused
+from vm.primitives.codec import check_value, encode
+from vm.state_view import BlockOverlay
+
+DAY = 86_400_000
+
+
+def prepared() -> Chain:
+    ops: list[Op] = [*brand_ops("aurora", [{"from": 0, "minutes": 90}]), *brand_ops("basil")]
+    for kind in ({"kind": "none"}, {"kind": "inactivity", "days": 3}, {"kind": "month_end", "months": 120}):
+        ops.append(("token.create_program", program_args(kind["kind"].replace("_", "-"), "aurora", expiry=kind)))
+    ops.append(("identity.enroll", {"brand": "aurora", "ref": "ab" * 32}))
+    for program in ("none", "inactivity", "month-end"):
+        ops.append(("token.issue", {"program": program, "to": account_of("ann"), "amount": 500}))
+    return Chain(ops)
+
+
+CHAIN = prepared()
+MEMBER = "ent1ae7ntflnntl3cjqvhnuemj57r39fd9xmy6z44j"
+
+integers = st.one_of(
+    st.sampled_from(
+        [0, 1, 2, 400, 10_000, 2**53 - 1, 2**53, -1, -(2**53), START, START + DAY, START + 9_999 * DAY]
+    ),
+    st.integers(-(2**60), 2**60),
+)
+strings = st.one_of(
+    st.sampled_from(
+        [
+            "none",
+            "inactivity",
+            "month-end",
+            "aurora",
+            "basil",
+            "comet",
+            account_of("ann"),
+            account_of("bob"),
+            MEMBER,
+            key_of("ann").hex(),
+            "ab" * 32,
+            "admin",
+            "issuer",
+            "free",
+            "order-1",
+            "EUR",
+            "",
+            "\ud800",
+            "€" * 60,
+        ]
+    ),
+    st.text(max_size=8),
+)
+scalars = st.one_of(st.none(), st.booleans(), integers, strings, st.binary(max_size=4))
+kinds = st.sampled_from(["none", "days", "month_end", "inactivity", "weeks"])
+records = st.one_of(
+    st.fixed_dictionaries({"kind": kinds}, optional={"days": integers, "months": integers}),
+    st.fixed_dictionaries({"currency": strings, "num": integers, "den": integers}),
+    st.fixed_dictionaries({"from": integers, "minutes": integers}),
+)
+values = st.one_of(
+    integers,
+    strings,
+    records,
+    st.lists(st.one_of(records, strings), max_size=4),
+    st.recursive(scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(strings, inner, max_size=2)),
+)
+
+
+@st.composite
+def invocations(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
+    """Draw a call or view with arguments: mostly its own names, values of every kind."""
+    kind = draw(st.sampled_from(["call", "view"]))
+    methods = CHAIN.runtime.calls if kind == "call" else CHAIN.runtime.views
+    name = draw(st.sampled_from(sorted(methods)))
+    args = {}
+    for field, (_, required, _) in methods[name].fields.items():
+        if draw(st.integers(0, 9)) < (9 if required else 4):
+            args[field] = draw(values)
+    if draw(st.integers(0, 19)) == 0:
+        args[draw(strings)] = draw(values)
+    return kind, name, args
+
+
+def outcome(invoke: Callable[[], Any]) -> tuple[Any, Refused | None]:
+    """Return (result, None) or (None, refusal) after checking that it can be put into a receipt."""
+    try:
+        result = invoke()
+    except Refused as caught:
+        refusal = caught
+    else:
+        check_value(result)
+        return result, None
+    assert refusal.code in CODES
+    check_value(refusal.details)
+    return None, refusal
+
+
+@settings(max_examples=400, deadline=None)
+@given(invocations(), st.booleans(), st.sampled_from(["", account_of("ann"), account_of("aurora-compliance")]))
+def test_calls_and_views_answer_or_refuse(
+    invocation: tuple[str, str, dict[str, Any]], governance: bool, sender: str
+) -> None:
+    kind, name, args = invocation
+    overlay = BlockOverlay(CHAIN.state)
+    ctx = Context(
+        overlay,
+        "test",
+        CHAIN.height,
+        CHAIN.time,
+        10**6,
+        sender=sender,
+        signers=(sender,) if sender else (),
+        governance=governance,
+        read_only=kind == "view",
+    )
+    invoke = CHAIN.runtime.invoke_call if kind == "call" else CHAIN.runtime.invoke_view
+    _, refusal = outcome(lambda: invoke(ctx, name, args))
+    if refusal is not None:
+        return
+    for event in ctx.events:
+        check_value(event.data)
+    for value in overlay.changes.values():
+        if value is not None:
+            assert encode(value)
+    assert kind == "call" or not overlay.changes
+
+
+WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
+    "program": st.sampled_from(["none", "inactivity", "month-end", "fresh"]),
+    "brand": st.sampled_from(["aurora", "basil"]),
+    "spender": st.sampled_from(["aurora", "basil"]),
+    "at_brand": st.sampled_from(["aurora", "basil"]),
+    "account": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
+    "member": st.sampled_from([account_of("ann"), MEMBER]),
+    "to": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
+    "from": st.sampled_from([account_of("ann"), MEMBER]),
+    "amount": st.integers(1, 700) | st.just(2**53 - 1),
+    "expires": st.integers(0, 2**53 - 1) | st.integers(START, START + 20_000 * DAY),
+    "limit": st.integers(1, 1_000),
+    "cap": st.integers(1, 2**53 - 1),
+    "expiry": st.one_of(
+        st.builds(lambda days: {"kind": "days", "days": days}, st.integers(1, 3_650)),
+        st.builds(lambda months: {"kind": "month_end", "months": months}, st.integers(0, 120)),
+    ),
+    "price": st.just({"currency": "EUR", "num": 0, "den": 2**53 - 1}),
+    "offsets": st.just([{"from": 0, "minutes": -840}, {"from": 2**53 - 1, "minutes": 840}]),
+    "keys": st.just([key_of("ann").hex()]),
+    "admins": st.just([account_of("bob")]),
+    "key": st.just(key_of("ann").hex()),
+    "ref": st.sampled_from(["ab" * 32, "cd" * 32]),
+    "terms_hash": st.just("ab" * 32),
+    "role": st.sampled_from(["admin", "issuer"]),
+    "transfer": st.sampled_from(["free", "brand", "none"]),
+    "cursor": st.sampled_from(["0", "1", "99"]),
+    "name": st.just("Ä"),
+    "symbol": st.just("X"),
+    "item": st.just("y"),
+    "decimals": st.integers(0, 15),
+    "threshold": st.just(1),
+    "transfer_burn_bps": st.integers(0, 10_000),
+    "notice_ms": st.integers(0, 2**53 - 1),
+    "sale": st.integers(1, 2**53 - 1),
+    "points": st.integers(1, 2**53 - 1),
+    "unit_price": st.integers(0, 2**53 - 1),
+    "expected_bps": st.integers(0, 10_000),
+    "redeemed": st.integers(0, 2**53 - 1),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.data(),
+    st.lists(st.sampled_from(sorted(CHAIN.runtime.calls)), min_size=1, max_size=8),
+    st.integers(START, 2**53 - 1) | st.integers(START, START + 200 * DAY),
+)
+def test_sequences_of_well_formed_calls_keep_to_protocol_integers(
+    data: st.DataObject, calls: list[str], time: int
+) -> None:
+    overlay = BlockOverlay(CHAIN.state)
+    ann = account_of("ann")
+    for name in calls:
+        fields = CHAIN.runtime.calls[name].fields
+        args = {
+            f: data.draw(WELL_FORMED[f])
+            for f, (_, required, _) in fields.items()
+            if required or data.draw(st.booleans())
+        }
+        ctx = Context(overlay, "test", 9, time, 10**6, sender=ann, signers=(ann,), tx_id="00", governance=True)
+        overlay.begin()
+        _, refusal = outcome(lambda ctx=ctx, name=name, args=args: CHAIN.runtime.invoke_call(ctx, name, args))
+        if refusal is not None:
+            overlay.rollback()
+    for name in CHAIN.runtime.views:
+        fields = CHAIN.runtime.views[name].fields
+        args = {f: data.draw(WELL_FORMED[f]) for f, (_, required, _) in fields.items() if required}
+        ctx = Context(overlay, "test", 9, time, 10**6, read_only=True)
+        outcome(lambda ctx=ctx, name=name, args=args: CHAIN.runtime.invoke_view(ctx, name, args))
