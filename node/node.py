@@ -18,6 +18,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
+from consensus.state import State
 from consensus.verification import Verifier
 from genesis.document import Genesis
 from network.config import NetworkConfig, PeerAddress
@@ -270,7 +271,7 @@ class Node:
         return {
             "height": self._ledger.height + 1,
             "round": state.round,
-            "step": "halted" if self._driver.halted is not None else state.step_name,
+            "step": "halted" if self._driver.halted is not None else _step_name(state),
             "validators": [
                 {
                     "public_key": validator.public_key,
@@ -306,6 +307,15 @@ class Node:
         metrics.sync_target.set(self._sync.target)
         metrics.dropped.set(self._admission.dropped_from_peers)
         return metrics.text()
+
+
+def _step_name(state: State) -> str:
+    """Return what the round in progress waits for."""
+    if state.decided:
+        return "decided"
+    if state.accepted is None:
+        return "proposal"
+    return "commit" if state.lock is not None and state.lock.round == state.round else "prepare"
 
 
 class NodeSettings:

@@ -46,7 +46,9 @@ class Load:
             transfer = ("token.transfer", {"program": "miles", "to": self._receiver, "amount": 1})
             raw = self._network.sign(self._address, self._key, [transfer])
             receipt = None
-            while receipt is None and not self._stop.is_set():  # a till that retries with the same bytes, at another validator
+            while (
+                receipt is None and not self._stop.is_set()
+            ):  # a till that retries with the same bytes, at another validator
                 turn += 1
                 receipt = self._try(turn % 4, raw)
             if receipt is not None:
