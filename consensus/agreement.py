@@ -13,11 +13,11 @@ Invariants:
 
 from __future__ import annotations
 
-from consensus.effects import CheckBlock, CommitBlock, ExecuteBlock, Misbehaved, Unready
+from consensus.effects import CommitBlock, ExecuteBlock, Misbehaved, Unready
 from consensus.inputs import BlockChecked, BlockExecuted
 from consensus.justification import proposal_fault
 from consensus.messages import STEP_PREPARE, Commit, Message, Prepare, PreparedCertificate, Proposal, step_of
-from consensus.rounds import enter_round, fetch, propose_with_justification, start_timer
+from consensus.rounds import check_block, enter_round, fetch, propose_with_justification, start_timer
 from consensus.state import Certified, State
 from consensus.types import Certificate, Roots, header_digest
 from consensus.validation import candidate_fault
@@ -73,18 +73,9 @@ def prepare_if_valid(state: State, judge_time: bool) -> None:
         return
     verdict = state.valid.get(digest)
     if verdict is None:
-        _check(state, digest, judge_time)
+        check_block(state, digest, state.here.proposer(state.round), judge_time)
     elif verdict and cast_prepare(state, digest):
         upon_prepare(state)
-
-
-def _check(state: State, digest: bytes, judge_time: bool) -> None:
-    """Have a block checked, once; again where a quorum has prepared what was held back for its time."""
-    asked = state.checking.get(digest)
-    if asked is None or (asked and not judge_time):
-        state.checking[digest] = judge_time
-        source = state.here.proposer(state.round)
-        state.emit(CheckBlock(state.candidates[digest], source, judge_time))
 
 
 def on_block_checked(state: State, event: BlockChecked) -> None:
@@ -94,6 +85,7 @@ def on_block_checked(state: State, event: BlockChecked) -> None:
     state.valid.setdefault(event.digest, event.valid)
     if event.digest == state.accepted:
         prepare_if_valid(state, judge_time=True)
+    propose(state)
     decide(state)
 
 

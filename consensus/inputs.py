@@ -58,7 +58,8 @@ class WorkAvailable(msgspec.Struct, frozen=True):
 class BlockBuilt(msgspec.Struct, frozen=True):
     """The answer to BuildBlock. None: there is nothing to propose after all (round 0 only).
 
-    The shell vouches for the candidate as if it had answered CheckBlock with valid.
+    The shell vouches for the candidate, and holds its transactions, as if it had answered CheckBlock
+    with valid.
     """
 
     height: int
@@ -69,8 +70,9 @@ class BlockBuilt(msgspec.Struct, frozen=True):
 class BlockChecked(msgspec.Struct, frozen=True):
     """The answer to CheckBlock. `reason` is for the log; empty where valid.
 
-    Invalid means invalid for ever and for everyone; a block too far in the future, or one whose
-    transactions are still missing, is answered later or never.
+    Valid means, too, that the transactions' bytes are here until the height ends: a vote that binds us
+    to the block logs them. Invalid means invalid for ever and for everyone; a block too far in the
+    future, or one whose transactions are still missing, is answered later or never.
     """
 
     height: int

@@ -13,11 +13,10 @@ Invariants:
 
 from __future__ import annotations
 
-from consensus.effects import BuildBlock, FetchCandidate, ScheduleTimeout, Send, Unready
+from consensus.effects import BuildBlock, CheckBlock, FetchCandidate, ScheduleTimeout, Send, Unready
 from consensus.justification import choose, highest_prepared
 from consensus.messages import STEP_PROPOSAL, STEP_ROUND_CHANGE, Proposal, RoundChange
 from consensus.state import State
-from consensus.types import Candidate, header_digest
 from consensus.validation import candidate_fault
 from consensus.voting import cast_proposal, cast_round_change, start_retransmitting, votes_here
 
@@ -120,21 +119,32 @@ def _propose_prepared(state: State, chosen: tuple[RoundChange, ...], sender: int
         holders = [sender, *(seal.index for seal in prepared.prepares)]
         fetch(state, prepared.digest, holders)
         return None
-    if _is_wrong(state, candidate):
+    fault = candidate_fault(candidate, state.here, None)
+    verdict = state.valid.get(prepared.digest)
+    if fault is not None or verdict is False:
+        _tell_wrong(state, prepared.digest, fault or "the block")
+        return None
+    if verdict is None:
+        # Proposing binds us to the block's bytes, so its transactions must be here first.
+        check_block(state, prepared.digest, sender, judge_time=False)
         return None
     return cast_proposal(state, candidate, tuple(rc.vote for rc in chosen), prepared)
 
 
-def _is_wrong(state: State, candidate: Candidate) -> bool:
-    """A quorum prepared it; if we find it invalid, either f+1 are Byzantine or we are broken."""
-    fault = candidate_fault(candidate, state.here, None)
-    if fault is None:
-        return False
+def _tell_wrong(state: State, digest: bytes, fault: str) -> None:
+    """A quorum prepared it; if we find it invalid, either more than f are Byzantine or we are broken."""
     if not state.told_unready:
         state.told_unready = True
-        digest = header_digest(candidate.header).hex()
-        state.emit(Unready(state.here.height, f"a quorum prepared {digest}, which is invalid here: {fault}"))
-    return True
+        reason = f"a quorum prepared {digest.hex()}, which is invalid here: {fault}"
+        state.emit(Unready(state.here.height, reason))
+
+
+def check_block(state: State, digest: bytes, source: int, judge_time: bool) -> None:
+    """Have a block checked, once; again where a quorum has prepared what was held back for its time."""
+    asked = state.checking.get(digest)
+    if asked is None or (asked and not judge_time):
+        state.checking[digest] = judge_time
+        state.emit(CheckBlock(state.candidates[digest], source, judge_time))
 
 
 def fetch(state: State, digest: bytes, holders: list[int]) -> None:

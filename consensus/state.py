@@ -9,7 +9,8 @@ Invariants:
     2. `lock` is the prepared certificate with the highest round seen with its block accepted.
     3. `sealed` maps a digest to the only roots that this validator may ever seal for it.
     4. `accepted` is the digest of the proposal accepted in the current `round`, whose candidate is held.
-    5. After `halt` no effect is emitted.
+    5. Where `valid` says True, the shell holds the block's transactions until the height ends.
+    6. After `halt` no effect is emitted.
 """
 
 from __future__ import annotations

@@ -187,14 +187,23 @@ def restore(state: State, records: list[VoteRecord]) -> None:
             state.lock = prepared
         if isinstance(message, Commit):
             state.sealed[message.digest] = message.roots
-        if isinstance(message, Prepare | Commit):
-            # We prepared it, so we found it valid: a verdict on a block is for ever.
-            state.valid[message.digest] = True
-    if state.lock is not None:
-        state.valid[state.lock.digest] = True
+    _restore_verdicts(state)
     accepted = _accepted_before(state)
     if accepted is not None and accepted in state.candidates:
         state.accepted = accepted
+
+
+def _restore_verdicts(state: State) -> None:
+    """What we prepared or locked we found valid, and a verdict is for ever.
+
+    Only for blocks in the log: a verdict says that the shell holds the transactions too. The others
+    are checked again when they are proposed again.
+    """
+    for message in state.signed.values():
+        if isinstance(message, Prepare | Commit) and message.digest in state.logged_blocks:
+            state.valid[message.digest] = True
+    if state.lock is not None:
+        state.valid[state.lock.digest] = True
 
 
 def _accepted_before(state: State) -> bytes | None:

@@ -24,6 +24,7 @@ from consensus.messages import (
     Commit,
     Message,
     RoundChange,
+    VoteRecord,
     decode_record,
     digest_of,
     encode_message,
@@ -87,6 +88,13 @@ class Checkers:
         # A message of a height that is final needs no log any more, nor is it sent.
         if not any(decode_record(data).message == message for data in host.ledger.log):
             self.fail(f"host {host.ident} sent {place[1:]} before it was logged")
+
+    def on_persist(self, host: Host, record: VoteRecord) -> None:
+        """A vote that binds to a block is logged with its transactions, so they must be there."""
+        if record.block is not None:
+            digest = header_digest(record.block.header)
+            if host.ident not in self.cluster.bodies.get(digest, ()):
+                self.fail(f"host {host.ident} logs a block whose transactions it does not hold")
 
     def on_commit(self, host: Host, candidate: Candidate, certificate: Certificate) -> None:
         """Agreement, validity, certificates."""

@@ -46,6 +46,8 @@ class Plan:
     duplicate_percent: int
     max_delay_ms: int
     skew_ms: int
+    hunt: bool
+    """Now and then one host alone decides and is cut off, and the others may restart: locks must hold."""
 
 
 def draw_plan(world: World) -> Plan:
@@ -63,6 +65,7 @@ def draw_plan(world: World) -> Plan:
         duplicate_percent=chance.choice([0, 5, 20]),
         max_delay_ms=chance.choice([20, 100, 600, 1_500]),
         skew_ms=chance.choice([0, 200, 1_500]),
+        hunt=chance.randrange(3) == 0,
     )
 
 
@@ -179,10 +182,30 @@ class Cluster:
         for _ in range(chance.choice([0, 1, 3])):
             self.world.after(self._moment(), self._partition)
             self.world.after(self._moment(), self.network.groups.clear)
+        if self.plan.hunt:
+            self.world.after(1_000, self._choose_prey)
         for _ in range(chance.choice([0, 0, 1, 4])):  # mass restarts, in the midst of a round
             moment = self._moment()
             for host in self.hosts:
                 self.world.after(moment + chance.randint(0, 30), lambda host=host: self._crash_soon(host))
+
+    def _choose_prey(self) -> None:
+        """From now on one host alone hears COMMITs, until it has decided."""
+        if self.world.now < STORM_MS:
+            correct = [host.ident for host in self.hosts if self.is_correct(host)]
+            self.network.only_target_of_commits = self.world.random.choice(correct)
+            self.world.after(6_000, self._choose_prey)
+
+    def on_decision(self, host: Host) -> None:
+        """Cut the prey off as soon as it has decided; perhaps the others restart at that moment."""
+        if self.network.only_target_of_commits != host.ident:
+            return
+        self.network.only_target_of_commits = None
+        self.network.groups[host.ident] = 1 + host.ident
+        self.world.after(4_000, lambda: self.network.groups.pop(host.ident, None))
+        if self.world.random.randrange(2):
+            for other in self.peers_of(host):
+                self._crash_soon(other)
 
     def _moment(self) -> int:
         """Return a delay to some time in the storm, a little before its end at the latest."""

@@ -103,8 +103,17 @@ class Host:
         self.state = State(self.sign)
         if self.forgets_log:
             self.ledger.log.clear()
+        self.keep_logged_bodies_only()
         self.feed(Restored(tuple(decode_record(data) for data in self.ledger.log)))
         self.begin_height()
+
+    def keep_logged_bodies_only(self) -> None:
+        """The transactions of undecided blocks are lost, but for those logged with a vote."""
+        blocks = [decode_record(data).block for data in self.ledger.log]
+        logged = {header_digest(block.header) for block in blocks if block is not None}
+        for digest, holders in self.cluster.bodies.items():
+            if digest not in logged:
+                holders.discard(self.ident)
 
     def crash(self) -> None:
         """Lose everything that is not durable."""
@@ -146,6 +155,7 @@ class Host:
         """Perform one effect."""
         match effect:
             case Persist(record):
+                self.cluster.checkers.on_persist(self, record)
                 self.ledger.persist(record)
             case Broadcast(message):
                 self.cluster.checkers.on_send(self, message)
@@ -281,6 +291,7 @@ class Host:
         assert candidate.header.height == self.ledger.height + 1
         self.ledger.commit(candidate, certificate)
         self.cluster.checkers.on_commit(self, candidate, certificate)
+        self.cluster.on_decision(self)
         self.later(0, self.begin_height)
 
     # Helping and syncing
@@ -338,7 +349,7 @@ class Host:
             if candidate.header.height != self.ledger.height + 1:
                 continue
             if not self.is_certified(candidate, certificate):
-                return
+                break
             self.ledger.commit(candidate, certificate)
             self.cluster.checkers.on_commit(self, candidate, certificate)
             imported = True

@@ -122,11 +122,11 @@ def _roots_of_seals_ignored() -> list[Patch]:
 
 
 def _prepare_unchecked() -> list[Patch]:
-    def check(state: Any, digest: bytes, judge_time: bool) -> None:
+    def check(state: Any, digest: bytes, source: int, judge_time: bool) -> None:
         state.valid[digest] = True
         agreement.prepare_if_valid(state, judge_time)
 
-    return [(agreement, "_check", check)]
+    return [(agreement, "check_block", check)]
 
 
 def _send_before_log() -> list[Patch]:

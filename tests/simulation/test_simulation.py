@@ -28,6 +28,7 @@ def quiet_plan(n: int, faults: tuple[str, ...] = (), real_signatures: bool = Fal
         duplicate_percent=0,
         max_delay_ms=20,
         skew_ms=0,
+        hunt=False,
     )
 
 

@@ -53,6 +53,8 @@ class Network:
         """kind of message -> chance of losing it: locks without decisions, for one."""
         self.groups: dict[int, int] = {}
         """host -> partition group; hosts in different groups do not hear each other."""
+        self.only_target_of_commits: int | None = None
+        """In a hunt one host alone hears COMMITs, so that it decides alone."""
 
     def connected(self, a: int, b: int) -> bool:
         """Tell whether two hosts hear each other now."""
@@ -62,6 +64,8 @@ class Network:
         """Deliver later, perhaps twice, perhaps never."""
         chance = self._world.random
         drop_percent = max(self.drop_percent, self.drop_kind_percent.get(kind, 0))
+        if kind == "commit" and self.only_target_of_commits not in (None, target):
+            return
         if not self.connected(source, target) or chance.randrange(100) < drop_percent:
             return
         copies = 2 if chance.randrange(100) < self.duplicate_percent else 1
@@ -72,5 +76,6 @@ class Network:
         """From now on everything arrives, once and soon."""
         self.groups.clear()
         self.drop_kind_percent.clear()
+        self.only_target_of_commits = None
         self.drop_percent = self.duplicate_percent = 0
         self.max_delay_ms = 20

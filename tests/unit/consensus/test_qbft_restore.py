@@ -17,7 +17,7 @@ from consensus_kit import (
     sent,
 )
 
-from consensus.effects import Broadcast, ExecuteBlock
+from consensus.effects import Broadcast, CheckBlock, ExecuteBlock
 from consensus.errors import InvariantBroken
 from consensus.inputs import NewHeight, TimerExpired
 from consensus.messages import Prepare, RoundChange, decode_record, encode_record
@@ -104,8 +104,9 @@ def test_prepared_block_may_be_proposed_to_us_again():
     digest = digest_of_candidate(block)
     core.accept(block)
     again = reborn(core)
-    # It was found valid before: no second check, no second signature.
-    assert again.receive(proposal(again.here, block)) == []
+    # A PREPARE logs no block: its transactions are got and checked again, but nothing is signed again.
+    assert again.receive(proposal(again.here, block)) == [CheckBlock(block, 0, True)]
+    assert again.checked(block) == []
     effects = again.receive(prepare(again.here, 0, digest), prepare(again.here, 1, digest))
     assert kinds(effects) == ["ExecuteBlock"]
 

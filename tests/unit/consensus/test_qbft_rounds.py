@@ -176,12 +176,15 @@ def test_highest_prepared_block_is_proposed_again():
     assert core.state.round == 3
     effects = core.receive(round_change(here, 4, 3, low))
     assert effects[-1] == FetchCandidate(1, digest_of_candidate(newer), (1, 0, 2, 4))
-    effects = core.feed(CandidateFetched(newer))
+    # Proposing binds us to the block's bytes: the transactions must be here first.
+    assert core.feed(CandidateFetched(newer)) == [CheckBlock(newer, 1, judge_time=False)]
+    effects = core.checked(newer)
+    assert kinds(effects)[:2] == ["Persist Proposal", "Broadcast Proposal"]
+    assert kinds(effects)[-2:] == ["Persist Prepare", "Broadcast Prepare"]
     message = sent(effects)[0]
     assert message.candidate == newer
     assert message.candidate.header.proposer == here.validators.validators[1].public_key
     assert message.prepared == high
-    assert CheckBlock(newer, 3, judge_time=False) in effects
 
 
 def test_highest_prepared_is_chosen_among_more_than_a_quorum():
@@ -291,6 +294,16 @@ def test_quorum_that_prepared_what_we_find_invalid_makes_us_unready():
     core.receive(*(round_change(here, i, 1, prepared) for i in (0, 2, 3)))
     effects = core.feed(CandidateFetched(block))
     assert kinds(effects) == ["Unready"]
+
+
+def test_quorum_that_prepared_what_our_check_refuses_makes_us_unready():
+    here = context(own=1)
+    core = Core(here)
+    block = candidate(here)
+    prepared = prepared_certificate(here, digest_of_candidate(block), 0, [0, 2, 3])
+    core.receive(*(round_change(here, i, 1, prepared) for i in (0, 2, 3)))
+    assert kinds(core.feed(CandidateFetched(block))) == ["CheckBlock"]
+    assert kinds(core.checked(block, valid=False)) == ["Unready"]
 
 
 def test_seals_decide_while_we_wait_in_a_later_round():
