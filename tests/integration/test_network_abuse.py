@@ -159,9 +159,10 @@ async def test_a_stalled_peer_that_still_talks_is_disconnected() -> None:
         for _ in range(200):
             alice.manager.broadcast(Kind.TRANSACTIONS, bytes(500_000))
             await asyncio.sleep(0)
-        while not alice.departures:
-            slow.send(Ping(id=1))
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not alice.departures:
+                slow.send(Ping(id=1))
+                await asyncio.sleep(0.1)
         assert alice.departures == [(BOB.public_key, "does not drain")]
         slow.close()
 
@@ -194,6 +195,20 @@ async def pour(peer: RawPeer, data: bytes) -> None:
             await peer.writer.drain()
     except ConnectionError:
         return
+
+
+async def test_a_hello_that_trickles_in_is_not_waited_for() -> None:
+    """Never silent, never greeted: bytes alone do not keep a connection."""
+    alice = Node(ALICE, PERMITTED, timing=IMPATIENT)
+    async with running(alice):
+        mallory = await RawPeer.connect(alice.manager.listen_port, MALLORY)
+        end = asyncio.ensure_future(mallory.read_to_end())
+        mallory.write(b"\0\0\x03\xff\x01")
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not end.done():
+                mallory.write(b"x")
+                await asyncio.wait([end], timeout=0.1)
+        assert alice.arrivals == []
 
 
 async def test_a_bomb_of_connections_leaves_no_litter() -> None:
