@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from contracts_py import lots, supply
 from tests.contract_harness import Chain, account_of, brand_ops, key_of, program_args
 from tests.properties.naive_ledger import FOREVER, Ledger, Refusal, Rules
 from vm.primitives.codec import decode
@@ -23,20 +24,30 @@ PROGRAMS = {
     "capped": Rules({"kind": "days", "days": 2}, cap=1_000, transfer="none"),
     "inner": Rules({"kind": "month_end", "months": 0}, transfer="brand"),
 }
-PEOPLE = ("ann", "bob", "cat", "mia", "max")
+PEOPLE = ("ann", "bob", "mia", "max")
 MEMBERS = ("mia", "max")
 """Claimed members of brand zero; the others are plain accounts."""
 
 BRAND_OF_OFFSET = {0: "zero", 330: "east", -480: "west"}
 
-programs = st.sampled_from(sorted(PROGRAMS))
+programs = st.integers(0, 1)
+"""Which of the two programs of a run; few programs and people meet more often."""
+
 people = st.sampled_from(PEOPLE)
-amounts = st.one_of(st.integers(1, 60), st.integers(1, 1_500), st.sampled_from([2**53 - 1, 2**52]))
+amounts = st.one_of(st.integers(1, 60), st.integers(1, 60), st.sampled_from([900, 2**52, 2**53 - 1]))
 refs = st.one_of(st.none(), st.sampled_from(["r1", "r2", "r3", "r4"]))
-dates = st.one_of(st.none(), st.integers(-2 * DAY, 40 * DAY), st.integers(0, 9).map(lambda days: days * DAY))
+dates = st.one_of(st.none(), st.none(), st.integers(-DAY, 20 * DAY), st.integers(0, 5).map(lambda days: days * DAY))
+pauses = st.one_of(
+    st.integers(1, 10 * MINUTE),
+    st.integers(1, 30).map(lambda hours: hours * HOUR),
+    st.integers(1, 30).map(lambda hours: hours * HOUR),
+    st.integers(1, 50 * DAY),
+)
 
 operations = st.one_of(
     st.tuples(st.just("issue"), programs, people, amounts, refs, dates),
+    st.tuples(st.just("issue"), programs, people, amounts, st.none(), dates),
+    st.tuples(st.just("transfer"), programs, people, people, amounts),
     st.tuples(st.just("transfer"), programs, people, people, amounts),
     st.tuples(st.just("burn"), programs, people, amounts),
     st.tuples(st.just("redeem"), programs, people, amounts, st.sampled_from(["r1", "r2", "r3", "r4", "r5"])),
@@ -50,8 +61,14 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
         super().__init__()
         self.addresses: dict[str, str] = {name: account_of(name) for name in PEOPLE}
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        names=st.permutations(sorted(PROGRAMS)).map(lambda names: names[:2]),
+        pace=st.sampled_from([0, 1, 64]),
+    )
+    def begin(self, names: list[str], pace: int) -> None:
+        self.names = names
+        # At a slow pace expired lots and unsettled dates lie about, and must be worth nothing all the same.
+        self._set_pace(pace)
         ops = []
         for offset, brand in BRAND_OF_OFFSET.items():
             ops += brand_ops(brand, [{"from": 0, "minutes": offset}] if offset else [])
@@ -85,10 +102,8 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
         self.ledger = Ledger(PROGRAMS, self.chain.time, members={self.addresses[name] for name in MEMBERS})
 
     @rule(
-        after=st.one_of(
-            st.integers(1, 10 * MINUTE), st.integers(1, 36).map(lambda h: h * HOUR), st.integers(1, 50 * DAY)
-        ),
-        batches=st.lists(st.lists(operations, min_size=1, max_size=3), max_size=6),
+        after=pauses,
+        batches=st.lists(st.lists(operations, min_size=1, max_size=2), max_size=8),
     )
     def block(self, after: int, batches: list[list[tuple[Any, ...]]]) -> None:
         self.ledger.advance(self.chain.time + after)
@@ -103,8 +118,11 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
         outcomes = [receipt.error.code if receipt.error else None for receipt in receipts[: len(batches)]]
         assert outcomes == expected
 
-    @rule(person=people, program=programs, frozen=st.booleans())
-    def freeze(self, person: str, program: str, frozen: bool) -> None:
+    @rule(person=people, program=programs, frozen=st.sampled_from([True, False, False]))
+    def freeze(self, person: str, program: int, frozen: bool) -> None:
+        self._freeze(person, self.names[program], frozen)
+
+    def _freeze(self, person: str, program: str, frozen: bool) -> None:
         brand = BRAND_OF_OFFSET[PROGRAMS[program].offset]
         call = "token.freeze" if frozen else "token.unfreeze"
         self.chain.send(f"{brand}-compliance", call, program=program, account=self.addresses[person])
@@ -123,7 +141,8 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
         self.ledger.advance(self.chain.time)
 
     def _op(self, operation: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
-        kind, program, person, *rest = operation
+        kind, place, person, *rest = operation
+        program = self.names[place]
         account = self.addresses[person]
         args: dict[str, Any] = {"program": program}
         if kind == "issue":
@@ -152,7 +171,8 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
         return None
 
     def _apply(self, operation: tuple[Any, ...]) -> None:
-        kind, program, person, *rest = operation
+        kind, place, person, *rest = operation
+        program = self.names[place]
         account = self.addresses[person]
         if kind == "issue":
             amount, ref, date = rest
@@ -174,13 +194,13 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
                 ]
                 assert lots == self.ledger.of(program, account)
                 assert shown["available"] == self.ledger.balance(program, account)
-            supply = self.chain.view("token_supply", program=program)
+            shown = self.chain.view("token_supply", program=program)
             for name in ("issued", "redeemed", "burned", "expired"):
-                assert supply[name] == self.ledger.counter(program, name), (program, name)
-            assert supply["outstanding"] == supply["available"] == self.ledger.outstanding(program)
-            entered = supply["issued"] + supply["swapped_in"] + supply["refunded"]
-            left = sum(supply[name] for name in ("redeemed", "burned", "expired", "reversed", "swapped_out"))
-            assert entered == supply["outstanding"] + left
+                assert shown[name] == self.ledger.counter(program, name), (program, name)
+            assert shown["outstanding"] == shown["available"] == self.ledger.outstanding(program)
+            entered = shown["issued"] + shown["swapped_in"] + shown["refunded"]
+            left = sum(shown[name] for name in ("redeemed", "burned", "expired", "reversed", "swapped_out"))
+            assert entered == shown["outstanding"] + left
 
     @invariant()
     def stored_records_agree(self) -> None:
@@ -215,9 +235,14 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
                 assert value.get("lots", []) == sorted(listed.pop((program, account), []))
         assert not listed
 
+    def _set_pace(self, pace: int) -> None:
+        lots.SWEEP_PER_BLOCK = pace  # type: ignore[misc]
+        supply.DATES_PER_BLOCK = pace  # type: ignore[misc]
+
     def teardown(self) -> None:
         if not hasattr(self, "chain"):
             return
+        self._set_pace(64)
         for _ in range(3 * len(PROGRAMS)):
             self.chain.block([])
         for key in self.chain.state.values:
