@@ -30,13 +30,15 @@ def last_lines(validators: Sequence[TestnetValidator], count: int) -> None:
 def follow_logs(validators: Sequence[TestnetValidator]) -> None:
     """Print what is appended to the logs, until interrupted."""
     positions = {v.brand: _log(v).stat().st_size if _log(v).exists() else 0 for v in validators}
+    named = len(validators) > 1
     while True:
         for validator in validators:
-            positions[validator.brand] = _print_from(validator, positions[validator.brand], len(validators) > 1)
+            positions[validator.brand] = print_from(validator, positions[validator.brand], named)
         time.sleep(FOLLOW_POLL_S)
 
 
-def _print_from(validator: TestnetValidator, position: int, named: bool) -> int:
+def print_from(validator: TestnetValidator, position: int, named: bool) -> int:
+    """Print the whole lines that stand after `position`; return the position after them."""
     path = _log(validator)
     if not path.exists():
         return 0

@@ -14,7 +14,7 @@ from nacl.pwhash import argon2id
 from genesis.document import Genesis
 from genesis.keystore import load_key, write_key_file
 from genesis.testnet import create_testnet, load_manifest
-from node.cli import keys_commands
+from node.cli import keys_commands, logs
 from node.cli.main import COMMANDS, main
 from node.cli.transaction_commands import parse_pairs
 from node.config import load_config
@@ -187,6 +187,22 @@ def test_logs(net: Path) -> None:
         "dune     dune 4",
     ]
     assert run("testnet", "logs", "--dir", net, "dune", "-n", "1").stdout == "dune 4\n"
+
+
+def test_followed_logs_show_whole_lines_once(net: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    validator = load_manifest(net).validators[0]
+    log = net / "aurora" / "node.log"
+    assert logs.print_from(validator, 0, named=False) == 0
+    log.write_text("one\ntwo\nthr")
+    position = logs.print_from(validator, 0, named=False)
+    assert capsys.readouterr().out == "one\ntwo\n"
+    with log.open("a") as more:
+        more.write("ee\n")
+    assert logs.print_from(validator, position, named=True) == 14
+    assert capsys.readouterr().out == "aurora   three\n"
+    log.write_text("anew\n")
+    assert logs.print_from(validator, 14, named=False) == 5
+    assert capsys.readouterr().out == "anew\n"
 
 
 def test_the_directory_can_come_from_the_environment(net: Path) -> None:
