@@ -114,16 +114,17 @@ async def test_names_are_resolved_at_each_dial(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_a_crashed_peer_that_comes_back_replaces_its_dead_connection() -> None:
     """Alice dialled Bob and believes in that connection; the rule of the smaller key must not keep it."""
-    alice = Node(ALICE, PERMITTED)
-    async with running(alice):
-        former = await RawPeer.greeted(alice.manager.listen_port, BOB)
-        await alice.until(lambda: alice.is_connected(BOB.public_key))
+    alice, former = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
+    assert alice.key < former.key
+    async with running(alice, former):
+        await connect(alice, former)
+        # As after a power cut: the former self never says that it is gone.
         bob = Node(BOB, PERMITTED, peers=(alice.address,))
         async with running(bob):
             await alice.until(lambda: len(alice.arrivals) == 2)
             assert alice.departures == [(BOB.public_key, "replaced by a newer connection")]
+            assert alice.arrivals[1].direction == "in"
             await bob.until(lambda: bob.is_connected(alice.key))
-        former.close()
 
 
 async def test_a_peer_that_fell_silent_is_let_go() -> None:
