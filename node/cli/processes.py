@@ -140,6 +140,9 @@ def wait_ready(manifest: TestnetManifest, processes: Processes, timeout_s: float
                 raise CliError(
                     f"{brand}'s node ended with code {code}: {last_log_line(home) or 'no word in its log'}"
                 )
+        for validator in manifest.validators:
+            if validator.brand not in processes and validator.pid is not None and running_pid(validator) is None:
+                raise CliError(f"{validator.brand}'s node was about to end, and has; give the command again")
         waiting = [validator.brand for validator in manifest.validators if not is_ready(validator.rpc)]
         if not waiting:
             return

@@ -127,6 +127,12 @@ def test_waiting_ends(manifest: TestnetManifest, monkeypatch: pytest.MonkeyPatch
     wait_ready(manifest, {}, timeout_s=0)
 
 
+def test_a_node_that_was_ending_when_the_others_started(manifest: TestnetManifest) -> None:
+    ended = [msgspec.structs.replace(validator, pid=2**22 + 1) for validator in manifest.validators]
+    with pytest.raises(CliError, match="aurora's node was about to end"):
+        wait_ready(msgspec.structs.replace(manifest, validators=tuple(ended)), {}, timeout_s=0)
+
+
 def test_last_log_line(tmp_path: Path) -> None:
     assert last_log_line(tmp_path) == ""
     (tmp_path / "node.log").write_bytes(b"")
