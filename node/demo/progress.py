@@ -27,6 +27,9 @@ LINE_EVERY_S: Final = 10.0
 WIDTH: Final = 160
 """Of lines in a pipe: none is broken."""
 
+USUAL_LAG_DAYS: Final = 5
+"""Less is a block or two, and not worth a word."""
+
 RATE_OVER: Final = 10
 """Refreshes over which operations per second are averaged."""
 
@@ -40,7 +43,7 @@ async def shown_progress(
     console = Console(stderr=True, width=None if terminal else WIDTH)
     bar = Progress(
         TextColumn("[bold]{task.fields[date]}"),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[words]}"),
         TimeElapsedColumn(),
@@ -90,18 +93,27 @@ class _Meter:
         elapsed = max(now - since, REFRESH_S)
         heights = await asyncio.gather(*[_height(gateway) for gateway in self._gateways])
         words = (
-            f"{(counters.operations - operations) / elapsed:,.0f} op/s in "
-            f"{(counters.transactions - transactions) / elapsed:,.0f} tx/s, heights {' '.join(heights)}"
+            f"{(counters.operations - operations) / elapsed:,.0f} op/s, "
+            f"{(counters.transactions - transactions) / elapsed:,.0f} tx/s, height {_span(heights)}"
         )
         behind = counters.behind_ms // MS_PER_DAY
-        if behind >= 2:
+        if behind >= USUAL_LAG_DAYS:
             words += f", {behind} days behind"
         return utc(self._clock.now_ms())[:10], words
 
 
-async def _height(gateway: Gateway) -> str:
+async def _height(gateway: Gateway) -> int | None:
     try:
         header = (await gateway.call("chain_head"))["header"]
     except ClientError:
-        return "?"
-    return "0" if header is None else str(header["height"])
+        return None
+    return 0 if header is None else int(header["height"])
+
+
+def _span(heights: Sequence[int | None]) -> str:
+    """Return the validators' heights in few words: 120, 120–121, or 120–121 of 3 validators."""
+    known = [height for height in heights if height is not None]
+    if not known:
+        return "unknown"
+    span = str(min(known)) if min(known) == max(known) else f"{min(known)}–{max(known)}"
+    return span if len(known) == len(heights) else f"{span} of {len(known)} validators"

@@ -67,7 +67,7 @@ GROCERY_DEPARTMENTS: Final = frozenset(
 PARTNERS: Final = (
     Partner("aurora", "Food", GROCERY_DEPARTMENTS, "aurora-points", 100, 1, 3),
     Partner("basil", "Fuel", frozenset({"FUEL"}), "basil-miles", 500, 5, 2),
-    Partner("comet", "Drugstore", frozenset({"DRUG GM"}), "comet-care", 200, 5, 6),
+    Partner("comet", "Drugs", frozenset({"DRUG GM"}), "comet-care", 200, 5, 6),
     Partner("dune", "All else", frozenset(), "dune-coins", 100, 2, None),
 )
 REST: Final = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -117,29 +118,35 @@ def print_summary(result: Result, console: Console) -> None:
 
 
 def _programs(result: Result) -> Table:
-    table = Table(title="Points: what the chain says, and what the parquet files say", title_justify="left")
-    for name in ("brand", "sells", "members", "purchases", "according to"):
-        table.add_column(name, justify="right" if name in ("members", "purchases") else "left")
+    table = _table("Points: what the four validators say, and what the parquet files say")
+    table.add_column("brand", no_wrap=True)
+    table.add_column("")
     for name in FIGURES:
         table.add_column(name, justify="right")
     table.add_column("")
     for index, each in enumerate(result.expected):
         agrees = all(report.chain[index] == report.recomputed[index] for report in result.comparison.reports)
-        chain = _worst(result.comparison.reports, index)
-        table.add_row(
-            each.partner.brand,
-            each.partner.title,
-            f"{len(each.members):,}",
-            f"{each.issues:,}",
-            "4 validators" if agrees else "a validator",
-            *_cells(chain),
-            "",
-        )
         mark = "[green]equal[/green]" if agrees else "[red]DIFFERENT[/red]"
+        chain = _worst(result.comparison.reports, index)
         recomputed = result.comparison.reports[0].recomputed[index]
-        last = index == len(PARTNERS) - 1
-        table.add_row("", "", "", "", "recomputed", *_cells(recomputed), mark, end_section=not last)
+        table.add_row(f"[bold]{each.partner.brand}[/bold] {each.partner.title}", "chain", *_cells(chain), mark)
+        table.add_row(
+            f"{len(each.members):,} members", "data", *_cells(recomputed), "", end_section=index < len(PARTNERS) - 1
+        )
     return table
+
+
+def _table(title: str) -> Table:
+    # Without outer edges and with narrow gaps the widest table fits 80 columns.
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
 
 
 def _worst(reports: list[Report], index: int) -> Figures:
@@ -155,7 +162,7 @@ def _cells(figures: Figures) -> list[str]:
 
 
 def _validators(result: Result) -> Table:
-    table = Table(title=f"Validators at height {result.comparison.height:,}", title_justify="left")
+    table = _table(f"Validators at height {result.comparison.height:,}")
     for name in ("brand", "JSON-RPC", "balances", "differing", "state root", "proof"):
         table.add_column(name, justify="right" if name in ("balances", "differing") else "left")
     for report in result.comparison.reports:
@@ -164,7 +171,7 @@ def _validators(result: Result) -> Table:
             result.manifest.validator(report.brand).rpc,
             f"{report.balances:,}",
             f"{report.wrong_balances:,}",
-            f"{report.state_root[:24]}…",
+            f"{report.state_root[:16]}…",
             "holds" if report.proved else "[red]FAILS[/red]",
         )
     return table
