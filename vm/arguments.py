@@ -182,6 +182,8 @@ def _record_checker(record: type[msgspec.Struct]) -> Checker:
 
 def _variant_checker(records: tuple[type[msgspec.Struct], ...]) -> Checker:
     """Return the checker for one of several structs, told apart by their common tag field."""
+    if not all(isinstance(record, type) and issubclass(record, msgspec.Struct) for record in records):
+        raise TypeError(f"{records}: a union may hold tagged structs, or add None")
     tag_fields = {record.__struct_config__.tag_field for record in records}
     if len(tag_fields) != 1 or None in tag_fields:
         raise TypeError(f"{records}: a union of structs needs one tag field")

@@ -18,9 +18,9 @@ MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 
 PROGRAMS = {
     "forever": Rules({"kind": "none"}, burn_bps=250),
-    "daily": Rules({"kind": "days", "days": 3}, offset=330),
-    "monthly": Rules({"kind": "month_end", "months": 1}, offset=-480, burn_bps=10_000),
-    "active": Rules({"kind": "inactivity", "days": 5}, offset=330),
+    "daily": Rules({"kind": "days", "days": 3}, offset=330, burn_bps=250),
+    "monthly": Rules({"kind": "month_end", "months": 1}, offset=-480, burn_bps=3_333),
+    "active": Rules({"kind": "inactivity", "days": 5}, offset=330, burn_bps=1),
     "capped": Rules({"kind": "days", "days": 2}, cap=1_000, transfer="none"),
     "inner": Rules({"kind": "month_end", "months": 0}, transfer="brand"),
 }

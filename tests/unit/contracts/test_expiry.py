@@ -141,6 +141,23 @@ def test_activity_moves_all_points_to_one_date() -> None:
     assert (supply["outstanding"], supply["redeemed"], supply["expired"]) == (4, 3, 5)
 
 
+def test_activity_merges_into_a_lot_that_has_the_new_date_already() -> None:
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
+    chain = Chain([*brand_ops("aurora"), program])
+    issue(chain, BOB, 7)
+    until(chain, MIDNIGHT + DAY)
+    issue(chain, ANN, 5)
+    chain.send("bob", "token.transfer", program="stars", to=ANN, amount=7)
+    issue(chain, ANN, 1, expires=MIDNIGHT + 40 * DAY)
+    lots = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert [(lot["expires"], lot["amount"]) for lot in lots] == [
+        (MIDNIGHT + 12 * DAY, 12),
+        (MIDNIGHT + 40 * DAY, 1),
+    ]
+    until(chain, MIDNIGHT + 12 * DAY)
+    assert chain.view("token_supply", program="stars")["outstanding"] == 1
+
+
 def test_activity_never_brings_a_date_nearer() -> None:
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
     chain = Chain([*brand_ops("aurora"), program])

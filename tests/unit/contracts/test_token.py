@@ -219,6 +219,17 @@ def test_a_share_of_a_transfer_is_burned_rounded_up() -> None:
     assert supply(chain) == {"issued": 100, "burned": 2, "outstanding": 98, "available": 98}
 
 
+def test_what_a_transfer_burns_is_what_would_expire_first() -> None:
+    chain = new_chain(transfer_burn_bps=5_000)
+    issue(chain, ANN, 10)
+    issue(chain, ANN, 5, expires=MIDNIGHT)
+    chain.send("ann", "token.transfer", program="stars", to=BOB, amount=12)
+    lots = [
+        (lot["lot"], lot["amount"]) for lot in chain.view("token_balance", program="stars", account=BOB)["lots"]
+    ]
+    assert lots == [("never", 6)]
+
+
 def test_transfer_refusals(chain: Chain) -> None:
     send = {"program": "stars", "to": BOB, "amount": 5}
     assert chain.refused("ann", "token.transfer", **send) == "INSUFFICIENT_BALANCE"

@@ -1,0 +1,146 @@
+"""Blocks: system step, slices, receipts, replay slots, block budget."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
+from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulate, system_receipt_id
+from vm.chain_records import ReplaySlot, ValidatorRecord, replay_slot_key, validator_record_key
+from vm.contract_api import Context
+from vm.errors import InvariantBroken, Refused
+from vm.params import Params
+from vm.primitives import merkle
+from vm.primitives.codec import decode, encode
+from vm.state_view import BlockOverlay, EmptyState
+from vm.transaction import Transaction
+
+CONTEXT = BlockContext("toy-chain", 5, 1_000_000, 999_000)
+
+
+def executed(transactions: list[Transaction], slice_size: int = 100, reader: Reader | None = None) -> BlockResult:
+    execution = BlockExecution(runtime(), reader or Reader(Params()), CONTEXT, transactions)
+    while not execution.run(slice_size):
+        pass
+    return execution.result()
+
+
+def sets(count: int) -> list[Transaction]:
+    return [transaction("ann", ("toy.set", {"key": f"k{i % 3}", "value": i}), nonce=i) for i in range(count)]
+
+
+def test_slices_make_no_difference() -> None:
+    whole = executed(sets(10))
+    for size in (1, 3, 10):
+        sliced = executed(sets(10), size)
+        assert (sliced.changes, sliced.receipt_bytes, sliced.cost) == (
+            whole.changes,
+            whole.receipt_bytes,
+            whole.cost,
+        )
+
+
+def test_receipts_and_the_system_receipt() -> None:
+    result = executed(sets(2))
+    assert [receipt.index for receipt in result.receipts] == [0, 1, 2]
+    system = result.receipts[-1]
+    assert system.id == system_receipt_id("toy-chain", 5)
+    assert [(event.op, event.type) for event in system.events] == [(-1, "toy.block")]
+    assert result.receipts_root == merkle.root(result.receipt_bytes)
+    assert decode(result.receipt_bytes[0])["results"] == [None]
+    assert result.cost == sum(receipt.cost for receipt in result.receipts[:-1])
+
+
+def test_changes_are_canonical_bytes() -> None:
+    result = executed([*sets(1), transaction("bob", ("toy.remove", {"key": "k0"}))])
+    assert result.changes["toy/k0"] is None
+    assert result.changes["toy/blocks"] == encode(1)
+
+
+def test_replay_slots_run_over_failed_transactions_too() -> None:
+    txs = [
+        transaction("ann", ("toy.refuse", {"key": "kk"}), expires=60_001),
+        transaction("ann", ("toy.set", {"key": "kk", "value": 1}), expires=119_999),
+        transaction("ann", ("toy.set", {"key": "kk", "value": 1}), expires=120_000),
+    ]
+    reader = Reader(Params())
+    reader.values[replay_slot_key(1)] = ReplaySlot(4, b"\x07" * 32)
+    changes = executed(txs, reader=reader).changes
+    running = sha256(sha256(b"\x07" * 32 + txs[0].id).digest() + txs[1].id).digest()
+    assert changes[replay_slot_key(1)] == encode(ReplaySlot(6, running))
+    assert changes[replay_slot_key(2)] == encode(ReplaySlot(1, sha256(bytes(32) + txs[2].id).digest()))
+
+
+def test_slots_are_pruned_once_nothing_in_them_can_be_valid() -> None:
+    reader = Reader(Params())
+    for slot in (9, 10, 11, 12):
+        reader.values[replay_slot_key(slot)] = ReplaySlot(1, bytes(32))
+    context = BlockContext("toy-chain", 5, 12 * 60_000, 10 * 60_000)
+    execution = BlockExecution(runtime(), reader, context, [])
+    execution.run(1)
+    changes = execution.result().changes
+    # Slot 9 was pruned by an earlier block; slot 12 may still hold what expires at 12:00.001.
+    assert {key for key, value in changes.items() if value is None} == {replay_slot_key(10), replay_slot_key(11)}
+
+
+def test_seals_and_skips_are_recorded() -> None:
+    one, two = bytes(32), b"\1" * 32
+    context = BlockContext("toy-chain", 5, 1_000, 900, sealed=(one, two), skipped=(two,))
+    execution = BlockExecution(runtime(), Reader(Params()), context, [])
+    execution.run(1)
+    changes = execution.result().changes
+    assert changes[validator_record_key(one)] == encode(ValidatorRecord(4, 0))
+    assert changes[validator_record_key(two)] == encode(ValidatorRecord(4, 5))
+
+
+def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:
+    params = Params(max_tx_cost=1_000, max_block_cost=2_000)
+    txs = [transaction("till", ("toy.burn_units", {"units": 500}), nonce=i) for i in range(4)]
+    result = executed(txs, reader=Reader(params))
+    statuses = [receipt.status for receipt in result.receipts]
+    assert statuses == ["ok", "ok", "failed", "failed", "ok"]
+    error = result.receipts[2].error
+    assert error
+    assert (error.code, result.receipts[2].cost) == ("OUT_OF_BUDGET", 0)
+
+
+def test_the_system_step_does_not_depend_on_the_blocks_budget() -> None:
+    result = executed([], reader=Reader(Params(max_tx_cost=1, max_block_cost=1)))
+    assert result.receipts[-1].status == "ok"
+
+
+def test_the_result_is_not_to_be_had_early() -> None:
+    execution = BlockExecution(runtime(), Reader(Params()), CONTEXT, sets(2))
+    execution.run(1)
+    with pytest.raises(InvariantBroken):
+        execution.result()
+
+
+def test_a_state_without_parameters_is_our_own_fault() -> None:
+    with pytest.raises(InvariantBroken):
+        BlockExecution(runtime(), EmptyState(), CONTEXT, [])
+
+
+def test_simulation_leaves_nothing_behind() -> None:
+    reader = Reader(Params())
+    before = dict(reader.values)
+    receipt = simulate(runtime(), reader, CONTEXT, sets(1)[0])
+    assert receipt.status == "ok"
+    assert reader.values == before
+
+
+def test_views_are_bound_like_calls_and_cannot_write() -> None:
+    overlay = BlockOverlay(Reader(Params()))
+    overlay.put("toy/aa", 4)
+    ctx = Context(overlay, "toy-chain", 5, 1_000, 10_000, read_only=True)
+    views: Any = runtime()
+    assert views.invoke_view(ctx, "toy_number", {"key": "aa"}) == 4
+    with pytest.raises(Refused, match="INVALID_ARGS"):
+        views.invoke_view(ctx, "toy_number", {"key": account_of("ann")})
+    with pytest.raises(KeyError):
+        views.invoke_view(ctx, "toy_set", {})
+    with pytest.raises(InvariantBroken):
+        views.invoke_view(ctx, "toy_writing", {})

@@ -1,0 +1,122 @@
+"""A toy contract, its authority and transactions without signatures, for tests of execution itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from vm.contract_api import Address, Context, Contract, Count, InvariantBroken, Refused, Slug, call, view
+from vm.params import PARAMS_KEY, Params
+from vm.primitives.address import address_of_key
+from vm.primitives.hashing import sha256
+from vm.runtime import Runtime
+from vm.transaction import Body, Transaction
+
+T = TypeVar("T")
+
+
+def key_of(name: str) -> bytes:
+    """Return a made-up public key."""
+    return sha256(name.encode())
+
+
+def account_of(name: str) -> str:
+    """Return the address of that key."""
+    return address_of_key(key_of(name))
+
+
+class Toy(Contract):
+    """Numbers under names."""
+
+    name = "toy"
+
+    def on_block(self, ctx: Context) -> None:
+        """Count blocks."""
+        blocks = (ctx.get("toy/blocks", int) or 0) + 1
+        ctx.put("toy/blocks", blocks)
+        ctx.emit("toy.block", {"blocks": blocks})
+
+    @call
+    def set(self, ctx: Context, key: Slug, value: Count) -> int | None:
+        """Set a number; return the former."""
+        former = ctx.get(f"toy/{key}", int)
+        ctx.put(f"toy/{key}", value)
+        ctx.emit("toy.set", {"key": key, "value": value})
+        return former
+
+    @call
+    def remove(self, ctx: Context, key: Slug) -> None:
+        """Remove a number."""
+        ctx.delete(f"toy/{key}")
+
+    @call
+    def refuse(self, ctx: Context, key: Slug) -> None:
+        """Write, then refuse."""
+        ctx.put(f"toy/{key}", 666)
+        raise Refused("NOT_ELIGIBLE", "never", key=key)
+
+    @call
+    def crash(self, ctx: Context) -> None:
+        """Break an invariant."""
+        raise InvariantBroken("our own fault")
+
+    @call
+    def give(self, ctx: Context, to: Address, from_: Address | None = None) -> list[Any]:
+        """Tell who is meant, and who acts."""
+        return [from_, to, ctx.sender, list(ctx.signers), ctx.op, ctx.time, ctx.height, ctx.tx_id]
+
+    @call
+    def burn_units(self, ctx: Context, units: Count) -> None:
+        """Cost so much."""
+        ctx.put("toy/burning", 1)
+        ctx.charge(units)
+
+    @view
+    def number(self, ctx: Context, key: Slug) -> int | None:
+        """Return a number."""
+        return ctx.get(f"toy/{key}", int)
+
+    @view
+    def writing_view(self, ctx: Context) -> None:
+        """Do what a view must not."""
+        ctx.put("toy/x", 1)
+
+
+class KeyHolders:
+    """An account is held by its own key; `till` has a brand role."""
+
+    def may_act(self, ctx: Context, account: str, signers: tuple[str, ...]) -> bool:
+        """Tell whether the account's key has signed."""
+        return account in signers
+
+    def has_brand_role(self, ctx: Context, account: str) -> bool:
+        """Tell whether it is the till."""
+        return account == account_of("till")
+
+
+class Reader:
+    """A committed state of objects."""
+
+    def __init__(self, params: Params) -> None:
+        self.values: dict[str, Any] = {PARAMS_KEY: params}
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the object at `key`."""
+        value: T | None = self.values.get(key)
+        assert value is None or isinstance(value, type_)
+        return value
+
+
+def runtime() -> Runtime:
+    """Return a runtime of the toy alone."""
+    return Runtime([Toy()], KeyHolders())
+
+
+def transaction(
+    sender: str, *ops: tuple[str, dict[str, Any]], signers: Sequence[str] = (), nonce: int = 0, expires: int = 10**6
+) -> Transaction:
+    """Return a transaction that says to be signed by `signers` (persons' names; default: the sender)."""
+    body = Body("toy-chain", account_of(sender), nonce, expires, list(ops))
+    tx_id = sha256(repr((sender, ops, nonce)).encode())
+    sigs = [(key_of(name), bytes(64)) for name in (signers or [sender])]
+    return Transaction(b"x" * 160, b"", body, sigs, tx_id, tx_id)
