@@ -128,7 +128,7 @@ def check_confinement(testnet: Testnet) -> None:
             "id -u": "10001",
             "touch /opt/entente/x /etc/x /x 2>/dev/null && echo writable": "",
             "ls -d /testnet/*/key.json 2>/dev/null": "",
-            "grep CapEff /proc/1/status | tr -d '[:space:]'": "CapEff:0000000000000000",
+            "grep CapBnd /proc/1/status | tr -d '[:space:]'": "CapBnd:0000000000000000",
             "grep NoNewPrivs /proc/1/status | tr -d '[:space:]'": "NoNewPrivs:1",
             "stat -c %a /data/key.json": "600",
         }
