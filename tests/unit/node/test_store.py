@@ -274,6 +274,22 @@ def test_bucket_roots_survive_more_blocks_than_there_are_slices(path):
     store.close()
 
 
+def test_a_bucket_changed_in_its_own_slice_s_turn_and_never_again_keeps_its_root(path):
+    store = Store.open(path)
+    store.initialise(GENESIS, {}, 16)
+    keys = [f"k{i}" for i in range(400)]
+    for height in range(1, 17):
+        key = next(key for key in keys if sha256(key.encode()).digest()[0] >> 4 == height % 16)
+        commit(store, {key: encode(height)})
+    for _ in range(20):
+        commit(store, {})
+    root = store.head.state_root
+    store.close()
+    store = Store.open(path)
+    assert store.tree.root == root
+    store.close()
+
+
 def test_a_root_that_the_data_do_not_have_is_an_error_at_the_start(store, path):
     commit(store, {"a": encode(1)})
     batch = store._database.batch()

@@ -62,6 +62,12 @@ def test_two_keys_of_a_bucket_hang_where_their_hashes_part():
     assert tree_of({first: b"1", second: b"2"}, 1).root == node(xa=shared)
 
 
+def test_two_keys_that_part_late_hang_under_a_chain_of_nodes():
+    first, second = key_in("ab12"), key_in("ab13")
+    parted = node(x2=leaf(first, b"1"), x3=leaf(second, b"2"))
+    assert tree_of({first: b"1", second: b"2"}, 1).root == node(xa=node(xb=node(x1=parted)))
+
+
 def test_deleting_the_last_key_of_a_bucket_empties_it():
     tree = tree_of({key_in("a"): b"1"})
     assert tree.update({key_in("a"): None}).root == ZERO
