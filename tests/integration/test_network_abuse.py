@@ -96,9 +96,12 @@ async def test_what_only_the_node_can_judge_is_scored_too() -> None:
         assert await again.read_to_end() == b""
 
 
-async def test_our_own_fault_in_a_handler_reaches_the_loops_exception_handler() -> None:
+@pytest.mark.parametrize("frames_before", [0, BURST_SECONDS * RULES[Kind.CONSENSUS].frames_per_second + 1])
+async def test_our_own_fault_in_a_handler_reaches_the_loops_exception_handler(frames_before: int) -> None:
+    """Also where the frame was held back by the rate limit and comes up by a timer."""
+
     def broken(peer: Peer, kind: Kind, payload: bytes) -> None:
-        if kind is Kind.CONSENSUS:
+        if payload == b"the one":
             raise AssertionError("an invariant of the node")
 
     alice = Node(ALICE, PERMITTED)
@@ -107,9 +110,10 @@ async def test_our_own_fault_in_a_handler_reaches_the_loops_exception_handler() 
     asyncio.get_running_loop().set_exception_handler(lambda _, what: caught.put_nowait(what["exception"]))
     async with running(alice):
         bob = await RawPeer.greeted(alice.manager.listen_port, BOB)
-        bob.write(encode_frame(Kind.CONSENSUS, b"x"))
+        bob.write(encode_frame(Kind.CONSENSUS, b"") * frames_before + encode_frame(Kind.CONSENSUS, b"the one"))
         async with asyncio.timeout(WAIT_SECONDS):
             assert isinstance(await caught.get(), AssertionError)
+        assert alice.departures == [(BOB.public_key, "an error of this node")]
         bob.close()
 
 

@@ -217,6 +217,21 @@ async def test_requests_find_their_replies() -> None:
         assert not alice.received(Kind.BLOCKS)
 
 
+async def test_a_reply_of_another_kind_is_no_reply() -> None:
+    def confused(peer: Peer, kind: Kind, payload: bytes) -> None:
+        request = decode(kind, payload)
+        if isinstance(request, GetBlocks):
+            peer.send_message(Candidate(id=request.id, body=b""))
+            peer.send_message(Blocks(id=request.id, items=()))
+
+    alice, bob = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
+    bob.reaction = confused
+    async with running(alice, bob):
+        await connect(alice, bob)
+        reply = await alice.arrivals[0].request(GetBlocks(id=0, first=5, count=1), WAIT_SECONDS)
+        assert isinstance(reply, Blocks)
+
+
 async def test_requests_end_by_timeout_bound_or_hang_up() -> None:
     alice, bob = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
     async with running(alice, bob):
