@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from contracts_py import identity_views
 from contracts_py.calendar import Offset, Offsets
 from contracts_py.identity_records import (
     BRANDS,
@@ -35,7 +36,7 @@ from contracts_py.identity_records import (
     brand_key,
     role_holders_key,
 )
-from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, append, list_page, tuple_page
+from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, append
 from vm.contract_api import (
     Address,
     Amount,
@@ -348,14 +349,12 @@ class Identity(Contract):
     @view
     def brand(self, ctx: Context, brand: Slug) -> dict[str, Any]:
         """Return {brand, name, terms_hash?, offsets, suspended}."""
-        return _show_brand(brand, self.brand_record(ctx, brand))
+        return identity_views.show_brand(brand, self.brand_record(ctx, brand))
 
     @view
     def brands(self, ctx: Context, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE) -> dict[str, Any]:
         """Return {items, next}: the brands in the order of their registration, as `brand` shows them."""
-        return list_page(
-            ctx, BRANDS, cursor, limit, lambda brand: _show_brand(brand, self.brand_record(ctx, brand))
-        )
+        return identity_views.list_brands(ctx, cursor, limit)
 
     @view
     def roles(
@@ -363,20 +362,12 @@ class Identity(Contract):
     ) -> dict[str, Any]:
         """Return {items: [{account, roles}], next}: who holds roles of a brand, by address."""
         self.brand_record(ctx, brand)
-
-        def show(account: str) -> dict[str, Any]:
-            record = ctx.get(account_key(account), Account) or NO_ACCOUNT
-            return {"account": account, "roles": list(record.roles_at(brand))}
-
-        return tuple_page(_role_holders(ctx, brand).accounts, cursor, limit, show)
+        return identity_views.list_roles(ctx, brand, cursor, limit)
 
     @view
     def member(self, ctx: Context, member: Address) -> dict[str, Any]:
         """Return {member, brand, ref, enrolled, custodial}."""
-        record = ctx.get(account_key(member), Account) or NO_ACCOUNT
-        if record.member is None:
-            raise Refused("NOT_FOUND", "no such member", member=member)
-        return {"member": member, **_show_membership(record.member)}
+        return identity_views.show_member(ctx, member)
 
     @view
     def account(self, ctx: Context, account: Address) -> dict[str, Any]:
@@ -384,16 +375,7 @@ class Identity(Contract):
 
         Without `auth` the key that the address is made of acts for the account.
         """
-        record = ctx.get(account_key(account), Account) or NO_ACCOUNT
-        shown: dict[str, Any] = {
-            "account": account,
-            "roles": {entry.brand: list(entry.roles) for entry in record.roles},
-        }
-        if record.auth is not None:
-            shown["auth"] = {"keys": list(record.auth.keys), "threshold": record.auth.threshold}
-        if record.member is not None:
-            shown["member"] = _show_membership(record.member)
-        return shown
+        return identity_views.show_account(ctx, account)
 
 
 def _checked_offsets(offsets: Offsets) -> Offsets:
@@ -405,8 +387,7 @@ def _checked_offsets(offsets: Offsets) -> Offsets:
 
 
 def _has_any(record: Account, brand: str, roles: tuple[str, ...]) -> bool:
-    held = record.roles_at(brand)
-    return any(role in held for role in roles)
+    return not set(roles).isdisjoint(record.roles_at(brand))
 
 
 def _role_holders(ctx: Context, brand: str) -> RoleHolders:
@@ -429,24 +410,3 @@ def _put_roles(ctx: Context, address: str, brand: str, roles: tuple[str, ...]) -
 def _put_auth(ctx: Context, address: str, auth: Auth) -> None:
     record = ctx.get(account_key(address), Account) or NO_ACCOUNT
     ctx.put(account_key(address), msgspec.structs.replace(record, auth=auth))
-
-
-def _show_brand(brand: str, record: Brand) -> dict[str, Any]:
-    shown = {
-        "brand": brand,
-        "name": record.name,
-        "offsets": [{"from": offset.from_, "minutes": offset.minutes} for offset in record.offsets],
-        "suspended": record.suspended,
-    }
-    if record.terms_hash is not None:
-        shown["terms_hash"] = record.terms_hash
-    return shown
-
-
-def _show_membership(membership: Membership) -> dict[str, Any]:
-    return {
-        "brand": membership.brand,
-        "ref": membership.ref,
-        "enrolled": membership.enrolled,
-        "custodial": membership.custodial,
-    }

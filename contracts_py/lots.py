@@ -131,6 +131,20 @@ def re_date(ctx: Context, program: str, account: str, holding: Holding, date: in
     return moved, _put_lots(ctx, program, account, holding, (*dates[:first], date, *later))
 
 
+def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
+    """Divide parts into the first `amount` points and the rest."""
+    first: Parts = []
+    rest: Parts = []
+    for date, size in parts:
+        part = min(size, amount)
+        amount -= part
+        if part:
+            first.append((date, part))
+        if size > part:
+            rest.append((date, size - part))
+    return first, rest
+
+
 def sweep(ctx: Context) -> None:
     """Remove expired lots from storage, a bounded number per block, without events."""
     queue = ctx.get(SWEEP, Sweep)

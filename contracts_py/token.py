@@ -17,14 +17,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from contracts_py import lots, supply, token_views
-from contracts_py.calendar import Offsets, end_of_month, next_day_start
+from contracts_py import lots, supply, token_dates, token_views
+from contracts_py.calendar import Offsets
 from contracts_py.identity import Identity
 from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, append
 from contracts_py.token_records import (
     LOCKED_AT_BRAND,
     LOCKED_IN_PROGRAM,
-    NEVER,
     PROGRAMS,
     Allowance,
     Expiry,
@@ -32,8 +31,6 @@ from contracts_py.token_records import (
     Holdings,
     InactivityExpiry,
     IssueRef,
-    MonthEndExpiry,
-    NoExpiry,
     Price,
     Program,
     RedeemRef,
@@ -50,8 +47,6 @@ from contracts_py.token_records import (
     redeem_ref_key,
 )
 from vm.contract_api import (
-    MAX_INT,
-    MS_PER_DAY,
     Address,
     Amount,
     BasisPoints,
@@ -146,7 +141,9 @@ class Token(Contract):
         if ref is not None:
             _require_new_issue_ref(ctx, program, ref)
         date = (
-            _explicit_date(ctx, offsets, expires) if expires is not None else _rule_date(ctx, offsets, rules.expiry)
+            token_dates.explicit_date(ctx, offsets, expires)
+            if expires is not None
+            else token_dates.rule_date(ctx, offsets, rules.expiry)
         )
         holding = lots.open_holding(ctx, program, rules.brand, to)
         if type(rules.expiry) is InactivityExpiry:
@@ -185,7 +182,7 @@ class Token(Contract):
         parts = lots.take(ctx, program, source, sending, amount)
         burned = -(-amount * rules.transfer_burn_bps // 10_000)
         if burned:
-            gone, parts = _split(parts, burned)
+            gone, parts = lots.split(parts, burned)
             supply.debit(ctx, program, gone, "burned")
         lots.add(ctx, program, to, receiving, parts)
         event = {
@@ -425,32 +422,11 @@ def _duplicate_ref(tx: str, account: str, amount: int) -> Refused:
     return Refused("DUPLICATE_REF", "the reference has been used", tx=tx, account=account, amount=amount)
 
 
-def _explicit_date(ctx: Context, offsets: Offsets, expires: int) -> int:
-    if expires <= ctx.time:
-        raise Refused("EXPIRED", "the points would have expired already", expires=expires)
-    return _within_range(next_day_start(offsets, expires))
-
-
-def _rule_date(ctx: Context, offsets: Offsets, expiry: Expiry) -> int:
-    """Return the date of points that are issued now."""
-    if isinstance(expiry, NoExpiry):
-        return NEVER
-    if isinstance(expiry, MonthEndExpiry):
-        return _within_range(end_of_month(offsets, ctx.time, expiry.months))
-    return _within_range(next_day_start(offsets, ctx.time + expiry.days * MS_PER_DAY))
-
-
-def _within_range(date: int) -> int:
-    if date >= NEVER:
-        raise Refused("LIMIT_EXCEEDED", "the date is beyond the protocol's times", limit=MAX_INT)
-    return date
-
-
 def _note_activity(
     ctx: Context, program: str, offsets: Offsets, expiry: InactivityExpiry, account: str, holding: Holding
 ) -> Holding:
     """Put the account's points on the date that its activity now gives them; none comes earlier by it."""
-    date = _rule_date(ctx, offsets, expiry)
+    date = token_dates.rule_date(ctx, offsets, expiry)
     moved, holding = lots.re_date(ctx, program, account, holding, date)
     if moved:
         supply.move_dates(ctx, program, moved, date)
@@ -464,20 +440,6 @@ def _spend(ctx: Context, program: str, account: str, amount: int) -> lots.Parts:
     if holding.frozen:
         raise Refused("FROZEN", "the account is frozen", account=account)
     return lots.take(ctx, program, account, holding, amount)
-
-
-def _split(parts: lots.Parts, amount: int) -> tuple[lots.Parts, lots.Parts]:
-    """Divide parts into the first `amount` points and the rest."""
-    first: lots.Parts = []
-    rest: lots.Parts = []
-    for date, size in parts:
-        part = min(size, amount)
-        amount -= part
-        if part:
-            first.append((date, part))
-        if size > part:
-            rest.append((date, size - part))
-    return first, rest
 
 
 def _use_allowance(ctx: Context, program: str, account: str, spender: str, amount: int) -> None:

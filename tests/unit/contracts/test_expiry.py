@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts_py import lots
 from contracts_py.lots import SWEEP_PER_BLOCK
 from contracts_py.supply import DATES_PER_BLOCK
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
@@ -121,6 +122,18 @@ def test_one_account_with_more_expired_lots_than_a_step_removes(chain: Chain) ->
     assert lots_stored(chain) == 0
 
 
+def test_the_sweep_stays_with_an_account_until_it_is_done(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lots, "SWEEP_PER_BLOCK", 2)
+    for day in range(5):
+        issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
+    until(chain, MIDNIGHT + 1_000 * DAY)
+    left = [lots_stored(chain)]
+    for _ in range(2):
+        chain.block([])
+        left.append(lots_stored(chain))
+    assert left == [3, 1, 0]
+
+
 def test_activity_moves_all_points_to_one_date() -> None:
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
     chain = Chain([*brand_ops("aurora"), program])
@@ -149,8 +162,8 @@ def test_activity_merges_into_a_lot_that_has_the_new_date_already() -> None:
     issue(chain, ANN, 5)
     chain.send("bob", "token.transfer", program="stars", to=ANN, amount=7)
     issue(chain, ANN, 1, expires=MIDNIGHT + 40 * DAY)
-    lots = chain.view("token_balance", program="stars", account=ANN)["lots"]
-    assert [(lot["expires"], lot["amount"]) for lot in lots] == [
+    shown = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert [(lot["expires"], lot["amount"]) for lot in shown] == [
         (MIDNIGHT + 12 * DAY, 12),
         (MIDNIGHT + 40 * DAY, 1),
     ]
@@ -164,8 +177,8 @@ def test_activity_never_brings_a_date_nearer() -> None:
     issue(chain, ANN, 5, expires=MIDNIGHT + 40 * DAY)
     issue(chain, ANN, 5, expires=MIDNIGHT + 2 * DAY)
     issue(chain, ANN, 5)
-    lots = chain.view("token_balance", program="stars", account=ANN)["lots"]
-    assert [(lot["expires"], lot["amount"]) for lot in lots] == [
+    shown = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert [(lot["expires"], lot["amount"]) for lot in shown] == [
         (MIDNIGHT + 10 * DAY, 10),
         (MIDNIGHT + 40 * DAY, 5),
     ]
