@@ -25,6 +25,7 @@ from consensus.voting import cast_commit, cast_prepare, votes_here
 
 
 def tell_misbehaved(state: State, message: Message, reason: str) -> None:
+    """Blame the sender of a signed message that no correct validator sends."""
     state.emit(Misbehaved(message.sender, message.height, f"{step_of(message)}: {reason}"))
 
 
@@ -79,6 +80,7 @@ def prepare_if_valid(state: State, judge_time: bool) -> None:
 
 
 def on_block_checked(state: State, event: BlockChecked) -> None:
+    """Take the shell's verdict in: PREPARE, propose again, or decide, whichever waited for it."""
     if state.context is None or event.height != state.context.height or state.decided:
         return
     state.checking.pop(event.digest, None)
@@ -212,6 +214,7 @@ def propose(state: State) -> None:
 
 
 def accept_own(state: State, message: Proposal) -> None:
+    """Take our own proposal in, as every other validator does."""
     digest = header_digest(message.candidate.header)
     if message.prepared is None:
         state.valid.setdefault(digest, True)  # the shell vouches for what it built
