@@ -3,8 +3,8 @@
 State values lie in the database in the order of their key hashes, so the keys below a prefix are one range.
 A leaf page is derived from that range when it is first needed, then lives in the cache; it is never stored, as
 writing a 1 KiB page for each changed key would cost more than everything else in a commit. The cache must
-therefore hold the pages in use (docs/state.md has the measurements). Split pages, which exist where more keys share a prefix than
-a page may hold, are stored: they save reading all the keys below.
+therefore hold the pages in use (docs/state.md has the measurements). Split pages, which exist where more
+keys share a prefix than a page may hold, are stored: they save reading all the keys below.
 
 Invariants:
     1. At each block's end a page shows the values at the head: `applied` replaces what a block changed.

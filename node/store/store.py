@@ -53,7 +53,7 @@ class StoreOptions:
 
     Attributes:
         state_history_blocks: heights below the head whose state can be asked for, at least 1; None keeps all.
-        page_cache_bytes: pages of the state tree, about 100 bytes per key; a page that is not there is derived anew.
+        page_cache_bytes: pages of the state tree, about 100 bytes per key; others are derived anew.
         value_cache_bytes: state values, decoded.
         block_cache_bytes: LevelDB's cache of its own blocks.
         write_buffer_bytes: LevelDB's memory table; replayed at a start.
