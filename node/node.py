@@ -48,7 +48,8 @@ from vm.transaction import Transaction
 
 _log = logging.getLogger(__name__)
 
-EXPIRY_SWEEP_SECONDS: Final = 2.0
+MEMPOOL_SECONDS: Final = 5.0
+"""How often expired transactions are dropped and those that wait are offered to peers again."""
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Rarer collections: blocks allocate much and leave little garbage in cycles (PERFORMANCE.md, point 8)."""
 
@@ -125,7 +126,7 @@ class Node:
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
         self._driver.start()
-        for work in (self._admission.run(), self._sync.run(), self._sweep_expired()):
+        for work in (self._admission.run(), self._sync.run(), self._tend_mempool()):
             task = loop.create_task(work)
             task.add_done_callback(self._background_done)
             self._tasks.append(task)
@@ -152,10 +153,15 @@ class Node:
         self._wal.close()
         self.store.close()
 
-    async def _sweep_expired(self) -> None:
+    async def _tend_mempool(self) -> None:
+        before: set[bytes] = set()
         while True:
-            await asyncio.sleep(EXPIRY_SWEEP_SECONDS)
+            await asyncio.sleep(MEMPOOL_SECONDS)
             self._mempool.remove_expired(self._ledger.head_time)
+            pending = list(self._mempool.in_order())
+            # What has been waiting for so long may have been lost on its way to whoever proposes.
+            self._peering.offer_again([tx for tx in pending if tx.hash in before])
+            before = {tx.hash for tx in pending}
 
     # -- what happens ------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from consensus.errors import PeerError as ConsensusPeerError
@@ -91,10 +91,11 @@ class Peering:
         self._gossiper.peer_connected(peer)
         self._sync.peer_at(peer.key, peer.height)
         self._manager_status()
-        self._gossiper.offer_again(self._pending())
+        self.offer_again(self._processor.pending())
 
-    def _pending(self) -> Iterable[tuple[bytes, bytes]]:
-        return [(tx.hash, tx.raw) for tx in self._processor.pending()]
+    def offer_again(self, transactions: Sequence[Transaction]) -> None:
+        """Tell peers of pending transactions that they are not known to have."""
+        self._gossiper.offer_again([(tx.hash, tx.raw) for tx in transactions])
 
     def peer_disconnected(self, peer: Peer, reason: str) -> None:
         """Forget what the peer claimed."""
