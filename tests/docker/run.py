@@ -127,7 +127,7 @@ def check_confinement(testnet: Testnet) -> None:
     for service in SERVICES:
         questions = {
             "id -u": "10001",
-            "touch /opt/entente/x /etc/x /x 2>/dev/null && echo writable": "",
+            "grep ' / ' /proc/mounts | cut -d ' ' -f 4 | cut -d , -f 1": "ro",
             "ls -d /testnet/*/key.json 2>/dev/null": "",
             "grep CapBnd /proc/1/status | tr -d '[:space:]'": "CapBnd:0000000000000000",
             "grep NoNewPrivs /proc/1/status | tr -d '[:space:]'": "NoNewPrivs:1",
