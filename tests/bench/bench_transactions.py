@@ -39,6 +39,7 @@ ACCOUNTS = 2_000
 BATCH = 100
 CLIENTS_PER_VALIDATOR = 8
 LIGHT_RATE = 200
+JSON = {"content-type": "application/json"}
 GENESIS_PROGRAM: Op = (
     "token.create_program",
     {
@@ -126,7 +127,7 @@ async def saturate(
             latencies.append((time.monotonic() - begun) * 1_000)
 
     before, begun = network.height(0), time.monotonic()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+    async with aiohttp.ClientSession(headers=JSON, timeout=aiohttp.ClientTimeout(total=120)) as session:
         await asyncio.gather(
             *(client(session, network.url(i)) for i in range(VALIDATORS) for _ in range(CLIENTS_PER_VALIDATOR))
         )
@@ -149,7 +150,7 @@ async def light_load(network: LocalNetwork, signer: Signer, seconds: float) -> l
 
     raws = [signer.transfer()[1] for _ in range(int(seconds * LIGHT_RATE))]
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession(headers=JSON, connector=connector) as session, asyncio.TaskGroup() as group:
         start = time.monotonic()
         for index, raw in enumerate(raws):
             due = start + index / LIGHT_RATE
