@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import xor
 
 from vm.primitives.hashing import sha256
 
@@ -16,18 +17,20 @@ _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUE_OF = {character: value for value, character in enumerate(_CHARSET)}
 _BECH32M_CONSTANT = 0x2BC830A3
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
-_PREFIX_EXPANDED = [*(ord(c) >> 5 for c in PREFIX), 0, *(ord(c) & 31 for c in PREFIX)]
+_REDUCTION = [
+    reduce(xor, (generator for i, generator in enumerate(_GENERATOR) if top >> i & 1), 0) for top in range(32)
+]
+"""What the five bits that leave the checksum at the top put back into it."""
 
 
-def _polymod(values: Iterable[int]) -> int:
-    checksum = 1
+def _polymod(values: Iterable[int], checksum: int) -> int:
+    reduction = _REDUCTION
     for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for i, generator in enumerate(_GENERATOR):
-            if top >> i & 1:
-                checksum ^= generator
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ reduction[checksum >> 25]
     return checksum
+
+
+_AFTER_PREFIX = _polymod([*(ord(c) >> 5 for c in PREFIX), 0, *(ord(c) & 31 for c in PREFIX)], 1)
 
 
 def encode_address(hash20: bytes) -> str:
@@ -36,7 +39,7 @@ def encode_address(hash20: bytes) -> str:
         raise ValueError(f"an account hash has {ADDRESS_HASH_BYTES} bytes, not {len(hash20)}")
     bits = int.from_bytes(hash20, "big")
     data = [bits >> shift & 31 for shift in range(155, -1, -5)]
-    polymod = _polymod([*_PREFIX_EXPANDED, *data, 0, 0, 0, 0, 0, 0]) ^ _BECH32M_CONSTANT
+    polymod = _polymod([*data, 0, 0, 0, 0, 0, 0], _AFTER_PREFIX) ^ _BECH32M_CONSTANT
     checksum = [polymod >> 5 * (5 - i) & 31 for i in range(6)]
     return PREFIX + "1" + "".join(_CHARSET[value] for value in (*data, *checksum))
 
@@ -53,7 +56,7 @@ def decode_address(text: str) -> bytes:
         values = [_VALUE_OF[character] for character in text[len(PREFIX) + 1 :]]
     except KeyError:
         raise ValueError("not an address: a character outside the bech32 alphabet") from None
-    if _polymod([*_PREFIX_EXPANDED, *values]) != _BECH32M_CONSTANT:
+    if _polymod(values, _AFTER_PREFIX) != _BECH32M_CONSTANT:
         raise ValueError("not an address: the checksum is wrong")
     bits = 0
     for value in values[:-6]:
@@ -61,9 +64,15 @@ def decode_address(text: str) -> bytes:
     return bits.to_bytes(ADDRESS_HASH_BYTES, "big")
 
 
-@lru_cache(maxsize=262_144)
 def is_address(text: str) -> bool:
-    """Tell whether `text` is a valid address; remembered, as the checksum costs some 20 µs."""
+    """Tell whether `text` is a valid address."""
+    # The memory of past answers must not keep the megabytes that a stranger may send in an address's place.
+    return len(text) == ADDRESS_LENGTH and _checksum_holds(text)
+
+
+@lru_cache(maxsize=262_144)
+def _checksum_holds(text: str) -> bool:
+    """Tell whether a text of the right length is an address; remembered, as the checksum costs some 5 µs."""
     try:
         decode_address(text)
     except ValueError:
