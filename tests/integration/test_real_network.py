@@ -27,14 +27,6 @@ PROGRAM = {
 }
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
-    """A running network with one program."""
-    with LocalNetwork(tmp_path_factory.mktemp("net") / "testnet") as running:
-        running.send(0, "aurora-admin", ("token.create_program", PROGRAM))
-        yield running
-
-
 def balance(network: LocalNetwork, index: int, account: str) -> int:
     """Return the available points of an account, as one validator answers."""
     return int(network.call(index, "token_balance", program="miles", account=account)["available"])
@@ -54,6 +46,15 @@ def issue(network: LocalNetwork, index: int, to: str, amount: int, ref: str) -> 
     return network.send(
         index, "aurora-admin", ("token.issue", {"program": "miles", "to": to, "amount": amount, "ref": ref})
     )
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
+    """A running network with one program."""
+    with LocalNetwork(tmp_path_factory.mktemp("net") / "testnet") as running:
+        running.send(0, "aurora-admin", ("token.create_program", PROGRAM))
+        wait_same_head(running, [0, 1, 2, 3])
+        yield running
 
 
 def test_a_payment_through_one_validator_is_read_from_every_other(network: LocalNetwork) -> None:
