@@ -1,13 +1,14 @@
 """Which names a transaction is found under: `chain_transactions` by account, brand and call.
 
 An account is the sender or any address in the receipt's events; a brand is any event's `brand` or
-`at_brand`; a call is each `module.method` of the operations. Failed transactions have no events: they are found
-by sender and call.
+`at_brand`; a call is each `module.method` of the operations that a contract has. Failed transactions have no
+events: they are found by sender and call. Calls that nobody knows are not indexed: a single transaction may name
+a thousand of them, for next to no work units, and each would be a record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from vm.primitives.address import ADDRESS_LENGTH, PREFIX
 from vm.receipt import Receipt
@@ -17,9 +18,6 @@ ACCOUNT = "account"
 BRAND = "brand"
 CALL = "call"
 
-MAX_CALL_NAME = 64
-"""A call that nobody knows fails, but is in the chain: its name is cut to this length."""
-
 _ADDRESS_START = PREFIX + "1"
 _BRAND_FIELDS = ("brand", "at_brand")
 
@@ -27,14 +25,16 @@ IndexEntries = dict[tuple[str, str], list[int]]
 """(kind, name) → indexes of a block's transactions, ascending."""
 
 
-def index_entries(transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> IndexEntries:
-    """Return the index entries of one block."""
+def index_entries(
+    transactions: Sequence[Transaction], receipts: Sequence[Receipt], known_calls: Container[str]
+) -> IndexEntries:
+    """Return the index entries of one block; `known_calls` are those that contracts have."""
     entries: IndexEntries = {}
     for index, tx in enumerate(transactions):
         names = {(ACCOUNT, tx.body.sender): None}
         for call, _ in tx.body.ops:
-            if "\0" not in call:  # the store's separator; no call of ours has it
-                names[CALL, call[:MAX_CALL_NAME]] = None
+            if call in known_calls:
+                names[CALL, call] = None
         for event in receipts[index].events:
             for field, value in event.data.items():
                 if type(value) is not str:

@@ -71,9 +71,9 @@ class Execution:
             ledger.runtime, ledger.store.reader, ledger.block_context(candidate), transactions
         )
 
-    def run(self, limit: int) -> bool:
-        """Execute up to `limit` further transactions; tell whether all are done."""
-        return self._execution.run(limit)
+    def run(self, limit: int, cost: int = MAX_INT) -> bool:
+        """Execute up to `limit` further transactions, or `cost` work units; tell whether all are done."""
+        return self._execution.run(limit, cost)
 
     def finish(self) -> Executed:
         """Commit the changes to the state tree (in memory) and return the outcome."""
@@ -269,7 +269,7 @@ class Ledger:
                 certificate=encode(certificate),
                 receipts=executed.result.receipt_bytes,
                 transaction_ids=[tx.id for tx in transactions],
-                index_entries=index_entries(transactions, executed.result.receipts),
+                index_entries=index_entries(transactions, executed.result.receipts, self.runtime.calls),
                 update=executed.update,
                 changes=executed.result.changes,
                 state_root=executed.roots.state_root,
