@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +21,10 @@ from node.mempool import Mempool, check_admissible
 from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
 
 SLICE: Final = 48
-"""Transactions per slice: about 4 ms with their signatures."""
+"""Transactions per slice: about 4 ms with their signatures, if each has one."""
+
+SLICE_BYTES: Final = 24 * 1024
+"""Bytes after which a slice ends before: a transaction may have eight signatures, or 128 KiB to parse."""
 
 MAX_QUEUED_PEER_TRANSACTIONS: Final = 20_000
 """What peers send beyond this while we are busy is dropped; it stays in their pools and in blocks."""
@@ -46,6 +49,18 @@ class _Job:
     outcomes: list[Outcome]
     done: asyncio.Future[list[Outcome]] | None
     source: Source | None
+
+
+def slices(raws: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Divide transactions into slices that each take a few milliseconds."""
+    start = size = 0
+    for place, raw in enumerate(raws):
+        size += len(raw)
+        if size >= SLICE_BYTES or place - start == SLICE - 1:
+            yield raws[start : place + 1]
+            start, size = place + 1, 0
+    if start < len(raws):
+        yield raws[start:]
 
 
 class AdmissionQueue:
@@ -116,10 +131,10 @@ class AdmissionQueue:
         self._jobs.clear()
 
     async def _work(self, job: _Job) -> None:
-        for start in range(0, len(job.raws), SLICE):
+        for slice_ in slices(job.raws):
             now = max(self._ledger.head_time, self._clock.now_ms())
             admitted: list[Transaction] = []
-            for raw in job.raws[start : start + SLICE]:
+            for raw in slice_:
                 outcome = self._admit(raw, now, job, admitted)
                 job.outcomes.append(outcome)
             if admitted:

@@ -26,7 +26,10 @@ from vm.transaction import Transaction, TransactionError, parse_transaction, sig
 _log = logging.getLogger(__name__)
 
 EXECUTE_SLICE: Final = 64
-"""Transactions executed before the event loop may turn: about 3 ms."""
+"""Transactions executed before the event loop may turn: about 3 ms, if each has one operation."""
+
+EXECUTE_SLICE_COST: Final = 40_000
+"""Work units after which it may turn before: a transaction may have a thousand operations."""
 
 VERIFY_SLICE: Final = 64
 """Signatures checked before the event loop may turn: about 5 ms (PERFORMANCE.md, point 2)."""
@@ -172,7 +175,7 @@ class BlockProcessor:
         if self._ledger.height != height - 1:
             return None
         execution = self._ledger.execute(candidate, transactions)
-        while not execution.run(EXECUTE_SLICE):
+        while not execution.run(EXECUTE_SLICE, EXECUTE_SLICE_COST):
             await asyncio.sleep(0)
             if self._ledger.height != height - 1:
                 return None

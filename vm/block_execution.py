@@ -90,14 +90,19 @@ class BlockExecution:
         self._cost = 0
         self._system: Context | None = None
 
-    def run(self, limit: int) -> bool:
-        """Execute up to `limit` further transactions; tell whether all are done."""
+    def run(self, limit: int, cost: int = MAX_INT) -> bool:
+        """Execute up to `limit` further transactions; tell whether all are done.
+
+        Args:
+            cost: work units after which no further one is begun in this slice.
+        """
         if self._system is None:
             self._system = self._run_system_step()
         start = len(self._receipts)
         end = min(start + limit, len(self._transactions))
         runtime, overlay, params = self._runtime, self._overlay, self._params
         height, time = self._context.height, self._context.time
+        cost += self._cost
         for index in range(start, end):
             tx = self._transactions[index]
             if self._cost + params.max_tx_cost > params.max_block_cost:
@@ -106,7 +111,9 @@ class BlockExecution:
                 receipt = apply_transaction(runtime, overlay, params, tx, height, time, index)
             self._cost += receipt.cost
             self._receipts.append(receipt)
-        return end == len(self._transactions)
+            if self._cost >= cost:
+                break
+        return len(self._receipts) == len(self._transactions)
 
     def _run_system_step(self) -> Context:
         block = self._context

@@ -43,6 +43,18 @@ def test_slices_make_no_difference() -> None:
         )
 
 
+def test_a_slice_ends_after_its_work_units_and_makes_no_difference() -> None:
+    whole = executed(sets(10))
+    execution = BlockExecution(runtime(), Reader(Params()), CONTEXT, sets(10))
+    one = whole.receipts[0].cost
+    slices = 1
+    while not execution.run(100, one + 1):
+        slices += 1
+    assert slices == 5
+    result = execution.result()
+    assert (result.changes, result.receipt_bytes, result.cost) == (whole.changes, whole.receipt_bytes, whole.cost)
+
+
 def test_receipts_and_the_system_receipt() -> None:
     result = executed(sets(2))
     assert [receipt.index for receipt in result.receipts] == [0, 1, 2]
