@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from consensus.messages import Prepare, VoteRecord
-from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
+from node import write_ahead_log
+from node.write_ahead_log import WriteAheadLog, WriteAheadLogDamaged, WriteAheadLogError, set_aside
 from vm.primitives.hashing import sha256
 
 
@@ -43,13 +44,30 @@ def test_what_was_appended_is_there_after_reopening(three: Path) -> None:
     assert log.votes_above(7) == []
 
 
-def test_a_later_height_drops_the_records_of_decided_ones(three: Path) -> None:
+def test_votes_for_decided_heights_are_not_given_again(three: Path) -> None:
     log = WriteAheadLog(three)
-    before = (three / "consensus.wal").stat().st_size
     log.append(vote(8), None)
     log.close()
+    assert records(three, above=7) == [vote(8)]
+
+
+def test_the_file_begins_anew_once_it_is_large_and_its_heights_are_decided(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_ahead_log, "ROTATE_BYTES", 800)
+    log = WriteAheadLog(three)
+    log.append(vote(7, 5), None)
+    size = (three / "consensus.wal").stat().st_size
+    assert size > 800, "a height that is not decided keeps all its votes"
+    log.append(vote(8), None)
+    mark = log.mark
+    log.close()
     assert records(three) == [vote(8)]
-    assert (three / "consensus.wal").stat().st_size < before
+    assert (three / "consensus.wal").stat().st_size < size
+    assert mark.sequence == 5
+    again = WriteAheadLog(three)
+    assert (again.mark, again.highest) == (mark, 8)
+    again.close()
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
@@ -63,19 +81,79 @@ def test_a_torn_tail_is_cut_off_and_the_rest_stays(three: Path, cut: int) -> Non
     assert records(three) == [vote(7, 0), vote(7, 1), vote(7, 5)]
 
 
-def test_every_flipped_bit_before_the_last_record_is_refused(three: Path) -> None:
+def test_every_flipped_bit_is_refused_with_the_command_that_repairs(three: Path) -> None:
     path = three / "consensus.wal"
     good = path.read_bytes()
-    first = 8 + int.from_bytes(good[:4], "big")
-    for offset in range(first):
+    for offset in range(len(good)):
         path.write_bytes(good[:offset] + bytes([good[offset] ^ 0x10]) + good[offset + 1 :])
-        with pytest.raises(WriteAheadLogError, match="damaged"):
+        with pytest.raises(WriteAheadLogDamaged, match="entente node recover --home"):
             WriteAheadLog(three)
+
+
+def test_what_a_crash_leaves_of_the_last_record_is_cut_off(tmp_path: Path) -> None:
+    log = WriteAheadLog(tmp_path)
+    log.append(vote(7), None)
+    size = (tmp_path / "consensus.wal").stat().st_size
+    log.append(vote(7, 1), [bytes(range(1, 200))] * 20)
+    log.close()
+    path = tmp_path / "consensus.wal"
+    data = path.read_bytes()
+    head, tail = data[:size], data[size:]
+    sector = -(-size // 512) * 512 - size
+    ways = {
+        "its beginning was never written": bytes(sector) + tail[sector:],
+        "a sector inside was never written": tail[:sector] + bytes(512) + tail[sector + 512 :],
+        "its end was never written": tail[:sector] + bytes(len(tail) - sector),
+        "nothing was written": bytes(len(tail)),
+    }
+    for way, torn in ways.items():
+        path.write_bytes(head + torn)
+        assert records(tmp_path) == [vote(7)], way
+
+
+def test_a_hole_before_the_last_record_is_damage(three: Path) -> None:
+    path = three / "consensus.wal"
+    data = path.read_bytes()
+    path.write_bytes(data[:60] + bytes(40) + data[100:])
+    with pytest.raises(WriteAheadLogDamaged, match="byte"):
+        WriteAheadLog(three)
+
+
+def test_recovery_is_remembered_and_its_end_too(three: Path) -> None:
+    log = WriteAheadLog(three)
+    mark = log.mark
+    log.begin_recovery(floor=3)
+    log.close()
+    log = WriteAheadLog(three)
+    assert log.recovering
+    assert log.highest == 7, "votes that are known count as well"
+    assert log.mark == mark
+    log.end_recovery()
+    log.append(vote(9), None)
+    log.close()
+    log = WriteAheadLog(three)
+    assert not log.recovering
+    assert (log.highest, log.mark.sequence) == (9, 4)
+    assert [logged.record for logged in log.votes_above(0)] == [vote(9)]
+    log.close()
+
+
+def test_another_file_is_another_log(tmp_path: Path) -> None:
+    first, second = WriteAheadLog(tmp_path / "a"), WriteAheadLog(tmp_path / "b")
+    assert first.mark.identity != second.mark.identity
+    first.close()
+    second.close()
+
+
+def test_a_log_that_is_set_aside_makes_room_for_a_new_one(three: Path) -> None:
+    assert set_aside(three).name == "consensus.wal.damaged-1"
+    assert records(three) == []
+    assert set_aside(three).name == "consensus.wal.damaged-2"
 
 
 def test_garbage_behind_the_records_counts_as_torn(three: Path) -> None:
     with (three / "consensus.wal").open("ab") as file:
-        file.write(b"\x00\x00\x00\x09half")
+        file.write(b"\xeb\x00\x00\x00\x09half")
     assert len(records(three)) == 3
 
 
