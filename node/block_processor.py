@@ -45,6 +45,10 @@ class Fetcher(Protocol):
         """Ask the validator at index `source` for transactions by hash."""
         ...
 
+    async def settle(self) -> None:
+        """Wait, for a short time, until the transactions that have come already are admitted."""
+        ...
+
 
 class BlockProcessor:
     """The bodies and outcomes of the candidates of one height."""
@@ -99,6 +103,10 @@ class BlockProcessor:
         attempt = 0
         while (body := self._bodies.get(digest)) is None:
             missing = self._missing(candidate.tx_hashes)
+            if missing and attempt == 0:
+                # Under load they are mostly here, waiting for their signatures to be checked.
+                await self._fetcher.settle()
+                missing = self._missing(candidate.tx_hashes)
             if not missing:
                 self._bodies[digest] = [self._known(tx_hash) for tx_hash in candidate.tx_hashes]
                 continue

@@ -7,6 +7,7 @@ known to consensus by index and to the network by key; the translation is here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -44,6 +45,7 @@ from vm.transaction import Transaction
 _log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_SECONDS: Final = 2.0
+SETTLE_SECONDS: Final = 0.3
 STATUS_AGAIN_SECONDS: Final = 1.0
 """A peer that asks for decided heights is told where we are at most so often."""
 
@@ -236,6 +238,12 @@ class Peering:
             _log.info("%d transactions were not answered: %s", len(hashes), error)
             return ()
         return reply.items
+
+    async def settle(self) -> None:
+        """Wait, for a short time, until the transactions that have come already are admitted."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._admission.submit(())
 
     # -- what the node tells -----------------------------------------------------------------------
 
