@@ -77,8 +77,12 @@ def next_day_start(offsets: Offsets, time: int) -> int:
 
 
 def end_of_month(offsets: Offsets, time: int, months: int) -> int:
-    """Return the instant at which the month, `months` after the local one at `time`, is over."""
-    year, month, _ = civil_from_days(local_day(offsets, time))
+    """Return the instant, after `time`, at which the month `months` after the local one at `time` is over."""
+    day = local_day(offsets, time)
+    # Where the clock was set back over midnight, the next day, maybe of another month, has begun already.
+    while start_of_day(offsets, day + 1) <= time:
+        day += 1
+    year, month, _ = civil_from_days(day)
     index = year * 12 + (month - 1) + months + 1
     return start_of_day(offsets, days_from_civil(index // 12, index % 12 + 1, 1))
 

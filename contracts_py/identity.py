@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -43,6 +43,7 @@ from vm.contract_api import (
     Context,
     Contract,
     Hash,
+    MaxItems,
     Name,
     PublicKey,
     Refused,
@@ -78,9 +79,9 @@ class Identity(Contract):
         ctx: Context,
         brand: Slug,
         name: Name,
-        admins: list[Address],
+        admins: Annotated[list[Address], MaxItems(MAX_ADMINS_AT_START)],
         terms_hash: Hash | None = None,
-        offsets: list[Offset] | None = None,
+        offsets: Annotated[list[Offset], MaxItems(MAX_OFFSETS)] | None = None,
     ) -> dict[str, Any]:
         """Add a brand to the alliance, by a vote of it or in genesis; `admins` get the role admin.
 
@@ -109,7 +110,7 @@ class Identity(Contract):
         brand: Slug,
         name: Name | None = None,
         terms_hash: Hash | None = None,
-        offsets: list[Offset] | None = None,
+        offsets: Annotated[list[Offset], MaxItems(MAX_OFFSETS)] | None = None,
     ) -> dict[str, Any]:
         """Change what is given of a brand (admin). Dates that lots have already do not move with `offsets`.
 
@@ -179,7 +180,9 @@ class Identity(Contract):
     # Accounts and members
 
     @call
-    def set_auth(self, ctx: Context, keys: list[PublicKey], threshold: Amount) -> dict[str, Any]:
+    def set_auth(
+        self, ctx: Context, keys: Annotated[list[PublicKey], MaxItems(MAX_KEYS)], threshold: Amount
+    ) -> dict[str, Any]:
         """Let any `threshold` of `keys` act for the sender from the next transaction on.
 
         Returns:
@@ -379,8 +382,6 @@ class Identity(Contract):
 
 
 def _checked_offsets(offsets: Offsets) -> Offsets:
-    if len(offsets) > MAX_OFFSETS:
-        refuse("offsets", f"at most {MAX_OFFSETS} changes")
     if any(a.from_ >= b.from_ for a, b in pairwise(offsets)):
         refuse("offsets", "changes in increasing order of from")
     return offsets

@@ -46,6 +46,7 @@ def open_holding(ctx: Context, program: str, brand: str, account: str) -> Holdin
     ctx.put(holding_key(program, account), holding)
     sequences.append(ctx, holders_key(program), account)
     programs = (ctx.get(holdings_key(account), Holdings) or Holdings()).programs
+    ctx.charge(len(programs) // 16)
     ctx.put(holdings_key(account), Holdings((*programs, program)))
     return holding
 

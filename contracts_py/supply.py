@@ -205,6 +205,7 @@ def _put_calendar(ctx: Context, program: str, supply: Supply, dates: list[int]) 
 
 def _reschedule(ctx: Context, program: str, old: int, new: int) -> None:
     entries = list((ctx.get(DUE, Due) or Due()).entries)
+    ctx.charge(len(entries) // 16)
     if old != NEVER:
         del entries[bisect_left(entries, (old, program))]
     if new != NEVER:

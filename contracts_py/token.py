@@ -15,12 +15,12 @@ Invariants, at every block:
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from contracts_py import lots, supply, token_dates, token_views
 from contracts_py.calendar import Offsets
 from contracts_py.identity import Identity
-from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, append
+from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, append, length
 from contracts_py.token_records import (
     LOCKED_AT_BRAND,
     LOCKED_IN_PROGRAM,
@@ -69,6 +69,9 @@ Symbol = Annotated[str, text(1, 12)]
 Decimals = Annotated[int, integer(0, 15)]
 """2^53 has 16 digits: with more decimals than 15 not even one whole unit could be told."""
 
+MAX_PROGRAMS_OF_BRAND: Final = 256
+"""Records name all programs with a next date, and all in which an account has points: both must stay short."""
+
 
 class Token(Contract):
     """The token contract."""
@@ -110,6 +113,8 @@ class Token(Contract):
         self._identity.require_role(ctx, brand, "admin")
         if ctx.get(program_key(program), Program) is not None:
             raise Refused("ALREADY_EXISTS", "the program exists", program=program)
+        if length(ctx, brand_programs_key(brand)) >= MAX_PROGRAMS_OF_BRAND:
+            raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
         rules = Program(brand, name, symbol, decimals, transfer, expiry, transfer_burn_bps, notice_ms, price, cap)
         ctx.put(program_key(program), rules)
         supply.create(ctx, program)

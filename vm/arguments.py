@@ -19,6 +19,14 @@ from vm.primitives.address import is_address
 from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 
 MAX_LIST_ITEMS = 1_000
+"""Of a list that says nothing else."""
+
+
+class MaxItems(NamedTuple):
+    """Bounds a list, inside Annotated: a longer one is refused before its items cost any work."""
+
+    most: int
+
 
 Checker = Callable[[Any, str], Any]
 """Takes the value and its field path; returns the value to pass on, or raises Refused."""
@@ -110,6 +118,7 @@ Ref = Annotated[str, text(1, 128)]
 Name = Annotated[str, text(1, 128)]
 Hash = Annotated[str, hex_bytes(32)]
 PublicKey = Annotated[str, hex_bytes(32)]
+Signature = Annotated[str, hex_bytes(64)]
 
 
 def compile_checker(annotation: Any) -> Checker:
@@ -120,6 +129,9 @@ def compile_checker(annotation: Any) -> Checker:
     """
     origin = get_origin(annotation)
     if origin is Annotated:
+        for bound in annotation.__metadata__:
+            if isinstance(bound, MaxItems):
+                return _list_checker(get_args(annotation.__origin__)[0], bound.most)
         rules = [rule for rule in annotation.__metadata__ if isinstance(rule, Rule)]
         if len(rules) != 1:
             raise TypeError(f"{annotation} needs exactly one Rule")
@@ -154,12 +166,12 @@ def _bool_checker(value: Any, field: str) -> Any:
     return value
 
 
-def _list_checker(item: Any) -> Checker:
+def _list_checker(item: Any, most: int = MAX_LIST_ITEMS) -> Checker:
     check_item = compile_checker(item)
 
     def check(value: Any, field: str) -> Any:
-        if type(value) is not list or len(value) > MAX_LIST_ITEMS:
-            refuse(field, f"a list of at most {MAX_LIST_ITEMS} items")
+        if type(value) is not list or len(value) > most:
+            refuse(field, f"a list of at most {most} items")
         return tuple([check_item(element, f"{field}[{i}]") for i, element in enumerate(value)])
 
     return check

@@ -15,7 +15,7 @@ import msgspec
 from genesis.protocol import PROTOCOL_VERSION
 from node.gateway.errors import REASONS
 from node.gateway.table import Method, described
-from vm.arguments import MAX_LIST_ITEMS, Rule
+from vm.arguments import MAX_LIST_ITEMS, MaxItems, Rule
 
 OPENRPC_VERSION: Final = "1.3.2"
 _DISCOVER: Final = "rpc.discover"
@@ -96,6 +96,10 @@ def schema_of(annotation: Any) -> dict[str, Any]:
     """Return the JSON schema of an argument annotation, as `vm.arguments.compile_checker` understands it."""
     origin = get_origin(annotation)
     if origin is Annotated:
+        for bound in annotation.__metadata__:
+            if isinstance(bound, MaxItems):
+                items = schema_of(get_args(annotation.__origin__)[0])
+                return {"type": "array", "maxItems": bound.most, "items": items}
         rule = next(item for item in annotation.__metadata__ if isinstance(item, Rule))
         return rule.schema
     if origin is Literal:

@@ -79,6 +79,14 @@ def test_end_of_month(time: int, months: int, expected: int) -> None:
     assert end_of_month(BERLIN, time, months) == expected
 
 
+def test_points_of_an_hour_that_comes_twice_at_the_end_of_a_month_last() -> None:
+    february = ms(2024, 2, 1)
+    clock = (Offset(0, 0), Offset(february + HOUR // 2, -60))
+    time = february + HOUR - MINUTE  # the clock shows 31 January, 23:59 again; February began before that
+    assert end_of_month(clock, time, 0) == ms(2024, 3, 1) + HOUR
+    assert end_of_month(clock, february - 1, 0) == february
+
+
 # Clocks that jump by hours in either direction, often over midnight, within a few days.
 offsets = st.lists(
     st.tuples(st.integers(0, 6 * 24), st.sampled_from([-840, -60, 0, 30, 60, 840])),
@@ -99,3 +107,11 @@ def test_the_next_day_start_is_the_smallest_one(clock: tuple[Offset, ...], half_
     time = half_hours * 30 * MINUTE
     starts = [start_of_day(clock, day) for day in range(-3, 14)]
     assert next_day_start(clock, time) == min(start for start in starts if start >= time)
+
+
+@given(offsets, st.integers(0, 7 * 48), st.integers(0, 2))
+def test_the_end_of_a_month_is_always_to_come(clock: tuple[Offset, ...], half_hours: int, months: int) -> None:
+    # 26 to 32 January 1970: the clocks' jumps lie around the end of the month.
+    shifted = tuple(Offset(offset.from_ + 26 * DAY, offset.minutes) for offset in clock)
+    time = 26 * DAY + half_hours * 30 * MINUTE
+    assert time < end_of_month(shifted, time, months) <= end_of_month(shifted, time + 30 * MINUTE, months)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contracts_py.token import MAX_PROGRAMS_OF_BRAND
 from contracts_py.token_views import deferral
 from tests.contract_harness import START, Chain, account_of, brand_ops, key_of, program_args
 from vm.errors import GenesisError, Refused
@@ -95,6 +96,28 @@ def test_wrong_rules_are_refused_with_the_field(chain: Chain, changes: dict[str,
     error = chain.send_ops("aurora-admin", [op]).error
     assert error
     assert (error.code, error.details) == ("INVALID_ARGS", {"field": field})
+
+
+def test_a_brand_has_a_bounded_number_of_programs() -> None:
+    chain = new_chain()
+    ops = [("token.create_program", program_args(f"more-{i}", "aurora")) for i in range(MAX_PROGRAMS_OF_BRAND - 1)]
+    assert chain.send_ops("aurora-admin", ops).status == "ok"
+    args = program_args("too-many", "aurora")
+    assert chain.refused("aurora-admin", "token.create_program", **args) == "LIMIT_EXCEEDED"
+
+
+def test_what_grows_with_the_number_of_programs_is_paid_for() -> None:
+    def cost_of_first_issue(programs: int) -> int:
+        expiry = {"kind": "days", "days": 1}
+        chain = new_chain(expiry=expiry)
+        for i in range(programs):
+            args = program_args(f"more-{i}", "aurora", expiry=expiry)
+            chain.send("aurora-admin", "token.create_program", **args)
+            chain.send("aurora-issuer", "token.issue", program=f"more-{i}", to=ANN, amount=1)
+        return chain.send_ops("aurora-issuer", [("token.issue", {"program": "stars", "to": ANN, "amount": 1})]).cost
+
+    # One unit for each 16 programs in the list of next dates, and in that of the account's programs.
+    assert cost_of_first_issue(32) == cost_of_first_issue(0) + 2 * 2
 
 
 def test_a_program_needs_its_brand() -> None:

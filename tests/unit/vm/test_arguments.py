@@ -13,7 +13,9 @@ from vm.arguments import (
     Amount,
     BasisPoints,
     Hash,
+    MaxItems,
     Name,
+    Rule,
     Slug,
     bind,
     compile_checker,
@@ -153,3 +155,18 @@ def test_rules(annotation: Any, good: list[Any], bad: list[Any]) -> None:
 def test_annotations_without_a_rule_are_a_programmers_error(annotation: Any) -> None:
     with pytest.raises(TypeError):
         compile_checker(annotation)
+
+
+def test_a_list_may_have_a_bound_of_its_own() -> None:
+    looked_at = 0
+
+    def look(value: Any, field: str) -> Any:
+        nonlocal looked_at
+        looked_at += 1
+        return value
+
+    check = compile_checker(Annotated[list[Annotated[str, Rule(look, {})]], MaxItems(2)])
+    assert check(["a", "b"], "f") == ("a", "b")
+    with pytest.raises(Refused):
+        check(["a", "b", "c"], "f")
+    assert looked_at == 2
