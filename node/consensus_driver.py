@@ -94,6 +94,7 @@ class ConsensusDriver:
         self._queue: deque[inputs.Input] = deque()
         self._draining = False
         self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
+        self._fetching: effects.FetchCandidate | None = None
         self._round_timer: asyncio.TimerHandle | None = None
         self._rebroadcast_timer: asyncio.TimerHandle | None = None
         self.halted: str | None = None
@@ -123,12 +124,22 @@ class ConsensusDriver:
     def start(self) -> None:
         """Restore the write-ahead log and begin the height after the head."""
         votes = self._wal.votes_above(self._ledger.height)
-        for vote in votes:
-            if vote.record.block is not None and vote.transactions is not None:
-                digest = header_digest(vote.record.block.header)
-                self._processor.remember_body(digest, [parse_transaction(raw) for raw in vote.transactions])
+        self._remember_logged_bodies()
         self.feed(inputs.Restored(tuple(vote.record for vote in votes)))
         self.feed(inputs.NewHeight(self._ledger.height_context()))
+
+    def _remember_logged_bodies(self) -> None:
+        """Hold the transactions of this height's logged blocks: a restored vote says that they are here.
+
+        Called at each height, as the log is ahead of the store by more than one height where the data folder
+        was lost, or restored from a backup, and the log was not.
+        """
+        height = self._ledger.height
+        for vote in self._wal.votes_above(height):
+            block = vote.record.block
+            if block is not None and vote.transactions is not None and block.header.height == height + 1:
+                transactions = [parse_transaction(raw) for raw in vote.transactions]
+                self._processor.remember_body(header_digest(block.header), transactions)
 
     def work_available(self) -> None:
         """There is something to propose and the block interval has passed."""
@@ -140,6 +151,8 @@ class ConsensusDriver:
 
     def feed(self, event: inputs.Input) -> None:
         """Give the core an input; returns after its effects, and those of inputs that follow, were performed."""
+        if self.halted is not None:
+            return  # nothing would ever take it out of the queue
         self._queue.append(event)
         if self._draining:
             return
@@ -205,9 +218,12 @@ class ConsensusDriver:
     def _check_block(self, effect: effects.CheckBlock) -> None:
         candidate = effect.candidate
         digest = header_digest(candidate.header)
+        # The source surely has the transactions, but may withhold them from us alone, and consensus asks
+        # for one check only: whoever prepared the block has them as well.
+        sources = (effect.source, *(i for i in self._others() if i != effect.source))
 
         async def check() -> None:
-            reason = await self._processor.judge(candidate, (effect.source,), effect.judge_time)
+            reason = await self._processor.judge(candidate, sources, effect.judge_time)
             if reason is not None:
                 _log.warning("height %d: invalid block: %s", candidate.header.height, reason)
             self.feed(inputs.BlockChecked(candidate.header.height, digest, reason is None, reason or ""))
@@ -225,7 +241,15 @@ class ConsensusDriver:
 
         self._start_task("execute", digest, execute())
 
+    def _others(self) -> list[int]:
+        """Return the indices of the other validators of this height."""
+        context = self._state.context
+        return [] if context is None else [i for i in range(context.validators.n) if i != context.own_index]
+
     def _fetch_candidate(self, effect: effects.FetchCandidate) -> None:
+        if self._fetching == effect and ("fetch", effect.digest) in self._tasks:
+            return  # beginning again at each repetition, a silent first source would be asked for ever
+
         async def fetch() -> None:
             attempt = 0
             while True:
@@ -238,6 +262,7 @@ class ConsensusDriver:
                 if attempt % len(effect.sources) == 0:
                     await asyncio.sleep(FETCH_PAUSE_SECONDS)
 
+        self._fetching = effect
         self._start_task("fetch", effect.digest, fetch())
 
     def _commit_block(self, effect: effects.CommitBlock) -> None:
@@ -247,10 +272,16 @@ class ConsensusDriver:
         self.commit(executed, effect.certificate)
 
     def commit(self, executed: Executed, certificate: Certificate) -> None:
-        """Write a final block and begin the next height; for consensus and for block sync."""
+        """Write a final block and begin the next height; for consensus and for block sync.
+
+        After a halt nothing is written: the halt may have come while block sync was executing.
+        """
+        if self.halted is not None:
+            return
         self._ledger.commit(executed, certificate)
         self._cancel_tasks()
         self._processor.clear()
+        self._remember_logged_bodies()
         self._on_commit(executed)
         self.feed(inputs.NewHeight(self._ledger.height_context()))
 

@@ -1,0 +1,208 @@
+"""The driver between the consensus core and the node: order of effects, tasks, restarts, halts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consensus.inputs import RebroadcastDue
+from consensus.messages import Commit, Message, Prepare, Proposal
+from consensus.types import Certificate, header_digest
+from node.ledger import Executed
+from node.write_ahead_log import WriteAheadLogError
+from tests.support.driver import LocalDriver, until
+from tests.support.ledger import START_MS, LocalChain, program_op
+from vm.transaction import Transaction, parse_transaction
+
+BLOCK_TIME = START_MS + 500
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[LocalChain]:
+    chain = LocalChain(tmp_path / "data")
+    yield chain
+    chain.close()
+
+
+def follower(chain: LocalChain, folder: Path) -> LocalDriver:
+    """A started validator that does not propose in round 0 of height 1."""
+    proposer = chain.ledger.height_context().proposer(0)
+    local = LocalDriver(chain, folder / "wal", (proposer + 1) % 4)
+    local.driver.start()
+    return local
+
+
+def transaction(chain: LocalChain) -> Transaction:
+    return parse_transaction(chain.sign("aurora-admin", [program_op("miles", "aurora")]))
+
+
+def sent(local: LocalDriver, kind: type) -> list[Message]:
+    return [message for message in local.network.sent if isinstance(message, kind)]
+
+
+def receive(local: LocalDriver, *messages: Message) -> None:
+    for message in messages:
+        local.driver.message_received(message)
+
+
+async def test_a_block_is_prepared_sealed_and_committed_and_each_vote_is_logged_before_it_is_sent(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = follower(chain, tmp_path)
+    logged_when_sent: list[bool] = []
+    local.network.on_broadcast = lambda message: logged_when_sent.append(
+        any(vote.record.message == message for vote in local.wal.votes_above(0))
+    )
+    tx = transaction(chain)
+    local.mempool.add(tx)
+    candidate = local.candidate([tx], BLOCK_TIME)
+    roots = local.roots_of(candidate, [tx])
+    receive(local, local.proposal(candidate))
+    await until(lambda: bool(sent(local, Prepare)))
+    receive(local, *(local.prepare(i, candidate) for i in local.others()))
+    await until(lambda: bool(sent(local, Commit)))
+    receive(local, *(local.commit(i, candidate, roots) for i in local.others()))
+    await until(lambda: local.ledger.height == 1)
+    assert logged_when_sent == [True, True]
+    assert [executed.roots for executed in local.committed] == [roots]
+    assert chain.store.contains_transaction(tx.id)
+    local.close()
+
+
+async def test_an_own_proposal_survives_a_crash_with_its_transactions(chain: LocalChain, tmp_path: Path) -> None:
+    first = LocalDriver(chain, tmp_path / "wal", chain.ledger.height_context().proposer(0))
+    first.driver.start()
+    tx = transaction(chain)
+    first.mempool.add(tx)
+    first.driver.work_available()
+    (proposal,) = sent(first, Proposal)
+    assert isinstance(proposal, Proposal)
+    first.close()
+    again = LocalDriver(chain, tmp_path / "wal", first.index)  # its mempool is empty
+    again.driver.start()
+    assert sent(again, Proposal) == [proposal]
+    again.driver.work_available()  # a second proposal would be equivocation
+    assert sent(again, Proposal) == [proposal]
+    assert again.processor.raw_transactions([tx.hash]) == [tx.raw]
+    receive(again, *(again.prepare(i, proposal.candidate) for i in again.others()))
+    await until(lambda: bool(sent(again, Commit)))
+    again.close()
+
+
+async def test_bodies_of_a_log_that_is_ahead_of_the_store_are_there_when_their_height_comes(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    ahead = LocalChain(tmp_path / "ahead")
+    ahead.commit()
+    first = LocalDriver(ahead, tmp_path / "wal", ahead.ledger.height_context().proposer(0))
+    first.driver.start()
+    first.mempool.add(tx := transaction(ahead))
+    first.driver.work_available()
+    (proposal,) = sent(first, Proposal)
+    assert isinstance(proposal, Proposal)
+    assert proposal.height == 2
+    first.close()
+    ahead.close()
+    # The data folder is lost, the log is not; block 1 comes by sync.
+    again = LocalDriver(chain, tmp_path / "wal", first.index)
+    again.driver.start()
+    executed, certificate = one_block(again)
+    again.driver.commit(executed, certificate)
+    assert again.driver.halted is None
+    assert again.processor.body(header_digest(proposal.candidate.header)) == [tx]
+    again.close()
+
+
+def one_block(local: LocalDriver) -> tuple[Executed, Certificate]:
+    """Return the next block, empty, executed and certified as `LocalChain.commit` does it."""
+    chain = local.chain
+    candidate = chain._candidate((), local.ledger.head_time + 200)
+    execution = local.ledger.execute(candidate, [])
+    execution.run(0)
+    executed = execution.finish()
+    return executed, chain._certificate(candidate.header, executed.roots)
+
+
+async def test_repeating_a_fetch_does_not_begin_it_again_at_a_silent_source(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = follower(chain, tmp_path)
+    candidate = local.candidate([], BLOCK_TIME)
+    roots = local.roots_of(candidate, [])
+    silent, *answering = local.others()
+    local.network.withheld = {silent}
+    local.network.candidates = dict.fromkeys(answering, candidate)
+    receive(local, *(local.commit(i, candidate, roots) for i in local.others()))
+    await until(lambda: bool(local.network.asked))
+    for _ in range(3):
+        local.driver.feed(RebroadcastDue(1))
+        await until(lambda: True)
+    local.network.answer.set()  # as the request's timeout would
+    await until(lambda: local.ledger.height == 1)
+    assert local.network.asked == [(silent, "candidate"), (answering[0], "candidate")]
+    local.close()
+
+
+async def test_transactions_that_the_proposer_withholds_come_from_others(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    tx = transaction(chain)
+    candidate = local.candidate([tx], BLOCK_TIME)
+    holder = next(i for i in local.others() if i != local.proposer)
+    local.network.raws = {holder: [tx.raw]}
+    receive(local, local.proposal(candidate))
+    await until(lambda: bool(sent(local, Prepare)))
+    assert local.network.asked[0] == (local.proposer, "transactions")
+    local.close()
+
+
+async def test_after_a_halt_nothing_is_signed_and_nothing_is_written(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    executed, certificate = one_block(local)
+    local.driver.halt("a reason", {})
+    receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
+    local.driver.commit(executed, certificate)
+    assert local.ledger.height == 0
+    assert local.network.sent == []
+    assert local.driver.halted == "a reason"
+    assert not local.driver._queue  # a node may stand halted for days
+    local.close()
+
+
+async def test_a_log_that_cannot_be_written_halts_before_the_vote_is_sent(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = follower(chain, tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise WriteAheadLogError("no space left")
+
+    monkeypatch.setattr(local.wal, "append", refuse)
+    receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
+    await until(lambda: local.driver.halted is not None)
+    assert local.network.sent == []
+    local.close()
+
+
+async def test_an_invalid_block_gets_no_vote_and_the_node_goes_on(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    stale = parse_transaction(chain.sign("aurora-admin", [program_op("miles", "aurora")], expires=BLOCK_TIME))
+    local.mempool.add(stale)
+    candidate = local.candidate([stale], BLOCK_TIME)
+    receive(local, local.proposal(candidate))
+    await until(lambda: local.driver.state.valid.get(header_digest(candidate.header)) is False)
+    assert local.network.sent == []
+    assert local.driver.halted is None
+    local.close()
+
+
+async def test_a_full_node_commits_what_a_quorum_seals(chain: LocalChain, tmp_path: Path) -> None:
+    local = LocalDriver(chain, tmp_path / "wal", None)
+    local.driver.start()
+    candidate = local.candidate([], BLOCK_TIME)
+    roots = local.roots_of(candidate, [])
+    receive(local, local.proposal(candidate), *(local.commit(i, candidate, roots) for i in range(3)))
+    await until(lambda: local.ledger.height == 1)
+    assert local.network.sent == []
+    local.close()
