@@ -37,7 +37,7 @@ from vm.transaction import encode_body, parse_transaction, sign_body
 VALIDATORS = 4
 ACCOUNTS = 2_000
 BATCH = 100
-CLIENTS_PER_VALIDATOR = 8
+CLIENTS_PER_VALIDATOR = 3
 LIGHT_RATE = 200
 JSON = {"content-type": "application/json"}
 GENESIS_PROGRAM: Op = (
