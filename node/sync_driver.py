@@ -32,7 +32,7 @@ from vm.transaction import TransactionError, parse_transaction
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.1
-PATIENCE_SECONDS: Final = 0.6
+PATIENCE_SECONDS: Final = 1.5
 """So long may consensus itself take to bring the next block before we ask a peer for it."""
 
 FAR_BEHIND_BLOCKS: Final = 3
@@ -84,11 +84,12 @@ class SyncDriver:
     async def run(self) -> None:
         """Watch and catch up until cancelled or halted."""
         try:
+            pause = TICK_SECONDS
             while self._driver.halted is None:
-                await asyncio.sleep(0 if self.syncing and self._requests == set() else TICK_SECONDS)
+                await asyncio.sleep(pause)
                 self.syncing = self._is_behind()
-                if self.syncing:
-                    await self._catch_up()
+                # A peer may claim much and answer nothing: without progress there is no hurry.
+                pause = 0 if self.syncing and await self._catch_up() else TICK_SECONDS
         finally:
             for task in self._requests:
                 task.cancel()
@@ -103,7 +104,9 @@ class SyncDriver:
             self._behind_since = now
         return gap >= FAR_BEHIND_BLOCKS or now - self._behind_since >= PATIENCE_SECONDS
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self) -> bool:
+        """Ask, wait a little, import; tell whether the head has moved."""
+        before = self._ledger.height
         for request in self._plan.next_requests(self._now_ms()):
             task = asyncio.get_running_loop().create_task(self._ask(request))
             self._requests.add(task)
@@ -112,6 +115,7 @@ class SyncDriver:
             await asyncio.wait(self._requests, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         while self._driver.halted is None and (ready := self._plan.take_ready()) is not None:
             await self._import(ready)
+        return self._ledger.height > before
 
     async def _ask(self, request: RangeRequest) -> None:
         peer = self._peers().peer(request.peer)
@@ -128,9 +132,9 @@ class SyncDriver:
         self._plan.received(request.id, reply.items, self._now_ms())
 
     async def _import(self, ready: ReadyBlocks) -> None:
-        for block_bytes, certificate_bytes in ready.blocks:
+        for height, (block_bytes, certificate_bytes) in enumerate(ready.blocks, start=ready.first):
             try:
-                await self.import_block(block_bytes, certificate_bytes)
+                await self.import_block(height, block_bytes, certificate_bytes)
             except BadBlock as error:
                 _log.warning("bad block from %s: %s", ready.peer.hex()[:16], error)
                 self._peers().penalise(ready.peer, Offence.BAD_DATA)
@@ -138,17 +142,21 @@ class SyncDriver:
                 return
             if self._driver.halted is not None:
                 return
+            await asyncio.sleep(0)  # importing a small block waits for nothing, and there may be hundreds
 
-    async def import_block(self, block_bytes: bytes, certificate_bytes: bytes) -> None:
-        """Verify, execute and commit the next block; one that is here already is passed over.
+    async def import_block(self, height: int, block_bytes: bytes, certificate_bytes: bytes) -> None:
+        """Verify, execute and commit the block of a height; a height that is here already is passed over.
 
         Raises:
-            BadBlock: it is not the certified block of its height.
+            BadBlock: it is not the certified block of that height.
         """
+        if height <= self._ledger.height:
+            return
         try:
             block, certificate = decode_block(block_bytes), decode_certificate(certificate_bytes)
-            if block.header.height <= self._ledger.height:
-                return
+            if block.header.height != height:
+                # Were an old block passed over here, the plan would take this height for imported.
+                raise BadBlock(f"height {block.header.height}, asked for {height}")
             transactions = [parse_transaction(raw) for raw in block.transactions]
         except (CodecError, TransactionError) as error:
             raise BadBlock(str(error)) from None
