@@ -6,7 +6,7 @@ receipts that were read last, as batches and pages ask for the same ones again a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -125,18 +125,19 @@ class ChainReads:
         """Return where a committed transaction stands."""
         return self._store.find_transaction(tx_id)
 
-    def receipts_of(self, tx_ids: Iterable[bytes]) -> dict[bytes, Receipt]:
-        """Return the receipts of those transactions that are committed; each block is read once."""
-        by_height: dict[int, list[bytes]] = {}
-        found = {}
+    def places_of(self, tx_ids: Iterable[bytes]) -> dict[int, dict[bytes, int]]:
+        """Return the indexes of those transactions that are committed, by height and id."""
+        places: dict[int, dict[bytes, int]] = {}
         for tx_id in tx_ids:
             position = self.find(tx_id)
-            if position is not None and tx_id not in found:
-                height, index = position
-                if height not in by_height:
-                    by_height[height] = self.receipts(height)
-                found[tx_id] = decode_receipt(by_height[height][index])
-        return found
+            if position is not None:
+                places.setdefault(position[0], {})[tx_id] = position[1]
+        return places
+
+    def receipts_at(self, height: int, indexes: Mapping[bytes, int]) -> dict[bytes, Receipt]:
+        """Return the receipts at these indexes of a block, by the ids that lead to them."""
+        receipts = self.receipts(height)
+        return {tx_id: decode_receipt(receipts[index]) for tx_id, index in indexes.items()}
 
     def validators(self, height: int) -> ValidatorSet:
         """Return the set that decides a height, at most the head's + 1 (SPEC section 3, Membership).

@@ -1,8 +1,8 @@
 """Pages of committed transactions by account, brand and call.
 
 With one filter a page is a walk along its index. With several, the first one's index is walked and the others
-are asked at each height it names. Without any, blocks are walked. The work for a page is bounded
-by MAX_EXAMINED positions and MAX_BLOCKS blocks; a page that ends for that reason has a `next`.
+are asked at each height it names. Without any, blocks are walked. The work for a page is bounded by
+positions, blocks and bytes; a page that ends for that reason has a `next`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from vm.receipt import Receipt, decode_receipt
 from vm.transaction import MAX_OPS, parse_transaction
 
 MAX_EXAMINED: Final = 2_000
+MAX_COMPARED: Final = 20_000
+"""Positions of the other filters that are looked at; a full block has thousands."""
+
 MAX_BLOCKS: Final = 200
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Blocks and receipts read for one page: some 10 ms. A thousand full blocks would be gigabytes."""
+
 _MAX_BLOCK_POSITIONS: Final = 100_000
 
 
@@ -50,7 +56,10 @@ class TransactionPages:
             positions, next_ = self._indexed(given, first, last, after, limit)
         else:
             positions, next_ = self._every(first, last, after, limit)
-        return {"items": self._summaries(positions), "next": None if next_ is None else _cursor(next_)}
+        items = self._summaries(positions)
+        if len(items) < len(positions):
+            next_ = positions[len(items) - 1]
+        return {"items": items, "next": None if next_ is None else _cursor(next_)}
 
     def _indexed(
         self, filters: list[tuple[str, str]], first: int, last: int, after: Position | None, limit: int
@@ -61,23 +70,27 @@ class TransactionPages:
             return list(page.items), page.next
         candidates = self._store.transactions_of(kind, name, first, last, after, MAX_EXAMINED)
         found: list[Position] = []
-        matching: dict[int, set[Position]] = {}
-        for position in candidates.items:
+        matching: set[Position] = set()
+        at, compared = -1, 0
+        for place, position in enumerate(candidates.items):
             height = position[0]
-            if height not in matching:
-                matching[height] = self._at_height(others, height)
-            if position in matching[height]:
+            if height != at:
+                if compared > MAX_COMPARED:
+                    return found, candidates.items[place - 1]
+                pages = self._at_height(others, height)
+                at, matching = height, set.intersection(*map(set, pages))
+                compared += sum(map(len, pages))
+            if position in matching:
                 found.append(position)
                 if len(found) == limit:
                     return found, position
         return found, candidates.next
 
-    def _at_height(self, filters: list[tuple[str, str]], height: int) -> set[Position]:
-        pages = [
-            self._store.transactions_of(kind, name, height, height, None, _MAX_BLOCK_POSITIONS)
+    def _at_height(self, filters: list[tuple[str, str]], height: int) -> list[list[Position]]:
+        return [
+            self._store.transactions_of(kind, name, height, height, None, _MAX_BLOCK_POSITIONS).items
             for kind, name in filters
         ]
-        return set.intersection(*[set(page.items) for page in pages])
 
     def _every(
         self, first: int, last: int, after: Position | None, limit: int
@@ -85,22 +98,33 @@ class TransactionPages:
         found: list[Position] = []
         start = first if after is None else max(first, after[0])
         end = min(last, start + MAX_BLOCKS - 1)
+        size = 0
         for height in range(start, end + 1):
-            for index in range(self._reads.header(height).tx_count):
+            block = self._reads.block(height)
+            size += sum(map(len, block.transactions))
+            if size > MAX_BYTES:
+                end = height
+            for index in range(block.header.tx_count):
                 position = (height, index)
                 if after is not None and position <= after:
                     continue
                 if len(found) == limit:
                     return found, found[-1]
                 found.append(position)
+            if height == end:
+                break
         return found, (end, _MAX_BLOCK_POSITIONS) if end < last else None
 
     def _summaries(self, positions: list[Position]) -> list[dict[str, Any]]:
-        items = []
-        at, block, receipts = -1, None, []
+        """Return what is shown of the first positions, as many as MAX_BYTES allow; at least a block's."""
+        items: list[dict[str, Any]] = []
+        at, block, receipts, size = -1, None, [], 0
         for height, index in positions:
             if height != at:
+                if size > MAX_BYTES:
+                    break
                 at, block, receipts = height, self._reads.block(height), self._reads.receipts(height)
+                size += sum(map(len, block.transactions)) + sum(map(len, receipts))
             if block is not None:
                 items.append(_summary(block, index, decode_receipt(receipts[index])))
         return items

@@ -11,6 +11,7 @@ from consensus.types import decode_certificate
 from node.config import NodeConfig
 from node.errors import ConfigError
 from node.gateway import Gateway
+from node.gateway.reads import ChainReads
 from node.store import StoreOptions
 from tests.support.gateway import Web, running_gateway
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, program_op
@@ -256,6 +257,54 @@ async def test_pages_of_transactions(web: Web, chain: LocalChain):
         assert await web.error("chain_transactions", {"cursor": cursor}) == (-32602, "INVALID_PARAMS")
     for limit in (0, 1_001, 1.0, "5", True):
         assert await web.error("chain_transactions", {"limit": limit}) == (-32602, "INVALID_PARAMS")
+
+
+async def test_a_page_ends_where_the_blocks_read_for_it_are_large(web: Web, chain: LocalChain, monkeypatch):
+    for _ in range(5):
+        chain.commit([chain.sign("aurora-admin", [issue(1)], memo="m" * 1_000) for _ in range(3)])
+    everything = [(height, index) for height in range(1, 6) for index in range(3)]
+    monkeypatch.setattr("node.gateway.transaction_pages.MAX_BYTES", 5_000)
+    monkeypatch.setattr("node.gateway.transaction_pages.MAX_COMPARED", 5)
+    kinds = [{}, {"account": SHOPPER}, {"account": SHOPPER, "brand": "aurora", "call": "token.issue"}]
+    for filters in kinds:
+        found, cursor, pages = [], None, 0
+        while pages == 0 or cursor is not None:
+            params = {**filters, "limit": 1_000, **({"cursor": cursor} if cursor else {})}
+            page = await web.call("chain_transactions", params)
+            found += [(item["height"], item["index"]) for item in page["items"]]
+            cursor, pages = page["next"], pages + 1
+        assert found == everything
+        assert pages >= 3
+
+
+async def test_receipts_of_many_blocks_are_read_one_block_at_a_time(
+    web: Web, chain: LocalChain, node: LocalNode, monkeypatch
+):
+    raws = [chain.sign("aurora-admin", [issue(1)]) for _ in range(4)]
+    for raw in raws:
+        chain.commit([raw])
+    reading, turns = [], [0]
+    original = ChainReads.receipts
+
+    def receipts(self, height):
+        reading.append(turns[0])
+        return original(self, height)
+
+    async def count_turns():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(ChainReads, "receipts", receipts)
+    counting = asyncio.create_task(count_turns())
+    calls = [
+        {"jsonrpc": "2.0", "id": i, "method": "tx_wait", "params": [parse_transaction(raw).id.hex(), 0]}
+        for i, raw in enumerate(raws)
+    ]
+    _, answers = await web.post(orjson.dumps(calls))
+    counting.cancel()
+    assert [answer["result"]["height"] for answer in answers] == [1, 2, 3, 4]
+    assert len(set(reading)) == 4
 
 
 async def test_simulating_writes_nothing(web: Web, chain: LocalChain):
