@@ -10,7 +10,8 @@ Invariants:
     2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
     4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and no more than one
-       read longer, so that they never hold up consensus.
+       read longer. After a read that took much longer, reads rest for as long: consensus needs many turns for
+       a block, and would have to wait for such a read at each.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 SLICE_SECONDS: Final = 0.005
 """As for signature checks (PERFORMANCE.md, point 2)."""
+
+LONGEST_REST_SECONDS: Final = 0.5
+"""After the longest read: clients are not to wait for minutes because the machine slept."""
 
 _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
@@ -103,6 +107,11 @@ class ReadTurns:
             self._open_slice()
             return False
         return self._now() >= self._end
+
+    def rest_s(self) -> float:
+        """Return how long nobody is to read after a slice that is over: what a long read took beyond it."""
+        overrun = 0.0 if self._end is None else self._now() - self._end
+        return min(overrun, LONGEST_REST_SECONDS) if overrun > SLICE_SECONDS else 0.0
 
     def end(self) -> None:
         """Let the next one read."""
@@ -221,7 +230,7 @@ class Dispatcher:
                 left -= len(part) + 1
                 parts.append(part)
                 if turns.is_over():
-                    await asyncio.sleep(0)
+                    await asyncio.sleep(turns.rest_s())
                     turns.end()
                     reading = False
         finally:
