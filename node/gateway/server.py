@@ -7,8 +7,9 @@ scripts out: no CORS header is ever sent), 429 over the limits.
 
 Invariants:
     1. Memory for requests is bounded: for one body, and for all of them (see `bodies`).
-    2. A connection over the client's limit is answered and closed before it is read.
-    3. After `stop` no request is being answered.
+    2. Large answers that clients have not taken yet are bounded likewise, all together.
+    3. A connection over the client's limit is answered and closed before it is read.
+    4. After `stop` no request is being answered.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from aiohttp.web_protocol import RequestHandler
 from node.backend import Backend
 from node.config import NodeConfig
 from node.errors import ConfigError
-from node.gateway.bodies import BodyReader, BodyRefused
+from node.gateway.bodies import RETRY_MS, BodyReader, BodyRefused
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
 from node.gateway.errors import RpcFault
@@ -44,6 +45,15 @@ _log = logging.getLogger(__name__)
 JSON_TYPES: Final = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
 BODIES_AT_ONCE: Final = 16
 """All bodies held at once have at most this many times max_request_bytes (128 MiB by default)."""
+
+ANSWERS_AT_ONCE: Final = 8
+"""All large answers being sent have at most this many times max_response_bytes (256 MiB by default)."""
+
+LARGE_ANSWER_BYTES: Final = 64 * 1024
+"""Smaller answers are not counted: connections are, and each holds one."""
+
+SEND_TIMEOUT_S: Final = 120.0
+"""A client must have taken a large answer within this time."""
 
 STOP_GRACE_S: Final = 5.0
 KEEPALIVE_S: Final = 75.0
@@ -64,6 +74,7 @@ class Gateway:
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
         self._bodies = BodyReader(self._limits.max_request_bytes, BODIES_AT_ONCE * self._limits.max_request_bytes)
+        self._sending = 0
         self._connections = ConnectionCounter(self._limits.max_connections_per_client)
         self._web: web.Server | None = None
         self._server: asyncio.Server | None = None
@@ -121,6 +132,11 @@ class Gateway:
         """Bytes of request bodies that are being read or answered."""
         return self._bodies.held
 
+    @property
+    def bytes_being_sent(self) -> int:
+        """Bytes of large answers that clients have not taken yet."""
+        return self._sending
+
     def _protocol(self) -> RequestHandler:
         if self._web is None:
             raise RuntimeError("the gateway is not started")
@@ -166,9 +182,32 @@ class Gateway:
         except BodyRefused as refusal:
             return _fault_response(refusal.status, refusal.fault, close=True)
         try:
-            return await self._call(request, body)
+            response = await self._call(request, body)
         finally:
             self._bodies.release(body)
+        return await self._send(request, response)
+
+    async def _send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
+        """Send a large answer while it counts, so that clients who do not read cannot fill the memory."""
+        size = len(response.body) if isinstance(response.body, bytes) else 0
+        if size <= LARGE_ANSWER_BYTES:
+            return response
+        if self._sending + size > ANSWERS_AT_ONCE * self._limits.max_response_bytes:
+            message = "too many large answers are on their way"
+            return _fault_response(429, RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS))
+        self._sending += size
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+        except ConnectionError:
+            pass  # The client has gone; the server finds that out by itself.
+        finally:
+            self._sending -= size
+        return response
 
     async def _call(self, request: web.BaseRequest, body: bytes | bytearray) -> web.Response:
         client = client_of(request.remote)

@@ -185,6 +185,47 @@ async def test_large_answers_are_cut_off_one_by_one(node: LocalNode):
         assert [answer["id"] for answer in answers] == list(range(10))
 
 
+async def test_answers_that_nobody_takes_are_limited(node: LocalNode, monkeypatch):
+    monkeypatch.setattr("node.gateway.server.ANSWERS_AT_ONCE", 1)
+    batch = batch_of(400, "rpc.discover")
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+    async def until(held):
+        for _ in range(10_000):
+            if bool(web.gateway.bytes_being_sent) == held:
+                return
+            await asyncio.sleep(0.001)
+
+    async with running_gateway(node, max_response_bytes=16 * 1024 * 1024) as web:
+        _, writer = await asyncio.open_connection("127.0.0.1", web.gateway.port, limit=1_024)
+        writer.write(head % len(batch) + batch)
+        await until(held=True)
+        assert web.gateway.bytes_being_sent > 8 * 1024 * 1024
+        status, answer = await web.post(batch)
+        assert (status, answer["error"]["data"]["reason"]) == (429, "RATE_LIMITED")
+        assert (await web.post(batch_of(2)))[0] == 200
+        writer.close()
+        await until(held=False)
+        assert web.gateway.bytes_being_sent == 0
+        assert len((await web.post(batch))[1]) == 400
+
+
+async def test_an_answer_must_be_taken_in_time(node: LocalNode, monkeypatch):
+    monkeypatch.setattr("node.gateway.server.SEND_TIMEOUT_S", 0.05)
+    batch = batch_of(400, "rpc.discover")
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    async with running_gateway(node) as web:
+        reader, writer = await asyncio.open_connection("127.0.0.1", web.gateway.port, limit=1_024)
+        reader._transport.pause_reading()
+        writer.write(head % len(batch) + batch)
+        for _ in range(10_000):
+            if not web.gateway.open_connections:
+                break
+            await asyncio.sleep(0.001)
+        assert (web.gateway.open_connections, web.gateway.bytes_being_sent) == (0, 0)
+        writer.close()
+
+
 async def test_calls_per_second_are_limited(node: LocalNode):
     async with running_gateway(node, max_requests_per_second=20, max_batch=30) as web:
         assert (await web.post(batch_of(30)))[0] == 200
