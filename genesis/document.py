@@ -82,7 +82,7 @@ class Genesis:
         """
         try:
             document = msgspec.json.decode(text, type=GenesisDocument)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise GenesisDocumentError([str(error)]) from None
         return cls(document)
 

@@ -155,3 +155,9 @@ def test_a_refused_operation_names_itself(document: dict[str, Any]) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(GenesisDocumentError, match="cannot be read"):
         Genesis.load(tmp_path / "none.json")
+
+
+def test_a_document_nested_without_end_is_refused():
+    deep = b'{"name": "ab", "time": 1, "validators": [], "ops": [["a.b", {"x": ' + b"[" * 100_000
+    with pytest.raises(GenesisDocumentError):
+        Genesis.from_json(deep)
