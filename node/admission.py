@@ -2,7 +2,8 @@
 
 Both ways end in one queue and one task, so that signature checks never hold up the event loop for longer
 than one slice, however much comes in. Clients wait for their outcome; peers' transactions are
-taken silently, and a peer whose transaction has a bad signature is penalised.
+taken silently, and a peer that sends what nobody could have admitted (malformed, or with a bad
+signature) is penalised.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ SLICE: Final = 48
 SLICE_BYTES: Final = 24 * 1024
 """Bytes after which a slice ends before: a transaction may have eight signatures, or 128 KiB to parse."""
 
-MAX_QUEUED_PEER_TRANSACTIONS: Final = 20_000
-"""What peers send beyond this while we are busy is dropped; it stays in their pools and in blocks."""
+MAX_QUEUED_BYTES_PER_PEER: Final = 8 * 1024 * 1024
+"""What a peer sends beyond this while we are busy is dropped; it stays in its pool and in blocks. Each has a
+share of its own, so that a flooding one cannot crowd out the others."""
 
 MAX_QUEUED_CLIENT_TRANSACTIONS: Final = 20_000
 
@@ -40,7 +42,7 @@ class Source:
 
     key: bytes
     from_origin: bool
-    on_bad_signature: Callable[[], None]
+    on_invalid: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ class AdmissionQueue:
         self._clock = clock
         self._on_admitted = on_admitted
         self._jobs: deque[_Job] = deque()
-        self._queued_from_peers = 0
+        self._queued_bytes: dict[bytes, int] = {}
         self._queued_from_clients = 0
         self._wake = asyncio.Event()
         self.dropped_from_peers = 0
@@ -103,10 +105,11 @@ class AdmissionQueue:
 
     def take_from_peer(self, raws: Sequence[bytes], source: Source) -> None:
         """Queue transactions that a peer sent."""
-        if self._queued_from_peers + len(raws) > MAX_QUEUED_PEER_TRANSACTIONS:
+        queued = self._queued_bytes.get(source.key, 0) + sum(map(len, raws))
+        if queued > MAX_QUEUED_BYTES_PER_PEER:
             self.dropped_from_peers += len(raws)
             return
-        self._queued_from_peers += len(raws)
+        self._queued_bytes[source.key] = queued
         self._jobs.append(_Job(raws, [], None, source))
         self._wake.set()
 
@@ -116,12 +119,19 @@ class AdmissionQueue:
             while self._jobs:
                 job = self._jobs.popleft()
                 await self._work(job)
-                if job.done is None:
-                    self._queued_from_peers -= len(job.raws)
-                elif not job.done.done():
+                if job.source is not None:
+                    self._forget_queued(job.source.key, sum(map(len, job.raws)))
+                if job.done is not None and not job.done.done():
                     job.done.set_result(job.outcomes)
             self._wake.clear()
             await self._wake.wait()
+
+    def _forget_queued(self, key: bytes, size: int) -> None:
+        remaining = self._queued_bytes[key] - size
+        if remaining:
+            self._queued_bytes[key] = remaining
+        else:
+            del self._queued_bytes[key]
 
     def close(self) -> None:
         """Answer everyone who still waits."""
@@ -151,10 +161,10 @@ class AdmissionQueue:
             check_admissible(tx, self._ledger, now)
             self._mempool.check_room(tx)
             if not signatures_valid(tx):
-                if job.source is not None:
-                    job.source.on_bad_signature()
-                return TransactionRefused("BAD_SIGNATURE", "a signature is not valid")
+                raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
         except TransactionError as error:
+            if job.source is not None:
+                job.source.on_invalid()
             return TransactionRefused(error.reason, str(error))
         except TransactionRefused as refusal:
             return refusal
