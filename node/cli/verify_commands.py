@@ -69,7 +69,7 @@ def _document(file: Path) -> Any:
         raise CliError(f"{file} does not exist") from None
     except OSError as error:
         raise CliError(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CliError(f"{file} is not JSON: {error}") from None
     if isinstance(document, dict) and "jsonrpc" in document:
         document = document.get("result")

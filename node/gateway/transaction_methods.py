@@ -108,7 +108,7 @@ class TransactionMethods:
         return [found.get(tx_id) or self._no_receipt(tx_id, timeout_ms) for tx_id, timeout_ms in waits]
 
     async def _found(self, tx_ids: Iterable[bytes]) -> dict[bytes, Receipt]:
-        """Return the receipts of those that are committed; one batch may ask for those of a thousand full blocks."""
+        """Return the receipts of those that are committed; a batch may ask for those of a thousand full blocks."""
         found: dict[bytes, Receipt] = {}
         for height, indexes in self._reads.places_of(tx_ids).items():
             if found:
