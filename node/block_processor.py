@@ -95,7 +95,7 @@ class BlockProcessor:
         return found
 
     async def resolve(self, candidate: Candidate, sources: Sequence[int]) -> list[Transaction] | None:
-        """Return a candidate's transactions, asking the sources in turn; None for one that is none.
+        """Return a candidate's transactions, asking the sources in turn; None where they make it invalid.
 
         Runs until everything is here; whoever calls cancels it when the height is over.
         """
@@ -114,7 +114,7 @@ class BlockProcessor:
                 await asyncio.sleep(RETRY_SECONDS)
             if sources:
                 raws = await self._fetcher.transactions(sources[attempt % len(sources)], missing)
-                if not await self._take(set(missing), raws):
+                if not await self._take(set(missing), raws) or self._is_too_large(candidate):
                     return None
             attempt += 1
         return body
@@ -143,6 +143,14 @@ class BlockProcessor:
             self._verified[tx.hash] = tx
         return True
 
+    def _is_too_large(self, candidate: Candidate) -> bool:
+        """Tell whether what came from peers for a candidate is more than a block may hold.
+
+        Its proposer could feed us gigabytes if size were judged only once everything is here.
+        """
+        got = (self._verified.get(tx_hash) for tx_hash in candidate.tx_hashes)
+        return sum(len(tx.raw) for tx in got if tx is not None) > self._ledger.params.max_block_bytes
+
     async def judge(self, candidate: Candidate, sources: Sequence[int], judge_time: bool) -> str | None:
         """Return why a candidate's transactions make it invalid; None for a valid one.
 
@@ -150,7 +158,7 @@ class BlockProcessor:
         """
         transactions = await self.resolve(candidate, sources)
         if transactions is None:
-            return "a transaction has no valid signature"
+            return "a transaction has no valid signature, or they are more than a block may hold"
         fault = self._ledger.fault_in(candidate.header, transactions)
         if fault is None and judge_time:
             await self._hold_back(candidate.header.time)
@@ -173,7 +181,7 @@ class BlockProcessor:
             return done
         transactions = await self.resolve(candidate, sources)
         if transactions is None:
-            _log.error("a block that a quorum prepared holds an invalid signature: %s", digest.hex())
+            _log.error("a block that a quorum prepared holds invalid transactions: %s", digest.hex())
             return None
         return await self.execute_body(candidate, transactions)
 
