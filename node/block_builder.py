@@ -34,6 +34,11 @@ class BlockBuilder:
         self._public_key = public_key
         self._cost_per_op = _INITIAL_COST_PER_OP
 
+    @property
+    def head_time(self) -> int:
+        """Block time of the head, ms."""
+        return self._ledger.head_time
+
     def learn_costs(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
         """Take the work units of an executed block into the estimate."""
         ops = sum(len(tx.body.ops) for tx in transactions)
@@ -105,14 +110,18 @@ class Proposer:
 
     def has_work(self) -> bool:
         """Tell whether a block built now would hold a transaction."""
-        return self._builder.has_work(self._clock.now_ms())
+        return self._builder.has_work(self._time_after(self._builder.head_time))
 
     def propose(
         self, context: HeightContext, parent_certificate: Certificate | None, required: bool
     ) -> tuple[Candidate, list[Transaction]] | None:
         """Return a candidate and its transactions, or None where there is nothing to propose."""
-        time = max(self._clock.now_ms(), context.parent_time + 1)
+        time = self._time_after(context.parent_time)
         transactions = self._builder.select(time)
         if not transactions and not required and not self._heartbeat_due():
             return None
         return self._builder.build(context, parent_certificate, time, transactions), transactions
+
+    def _time_after(self, parent_time: int) -> int:
+        """Return the time of a block made now: after its parent's even where our clock is behind it."""
+        return max(self._clock.now_ms(), parent_time + 1)
