@@ -16,6 +16,7 @@ from node.errors import ConfigError
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
 from node.node import Node, NodeSettings
+from node.signing_guard import compare_with_store
 from node.store import Store, StoreError, StoreOptions
 from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
 from vm.errors import GenesisError
@@ -69,6 +70,7 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
     try:
         store = open_store(home, config, genesis, runtime)
         wal = WriteAheadLog(home / "wal")
+        compare_with_store(wal, store)
     except (StoreError, WriteAheadLogError) as error:
         raise ConfigError(str(error)) from None
     if wal.bytes_cut_off:

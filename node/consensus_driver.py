@@ -28,6 +28,7 @@ from consensus.types import Candidate, Certificate, header_digest
 from node.block_builder import Proposer
 from node.block_processor import BlockProcessor
 from node.ledger import Executed, Ledger
+from node.signing_guard import SigningGuard
 from node.write_ahead_log import WriteAheadLog
 from vm.primitives.keys import SigningKey
 from vm.transaction import parse_transaction
@@ -88,6 +89,7 @@ class ConsensusDriver:
         self._processor = processor
         self._proposer = proposer
         self._wal = wal
+        self.guard = SigningGuard(wal, None if key is None else key.public_key)
         self._port = port
         self._on_commit = on_commit
         self._state = State(None if key is None else key.sign)
@@ -123,10 +125,12 @@ class ConsensusDriver:
 
     def start(self) -> None:
         """Restore the write-ahead log and begin the height after the head."""
-        votes = self._wal.votes_above(self._ledger.height)
+        context = self.guard.context(self._ledger.height_context())
+        # What a recovering validator has logged is below the height at which it will sign again.
+        votes = [] if self.guard.recovering else self._wal.votes_above(self._ledger.height)
         self._remember_logged_bodies()
         self.feed(inputs.Restored(tuple(vote.record for vote in votes)))
-        self.feed(inputs.NewHeight(self._ledger.height_context()))
+        self.feed(inputs.NewHeight(context))
 
     def _remember_logged_bodies(self) -> None:
         """Hold the transactions of this height's logged blocks: a restored vote says that they are here.
@@ -278,12 +282,16 @@ class ConsensusDriver:
         """
         if self.halted is not None:
             return
-        self._ledger.commit(executed, certificate)
+        context = self._state.here
+        self.guard.certificate_seen(context.parent_certificate, context.parent_validators)
+        self.guard.certificate_seen(executed.candidate.parent_certificate, context.parent_validators)
+        self.guard.certificate_seen(certificate, context.validators)
+        self._ledger.commit(executed, certificate, self._wal.mark)
         self._cancel_tasks()
         self._processor.clear()
         self._remember_logged_bodies()
         self._on_commit(executed)
-        self.feed(inputs.NewHeight(self._ledger.height_context()))
+        self.feed(inputs.NewHeight(self.guard.context(self._ledger.height_context())))
 
     def _keep_evidence(self, effect: effects.Evidence) -> None:
         _log.error("validator %d signed two different messages for one step", effect.first.sender)

@@ -29,7 +29,7 @@ from consensus.types import (
 )
 from genesis.document import Genesis
 from node.indexing import index_entries
-from node.store import BlockCommit, Store
+from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.chain_records import (
     VALIDATORS_KEY,
@@ -249,8 +249,8 @@ class Ledger:
         """Begin to execute a candidate on top of the head."""
         return Execution(self, candidate, transactions)
 
-    def commit(self, executed: Executed, certificate: Certificate) -> None:
-        """Write a final block and everything that follows from it; the head moves.
+    def commit(self, executed: Executed, certificate: Certificate, log_mark: LogMark | None = None) -> None:
+        """Write a final block and everything that follows from it, and how far the vote log is; the head moves.
 
         Raises:
             StoreError: nothing was written.
@@ -274,6 +274,7 @@ class Ledger:
                 changes=executed.result.changes,
                 state_root=executed.roots.state_root,
                 receipts_root=executed.roots.receipts_root,
+                log_mark=log_mark,
             )
         )
         self.header = header

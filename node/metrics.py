@@ -19,6 +19,9 @@ class Metrics:
         self.mempool_bytes = self._gauge("entente_mempool_bytes", "Bytes of pending transactions")
         self.ready = self._gauge("entente_ready", "1 if the node can serve, else 0")
         self.halted = self._gauge("entente_halted", "1 if consensus has halted")
+        self.recovering = self._gauge(
+            "entente_recovering", "1 while this validator does not sign, as its log lacks votes"
+        )
         self.evidence = self._gauge("entente_evidence", "Conflicting signed messages seen")
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")

@@ -257,6 +257,9 @@ class Node:
             reasons.append(f"halted: {self._driver.halted}")
         if self._driver.unready is not None:
             reasons.append(self._driver.unready)
+        recovering = self._driver.guard.reason
+        if recovering is not None:
+            reasons.append(recovering)
         if self._sync.syncing:
             reasons.append(f"syncing: height {self._ledger.height} of {self._sync.target}")
         validators = self._ledger.next_validators()
@@ -308,6 +311,7 @@ class Node:
         metrics.mempool_transactions.set(len(self._mempool))
         metrics.mempool_bytes.set(self._mempool.size_bytes)
         metrics.ready.set(self.node_health()["ready"])
+        metrics.recovering.set(self._driver.guard.reason is not None)
         metrics.halted.set(self._driver.halted is not None)
         metrics.evidence.set(len(self._driver.evidence))
         metrics.sync_target.set(self._sync.target)

@@ -38,6 +38,7 @@ import msgspec
 
 from consensus.messages import VoteRecord
 from node.errors import NodeError
+from node.store import LogMark
 from vm.primitives.codec import CodecError, TypedDecoder, encode
 
 FILE_NAME: Final = "consensus.wal"
@@ -82,13 +83,6 @@ class LoggedVote(msgspec.Struct, frozen=True, array_like=True):
 
     record: VoteRecord
     transactions: tuple[bytes, ...] | None
-
-
-class LogMark(msgspec.Struct, frozen=True, array_like=True):
-    """Which log, and how far: `sequence` votes have ever been appended to it."""
-
-    identity: bytes
-    sequence: int
 
 
 class _FileHead(NamedTuple):

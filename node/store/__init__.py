@@ -10,7 +10,7 @@ from node.store.errors import (
     StoreError,
     StoreFailure,
 )
-from node.store.layout import Head
+from node.store.layout import Head, LogMark
 from node.store.store import BlockCommit, ProvedValue, Store, StoreOptions
 from node.store.values import StateValues
 
@@ -20,6 +20,7 @@ __all__ = [
     "Head",
     "HeightAhead",
     "IndexPage",
+    "LogMark",
     "Position",
     "ProvedValue",
     "StatePruned",

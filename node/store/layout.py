@@ -2,7 +2,7 @@
 
 A key is one letter and fixed-width big-endian numbers or hashes, so that ranges scan in order:
 
-    m name                    meta data: format, genesis, bucket_count, head, history_floor
+    m name                    meta data: format, genesis, bucket_count, head, history_floor, log_mark
     h height                  the Head after that height
     d digest                  height of a block
     b height / c / r          block, certificate, receipts (one list)
@@ -34,6 +34,7 @@ GENESIS_KEY = b"mgenesis"
 BUCKET_COUNT_KEY = b"mbucket_count"
 HEAD_KEY = b"mhead"
 HISTORY_FLOOR_KEY = b"mhistory_floor"
+LOG_MARK_KEY = b"mlog_mark"
 
 HEAD = b"h"
 DIGEST = b"d"
@@ -50,6 +51,13 @@ SHARD_UNDO = b"u"
 TOP_UNDO = b"t"
 
 T = TypeVar("T")
+
+
+class LogMark(msgspec.Struct, frozen=True, array_like=True):
+    """Which write-ahead log this validator signs with, and how many votes have ever been appended to it."""
+
+    identity: bytes
+    sequence: int
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):

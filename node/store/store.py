@@ -30,7 +30,9 @@ from node.store.layout import (
     FORMAT_KEY,
     GENESIS_KEY,
     HEAD_KEY,
+    LOG_MARK_KEY,
     Head,
+    LogMark,
     at_height,
     number,
     read,
@@ -45,6 +47,7 @@ from vm.state_tree import MAX_DEPTH, StateTree, TreeUpdate
 
 MEBIBYTE = 1 << 20
 _head_decoder = TypedDecoder(Head)
+_mark_decoder = TypedDecoder(LogMark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class BlockCommit:
         update: from `store.tree.update(changes)`.
         changes: canonical value bytes by key, None for a deleted key.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
+        log_mark: how far the write-ahead log is; None where nobody votes.
     """
 
     height: int
@@ -99,6 +103,7 @@ class BlockCommit:
     update: TreeUpdate
     changes: Mapping[str, bytes | None]
     index_entries: IndexEntries = field(default_factory=dict)
+    log_mark: LogMark | None = None
 
 
 class ProvedValue(msgspec.Struct, frozen=True):
@@ -221,6 +226,18 @@ class Store:
         """Buckets of the state tree."""
         return self._open.bucket_count
 
+    @property
+    def log_mark(self) -> LogMark | None:
+        """The write-ahead log that this store was last used with, as of its last commit."""
+        record = self._database.get(LOG_MARK_KEY)
+        return None if record is None else read(_mark_decoder, record, "mark of the write-ahead log")
+
+    def note_log(self, mark: LogMark) -> None:
+        """Note another write-ahead log; synced."""
+        batch = self._database.batch()
+        batch.put(LOG_MARK_KEY, encode(mark))
+        self._database.write(batch)
+
     # -- the head and its state -------------------------------------------------------------------
 
     @property
@@ -259,6 +276,8 @@ class Store:
         state.roots.write(batch, height, update, state.tree.bucket_roots)
         floor = state.history.write(batch, height, update)
         batch.put(HEAD_KEY, encode(head))
+        if commit.log_mark is not None:
+            batch.put(LOG_MARK_KEY, encode(commit.log_mark))
         self._database.write(batch)
         state.tree.apply(update)
         state.roots.applied(height, update)

@@ -1,0 +1,162 @@
+"""A validator whose log may lack votes does not sign until it is past everything that it can have signed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consensus.messages import Prepare, VoteRecord
+from node.ledger import Ledger
+from node.signing_guard import SigningGuard, compare_with_store
+from node.write_ahead_log import WriteAheadLog
+from tests.support.ledger import LocalChain
+from vm.primitives.hashing import sha256
+
+OWN = 0
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[LocalChain]:
+    chain = LocalChain(tmp_path / "data")
+    yield chain
+    chain.close()
+
+
+@pytest.fixture
+def wal(tmp_path: Path) -> Iterator[WriteAheadLog]:
+    log = WriteAheadLog(tmp_path / "wal")
+    yield log
+    log.close()
+
+
+def vote(height: int) -> VoteRecord:
+    return VoteRecord(Prepare(height, 0, OWN, sha256(bytes([height])), bytes(64)), None, None)
+
+
+def guard_of(chain: LocalChain, wal: WriteAheadLog) -> tuple[SigningGuard, Ledger]:
+    key = chain.validator_keys[OWN].public_key
+    return SigningGuard(wal, key), Ledger(chain.genesis, chain.runtime, chain.store, key)
+
+
+def signs(guard: SigningGuard, ledger: Ledger) -> bool:
+    ledger._load_head()
+    return guard.context(ledger.height_context()).own_index is not None
+
+
+def test_a_validator_with_its_log_signs_at_once(chain: LocalChain, wal: WriteAheadLog) -> None:
+    chain.commit()
+    guard, ledger = guard_of(chain, wal)
+    assert signs(guard, ledger)
+    assert guard.reason is None
+
+
+def test_it_signs_again_two_blocks_after_the_greatest_height_that_a_quorum_reports(
+    chain: LocalChain, wal: WriteAheadLog
+) -> None:
+    for _ in range(5):
+        chain.commit()
+    wal.begin_recovery(3)
+    guard, ledger = guard_of(chain, wal)
+    others = [key.public_key for key in chain.validator_keys[1:]]
+    guard.heard(others[0], 5)
+    guard.heard(others[1], 4)
+    guard.heard(b"a full node" + bytes(21), 5)
+    guard.heard(others[0], 1_000_000)  # only what it said first is about the time before our start
+    assert not signs(guard, ledger)
+    assert guard.reason == "recovering: heard from 2 other validators, 3 are needed"
+    guard.heard(others[2], 6)
+    for _ in range(2):  # the next height is 6, then 7, then 8
+        assert not signs(guard, ledger)
+        assert guard.reason == "recovering: this validator signs again after block 8"
+        chain.commit()
+    assert not signs(guard, ledger)
+    chain.commit()
+    assert not wal.votes_above(0)
+    assert signs(guard, ledger)
+    assert not wal.recovering
+    assert wal.highest >= 3
+
+
+def test_a_claim_that_its_peer_cannot_prove_is_taken_back(chain: LocalChain, wal: WriteAheadLog) -> None:
+    for _ in range(8):
+        chain.commit()
+    wal.begin_recovery(0)
+    guard, ledger = guard_of(chain, wal)
+    for key in chain.validator_keys[1:]:
+        guard.heard(key.public_key, 1_000 if key is chain.validator_keys[1] else 6)
+    assert not signs(guard, ledger)
+    guard.disproved(chain.validator_keys[1].public_key, 6)
+    assert signs(guard, ledger)
+
+
+def test_it_never_signs_at_or_below_the_heights_that_are_known_to_be_signed(
+    chain: LocalChain, wal: WriteAheadLog
+) -> None:
+    wal.begin_recovery(4)
+    guard, ledger = guard_of(chain, wal)
+    for key in chain.validator_keys[1:]:
+        guard.heard(key.public_key, 0)
+    for _ in range(4):
+        assert not signs(guard, ledger)
+        chain.commit()
+    assert signs(guard, ledger), "the next height is 5"
+
+
+def test_a_full_node_is_not_bothered(chain: LocalChain, wal: WriteAheadLog) -> None:
+    wal.begin_recovery(4)
+    guard = SigningGuard(wal, b"x" * 32)
+    ledger = Ledger(chain.genesis, chain.runtime, chain.store, b"x" * 32)
+    assert not signs(guard, ledger)
+    assert guard.reason is None
+
+
+def test_its_own_seal_from_a_life_that_the_log_does_not_know_makes_it_recover(
+    chain: LocalChain, wal: WriteAheadLog
+) -> None:
+    guard, ledger = guard_of(chain, wal)
+    wal.append(vote(1), None)
+    chain.commit()
+    guard.certificate_seen(ledger.certificate(1), ledger.next_validators())
+    assert not guard.recovering, "the log knows of height 1"
+    chain.commit()
+    guard.certificate_seen(ledger.certificate(2), ledger.next_validators())
+    assert guard.recovering
+    assert wal.highest == 2
+    assert not signs(guard, ledger)
+
+
+@pytest.mark.parametrize("kind", ["lost", "older", "shorter"])
+def test_a_log_that_is_not_the_one_of_the_store_makes_it_recover(
+    chain: LocalChain, tmp_path: Path, kind: str
+) -> None:
+    log = WriteAheadLog(tmp_path / "wal")
+    compare_with_store(log, chain.store)
+    log.append(vote(1), None)
+    path = tmp_path / "wal" / "consensus.wal"
+    copy = path.read_bytes()
+    log.append(vote(1), None)
+    chain.commit()
+    chain.store.note_log(log.mark)
+    log.close()
+    if kind == "lost":
+        path.unlink()
+    elif kind == "older":
+        path.write_bytes(copy)
+    else:
+        os.truncate(path, path.stat().st_size - 5)
+    log = WriteAheadLog(tmp_path / "wal")
+    compare_with_store(log, chain.store)
+    assert log.recovering
+    assert chain.store.log_mark == log.mark
+    log.close()
+
+
+def test_a_log_that_is_ahead_of_the_store_is_good(chain: LocalChain, wal: WriteAheadLog) -> None:
+    compare_with_store(wal, chain.store)
+    wal.append(vote(1), None)
+    compare_with_store(wal, chain.store)
+    assert not wal.recovering
+    assert chain.store.log_mark == wal.mark
