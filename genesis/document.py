@@ -4,13 +4,13 @@ A JSON object with integers, strings, lists and objects only. `chain` is name + 
 SHA-256 of its canonical bytes, so a chain's name commits to all of it; block 1's parent is that whole digest.
 
 Invariants:
-    1. Two documents with the same values are the same chain, however the JSON is spaced or ordered.
+    1. Two documents with the same values are the same chain, however the JSON is spaced or ordered. A
+       field that is left out is not hashed, so that anybody can hash the JSON without knowing defaults.
     2. A loaded Genesis has passed every check here; only executing its operations can still fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from genesis.protocol import PROTOCOL_VERSION
 from vm.chain_records import ValidatorEntry
 from vm.genesis_state import genesis_changes
 from vm.params import Params
-from vm.primitives.codec import CodecError, check_value, encode
+from vm.primitives.codec import CodecError, check_value, decode, encode
 from vm.primitives.hashing import sha256
 from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 from vm.runtime import Runtime
@@ -64,12 +64,14 @@ class GenesisDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Genesis:
     """A checked genesis document and what follows from it."""
 
-    def __init__(self, document: GenesisDocument) -> None:
+    def __init__(self, document: GenesisDocument, value: Any = None) -> None:
+        """Check a document; `value` is the plain value it was read from, which its hash covers as it is."""
         problems = _problems(document)
         if problems:
             raise GenesisDocumentError(problems)
         self.document = document
-        self.canonical: bytes = encode(document)
+        self.value: Any = msgspec.to_builtins(document) if value is None else value
+        self.canonical: bytes = encode(self.value)
         self.digest: bytes = sha256(self.canonical)
         self.chain: str = f"{document.name}-{self.digest.hex()[:16]}"
 
@@ -81,17 +83,20 @@ class Genesis:
             GenesisDocumentError: with everything that is wrong.
         """
         try:
-            document = msgspec.json.decode(text, type=GenesisDocument)
-        except (msgspec.MsgspecError, RecursionError) as error:
+            value = msgspec.json.decode(text)
+            genesis = cls(msgspec.convert(value, GenesisDocument), value)
+            check_value(value)
+            return genesis
+        except (msgspec.MsgspecError, CodecError, RecursionError) as error:
             raise GenesisDocumentError([str(error)]) from None
-        return cls(document)
 
     @classmethod
     def from_canonical(cls, data: bytes) -> Genesis:
         """Read the canonical bytes back, as stored by a node."""
         try:
-            return cls(msgspec.msgpack.decode(data, type=GenesisDocument))
-        except msgspec.MsgspecError as error:
+            value = decode(data)
+            return cls(msgspec.convert(value, GenesisDocument), value)
+        except (msgspec.MsgspecError, CodecError) as error:
             raise GenesisDocumentError([str(error)]) from None
 
     @classmethod
@@ -109,7 +114,7 @@ class Genesis:
 
     def to_json(self) -> str:
         """Return the document as indented JSON."""
-        return msgspec.json.format(msgspec.json.encode(self.document), indent=2).decode() + "\n"
+        return msgspec.json.format(msgspec.json.encode(self.value), indent=2).decode() + "\n"
 
     @cached_property
     def validators(self) -> tuple[ValidatorEntry, ...]:
@@ -133,11 +138,6 @@ class Genesis:
             [bytes.fromhex(key) for key in document.nodes],
             document.ops,
         )
-
-    def as_json_value(self) -> Mapping[str, Any]:
-        """Return the document as plain values, for `chain_genesis`."""
-        value: Mapping[str, Any] = msgspec.to_builtins(self.document)
-        return value
 
 
 def _problems(document: GenesisDocument) -> list[str]:

@@ -34,7 +34,7 @@ class ChainMethods:
     @rpc("chain_genesis", "the genesis document")
     def genesis(self) -> Any:
         """The document that the chain begins with; a light client needs nothing else to start from."""
-        return self._reads.genesis.as_json_value()
+        return self._reads.genesis.value
 
     @rpc("chain_head", "{header, digest, certificate}")
     def head(self) -> dict[str, Any]:
