@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts_py.gov import Gov
 from contracts_py.identity import Identity
 from contracts_py.token import Token
 from vm.contract_api import Contract
@@ -10,4 +11,4 @@ from vm.contract_api import Contract
 def contracts() -> tuple[list[Contract], Identity]:
     """Return the contracts, and the one that answers who may act for whom (`vm.runtime.Authority`)."""
     identity = Identity()
-    return [identity, Token(identity)], identity
+    return [identity, Token(identity), Gov(identity)], identity

@@ -12,6 +12,7 @@ import msgspec
 
 from contracts_py.registry import contracts
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes
+from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.genesis_state import genesis_changes
 from vm.params import Params
@@ -75,7 +76,9 @@ class MemoryState:
 class Chain:
     """A chain of one process: call `send`, look with `view`."""
 
-    def __init__(self, ops: Sequence[Op] = (), params: Params | None = None) -> None:
+    def __init__(
+        self, ops: Sequence[Op] = (), params: Params | None = None, validators: Sequence[ValidatorEntry] = ()
+    ) -> None:
         listed, identity = contracts()
         self.runtime = Runtime(listed, authority=identity)
         self.params = params or Params()
@@ -83,7 +86,7 @@ class Chain:
         self.height = 0
         self.time = START
         self._nonce = 0
-        self.state.write(genesis_changes(self.runtime, CHAIN, START, self.params, [], [], ops))
+        self.state.write(genesis_changes(self.runtime, CHAIN, START, self.params, validators, [], ops))
 
     def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
         """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""

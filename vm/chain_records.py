@@ -2,7 +2,9 @@
 
 chain/params               Params, in force from the next height
 chain/validators           the set that decides the height after next (SPEC section 3, Membership)
+chain/membership[/<n>]     how often the set has changed, and each set with its height (vm.membership)
 chain/nodes                keys of permitted full nodes
+chain/version              ProtocolVersion, once an upgrade has been scheduled
 chain/validator/<key hex>  ValidatorRecord: last embedded seal, last skip
 chain/replay/<slot>        ReplaySlot: count and running hash of the ids that expire in the slot
 chain/allowance/<address>  vm.apply.Allowance
@@ -70,13 +72,20 @@ def replay_slot_key(slot: int) -> str:
 def record_proposer_order(
     overlay: BlockOverlay, height: int, sealed: Iterable[bytes], skipped: Iterable[bytes]
 ) -> None:
-    """Note whose seals the parent certificate embeds, and who stood before this block's proposer."""
+    """Note whose seals the parent certificate embeds, and who stood before this block's proposer.
+
+    A validator that is leaving still seals and is skipped for two heights; its record went with it and stays away.
+    """
+    stored = overlay.get(VALIDATORS_KEY, ValidatorList)
+    members = frozenset(entry.public_key for entry in stored.validators) if stored is not None else frozenset()
     for public_key in sealed:
-        record = _validator_record(overlay, public_key)
-        overlay.put(validator_record_key(public_key), ValidatorRecord(height - 1, record.skip))
+        if public_key in members:
+            record = _validator_record(overlay, public_key)
+            overlay.put(validator_record_key(public_key), ValidatorRecord(height - 1, record.skip))
     for public_key in skipped:
-        record = _validator_record(overlay, public_key)
-        overlay.put(validator_record_key(public_key), ValidatorRecord(record.seal, height))
+        if public_key in members:
+            record = _validator_record(overlay, public_key)
+            overlay.put(validator_record_key(public_key), ValidatorRecord(record.seal, height))
 
 
 def _validator_record(overlay: BlockOverlay, public_key: bytes) -> ValidatorRecord:

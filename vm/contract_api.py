@@ -28,16 +28,32 @@ from vm.arguments import (
     PublicKey,
     Ref,
     Rule,
+    Signature,
     Slug,
     TimeMs,
     integer,
     refuse,
     text,
 )
+from vm.chain_records import ValidatorEntry
 from vm.errors import InvariantBroken, Refused
-from vm.metering import EVENT, READ, WRITE
+from vm.membership import (
+    change_nodes,
+    change_params,
+    change_validators,
+    current_nodes,
+    current_params,
+    current_validators,
+    schedule_version,
+    validators_deciding,
+    version_at,
+)
+from vm.metering import EVENT, READ, SIGNATURE, WRITE
+from vm.params import Params
 from vm.primitives.address import address_of_key, address_of_member
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
+from vm.primitives.keys import Domain, verify
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
 from vm.state_view import UNCHANGED, BlockOverlay
@@ -53,23 +69,37 @@ __all__ = [
     "Context",
     "Contract",
     "Count",
+    "Domain",
     "Hash",
     "InvariantBroken",
     "MaxItems",
     "Name",
+    "Params",
     "PublicKey",
     "Ref",
     "Refused",
     "Rule",
+    "Signature",
     "Slug",
     "TimeMs",
+    "ValidatorEntry",
     "address_of_key",
     "address_of_member",
     "call",
+    "change_nodes",
+    "change_params",
+    "change_validators",
+    "current_nodes",
+    "current_params",
+    "current_validators",
+    "encode",
     "integer",
     "refuse",
+    "schedule_version",
     "sha256",
     "text",
+    "validators_deciding",
+    "version_at",
     "view",
 ]
 
@@ -94,6 +124,7 @@ class Context:
     __slots__ = (
         "_base_get",
         "_changes",
+        "_overlay",
         "_overlay_put",
         "chain",
         "cost",
@@ -124,6 +155,7 @@ class Context:
         read_only: bool = False,
     ) -> None:
         # Reading and writing state is most of what execution does: the way to the overlay is kept short.
+        self._overlay = overlay
         self._changes = overlay.changes
         self._base_get = overlay.base_get
         self._overlay_put = overlay.put
@@ -186,6 +218,34 @@ class Context:
         self.cost += units
         if self.cost > self.cost_limit:
             self._out_of_budget()
+
+    def attempt(self, action: Callable[[], None]) -> Refused | None:
+        """Do something wholly or not at all; return the refusal that prevented it, None where it is done.
+
+        A refusal takes back the action's writes and events. What its work cost stays paid.
+
+        Raises:
+            Refused: OUT_OF_BUDGET, which ends the transaction.
+        """
+        mark, events = self._overlay.mark(), len(self.events)
+        try:
+            action()
+        except Refused as refusal:
+            if refusal.code == "OUT_OF_BUDGET":
+                raise
+            self._overlay.rollback(mark)
+            del self.events[events:]
+            return refusal
+        return None
+
+    def verify_signature(self, domain: bytes, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """Check an Ed25519 signature by the one routine that serves every path (SPEC section 1), at its price.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self.charge(SIGNATURE)
+        return verify(domain, public_key, message, signature)
 
     def _out_of_budget(self) -> None:
         raise Refused("OUT_OF_BUDGET", f"the work exceeds {self.cost_limit} units", limit=self.cost_limit)

@@ -6,6 +6,15 @@ import msgspec
 
 PARAMS_KEY = "chain/params"
 
+_UPPER_LIMITS = {
+    "block_interval_ms": 60_000,
+    "round_timeout_max_ms": 600_000,
+    "empty_block_interval_ms": 86_400_000,
+    # What network.kinds lets one frame hold, less the block's certificate and framing.
+    "max_block_bytes": 6 * 1024 * 1024,
+}
+"""Beyond these a chain would stand still for a slip of the pen, and no vote could put it right."""
+
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits and times that every validator must agree on.
@@ -37,6 +46,9 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found.append("round_timeout_ms must not exceed round_timeout_max_ms")
         if self.max_block_bytes < 256 * 1024:
             found.append("max_block_bytes must hold at least the largest transaction, 262144")
+        for name, limit in _UPPER_LIMITS.items():
+            if getattr(self, name) > limit:
+                found.append(f"{name} must not exceed {limit}")
         if self.max_tx_ttl_ms > 1_000 * self.replay_slot_ms:
             found.append("max_tx_ttl_ms must not exceed 1,000 replay slots")
         return found

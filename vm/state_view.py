@@ -57,15 +57,19 @@ class BlockOverlay:
         """Forget the journal: what was written so far stays."""
         self._journal.clear()
 
-    def rollback(self) -> None:
-        """Undo every write since `begin`."""
+    def mark(self) -> int:
+        """Return a place to which `rollback` can go back until the next `begin`."""
+        return len(self._journal)
+
+    def rollback(self, mark: int = 0) -> None:
+        """Undo every write since `mark`; without one, since `begin`."""
         changes = self.changes
-        for key, former in reversed(self._journal):
+        for key, former in reversed(self._journal[mark:]):
             if former is UNCHANGED:
                 del changes[key]
             else:
                 changes[key] = former
-        self._journal.clear()
+        del self._journal[mark:]
 
 
 class EmptyState:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
+from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.error_codes import CODES
 from vm.errors import Refused
@@ -25,7 +26,8 @@ def prepared() -> Chain:
     ops.append(("identity.enroll", {"brand": "aurora", "ref": "ab" * 32}))
     for program in ("none", "inactivity", "month-end"):
         ops.append(("token.issue", {"program": program, "to": account_of("ann"), "amount": 500}))
-    return Chain(ops)
+    brands = ("aurora", "basil", "comet", "dune")
+    return Chain(ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in brands])
 
 
 CHAIN = prepared()
@@ -177,6 +179,31 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "unit_price": st.integers(0, 2**53 - 1),
     "expected_bps": st.integers(0, 10_000),
     "redeemed": st.integers(0, 2**53 - 1),
+    "proposal": st.sampled_from(["one", "two"]),
+    "title": st.just("x"),
+    "actions": st.lists(
+        st.sampled_from(
+            [
+                {"action": "add_node", "key": "ab" * 32},
+                {"action": "remove_validator", "brand": "aurora"},
+                {"action": "set_params", "params": {"window_blocks": 2**53 - 1}},
+                {"action": "schedule_upgrade", "version": 2**53 - 1, "height": 2**53 - 1},
+                {"action": "replace_admins", "brand": "aurora", "admins": [account_of("bob")]},
+            ]
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    "text_hash": st.just("ab" * 32),
+    "choice": st.sampled_from(["yes", "no"]),
+    "old": st.just(key_of("aurora").hex()),
+    "new": st.just(key_of("ann").hex()),
+    "validator": st.just(key_of("aurora").hex()),
+    "height": st.integers(0, 2**53 - 1),
+    "round": st.integers(0, 2**53 - 1),
+    "step": st.sampled_from(["proposal", "prepare", "commit", "round_change"]),
+    "first": st.just({"digest": "ab" * 32, "signature": "00" * 64}),
+    "second": st.just({"prepared_round": 2**53 - 1, "prepared_digest": "ab" * 32, "signature": "00" * 64}),
 }
 
 

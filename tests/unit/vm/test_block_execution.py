@@ -9,7 +9,15 @@ import pytest
 
 from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulate, system_receipt_id
-from vm.chain_records import ReplaySlot, ValidatorRecord, replay_slot_key, validator_record_key
+from vm.chain_records import (
+    VALIDATORS_KEY,
+    ReplaySlot,
+    ValidatorEntry,
+    ValidatorList,
+    ValidatorRecord,
+    replay_slot_key,
+    validator_record_key,
+)
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
 from vm.params import Params
@@ -100,12 +108,16 @@ def test_slots_are_pruned_once_nothing_in_them_can_be_valid() -> None:
 
 def test_seals_and_skips_are_recorded() -> None:
     one, two = bytes(32), b"\1" * 32
-    context = BlockContext("toy-chain", 5, 1_000, 900, sealed=(one, two), skipped=(two,))
-    execution = BlockExecution(runtime(), Reader(Params()), context, [])
+    gone = b"\2" * 32
+    context = BlockContext("toy-chain", 5, 1_000, 900, sealed=(one, two, gone), skipped=(two, gone))
+    reader = Reader(Params())
+    reader.values[VALIDATORS_KEY] = ValidatorList((ValidatorEntry(one, "aurora"), ValidatorEntry(two, "basil")))
+    execution = BlockExecution(runtime(), reader, context, [])
     execution.run(1)
     changes = execution.result().changes
     assert changes[validator_record_key(one)] == encode(ValidatorRecord(4, 0))
     assert changes[validator_record_key(two)] == encode(ValidatorRecord(4, 5))
+    assert validator_record_key(gone) not in changes, "who has left gets no record any more"
 
 
 def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:

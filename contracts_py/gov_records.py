@@ -1,0 +1,188 @@
+"""What gov keeps in the state, and under which keys.
+
+gov/proposals                       list of proposal ids (see `contracts_py.sequences`)
+gov/proposal/<proposal>             Proposal: what is proposed, who has voted, what became of it
+gov/reports                         list of the keys of reports, without `gov/report/`
+gov/report/<key hex>/<height>/<round>/<step>  Report: two statements that contradict each other
+gov/reported/<key hex>              how many reports there are of one validator
+
+The chain's own records (validators, nodes, parameters, version) are reached through `vm.contract_api`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from contracts_py.calendar import Offset
+from vm.contract_api import Address, Amount, Count, Hash, Name, PublicKey, Signature, Slug
+
+PROPOSALS: Final = "gov/proposals"
+REPORTS: Final = "gov/reports"
+
+Choice = Literal["yes", "no"]
+Step = Literal["proposal", "prepare", "commit", "round_change"]
+
+
+class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator"):
+    """A brand gets a validator; a full node's key moves from the node list to the set."""
+
+    brand: Slug
+    key: PublicKey
+
+
+class RemoveValidator(msgspec.Struct, frozen=True, tag_field="action", tag="remove_validator"):
+    """A brand's validator leaves the set."""
+
+    brand: Slug
+
+
+class AddNode(msgspec.Struct, frozen=True, tag_field="action", tag="add_node"):
+    """A full node may connect."""
+
+    key: PublicKey
+
+
+class RemoveNode(msgspec.Struct, frozen=True, tag_field="action", tag="remove_node"):
+    """A full node may connect no longer."""
+
+    key: PublicKey
+
+
+class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="register_brand", omit_defaults=True):
+    """A brand joins the alliance."""
+
+    brand: Slug
+    name: Name
+    admins: tuple[Address, ...]
+    terms_hash: Hash | None = None
+    offsets: tuple[Offset, ...] | None = None
+
+
+class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand"):
+    """A brand may not issue for the time being."""
+
+    brand: Slug
+
+
+class ResumeBrand(msgspec.Struct, frozen=True, tag_field="action", tag="resume_brand"):
+    """A suspended brand goes on."""
+
+    brand: Slug
+
+
+class ReplaceAdmins(msgspec.Struct, frozen=True, tag_field="action", tag="replace_admins"):
+    """A brand's admins are these from now on, for one that has lost its keys."""
+
+    brand: Slug
+    admins: tuple[Address, ...]
+
+
+class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Parameters by name, those that change; `replay_slot_ms` is part of keys in the state and cannot."""
+
+    block_interval_ms: Amount | None = None
+    round_timeout_ms: Amount | None = None
+    round_timeout_max_ms: Amount | None = None
+    empty_block_interval_ms: Amount | None = None
+    max_block_bytes: Amount | None = None
+    max_block_cost: Amount | None = None
+    max_tx_cost: Amount | None = None
+    account_cost_per_window: Amount | None = None
+    window_blocks: Amount | None = None
+    max_tx_ttl_ms: Amount | None = None
+
+
+class SetParams(msgspec.Struct, frozen=True, tag_field="action", tag="set_params"):
+    """Parameters change, from the next height on."""
+
+    params: ParamChanges
+
+
+class ScheduleUpgrade(msgspec.Struct, frozen=True, tag_field="action", tag="schedule_upgrade"):
+    """Blocks carry this protocol version from a height on."""
+
+    version: Amount
+    height: Amount
+
+
+Action: TypeAlias = (
+    AddValidator
+    | RemoveValidator
+    | AddNode
+    | RemoveNode
+    | RegisterBrand
+    | SuspendBrand
+    | ResumeBrand
+    | ReplaceAdmins
+    | SetParams
+    | ScheduleUpgrade
+)
+
+
+class BrandVote(msgspec.Struct, frozen=True, array_like=True):
+    """One brand's vote."""
+
+    brand: str
+    choice: Choice
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a passed proposal changed nothing: which action was refused, and how."""
+
+    action: int
+    code: str
+    message: str
+
+
+class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A proposal; `votes` is sorted by brand. An open one past `expires` has expired."""
+
+    title: str
+    proposer: str
+    created: int
+    expires: int
+    actions: tuple[Action, ...]
+    text_hash: str | None = None
+    votes: tuple[BrandVote, ...] = ()
+    status: Literal["open", "passed", "failed", "rejected"] = "open"
+    closed: int = 0
+    """Height of the block in which the status ceased to be open."""
+    failure: Failure | None = None
+
+
+class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one consensus message says beside chain, height and round, and its signature, all in hex."""
+
+    signature: Signature
+    digest: Hash | None = None
+    state_root: Hash | None = None
+    receipts_root: Hash | None = None
+    prepared_round: Count | None = None
+    prepared_digest: Hash | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Two statements of one validator for one (height, round, step), who told, and when."""
+
+    brand: str
+    first: Statement
+    second: Statement
+    reporter: str
+    reported: int
+
+
+def proposal_key(proposal: str) -> str:
+    """Return the key of a Proposal."""
+    return f"gov/proposal/{proposal}"
+
+
+def report_key(place: str) -> str:
+    """Return the key of a Report; `place` is <key hex>/<height>/<round>/<step>."""
+    return f"gov/report/{place}"
+
+
+def report_count_key(validator: str) -> str:
+    """Return the key of how many reports there are of a validator."""
+    return f"gov/reported/{validator}"

@@ -1,0 +1,496 @@
+"""Proposals, votes, what they change, key rotation and reports, one block each, on a chain in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from consensus.messages import round_change_payload, seal_payload, vote_payload
+from consensus.types import MAX_VALIDATORS as CONSENSUS_MAX_VALIDATORS
+from consensus.types import MIN_VALIDATORS as CONSENSUS_MIN_VALIDATORS
+from consensus.types import Roots
+from contracts_py import gov_actions, gov_reports
+from contracts_py.gov import MAX_ACTIONS, VOTING_DAYS
+from contracts_py.gov_records import ParamChanges
+from tests.contract_harness import CHAIN, Chain, account_of, brand_ops, key_of, program_args
+from tests.support.ledger import key_of as real_key
+from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.membership import current_nodes, current_params, current_validators, validators_deciding, version_at
+from vm.params import Params
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import Domain
+from vm.primitives.units import MS_PER_DAY
+
+BRANDS = ("aurora", "basil", "comet", "dune", "echo", "fjord", "garnet", "harbor", "indigo", "juniper", "koi")
+NEW_KEY = key_of("newcomer").hex()
+
+
+def alliance(validators: int = 4, brands: int = 6) -> Chain:
+    """Return a chain of brands, the first of which have validators."""
+    ops = [op for brand in BRANDS[: max(brands, validators)] for op in brand_ops(brand)]
+    entries = [ValidatorEntry(real_key(f"{brand}-validator").public_key, brand) for brand in BRANDS[:validators]]
+    return Chain(ops, validators=entries)
+
+
+def propose(chain: Chain, *actions: dict[str, Any], proposal: str = "change") -> None:
+    chain.send("aurora-admin", "gov.propose", proposal=proposal, title="A change", actions=list(actions))
+
+
+def vote(chain: Chain, *brands: str, proposal: str = "change", choice: str = "yes") -> str:
+    status = ""
+    for brand in brands:
+        status = chain.send(f"{brand}-admin", "gov.vote", proposal=proposal, choice=choice)["status"]
+    return status
+
+
+def decided(chain: Chain, *actions: dict[str, Any]) -> dict[str, Any]:
+    """Propose, vote with three of four, and return the proposal as it is shown."""
+    propose(chain, *actions)
+    vote(chain, "aurora", "basil", "comet")
+    shown: dict[str, Any] = chain.view("gov_proposal", proposal="change")
+    return shown
+
+
+def brands_of(chain: Chain) -> list[str]:
+    return sorted(entry.brand for entry in current_validators(chain.state))
+
+
+def add_validator(brand: str = "echo", key: str = NEW_KEY) -> dict[str, Any]:
+    return {"action": "add_validator", "brand": brand, "key": key}
+
+
+# -- voting -------------------------------------------------------------------------------------------
+
+
+def test_a_proposal_passes_with_more_than_two_thirds_and_happens_in_that_block() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    assert vote(chain, "aurora", "basil") == "open"
+    assert brands_of(chain) == ["aurora", "basil", "comet", "dune"]
+    assert vote(chain, "dune") == "passed"
+    assert brands_of(chain) == ["aurora", "basil", "comet", "dune", "echo"]
+    shown = chain.view("gov_proposal", proposal="change")
+    assert (shown["status"], shown["yes"], shown["closed"]) == ("passed", 3, chain.height)
+    assert (shown["voters"], shown["needed"]) == (5, 4), "of the set as it is now"
+    assert shown["actions"] == [add_validator()]
+    assert chain.view("gov_proposals") == {"items": [shown], "next": None}
+
+
+def test_events_tell_every_step() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    vote(chain, "aurora", "basil")
+    receipt = chain.send_ops("comet-admin", [("gov.vote", {"proposal": "change", "choice": "yes"})])
+    assert [(event.type, event.data) for event in receipt.events] == [
+        ("gov.voted", {"proposal": "change", "brand": "comet", "choice": "yes"}),
+        ("gov.validator_added", {"brand": "echo", "key": NEW_KEY}),
+        ("gov.passed", {"proposal": "change"}),
+    ]
+
+
+def test_a_brand_votes_once() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    vote(chain, "aurora")
+    assert chain.refused("aurora-admin", "gov.vote", proposal="change", choice="yes") == "ALREADY_EXISTS"
+    assert chain.refused("aurora-admin", "gov.vote", proposal="change", choice="no") == "ALREADY_EXISTS"
+    chain.send("aurora-admin", "identity.grant_role", brand="aurora", role="admin", account=account_of("second"))
+    assert chain.refused("second", "gov.vote", proposal="change", choice="yes") == "ALREADY_EXISTS"
+
+
+def test_one_transaction_may_vote_for_every_brand_whose_admin_signs() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    signers = ["aurora-admin", "basil-admin", "comet-admin"]
+    assert chain.send("aurora-admin", "gov.vote", signers, proposal="change", choice="yes")["status"] == "passed"
+
+
+@pytest.mark.parametrize("who", ["echo-admin", "aurora-issuer", "nobody"])
+def test_only_admins_of_brands_with_a_validator_propose_and_vote(who: str) -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    assert chain.refused(who, "gov.vote", proposal="change", choice="yes") == "NOT_AUTHORISED"
+    refused = chain.refused(who, "gov.propose", proposal="other", title="x", actions=[add_validator()])
+    assert refused == "NOT_AUTHORISED"
+
+
+def test_a_proposal_that_cannot_pass_any_more_is_rejected() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    assert vote(chain, "aurora", choice="no") == "open"
+    assert vote(chain, "basil", choice="no") == "rejected"
+    assert chain.refused("comet-admin", "gov.vote", proposal="change", choice="yes") == "NOT_ELIGIBLE"
+
+
+def test_a_proposal_expires() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    vote(chain, "aurora", "basil")
+    chain.block([], after_ms=VOTING_DAYS * MS_PER_DAY)
+    assert chain.view("gov_proposal", proposal="change")["status"] == "expired"
+    assert chain.refused("comet-admin", "gov.vote", proposal="change", choice="yes") == "EXPIRED"
+
+
+def test_a_passed_proposal_is_closed_and_its_name_is_taken() -> None:
+    chain = alliance()
+    decided(chain, add_validator())
+    assert chain.refused("dune-admin", "gov.vote", proposal="change", choice="yes") == "NOT_ELIGIBLE"
+    again = chain.refused("aurora-admin", "gov.propose", proposal="change", title="x", actions=[add_validator()])
+    assert again == "ALREADY_EXISTS"
+    assert chain.refused("aurora-admin", "gov.vote", proposal="nothing", choice="yes") == "NOT_FOUND"
+
+
+def test_votes_of_brands_that_have_left_do_not_count_and_a_smaller_set_may_be_woken() -> None:
+    chain = alliance(validators=7, brands=7)
+    propose(chain, add_validator("harbor-x"), proposal="stuck")
+    vote(chain, "aurora", "basil", "comet", "garnet", proposal="stuck")
+    propose(chain, *({"action": "remove_validator", "brand": brand} for brand in ("echo", "fjord", "garnet")))
+    assert vote(chain, "aurora", "basil", "comet", "dune", "echo") == "passed"
+    shown = chain.view("gov_proposal", proposal="stuck")
+    assert (shown["yes"], shown["voters"], shown["needed"], shown["status"]) == (3, 4, 3, "open")
+    assert vote(chain, "aurora", proposal="stuck") == "failed", "there is no such brand"
+
+
+def test_what_cannot_be_proposed() -> None:
+    chain = alliance()
+    many = [{"action": "add_node", "key": key_of(str(i)).hex()} for i in range(MAX_ACTIONS + 1)]
+    for actions in ([], many, [{"action": "exit_brand", "brand": "dune"}], [{"action": "add_node"}]):
+        code = chain.refused("aurora-admin", "gov.propose", proposal="bad", title="x", actions=actions)
+        assert code == "INVALID_ARGS"
+
+
+def test_genesis_cannot_vote() -> None:
+    with pytest.raises(Exception, match="NOT_AUTHORISED"):
+        Chain([("gov.propose", {"proposal": "early", "title": "x", "actions": [add_validator()]})])
+
+
+# -- what passes but cannot be done -------------------------------------------------------------------
+
+
+def test_a_proposal_that_cannot_be_executed_fails_as_data_and_changes_nothing() -> None:
+    chain = alliance()
+    before = dict(chain.state.values)
+    shown = decided(chain, {"action": "suspend_brand", "brand": "dune"}, add_validator("nobody"))
+    assert shown["status"] == "failed"
+    assert shown["failure"] == {"action": 1, "code": "NOT_FOUND", "message": "no such brand"}
+    changed = {key for key, value in chain.state.values.items() if before.get(key) != value}
+    assert all(key.startswith(("gov/", "chain/allowance/", "chain/replay/")) for key in changed), changed
+    receipt_types = chain.view("identity_brand", brand="dune")
+    assert receipt_types["suspended"] is False
+
+
+def test_events_of_undone_actions_are_taken_back() -> None:
+    chain = alliance()
+    propose(chain, {"action": "suspend_brand", "brand": "dune"}, add_validator("nobody"))
+    vote(chain, "aurora", "basil")
+    receipt = chain.send_ops("comet-admin", [("gov.vote", {"proposal": "change", "choice": "yes"})])
+    assert [event.type for event in receipt.events] == ["gov.voted", "gov.failed"]
+
+
+def test_actions_have_no_authority_left_over_for_later_operations() -> None:
+    chain = alliance()
+    propose(chain, add_validator())
+    vote(chain, "aurora", "basil")
+    register = {"brand": "rogue", "name": "Rogue", "admins": [account_of("rogue")]}
+    ops = [("gov.vote", {"proposal": "change", "choice": "yes"}), ("identity.register_brand", register)]
+    receipt = chain.send_ops("comet-admin", ops)
+    assert receipt.error
+    assert (receipt.error.code, receipt.error.op) == ("NOT_AUTHORISED", 1)
+    assert len(brands_of(chain)) == 4, "the transaction failed as a whole"
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        (add_validator("aurora"), "ALREADY_EXISTS"),
+        (add_validator("echo", real_key("aurora-validator").public_key.hex()), "ALREADY_EXISTS"),
+        ({"action": "remove_validator", "brand": "echo"}, "NOT_FOUND"),
+        ({"action": "remove_validator", "brand": "dune"}, "NOT_ELIGIBLE"),
+        ({"action": "add_node", "key": real_key("aurora-validator").public_key.hex()}, "ALREADY_EXISTS"),
+        ({"action": "remove_node", "key": NEW_KEY}, "NOT_FOUND"),
+        ({"action": "register_brand", "brand": "dune", "name": "D", "admins": [account_of("x")]}, "ALREADY_EXISTS"),
+        ({"action": "resume_brand", "brand": "dune"}, "NOT_ELIGIBLE"),
+        ({"action": "replace_admins", "brand": "dune", "admins": []}, "INVALID_ARGS"),
+        ({"action": "set_params", "params": {"max_tx_cost": 9_000_000}}, "INVALID_ARGS"),
+        ({"action": "set_params", "params": {"max_block_bytes": 8 * 1024 * 1024}}, "INVALID_ARGS"),
+        ({"action": "schedule_upgrade", "version": 1, "height": 1_000}, "NOT_ELIGIBLE"),
+        ({"action": "schedule_upgrade", "version": 2, "height": 5}, "EXPIRED"),
+    ],
+)
+def test_reasons_of_failure(action: dict[str, Any], code: str) -> None:
+    chain = alliance()
+    shown = decided(chain, action)
+    assert (shown["status"], shown["failure"]["code"]) == ("failed", code)
+
+
+# -- actions ------------------------------------------------------------------------------------------
+
+
+def test_a_validator_may_be_exchanged_at_the_smallest_size() -> None:
+    chain = alliance()
+    shown = decided(chain, {"action": "remove_validator", "brand": "dune"}, add_validator())
+    assert shown["status"] == "passed"
+    assert brands_of(chain) == ["aurora", "basil", "comet", "echo"]
+
+
+def test_a_change_decides_two_heights_later_and_every_set_stays_known() -> None:
+    chain = alliance()
+    first = current_validators(chain.state)
+    decided(chain, add_validator())
+    changed_at = chain.height
+    second = current_validators(chain.state)
+    propose(chain, {"action": "remove_validator", "brand": "dune"}, proposal="back")
+    vote(chain, "aurora", "basil", "comet", "echo", proposal="back")
+    third_at, third = chain.height, current_validators(chain.state)
+    assert [len(entries) for entries in (first, second, third)] == [4, 5, 4]
+    for height in range(third_at + 3):
+        expected = first if height < changed_at + 2 else second if height < third_at + 2 else third
+        assert validators_deciding(chain.state, height) == expected, height
+
+
+def test_two_changes_in_one_block_are_one_change() -> None:
+    chain = alliance()
+    propose(chain, add_validator(), proposal="one")
+    propose(chain, add_validator("fjord", key_of("other").hex()), proposal="two")
+    for proposal in ("one", "two"):
+        vote(chain, "aurora", "basil", proposal=proposal)
+    first = current_validators(chain.state)
+    last_votes = [
+        chain.transaction(
+            account_of("comet-admin"), [("gov.vote", {"proposal": "one", "choice": "yes"})], ["comet-admin"]
+        ),
+        chain.transaction(
+            account_of("comet-admin"), [("gov.vote", {"proposal": "two", "choice": "yes"})], ["comet-admin"]
+        ),
+        chain.transaction(
+            account_of("dune-admin"), [("gov.vote", {"proposal": "two", "choice": "yes"})], ["dune-admin"]
+        ),
+    ]
+    receipts = chain.block(last_votes).receipts
+    assert [receipt.status for receipt in receipts] == ["ok"] * 4
+    assert len(brands_of(chain)) == 6
+    assert validators_deciding(chain.state, chain.height + 1) == first
+    assert len(validators_deciding(chain.state, chain.height + 2)) == 6
+
+
+def test_a_leaving_validators_seal_record_goes_with_it() -> None:
+    chain = alliance(validators=5)
+    key = real_key("dune-validator").public_key
+    chain.state.write({validator_record_key(key): b"\x82\xa4seal\x01\xa4skip\x00"})
+    assert chain.state.get(validator_record_key(key), ValidatorRecord) == ValidatorRecord(1, 0)
+    propose(chain, {"action": "remove_validator", "brand": "dune"})
+    vote(chain, "aurora", "basil", "comet", "echo")
+    assert chain.state.get(validator_record_key(key), ValidatorRecord) is None
+
+
+def test_a_full_node_becomes_a_validator() -> None:
+    chain = alliance()
+    decided(chain, {"action": "add_node", "key": NEW_KEY})
+    assert current_nodes(chain.state) == (bytes.fromhex(NEW_KEY),)
+    propose(chain, add_validator(), proposal="join")
+    assert vote(chain, "aurora", "basil", "comet", proposal="join") == "passed"
+    assert current_nodes(chain.state) == ()
+
+
+def test_a_node_is_added_and_removed() -> None:
+    chain = alliance()
+    decided(chain, {"action": "add_node", "key": NEW_KEY}, {"action": "add_node", "key": "00" * 32})
+    assert current_nodes(chain.state) == (bytes(32), bytes.fromhex(NEW_KEY))
+    propose(chain, {"action": "remove_node", "key": "00" * 32}, proposal="less")
+    vote(chain, "aurora", "basil", "comet", proposal="less")
+    assert current_nodes(chain.state) == (bytes.fromhex(NEW_KEY),)
+
+
+def test_a_brand_is_registered_and_gets_a_validator_in_one_proposal() -> None:
+    chain = alliance()
+    register = {"action": "register_brand", "brand": "koi", "name": "Koi", "admins": [account_of("koi-admin")]}
+    assert decided(chain, register, add_validator("koi"))["status"] == "passed"
+    assert chain.view("identity_brand", brand="koi")["name"] == "Koi"
+    propose(chain, {"action": "add_node", "key": key_of("n").hex()}, proposal="next")
+    assert vote(chain, "koi", proposal="next") == "open"
+
+
+def test_suspended_brands_may_not_issue_until_they_are_resumed() -> None:
+    chain = alliance()
+    chain.send("dune-admin", "token.create_program", **program_args("sand", "dune"))
+    decided(chain, {"action": "suspend_brand", "brand": "dune"})
+    issue = {"program": "sand", "to": account_of("ann"), "amount": 5}
+    assert chain.refused("dune-issuer", "token.issue", **issue) == "SUSPENDED"
+    propose(chain, {"action": "resume_brand", "brand": "dune"}, proposal="resume")
+    vote(chain, "aurora", "basil", "dune", proposal="resume")
+    chain.send("dune-issuer", "token.issue", **issue)
+
+
+def test_lost_admins_are_replaced() -> None:
+    chain = alliance()
+    chain.send("dune-admin", "identity.grant_role", brand="dune", role="admin", account=account_of("kept"))
+    action = {"action": "replace_admins", "brand": "dune", "admins": [account_of("kept"), account_of("found")]}
+    assert decided(chain, action)["status"] == "passed"
+    page = chain.view("identity_roles", brand="dune")["items"]
+    admins = {item["account"] for item in page if "admin" in item["roles"]}
+    assert admins == {account_of("kept"), account_of("found")}
+    assert chain.refused("dune-admin", "identity.update_brand", brand="dune", name="Mine") == "NOT_AUTHORISED"
+
+
+def test_parameters_change() -> None:
+    chain = alliance()
+    changes = {"round_timeout_ms": 3_000, "max_tx_cost": 400_000}
+    assert decided(chain, {"action": "set_params", "params": changes})["status"] == "passed"
+    params = current_params(chain.state)
+    assert params == Params(round_timeout_ms=3_000, max_tx_cost=400_000)
+    assert chain.view("gov_params")["round_timeout_ms"] == 3_000
+
+
+def test_every_parameter_but_one_can_change() -> None:
+    assert set(Params.__struct_fields__) - set(ParamChanges.__struct_fields__) == {"replay_slot_ms"}
+    assert ParamChanges.__struct_fields__ == tuple(f for f in Params.__struct_fields__ if f != "replay_slot_ms")
+
+
+def test_an_upgrade_is_scheduled_and_moved() -> None:
+    chain = alliance()
+    decided(chain, {"action": "schedule_upgrade", "version": 2, "height": 20})
+    assert [version_at(chain.state, height, 1) for height in (19, 20)] == [1, 2]
+    propose(chain, {"action": "schedule_upgrade", "version": 3, "height": 30}, proposal="later")
+    vote(chain, "aurora", "basil", "comet", proposal="later")
+    assert [version_at(chain.state, height, 1) for height in (20, 29, 30)] == [1, 1, 3]
+    while chain.height < 30:
+        chain.block([])
+    propose(chain, {"action": "schedule_upgrade", "version": 4, "height": 99}, proposal="next")
+    vote(chain, "aurora", "basil", "comet", proposal="next")
+    assert [version_at(chain.state, height, 1) for height in (40, 98, 99)] == [3, 3, 4]
+
+
+# -- key rotation -------------------------------------------------------------------------------------
+
+
+def test_a_brand_rotates_its_validators_key() -> None:
+    chain = alliance()
+    old = real_key("dune-validator").public_key.hex()
+    result = chain.send("dune-admin", "gov.rotate_key", ["dune-admin", "newcomer"], old=old, new=NEW_KEY)
+    assert result == {"brand": "dune", "old": old, "new": NEW_KEY, "decides": chain.height + 2}
+    keys = {entry.brand: entry.public_key.hex() for entry in current_validators(chain.state)}
+    assert keys["dune"] == NEW_KEY
+    assert len(keys) == 4
+    assert chain.refused("dune-admin", "gov.rotate_key", old=old, new=NEW_KEY) == "NOT_FOUND"
+
+
+def test_a_rotation_needs_the_brands_admin_and_the_new_key() -> None:
+    chain = alliance()
+    old = real_key("dune-validator").public_key.hex()
+    assert chain.refused("dune-admin", "gov.rotate_key", old=old, new=NEW_KEY) == "NOT_AUTHORISED"
+    args = {"old": old, "new": NEW_KEY}
+    assert chain.refused("aurora-admin", "gov.rotate_key", ["aurora-admin", "newcomer"], **args) == "NOT_AUTHORISED"
+
+
+def test_a_rotation_to_another_validators_key_is_refused() -> None:
+    chain = alliance()
+    chain.send("dune-admin", "gov.rotate_key", ["dune-admin", "newcomer"], old=_key("dune"), new=NEW_KEY)
+    args = {"old": _key("comet"), "new": NEW_KEY}
+    assert chain.refused("comet-admin", "gov.rotate_key", ["comet-admin", "newcomer"], **args) == "ALREADY_EXISTS"
+
+
+def _key(brand: str) -> str:
+    return real_key(f"{brand}-validator").public_key.hex()
+
+
+def test_the_bounds_are_those_of_consensus() -> None:
+    assert gov_actions.MIN_VALIDATORS == CONSENSUS_MIN_VALIDATORS
+    assert gov_actions.MAX_VALIDATORS == CONSENSUS_MAX_VALIDATORS
+
+
+# -- reports ------------------------------------------------------------------------------------------
+
+DIGESTS = [sha256(b"one"), sha256(b"two")]
+ROOTS = [Roots(sha256(b"s1"), sha256(b"r1")), Roots(sha256(b"s2"), sha256(b"r2"))]
+
+
+def statement(step: str, which: int, height: int = 3, round_: int = 1, brand: str = "dune") -> dict[str, Any]:
+    """Return what a validator signed, as the consensus core makes payloads."""
+    key, digest, roots = real_key(f"{brand}-validator"), DIGESTS[which], ROOTS[which]
+    if step in ("proposal", "prepare"):
+        domain = Domain.PROPOSAL if step == "proposal" else Domain.PREPARE
+        signature = key.sign(domain, vote_payload(CHAIN, height, round_, digest))
+        return {"digest": digest.hex(), "signature": signature.hex()}
+    if step == "commit":
+        signature = key.sign(Domain.COMMIT, seal_payload(CHAIN, height, round_, DIGESTS[0], roots))
+        roots_hex = {"state_root": roots.state_root.hex(), "receipts_root": roots.receipts_root.hex()}
+        return {"digest": DIGESTS[0].hex(), **roots_hex, "signature": signature.hex()}
+    prepared = (None, None) if which == 0 else (0, digest)
+    signature = key.sign(Domain.ROUND_CHANGE, round_change_payload(CHAIN, height, round_, *prepared))
+    shown = {} if which == 0 else {"prepared_round": 0, "prepared_digest": digest.hex()}
+    return {**shown, "signature": signature.hex()}
+
+
+def report(step: str = "prepare", brand: str = "dune", **changes: Any) -> dict[str, Any]:
+    return {
+        "validator": _key(brand),
+        "height": 3,
+        "round": 1,
+        "step": step,
+        "first": statement(step, 0, brand=brand),
+        "second": statement(step, 1, brand=brand),
+        **changes,
+    }
+
+
+def grown() -> Chain:
+    chain = alliance()
+    for _ in range(4):
+        chain.block([])
+    return chain
+
+
+@pytest.mark.parametrize("step", ["proposal", "prepare", "commit", "round_change"])
+def test_anyone_reports_a_contradiction_once(step: str) -> None:
+    chain = grown()
+    told = {"validator": _key("dune"), "brand": "dune", "height": 3, "round": 1, "step": step}
+    assert chain.send("nobody", "gov.report", **report(step)) == told
+    assert chain.refused("somebody", "gov.report", **report(step)) == "ALREADY_EXISTS"
+    (item,) = chain.view("gov_reports")["items"]
+    assert {name: item[name] for name in told} == told
+    assert (item["reporter"], item["reported"]) == (account_of("nobody"), 5)
+    assert item["second"] == report(step)["second"]
+
+
+def test_what_proves_nothing_is_refused() -> None:
+    chain = grown()
+    same = statement("prepare", 0)
+    foreign = statement("prepare", 1, brand="comet")
+    wrong = [
+        report(second=same),
+        report(second=foreign),
+        report(second=statement("prepare", 1, height=2)),
+        report(second=statement("prepare", 1, round_=0)),
+        report(second=statement("proposal", 1)),
+        report(second={**same, "digest": DIGESTS[1].hex()}),
+        report(second={**statement("prepare", 1), "state_root": "00" * 32}),
+        report("commit", second={**statement("prepare", 1)}),
+        report(height=9),
+        report(height=0),
+    ]
+    for args in wrong:
+        assert chain.refused("nobody", "gov.report", **args) == "INVALID_ARGS", args
+    assert chain.view("gov_reports") == {"items": [], "next": None}
+
+
+def test_only_validators_of_that_height_are_reported() -> None:
+    chain = grown()
+    assert chain.refused("nobody", "gov.report", **report(brand="echo")) == "NOT_FOUND"
+
+
+def test_a_validator_that_has_left_is_still_reported_for_its_heights() -> None:
+    chain = alliance(validators=5)
+    propose(chain, {"action": "remove_validator", "brand": "dune"})
+    vote(chain, "aurora", "basil", "comet", "echo")
+    for _ in range(4):
+        chain.block([])
+    chain.send("nobody", "gov.report", **report())
+
+
+def test_reports_of_one_validator_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_reports, "MAX_REPORTS_PER_VALIDATOR", 1)
+    chain = grown()
+    chain.send("nobody", "gov.report", **report("prepare"))
+    assert chain.refused("nobody", "gov.report", **report("commit")) == "LIMIT_EXCEEDED"
+    chain.send("nobody", "gov.report", **report("commit", brand="comet"))
