@@ -40,13 +40,15 @@ from vm.chain_records import (
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
 from vm.params import PARAMS_KEY, Params
-from vm.primitives.codec import encode
+from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
 from vm.state_tree import TreeUpdate
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
+
+_validator_lists = TypedDecoder(ValidatorList)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,10 @@ class Ledger:
         if params is None:
             raise InvariantBroken("the state holds no parameters")
         self.params = params
-        self._announced = self._remember(self._state_validators())
+        # The head's set and the next one are those of the states two and one before (SPEC section 3, Membership).
+        for earlier in range(max(height - 2, self.store.oldest_state_height, 0), height):
+            self._remember(self._state_validators(earlier))
+        self._announced = self._remember(self._state_validators(height))
         self._look_at_head()
 
     def _look_at_head(self) -> None:
@@ -113,10 +118,11 @@ class Ledger:
         overlay = BlockOverlay(self.store.reader)
         self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
 
-    def _state_validators(self) -> ValidatorSet:
-        stored = self.store.reader.get(VALIDATORS_KEY, ValidatorList)
-        if stored is None:
+    def _state_validators(self, height: int) -> ValidatorSet:
+        data = self.store.state_value(VALIDATORS_KEY, height)
+        if data is None:
             raise InvariantBroken("the state holds no validators")
+        stored = _validator_lists.decode(data)
         return ValidatorSet(Validator(v.public_key, v.brand) for v in stored.validators)
 
     def _remember(self, validators: ValidatorSet) -> ValidatorSet:
