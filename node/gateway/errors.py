@@ -62,7 +62,10 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "RESPONSE_TOO_LARGE": (LIMIT_EXCEEDED, "The answer would be larger than `limit` bytes; ask for less."),
     "RATE_LIMITED": (LIMIT_EXCEEDED, "More calls than allowed from this client; wait `retry_after_ms`."),
     "TOO_MANY_CONNECTIONS": (LIMIT_EXCEEDED, "More connections than allowed from this client."),
-    "OUT_OF_BUDGET": (LIMIT_EXCEEDED, "A view did more work than one transaction may; ask for less."),
+    "OUT_OF_BUDGET": (
+        LIMIT_EXCEEDED,
+        "A view, or reading a past state, took more work than allowed; ask for less.",
+    ),
     "UNAUTHORISED": (UNAUTHORISED, "The method needs `Authorization: Bearer <key>` with a valid key."),
 }
 """Reason → (code, meaning). A view's other refusals come as −32602 with the contract's code as the reason."""

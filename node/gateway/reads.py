@@ -6,8 +6,9 @@ receipts that were read last, as batches and pages ask for the same ones again a
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -30,6 +31,9 @@ from vm.receipt import Receipt, decode_receipt
 from vm.state_view import StateReader
 
 T = TypeVar("T")
+
+PAST_READS_SECONDS: Final = 0.2
+"""What searching a past state may take for one call, of a thread that consensus shares."""
 
 Position = tuple[int, int]
 """Height and index of a transaction."""
@@ -209,13 +213,34 @@ class ChainReads:
 
 
 class _PastState:
-    """The state after a past height, decoded value by value."""
+    """The state after a past height, decoded value by value.
+
+    A value is searched through the records of all later blocks, which may take tens of milliseconds on a busy
+    chain. So each is read once, and all together may take PAST_READS_SECONDS.
+    """
 
     def __init__(self, reads: ChainReads, height: int) -> None:
         self._reads = reads
         self._height = height
+        self._values: dict[str, bytes | None] = {}
+        self._left = PAST_READS_SECONDS
 
     def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value at `key` decoded as `type_`, or None."""
-        value = self._reads.state_value(key, self._height)
+        """Return the value at `key` decoded as `type_`, or None.
+
+        Raises:
+            RpcFault: OUT_OF_BUDGET.
+        """
+        if key not in self._values:
+            self._values[key] = self._read(key)
+        value = self._values[key]
         return None if value is None else msgspec.msgpack.decode(value, type=type_)
+
+    def _read(self, key: str) -> bytes | None:
+        if self._left <= 0:
+            message = f"too many values of height {self._height} are needed; ask for less, or for a later height"
+            raise RpcFault("OUT_OF_BUDGET", message, height=self._height)
+        begin = time.perf_counter()
+        value = self._reads.state_value(key, self._height)
+        self._left -= time.perf_counter() - begin
+        return value

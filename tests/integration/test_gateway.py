@@ -307,6 +307,24 @@ async def test_receipts_of_many_blocks_are_read_one_block_at_a_time(
     assert len(set(reading)) == 4
 
 
+async def test_simulating_on_a_past_state_reads_each_value_once_and_not_for_long(
+    web: Web, chain: LocalChain, node: LocalNode, monkeypatch
+):
+    chain.commit()
+    chain.commit([chain.sign("aurora-admin", [issue(1)])])
+    body = parse_transaction(chain.sign("aurora-admin", [issue(1)] * 3)).body_bytes.hex()
+    read = []
+    original = node.store.state_value
+    monkeypatch.setattr(node.store, "state_value", lambda key, height: read.append(key) or original(key, height))
+    assert (await web.call("tx_simulate", [body, 1]))["status"] == "ok"
+    assert (
+        len(read) == len(set(read)) + 1
+    )  # the gateway asks for the parameters first, to see whether the state is there
+    monkeypatch.setattr("node.gateway.reads.PAST_READS_SECONDS", 0.0)
+    assert await web.error("tx_simulate", [body, 1]) == (-32005, "OUT_OF_BUDGET")
+    assert (await web.call("tx_simulate", [body]))["status"] == "ok"
+
+
 async def test_simulating_writes_nothing(web: Web, chain: LocalChain):
     raw = chain.sign("aurora-admin", [issue(9)])
     tx = parse_transaction(raw)
