@@ -36,7 +36,7 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
 from node.store import Store
-from node.sync_driver import SyncDriver
+from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
 from node.write_ahead_log import WriteAheadLog
 from vm.chain_records import NODES_KEY, NodeList
@@ -74,8 +74,12 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at = 0.0
         self._last_commit = 0.0
-        self._is_validator = self._ledger.next_validators().index_of(settings.key.public_key) is not None
         self._wire(wal)
+
+    @property
+    def _is_validator(self) -> bool:
+        """Whether this node decides the next height; governance changes it while the node runs."""
+        return self._ledger.next_validators().index_of(self._key.public_key) is not None
 
     def _wire(self, wal: WriteAheadLog) -> None:
         verifier = Verifier(self.genesis.chain)
@@ -86,10 +90,10 @@ class Node:
         self._driver = ConsensusDriver(
             self._ledger,
             self._processor,
-            self._proposer if self._is_validator else None,
+            self._proposer,
             wal,
             self._peering,
-            self._key if self._is_validator else None,
+            self._key,
             self._committed,
         )
         self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
@@ -245,7 +249,7 @@ class Node:
             "height": self._ledger.height,
             "time": self._ledger.head_time,
             "clock": self.clock.now_ms(),
-            "syncing": self._sync.syncing,
+            "syncing": self._syncing_to() is not None,
             "uptime_ms": int((asyncio.get_running_loop().time() - self._started_at) * 1_000),
             "p2p_port": self._manager.listen_port,
         }
@@ -260,13 +264,21 @@ class Node:
         recovering = self._driver.guard.reason
         if recovering is not None:
             reasons.append(recovering)
-        if self._sync.syncing:
-            reasons.append(f"syncing: height {self._ledger.height} of {self._sync.target}")
+        target = self._syncing_to()
+        if target is not None:
+            reasons.append(f"syncing: height {self._ledger.height} of {target}")
         validators = self._ledger.next_validators()
         connected = sum(validators.index_of(peer.key) is not None for peer in self._manager.connected())
         if connected + self._is_validator < validators.quorum:
             reasons.append(f"connected to {connected} of {validators.n - self._is_validator} validators")
         return {"live": True, "ready": not reasons, "reasons": reasons}
+
+    def _syncing_to(self) -> int | None:
+        """Return the height that this node catches up to, None where it does not; no single liar decides it."""
+        validators = self._ledger.next_validators()
+        claims = [p.height for p in self._manager.connected() if validators.index_of(p.key) is not None]
+        target = believable_height(claims, validators.f)
+        return target if self._sync.syncing and target > self._ledger.height else None
 
     def node_peers(self) -> list[dict[str, Any]]:
         """Return one line for each connected peer."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from consensus.types import Block, Candidate, Certificate, decode_block, decode_certificate, header_digest
@@ -36,6 +36,12 @@ PATIENCE_SECONDS: Final = 1.5
 """So long may consensus itself take to bring the next block before we ask a peer for it."""
 
 FAR_BEHIND_BLOCKS: Final = 3
+
+
+def believable_height(claims: Sequence[int], f: int) -> int:
+    """Return the greatest height that f + 1 validators claim; where fewer claim any, what all of them do."""
+    ranked = sorted(claims, reverse=True)
+    return ranked[min(f, len(ranked) - 1)] if ranked else 0
 
 
 class BadBlock(Exception):

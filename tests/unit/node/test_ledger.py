@@ -1,49 +1,148 @@
-"""The chain's head: who decides which height, also after a restart in the middle of a change."""
+"""The chain's head: who decides which height, also after a restart in the middle of a change; versions; who connects."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from consensus.verification import Verifier
 from node.ledger import Ledger
-from tests.support.ledger import BRANDS, LocalChain, key_of
-from vm.block_execution import BlockExecution, BlockResult
-from vm.chain_records import VALIDATORS_KEY, ValidatorEntry, ValidatorList
-from vm.primitives.codec import encode
+from node.store import StoreOptions
+from tests.support.ledger import LocalChain, address_of, key_of
+from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.membership import current_validators
+from vm.primitives.keys import SigningKey
+
+NEWCOMER = key_of("newcomer")
+ROTATED = key_of("rotated")
+DUNE = key_of("dune-validator")
+JOIN: list[dict[str, Any]] = [
+    {"action": "register_brand", "brand": "echo", "name": "Echo", "admins": [address_of("echo-admin")]},
+    {"action": "add_validator", "brand": "echo", "key": NEWCOMER.public_key.hex()},
+]
+LEAVE: dict[str, Any] = {"action": "remove_validator", "brand": "dune"}
 
 
-def set_with(extra: str) -> ValidatorList:
-    """The four brands' validators and one more."""
-    keys = {key_of(f"{brand}-validator").public_key: brand for brand in BRANDS}
-    keys[key_of(extra).public_key] = "aurora"
-    return ValidatorList(tuple(ValidatorEntry(key, keys[key]) for key in sorted(keys)))
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[LocalChain]:
+    """A chain that keeps as little history as can be, and whose newcomers' keys are known."""
+    made = LocalChain(tmp_path / "data", options=StoreOptions(state_history_blocks=1))
+    made.signing_keys |= {key.public_key: key for key in (NEWCOMER, ROTATED)}
+    yield made
+    made.close()
 
 
-def test_every_height_is_decided_by_the_announced_set_also_after_a_restart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chain = LocalChain(tmp_path)
-    changes = {2: set_with("second"), 5: set_with("fifth"), 6: set_with("sixth")}
-    result = BlockExecution.result
+def rotation(chain: LocalChain, old: SigningKey, new: SigningKey) -> bytes:
+    args = {"old": old.public_key.hex(), "new": new.public_key.hex()}
+    return chain.sign("dune-admin", [("gov.rotate_key", args)], cosigners=[new])
 
-    def with_new_set(self: BlockExecution) -> BlockResult:
-        done = result(self)
-        new = changes.get(self._context.height)
-        return done if new is None else replace(done, changes={**done.changes, VALIDATORS_KEY: encode(new)})
 
-    monkeypatch.setattr(BlockExecution, "result", with_new_set)
-    decided = {}
-    for height in range(1, 11):
+def test_a_change_is_announced_in_the_next_header_and_decides_the_one_after(chain: LocalChain) -> None:
+    chain.decide(*JOIN)
+    changed_at = chain.height
+    hashes = {chain.height: chain.ledger.header}
+    for _ in range(3):
+        chain.commit()
+        hashes[chain.height] = chain.ledger.header
+    before, announcing, first = (hashes[changed_at + i] for i in range(3))
+    assert before
+    assert announcing
+    assert first
+    old, new = before.validators_hash, first.validators_hash
+    assert (before.next_validators_hash, announcing.validators_hash) == (old, old)
+    assert announcing.next_validators_hash == new != old
+    assert chain.ledger.validators_at(changed_at + 2).n == 5
+
+
+def test_every_height_is_decided_by_the_announced_set_also_after_a_restart(chain: LocalChain) -> None:
+    """Changes in adjacent blocks; whoever opens the store anew sees what the running node sees."""
+    sets_after: dict[int, tuple[ValidatorEntry, ...]] = {h: current_validators(chain.store.reader) for h in (-1, 0)}
+    verifier = Verifier(chain.genesis.chain)
+
+    def look() -> None:
         context = chain.ledger.height_context()
-        decided[height] = context.validators
-        # Whoever opens the store anew sees what the running node sees.
+        height = chain.height
+        sets_after[height] = current_validators(chain.store.reader)
         again = Ledger(chain.genesis, chain.runtime, chain.store, None)
         assert again.height_context() == context
+        assert [v.public_key for v in context.validators.validators] == [
+            entry.public_key for entry in sets_after[height - 1]
+        ]
+        if height:
+            certificate = chain.ledger.certificate(height)
+            assert certificate
+            assert verifier.certificate_is_valid(certificate, chain.ledger.validators_at(height))
+
+    look()
+    for step in range(8):
+        if step == 2:
+            chain.decide(*JOIN)
+        elif step == 3:
+            chain.decide(LEAVE)
+        elif step == 4:
+            args = {"old": NEWCOMER.public_key.hex(), "new": ROTATED.public_key.hex()}
+            receipts = chain.commit([chain.sign("echo-admin", [("gov.rotate_key", args)], cosigners=[ROTATED])])
+            assert receipts[0].status == "ok"
+        else:
+            chain.commit()
+        look()
+    assert len({len(entries) for entries in sets_after.values()}) == 2
+    assert ROTATED.public_key in {entry.public_key for entry in sets_after[chain.height]}
+
+
+def test_a_leaving_validator_stays_permitted_until_it_has_seen_its_last_height(chain: LocalChain) -> None:
+    chain.decide(*JOIN)
+    assert NEWCOMER.public_key in chain.ledger.permitted_keys(), "announced and not yet deciding"
+    chain.decide(LEAVE)
+    # The change was executed in this block: dune decides the next one, and no later one.
+    for expected in (True, True, False):
+        assert (DUNE.public_key in chain.ledger.permitted_keys()) == expected
         chain.commit()
-    for executed, new in changes.items():
-        keys = [entry.public_key for entry in new.validators]
-        assert [v.public_key for v in decided[executed + 2].validators] == keys
-        assert [v.public_key for v in decided[executed + 1].validators] != keys
-    chain.close()
+    chain.decide({"action": "add_node", "key": DUNE.public_key.hex()})
+    assert DUNE.public_key in chain.ledger.permitted_keys()
+
+
+def test_who_has_left_keeps_no_seal_record(chain: LocalChain) -> None:
+    chain.decide(*JOIN)
+    for _ in range(3):
+        chain.commit()
+
+    def record(key: SigningKey) -> ValidatorRecord | None:
+        return chain.store.reader.get(validator_record_key(key.public_key), ValidatorRecord)
+
+    assert record(DUNE)
+    assert record(NEWCOMER)
+    chain.decide(LEAVE)
+    for _ in range(4):
+        assert record(DUNE) is None
+        chain.commit()
+
+
+def test_a_rotation_moves_the_vote_to_the_new_key(chain: LocalChain) -> None:
+    receipts = chain.commit([rotation(chain, DUNE, ROTATED)])
+    assert receipts[0].status == "ok", receipts[0].error
+    decides = receipts[0].results[0]["decides"]
+    for _ in range(4):
+        chain.commit()
+    keys = {v.public_key for v in chain.ledger.validators_at(decides - 1).validators}
+    assert (DUNE.public_key in keys, ROTATED.public_key in keys) == (True, False)
+    keys = {v.public_key for v in chain.ledger.validators_at(decides).validators}
+    assert (DUNE.public_key in keys, ROTATED.public_key in keys) == (False, True)
+
+
+def test_parameters_hold_from_the_next_height_on(chain: LocalChain) -> None:
+    assert chain.ledger.height_context().base_timeout_ms == 2_000
+    chain.decide({"action": "set_params", "params": {"round_timeout_ms": 3_000}})
+    assert chain.ledger.height_context().base_timeout_ms == 3_000
+
+
+def test_headers_carry_the_version_that_the_alliance_has_scheduled(chain: LocalChain) -> None:
+    height = chain.height + 5
+    chain.decide({"action": "schedule_upgrade", "version": 2, "height": height})
+    while chain.height < height + 1:
+        chain.commit()
+    versions = [chain.ledger.block(h).header.version for h in range(height - 2, height + 2)]
+    assert versions == [1, 1, 2, 2]
