@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from consensus.proposer import SealRecord, proposer_order, skipped
 from consensus.types import (
@@ -31,16 +32,12 @@ from genesis.document import Genesis
 from node.indexing import index_entries
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
-from vm.chain_records import (
-    VALIDATORS_KEY,
-    ValidatorList,
-    ValidatorRecord,
-    validator_record_key,
-)
+from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
+from vm.membership import DECIDES_AFTER, current_nodes, validators_deciding, version_at
 from vm.params import PARAMS_KEY, Params
-from vm.primitives.codec import TypedDecoder, encode
+from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
@@ -48,7 +45,8 @@ from vm.state_tree import TreeUpdate
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
-_validator_lists = TypedDecoder(ValidatorList)
+SETS_KEPT: Final = 16
+"""Validator sets in memory; three are in use at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,7 @@ class Ledger:
         self.runtime = runtime
         self.store = store
         self._own_key = own_key
-        self._sets: dict[bytes, ValidatorSet] = {}
-        self._remember(ValidatorSet(Validator(v.public_key, v.brand) for v in genesis.validators))
+        self._sets: dict[tuple[ValidatorEntry, ...], ValidatorSet] = {}
         self.params = Params()
         self.header: Header | None = None
         self._load_head()
@@ -107,26 +104,12 @@ class Ledger:
         if params is None:
             raise InvariantBroken("the state holds no parameters")
         self.params = params
-        # The head's set and the next one are those of the states two and one before (SPEC section 3, Membership).
-        for earlier in range(max(height - 2, self.store.oldest_state_height, 0), height):
-            self._remember(self._state_validators(earlier))
-        self._announced = self._remember(self._state_validators(height))
         self._look_at_head()
 
     def _look_at_head(self) -> None:
         # One context serves all admissions on this head: making one costs more than the question itself.
         overlay = BlockOverlay(self.store.reader)
         self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
-
-    def _state_validators(self, height: int) -> ValidatorSet:
-        data = self.store.state_value(VALIDATORS_KEY, height)
-        if data is None:
-            raise InvariantBroken("the state holds no validators")
-        stored = _validator_lists.decode(data)
-        return ValidatorSet(Validator(v.public_key, v.brand) for v in stored.validators)
-
-    def _remember(self, validators: ValidatorSet) -> ValidatorSet:
-        return self._sets.setdefault(validators.hash, validators)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -156,20 +139,37 @@ class Ledger:
         data = self.store.certificate_bytes(height)
         return None if data is None else decode_certificate(data)
 
-    def validators_of(self, header: Header | None) -> ValidatorSet:
-        """Return the set that decided a block of this chain; for None, the one of height 1."""
-        if header is None:
-            return self._announced
-        validators = self._sets.get(header.validators_hash)
-        if validators is None:
-            raise InvariantBroken(f"the validator set of height {header.height} is not known")
-        return validators
+    def validators_at(self, height: int) -> ValidatorSet:
+        """Return the set that decides a height, which is at most two above the head.
+
+        Read from the state, which keeps every set (`vm.membership`): so it is known after a restart, a restored
+        backup and a sync as well.
+        """
+        entries = validators_deciding(self.store.reader, height)
+        found = self._sets.get(entries)
+        if found is None:
+            if len(self._sets) >= SETS_KEPT:
+                self._sets.clear()
+            found = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
+            self._sets[entries] = found
+        return found
 
     def next_validators(self) -> ValidatorSet:
         """Return the set that decides the height after the head's."""
-        if self.header is None:
-            return self._announced
-        return self._sets[self.header.next_validators_hash]
+        return self.validators_at(self.height + 1)
+
+    def permitted_keys(self) -> frozenset[bytes]:
+        """Return whose nodes may connect: the sets of the head and of the two heights after it, and full nodes.
+
+        A validator that is leaving stays until it can have seen the last height that it decides.
+        """
+        reader = self.store.reader
+        entries = [validators_deciding(reader, self.height + ahead) for ahead in range(DECIDES_AFTER + 1)]
+        return frozenset(entry.public_key for known in entries for entry in known).union(current_nodes(reader))
+
+    def version_at(self, height: int) -> int:
+        """Return the protocol version of a height, as far as the alliance has decided."""
+        return version_at(self.store.reader, height, self.genesis.document.version)
 
     def may_act(self, tx: Transaction) -> bool:
         """Tell whether a transaction's signers may act for its sender, as of the head."""
@@ -184,11 +184,11 @@ class Ledger:
         header = self.header
         return HeightContext(
             chain=self.chain,
-            version=self.genesis.document.version,
+            version=self.version_at(head.height + 1),
             height=head.height + 1,
             validators=validators,
-            next_validators=self._announced,
-            parent_validators=None if header is None else self.validators_of(header),
+            next_validators=self.validators_at(head.height + 2),
+            parent_validators=None if header is None else self.validators_at(head.height),
             parent_digest=self.genesis.digest if header is None else head.digest,
             parent_time=self.head_time,
             parent_roots=Roots(head.state_root, ZERO_HASH if header is None else head.receipts_root),
@@ -241,7 +241,7 @@ class Ledger:
         certificate = candidate.parent_certificate
         sealed: tuple[bytes, ...] = ()
         if certificate is not None:
-            parents = self.validators_of(self.header).validators
+            parents = self.validators_at(header.height - 1).validators
             sealed = tuple(parents[seal.index].public_key for seal in certificate.seals)
         validators = self.next_validators()
         order = self._proposer_order(validators, header.height)
@@ -285,7 +285,7 @@ class Ledger:
         )
         self.header = header
         changes = executed.result.changes
-        if PARAMS_KEY in changes or VALIDATORS_KEY in changes:
+        if PARAMS_KEY in changes:
             self._load_head()
         else:
             self._look_at_head()

@@ -39,7 +39,6 @@ from node.store import Store
 from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
 from node.write_ahead_log import WriteAheadLog
-from vm.chain_records import NODES_KEY, NodeList
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.receipt import STATUS_FAILED
@@ -51,6 +50,8 @@ _log = logging.getLogger(__name__)
 MEMPOOL_SECONDS: Final = 5.0
 """How often expired transactions are dropped and those that wait are offered to peers again."""
 GC_THRESHOLDS: Final = (50_000, 20, 50)
+OLD_HEAD_HEARTBEATS: Final = 3
+"""A chain that lives makes a block per heartbeat; one or two may be late."""
 """Rarer collections: blocks allocate much and leave little garbage in cycles (PERFORMANCE.md, point 8)."""
 
 
@@ -76,6 +77,9 @@ class Node:
         self._last_commit = 0.0
         self._wire(wal)
 
+        self._permitted = self._ledger.permitted_keys()
+        self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
+        self._was_out_of_date = False
     @property
     def _is_validator(self) -> bool:
         """Whether this node decides the next height; governance changes it while the node runs."""
@@ -112,10 +116,24 @@ class Node:
         )
 
     def _is_permitted(self, key: bytes) -> bool:
-        if self._ledger.next_validators().index_of(key) is not None:
-            return True
-        nodes = self.store.reader.get(NODES_KEY, NodeList)
-        return nodes is not None and key in nodes.nodes
+        """Tell whether a key may connect: it is on the chain's list, or we cannot know the list and it is configured.
+
+        A node that has been away, or is new, holds an old list, on which nobody may be left whom it could ask for
+        the new one. Until it has caught up, its operator's word counts for those in node.toml.
+        """
+        return key in self._permitted or (key in self._configured and self._is_out_of_date())
+
+    def _is_out_of_date(self) -> bool:
+        """Tell whether the head is older than heartbeats would leave it."""
+        age_ms = self.clock.now_ms() - self._ledger.head_time
+        return age_ms > OLD_HEAD_HEARTBEATS * self._ledger.params.empty_block_interval_ms * self.clock.rate
+
+    def _enforce_membership(self) -> None:
+        """Let the network follow the chain's list of validators and nodes."""
+        permitted, out_of_date = self._ledger.permitted_keys(), self._is_out_of_date()
+        if permitted != self._permitted or out_of_date != self._was_out_of_date:
+            self._permitted, self._was_out_of_date = permitted, out_of_date
+            self._manager.enforce_permissions()
 
     # -- starting and stopping ---------------------------------------------------------------------
 
@@ -188,6 +206,7 @@ class Node:
     def _count(self, executed: Executed) -> None:
         metrics = self._metrics
         now = asyncio.get_running_loop().time()
+        self._enforce_membership()
         metrics.block_interval.observe(now - self._last_commit)
         self._last_commit = now
         metrics.blocks.inc()
@@ -242,7 +261,7 @@ class Node:
         """Return who this node is and where its chain stands."""
         return {
             "chain": self.genesis.chain,
-            "version": self.genesis.document.version,
+            "version": self._ledger.version_at(self._ledger.height + 1),
             "address": address_of_key(self._key.public_key),
             "public_key": self._key.public_key,
             "role": "validator" if self._is_validator else "full",

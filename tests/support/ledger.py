@@ -111,6 +111,9 @@ class LocalChain:
         self.ledger = Ledger(self.genesis, self.runtime, self.store, None)
         keys = [key_of(f"{brand}-validator") for brand in BRANDS]
         self.validator_keys = sorted(keys, key=lambda key: key.public_key)
+        self.signing_keys = {key.public_key: key for key in keys}
+        """Who seals; a test that changes the set adds the newcomers' keys."""
+
         self._nonce = 0
 
     def close(self) -> None:
@@ -131,6 +134,7 @@ class LocalChain:
         nonce: int | None = None,
         expires: int | None = None,
         memo: str | None = None,
+        cosigners: Sequence[SigningKey] = (),
     ) -> bytes:
         """Return a signed transaction's bytes; `signer` is a key or a label, nonces count up."""
         key = key_of(signer) if isinstance(signer, str) else signer
@@ -141,9 +145,10 @@ class LocalChain:
             self._nonce if nonce is None else nonce,
             self.ledger.head_time + 60_000 if expires is None else expires,
             ops,
+            [key.public_key, *(other.public_key for other in cosigners)] if cosigners else (),
             memo=memo,
         )
-        return sign_body(body, [key])
+        return sign_body(body, [key, *cosigners])
 
     def commit(self, raws: Sequence[bytes] = (), time: int | None = None) -> list[Receipt]:
         """Put transactions into the next block, final at once; return their receipts and the system receipt."""
@@ -164,6 +169,17 @@ class LocalChain:
         executed = execution.finish()
         self.ledger.commit(executed, self._certificate(candidate.header, executed.roots))
         return executed.result.receipts
+
+    def decide(self, *actions: Mapping[str, Any]) -> None:
+        """Let the alliance pass a proposal: one block proposes, the next holds the four brands' votes.
+
+        The last vote finds the proposal closed, and its receipt says so.
+        """
+        proposal = f"proposal-{self.height}"
+        propose = {"proposal": proposal, "title": "A change", "actions": list(actions)}
+        self.commit([self.sign("aurora-admin", [("gov.propose", propose)])])
+        vote = ("gov.vote", {"proposal": proposal, "choice": "yes"})
+        self.commit([self.sign(f"{brand}-admin", [vote]) for brand in BRANDS])
 
     def _candidate(self, transactions: Sequence[Transaction], time: int) -> BlockCandidate:
         context = self.ledger.height_context()
@@ -188,8 +204,10 @@ class LocalChain:
     def _certificate(self, header: Header, roots: Roots) -> Certificate:
         digest = header_digest(header)
         payload = seal_payload(self.genesis.chain, header.height, 0, digest, roots)
+        deciders = self.ledger.validators_at(header.height).validators
         seals = tuple(
-            Seal(index, key.sign(Domain.COMMIT, payload)) for index, key in enumerate(self.validator_keys)
+            Seal(index, self.signing_keys[validator.public_key].sign(Domain.COMMIT, payload))
+            for index, validator in enumerate(deciders)
         )
         return Certificate(header.height, 0, digest, roots.state_root, roots.receipts_root, seals)
 
