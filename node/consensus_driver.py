@@ -99,6 +99,7 @@ class ConsensusDriver:
         self._fetching: effects.FetchCandidate | None = None
         self._round_timer: asyncio.TimerHandle | None = None
         self._rebroadcast_timer: asyncio.TimerHandle | None = None
+        self._stopped = False
         self.halted: str | None = None
         self.unready: str | None = None
         self.evidence: deque[effects.Evidence] = deque(maxlen=MAX_EVIDENCE)
@@ -155,8 +156,8 @@ class ConsensusDriver:
 
     def feed(self, event: inputs.Input) -> None:
         """Give the core an input; returns after its effects, and those of inputs that follow, were performed."""
-        if self.halted is not None:
-            return  # nothing would ever take it out of the queue
+        if self._stopped:
+            return  # after a halt nothing would ever take it out of the queue; after a stop the files are closed
         self._queue.append(event)
         if self._draining:
             return
@@ -278,9 +279,9 @@ class ConsensusDriver:
     def commit(self, executed: Executed, certificate: Certificate) -> None:
         """Write a final block and begin the next height; for consensus and for block sync.
 
-        After a halt nothing is written: the halt may have come while block sync was executing.
+        After a halt or a stop nothing is written: it may have come while block sync was executing.
         """
-        if self.halted is not None:
+        if self._stopped:
             return
         context = self._state.here
         self.guard.certificate_seen(context.parent_certificate, context.parent_validators)
@@ -316,7 +317,8 @@ class ConsensusDriver:
         self.halt(f"{type(error).__name__}: {error}", {})
 
     def stop(self) -> None:
-        """Cancel timers and tasks."""
+        """Cancel timers and tasks, and take nothing in any more."""
+        self._stopped = True
         for timer in (self._round_timer, self._rebroadcast_timer):
             if timer is not None:
                 timer.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -168,6 +169,18 @@ async def test_after_a_halt_nothing_is_signed_and_nothing_is_written(chain: Loca
     assert local.driver.halted == "a reason"
     assert not local.driver._queue  # a node may stand halted for days
     local.close()
+
+
+async def test_after_a_stop_no_timer_and_no_message_reaches_closed_files(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    candidate = local.candidate([], BLOCK_TIME)
+    local.close()  # the log's descriptor may be another file's by now
+    receive(local, local.proposal(candidate))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert local.network.sent == []
+    assert local.driver.halted is None
+    assert local.driver._round_timer is None
 
 
 async def test_a_log_that_cannot_be_written_halts_before_the_vote_is_sent(
