@@ -80,7 +80,7 @@ class State:
         self.fetching: tuple[bytes, tuple[int, ...]] | None = None
         self.parent_seals: dict[int, Seal] = {}
         self.told_behind: dict[int, None] = {}
-        self.told_evidence: dict[tuple[int, int, str], None] = {}
+        self.told_evidence: dict[tuple[int, int, int, str], None] = {}
         self.told_unready = False
 
     def begin(self, context: HeightContext) -> None:

@@ -205,7 +205,7 @@ def _on_current_message(state: State, message: Message) -> None:
 
 
 def _tell_evidence(state: State, first: Message, second: Message) -> None:
-    key = (second.sender, second.round, step_of(second))
+    key = (second.height, second.sender, second.round, step_of(second))
     if key not in state.told_evidence:
         state.told_evidence[key] = None
         state.emit(Evidence(first, second))

@@ -132,6 +132,16 @@ def test_conflicting_messages_are_evidence(what):
     assert core.receive(second) == [Evidence(first, second)]
 
 
+def test_evidence_of_the_height_before_does_not_hide_that_of_this_one():
+    core = Core(context(own=3))
+    core.feed(NewHeight(context(own=3, height=2)))
+    for height in (1, 2):
+        here = context(own=3, height=height)
+        first, second = prepare(here, 1, b"\1" * 32), prepare(here, 1, b"\2" * 32)
+        core.receive(first)
+        assert Evidence(first, second) in core.receive(second)
+
+
 def test_own_messages_that_come_back_do_not_count():
     core = Core(context(own=3))
     digest = b"\1" * 32
