@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 import pytest
 
 from node.config import NodeConfig
 from node.errors import TransactionRefused
-from node.mempool import Mempool, check_admissible
+from node.mempool import DENSE_FACTOR, Mempool, check_admissible, weight
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -71,6 +72,41 @@ def test_a_full_pool_refuses(limits: dict[str, int]) -> None:
     with pytest.raises(TransactionRefused) as refused:
         mempool.check_room(transaction(2))
     assert refused.value.reason == "POOL_FULL"
+
+
+TRANSFER = ("token.transfer", {"program": "stars", "to": address_of_key(bytes(32)), "amount": 5})
+SPEND = ("token.burn", {"program": "stars", "amount": 5})
+
+
+def with_ops(*ops: tuple[str, dict[str, Any]]) -> Transaction:
+    return parse_transaction(sign_body(encode_body(CHAIN, address_of_key(KEYS[0].public_key), 1, 1, ops), KEYS[:1]))
+
+
+@pytest.mark.parametrize("ops", [[TRANSFER], [TRANSFER] * 1_000, [SPEND] * 1_000], ids=len)
+def test_ordinary_transactions_count_as_their_bytes(ops: list[tuple[str, dict[str, Any]]]) -> None:
+    tx = with_ops(*ops)
+    assert weight(tx) == len(tx.raw)
+
+
+@pytest.mark.parametrize(
+    "ops",
+    [
+        [("a.b", {"x": [{}] * 50_000})],
+        [("a.b", {"x": [[["a"] * 50_000]]})],
+        [("a.b", {"x": [[{"x": []}] * 10_000] * 2})],
+        [("", {})] * 1_000,
+    ],
+)
+def test_what_takes_far_more_memory_than_bytes_counts_more(ops: list[tuple[str, dict[str, Any]]]) -> None:
+    tx = with_ops(*ops)
+    assert weight(tx) == DENSE_FACTOR * len(tx.raw)
+    mempool = pool(mempool_bytes=weight(tx))
+    mempool.check_room(tx)
+    mempool.add(tx)
+    with pytest.raises(TransactionRefused):
+        mempool.check_room(transaction(2))
+    mempool.remove_committed([tx.id])
+    assert mempool.size_bytes == 0
 
 
 def test_one_sender_cannot_fill_the_pool_for_others() -> None:
