@@ -20,7 +20,6 @@ from node.errors import TransactionRefused
 from vm.params import Params
 from vm.transaction import Transaction
 
-
 BYTES_PER_VALUE: Final = 8
 """Transactions with more values than one for so many bytes are dense; an ordinary one has half as many."""
 
