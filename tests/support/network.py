@@ -18,6 +18,7 @@ import orjson
 
 from genesis.testnet import TestnetManifest, create_testnet
 from node.cli.processes import start_node
+from vm.params import Params
 from vm.primitives.keys import SigningKey
 from vm.transaction import encode_body, sign_body
 
@@ -28,11 +29,24 @@ Op = tuple[str, dict[str, Any]]
 class LocalNetwork:
     """The validators of one testnet. Use as a context manager: whatever runs is killed at the end."""
 
-    def __init__(self, directory: Path, validators: int = 4, ops: Sequence[Op] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        validators: int = 4,
+        ops: Sequence[Op] = (),
+        hosts: Sequence[str] | None = None,
+        params: Params | None = None,
+    ) -> None:
         self.directory = directory
         rpc_port = free_ports(2 * validators)
         self.manifest: TestnetManifest = create_testnet(
-            directory, validators=validators, rpc_port=rpc_port, p2p_port=rpc_port + validators, ops=list(ops)
+            directory,
+            validators=validators,
+            rpc_port=rpc_port,
+            p2p_port=rpc_port + validators,
+            hosts=hosts,
+            params=params,
+            ops=list(ops),
         )
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._ids = itertools.count(1)
@@ -54,13 +68,21 @@ class LocalNetwork:
         """Return a validator's home folder."""
         return Path(self.manifest.validators[index].home)
 
+    def log_file(self, index: int) -> Path:
+        """Return where a validator's output goes."""
+        return self.home(index) / "node.log"
+
     def url(self, index: int) -> str:
         """Return a validator's JSON-RPC address."""
         return self.manifest.validators[index].rpc
 
     def start(self, index: int) -> None:
         """Start a validator's process."""
-        self.processes[index] = start_node(self.home(index))
+        self.processes[index] = self.launch(index)
+
+    def launch(self, index: int) -> subprocess.Popen[bytes]:
+        """Start a validator's process; other kinds of networks start others."""
+        return start_node(self.home(index))
 
     def kill(self, index: int, signal_number: int = signal.SIGKILL) -> None:
         """End a validator's process and wait until it is gone."""
@@ -85,7 +107,7 @@ class LocalNetwork:
         """Tell whether a validator runs and is ready."""
         process = self.processes.get(index)
         if process is not None and process.poll() is not None:
-            log = (self.home(index) / "node.log").read_text(errors="replace")[-2_000:]
+            log = self.log_file(index).read_text(errors="replace")[-2_000:]
             raise AssertionError(f"validator {index} ended with code {process.returncode}:\n{log}")
         try:
             health: dict[str, Any] = self.call(index, "node_health")
