@@ -133,8 +133,9 @@ class ChainMethods:
     def receipt(self, id_: HashBytes, proof: bool = False) -> Any:
         """The receipt of a committed transaction, with its Merkle path to the certified receipts_root if asked for.
 
-        `proof` is {leaf, index, count, path, header, certificate, validators}: `leaf` the receipt's canonical
-        bytes, `path` the sibling hashes from the leaf up, in a tree of RFC 6962's shape.
+        `proof` is {leaf, index, count, path, header, certificate, validators, headers}: `leaf` the receipt's
+        canonical bytes, `path` the sibling hashes from the leaf up, in a tree of RFC 6962's shape; the rest as in
+        `state_proof`.
         """
         position = self._reads.find(id_)
         if position is None:
@@ -186,4 +187,12 @@ def certified(reads: ChainReads, height: int) -> dict[str, Any]:
         "header": header_json(reads.header(height)),
         "certificate": certificate_json(reads.certificate(height)),
         "validators": validators_json(reads.validators(height)),
+        "headers": [
+            {
+                "header": header_json(link.header),
+                "certificate": certificate_json(link.certificate),
+                "validators": validators_json(link.announced),
+            }
+            for link in reads.membership_changes(height)
+        ],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -24,9 +24,9 @@ from consensus.types import (
 from node.backend import Backend
 from node.gateway.errors import RpcFault, not_found
 from node.store import HeightAhead, ProvedValue, StatePruned
-from vm.chain_records import VALIDATORS_KEY, ValidatorList, ValidatorRecord
+from vm.chain_records import ValidatorEntry, ValidatorRecord
+from vm.membership import changes_before, membership_change, validators_deciding
 from vm.params import PARAMS_KEY, Params
-from vm.primitives.codec import TypedDecoder
 from vm.receipt import Receipt, decode_receipt
 from vm.state_view import StateReader
 
@@ -35,10 +35,19 @@ T = TypeVar("T")
 PAST_READS_SECONDS: Final = 0.2
 """What searching a past state may take for one call, of a thread that consensus shares."""
 
+LINKS_KEPT: Final = 1_000
+"""Some kilobytes each."""
+
 Position = tuple[int, int]
 """Height and index of a transaction."""
 
-_validator_lists = TypedDecoder(ValidatorList)
+
+class MembershipLink(NamedTuple):
+    """A certified header that announces another set than the one that decided it, and that set."""
+
+    header: Header
+    certificate: Certificate
+    announced: ValidatorSet
 
 
 class ChainReads:
@@ -51,8 +60,8 @@ class ChainReads:
         self._last_header: Header | None = None
         self._last_block: Block | None = None
         self._last_receipts: tuple[int, list[bytes]] = (-1, [])
-        entries = self.genesis.validators
-        self._first_validators = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
+        # Never changed and rarely added to: an alliance changes its membership a few times a year.
+        self._links: dict[int, MembershipLink] = {}
 
     @property
     def height(self) -> int:
@@ -144,29 +153,28 @@ class ChainReads:
         return {tx_id: decode_receipt(receipts[index]) for tx_id, index in indexes.items()}
 
     def validators(self, height: int) -> ValidatorSet:
-        """Return the set that decides a height, at most the head's + 1 (SPEC section 3, Membership).
+        """Return the set that decides a height, at most the head's + 2 (SPEC section 3, Membership)."""
+        return _validator_set(validators_deciding(self._store.reader, height))
 
-        It is that of the state two blocks earlier. A pruned state is not missed where the header names a set
-        that is known anyhow: the first one, or the present one.
+    def membership_changes(self, height: int) -> list[MembershipLink]:
+        """Return what leads from the genesis set to the one that decides a committed height, oldest first.
 
-        Raises:
-            RpcFault: STATE_PRUNED.
+        A change executed in block e is announced by header e + 1, which the set before seals.
         """
-        if height <= 2:
-            return self._first_validators
-        if height <= self.height:
-            wanted = self.header(height).validators_hash
-            for known in (self._first_validators, self._state_validators(self.height)):
-                if known.hash == wanted:
-                    return known
-        return self._state_validators(height - 2)
-
-    def _state_validators(self, height: int) -> ValidatorSet:
-        stored = self.state_value(VALIDATORS_KEY, height)
-        if stored is None:
-            raise LookupError("the state holds no validators")
-        entries = _validator_lists.decode(stored).validators
-        return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
+        reader = self._store.reader
+        found = []
+        for place in range(1, changes_before(reader, height)):
+            link = self._links.get(place)
+            if link is None:
+                change = membership_change(reader, place)
+                announcing = change.height + 1
+                validators = _validator_set(change.validators)
+                link = MembershipLink(self.header(announcing), self.certificate(announcing), validators)
+                if len(self._links) >= LINKS_KEPT:
+                    self._links.clear()
+                self._links[place] = link
+            found.append(link)
+        return found
 
     def header(self, height: int) -> Header:
         """Return a block's header; raises NOT_FOUND."""
@@ -244,3 +252,7 @@ class _PastState:
         value = self._reads.state_value(key, self._height)
         self._left -= time.perf_counter() - begin
         return value
+
+
+def _validator_set(entries: Iterable[ValidatorEntry]) -> ValidatorSet:
+    return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)

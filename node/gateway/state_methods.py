@@ -32,13 +32,15 @@ class StateMethods:
             raise not_found("the state holds no such key", key=key, height=at)
         return state_value_json(value)
 
-    @rpc("state_proof", "{key, height, value, value_bytes, proof, header, certificate, validators}")
+    @rpc("state_proof", "{key, height, value, value_bytes, proof, header, certificate, validators, headers}")
     def proof(self, key: StateKey, height: Height | None = None) -> dict[str, Any]:
         """The value of a key, or its absence, with everything that proves it to a holder of the genesis document.
 
         `value` and `value_bytes` (canonical bytes in hex) are null for an absent key. `proof` leads to
         `certificate.state_root`; `certificate` seals `header`, by members of `validators`, whose hash is
-        `header.validators_hash`. There is no proof for height 0: genesis is proved by computing it.
+        `header.validators_hash`. `headers` leads from the genesis set to it: one {header, certificate, validators}
+        for each change of the set, sealed by the one before, `validators` being the set that it announces.
+        There is no proof for height 0: genesis is proved by computing it.
         """
         at = self._reads.height if height is None else height
         if at == 0:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError, Veri
 from node.client.verification import verify_receipt, verify_state
 from tests.support.gateway import running_gateway
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, local_genesis, program_op
+from vm.transaction import parse_transaction
 
 pytestmark = pytest.mark.integration
 
@@ -192,6 +194,8 @@ def may_change(path, change):
     """Tell whether a document proves the same without this part, or with it changed."""
     if "validators" in path:
         return True  # for readers only: the set follows from the genesis document
+    if change is ... and path[-1:] == ("headers",):
+        return True  # none are needed while the genesis set decides
     if change is ... and path == ("value",):
         return True  # value_bytes are what is proved
     return change is ... and len(path) >= 2 and path[-2] == "seals"  # three of four seals are a quorum too
@@ -248,5 +252,55 @@ async def test_headers_may_lead_through_a_certified_change(client: RpcClient, ch
     document["headers"] = [{name: step[name] for name in ("header", "certificate", "validators")}]
     assert verify_state(document, chain.genesis).height == 2
     document["headers"][0]["validators"][0][1] = "evil"
+    with pytest.raises(VerificationFailed, match="announces other validators"):
+        verify_state(document, chain.genesis)
+
+
+NEWCOMERS = {brand: key_of(f"{brand}-validator") for brand in ("echo", "fjord")}
+
+
+def join(brand: str) -> list[dict[str, Any]]:
+    """Return the actions by which a new brand gets a validator."""
+    return [
+        {"action": "register_brand", "brand": brand, "name": brand, "admins": [address_of(f"{brand}-admin")]},
+        {"action": "add_validator", "brand": brand, "key": NEWCOMERS[brand].public_key.hex()},
+    ]
+
+
+async def test_proofs_lead_from_genesis_through_every_change_of_membership(client: RpcClient, chain: LocalChain):
+    chain.signing_keys |= {key.public_key: key for key in NEWCOMERS.values()}
+    raw = chain.sign("aurora-admin", [ISSUE])
+    chain.decide(*join("echo"))
+    first_change = chain.height
+    chain.decide({"action": "remove_validator", "brand": "dune"}, *join("fjord"))
+    second_change = chain.height
+    chain.commit([raw])
+    for _ in range(4):
+        chain.commit()
+    for height in range(1, chain.height + 1):
+        document = await client.call("state_proof", key="chain/validators", height=height)
+        changes = [change for change in (first_change, second_change) if change + 2 <= height]
+        assert [link["header"]["height"] for link in document["headers"]] == [change + 1 for change in changes]
+        assert verify_state(document, chain.genesis).height == height
+        if changes:
+            with pytest.raises(VerificationFailed, match="does not lead to"):
+                verify_state({**document, "headers": document["headers"][:-1]}, chain.genesis)
+    receipt = await client.call("chain_receipt", id=parse_transaction(raw).id.hex(), proof=True)
+    assert verify_receipt(receipt, chain.genesis).height == second_change + 1
+    listed = await client.call("chain_validators", height=second_change + 2)
+    assert [entry["brand"] for entry in sorted(listed["validators"], key=lambda e: e["brand"])] == [
+        *("aurora", "basil", "comet", "echo", "fjord")
+    ]
+
+
+async def test_a_set_that_was_not_announced_proves_nothing(client: RpcClient, chain: LocalChain):
+    """Four keys of a liar's own, and his own certificate, after a true chain of headers."""
+    chain.signing_keys |= {key.public_key: key for key in NEWCOMERS.values()}
+    chain.decide(*join("echo"))
+    for _ in range(3):
+        chain.commit()
+    document = await client.call("state_proof", key="chain/params")
+    liars = sorted((key_of(f"liar-{i}") for i in range(4)), key=lambda key: key.public_key)
+    document["headers"][0]["validators"] = [[key.public_key.hex(), "aurora"] for key in liars]
     with pytest.raises(VerificationFailed, match="announces other validators"):
         verify_state(document, chain.genesis)
