@@ -1,17 +1,25 @@
-"""The process: opens a node's home folder, runs the node and its gateway, and ends cleanly on a signal."""
+"""The process: opens a node's home folder, runs the node and its gateway, and ends cleanly.
+
+It ends on a signal with exit code 0, and with EXIT_DISK once the disk has refused a write or is nearly full:
+nothing final is lost, and it can be started again when there is room (docs/decisions/halting.md).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from pathlib import Path
+from typing import Final
 
 from genesis.document import Genesis
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from node.clock import make_clock
 from node.config import NodeConfig, load_config
+from node.disk_space import DiskFull, DiskSpace
 from node.errors import ConfigError
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
@@ -24,6 +32,9 @@ from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
 
 _log = logging.getLogger(__name__)
+
+EXIT_DISK: Final = 74
+"""EX_IOERR of sysexits.h."""
 
 
 def run(home: Path, key: SigningKey) -> int:
@@ -67,15 +78,17 @@ def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtim
 
 async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey) -> int:
     runtime = build_runtime()
+    disk = DiskSpace(home, config.min_free_disk_mib)
     try:
+        disk.check()
         store = open_store(home, config, genesis, runtime)
         wal = WriteAheadLog(home / "wal")
         compare_with_store(wal, store)
-    except (StoreError, WriteAheadLogError) as error:
+    except (StoreError, WriteAheadLogError, DiskFull) as error:
         raise ConfigError(str(error)) from None
     if wal.bytes_cut_off:
         _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
-    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock)))
+    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock), disk))
     gateway = Gateway(node, config)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -89,9 +102,28 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
                 f"cannot listen for peers on {config.p2p_host}:{config.p2p_port}: {error.strerror}"
             ) from None
         await gateway.start()
-        await stopping.wait()
+        await _first_of(stopping, node.disk_failed)
         _log.info("stopping")
     finally:
         await gateway.stop()
         await node.stop()
-    return 0
+    if not node.disk_failed.is_set():
+        return 0
+    _forget_unwritable_output()
+    return EXIT_DISK
+
+
+async def _first_of(*events: asyncio.Event) -> None:
+    """Wait until one of the events is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
+
+
+def _forget_unwritable_output() -> None:
+    """Drop log lines that a full disk does not take: Python would end with 120 in place of our code."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115

@@ -63,6 +63,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peers: tuple[PeerAddress, ...] = ()
     log_level: str = "INFO"
     state_history_blocks: int = 1_000
+    min_free_disk_mib: Annotated[int, msgspec.Meta(ge=0)] = 64
+    """Below this the node stops cleanly; 0: it goes on until a write fails."""
     mempool_transactions: int = 50_000
     mempool_bytes: int = 64 * 1024 * 1024
     mempool_per_sender: int = 20_000

@@ -11,6 +11,7 @@ Invariants:
     1. `Persist` is on the disk before any later effect of its step is performed.
     2. After a halt nothing is signed, sent or written; reads go on.
     3. An unexpected exception, in the core or in a task, is a halt (SPEC section 3).
+    4. A disk that refuses is a halt too, and `disk_failed` tells the process to end: a restart is all it takes.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from consensus.state_machine import State, step
 from consensus.types import Candidate, Certificate, header_digest
 from node.block_builder import Proposer
 from node.block_processor import BlockProcessor
+from node.disk_space import DiskFull
 from node.ledger import Executed, Ledger
 from node.signing_guard import SigningGuard
-from node.write_ahead_log import WriteAheadLog
+from node.store import StoreFailure
+from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
 from vm.primitives.keys import SigningKey
 from vm.transaction import parse_transaction
 
@@ -101,6 +104,7 @@ class ConsensusDriver:
         self._rebroadcast_timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self.halted: str | None = None
+        self.disk_failed = asyncio.Event()
         self.unready: str | None = None
         self.evidence: deque[effects.Evidence] = deque(maxlen=MAX_EVIDENCE)
         self._performers: dict[type[Any], Callable[[Any], None]] = {
@@ -166,7 +170,7 @@ class ConsensusDriver:
             while self._queue and self.halted is None:
                 self._step(self._queue.popleft())
         except Exception as error:
-            self._halt_for(error)
+            self.halt_for(error)
         finally:
             self._draining = False
 
@@ -312,8 +316,13 @@ class ConsensusDriver:
         _log.critical("HALTED at height %d: %s %s", self._ledger.height + 1, reason, details)
         self.stop()
 
-    def _halt_for(self, error: BaseException) -> None:
-        _log.critical("unexpected exception in consensus", exc_info=error)
+    def halt_for(self, error: BaseException) -> None:
+        """Stop taking part because of an exception."""
+        if isinstance(error, DISK_ERRORS):
+            self.halt(f"disk: {error}", {})
+            self.disk_failed.set()
+            return
+        _log.critical("unexpected exception", exc_info=error)
         self.halt(f"{type(error).__name__}: {error}", {})
 
     def stop(self) -> None:
@@ -345,7 +354,7 @@ class ConsensusDriver:
         if self._tasks.get((kind, digest)) is task:
             del self._tasks[kind, digest]
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._halt_for(error)
+            self.halt_for(error)
 
     def _cancel_tasks(self) -> None:
         current = asyncio.current_task()
@@ -354,6 +363,8 @@ class ConsensusDriver:
                 task.cancel()
         self._tasks.clear()
 
+
+DISK_ERRORS: Final = (WriteAheadLogError, StoreFailure, DiskFull)
 
 FETCH_PAUSE_SECONDS: Final = 0.25
 """Between two rounds of asking everyone for a candidate."""

@@ -22,6 +22,7 @@ class Metrics:
         self.recovering = self._gauge(
             "entente_recovering", "1 while this validator does not sign, as its log lacks votes"
         )
+        self.disk_free = self._gauge("entente_disk_free_bytes", "Room on the disk that holds the node's home")
         self.evidence = self._gauge("entente_evidence", "Conflicting signed messages seen")
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")

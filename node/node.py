@@ -30,6 +30,7 @@ from node.block_processor import BlockProcessor
 from node.clock import BlockClock
 from node.config import NodeConfig
 from node.consensus_driver import ConsensusDriver
+from node.disk_space import DiskSpace
 from node.errors import NotReady, TransactionRefused
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
@@ -49,9 +50,9 @@ _log = logging.getLogger(__name__)
 
 MEMPOOL_SECONDS: Final = 5.0
 """How often expired transactions are dropped and those that wait are offered to peers again."""
-GC_THRESHOLDS: Final = (50_000, 20, 50)
 OLD_HEAD_HEARTBEATS: Final = 3
 """A chain that lives makes a block per heartbeat; one or two may be late."""
+GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Rarer collections: blocks allocate much and leave little garbage in cycles (PERFORMANCE.md, point 8)."""
 
 
@@ -65,6 +66,7 @@ class Node:
         self.runtime = runtime
         self.store = store
         self.clock = settings.clock
+        self._disk = settings.disk
         self._config = settings.config
         self._key = settings.key
         self._wal = wal
@@ -75,11 +77,11 @@ class Node:
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at = 0.0
         self._last_commit = 0.0
-        self._wire(wal)
-
         self._permitted = self._ledger.permitted_keys()
         self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
         self._was_out_of_date = False
+        self._wire(wal)
+
     @property
     def _is_validator(self) -> bool:
         """Whether this node decides the next height; governance changes it while the node runs."""
@@ -116,7 +118,7 @@ class Node:
         )
 
     def _is_permitted(self, key: bytes) -> bool:
-        """Tell whether a key may connect: it is on the chain's list, or we cannot know the list and it is configured.
+        """Tell whether a key may connect: it is on the chain's list, or configured while we cannot know that list.
 
         A node that has been away, or is new, holds an old list, on which nobody may be left whom it could ask for
         the new one. Until it has caught up, its operator's word counts for those in node.toml.
@@ -159,8 +161,7 @@ class Node:
 
     def _background_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.critical("a background task failed", exc_info=error)
-            self._driver.halt(f"{type(error).__name__}: {error}", {})
+            self._driver.halt_for(error)
 
     async def stop(self) -> None:
         """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
@@ -185,6 +186,11 @@ class Node:
             self._peering.offer_again([tx for tx in pending if tx.hash in before])
             before = {tx.hash for tx in pending}
 
+    @property
+    def disk_failed(self) -> asyncio.Event:
+        """Set once the disk has refused: the process should end."""
+        return self._driver.disk_failed
+
     # -- what happens ------------------------------------------------------------------------------
 
     def _admitted(self, transactions: Sequence[Transaction], source: Source | None) -> None:
@@ -200,13 +206,14 @@ class Node:
                 if not waiter.done():
                     waiter.set_result(None)
         self._count(executed)
+        self._enforce_membership()
         self._peering.head_moved()
         self._schedule.height_started(self._ledger.params)
+        self._disk.check()
 
     def _count(self, executed: Executed) -> None:
         metrics = self._metrics
         now = asyncio.get_running_loop().time()
-        self._enforce_membership()
         metrics.block_interval.observe(now - self._last_commit)
         self._last_commit = now
         metrics.blocks.inc()
@@ -342,6 +349,7 @@ class Node:
         metrics.mempool_transactions.set(len(self._mempool))
         metrics.mempool_bytes.set(self._mempool.size_bytes)
         metrics.ready.set(self.node_health()["ready"])
+        metrics.disk_free.set(self._disk.free_bytes)
         metrics.recovering.set(self._driver.guard.reason is not None)
         metrics.halted.set(self._driver.halted is not None)
         metrics.evidence.set(len(self._driver.evidence))
@@ -360,9 +368,10 @@ def _step_name(state: State) -> str:
 
 
 class NodeSettings:
-    """What an operator gives a node: its configuration, its key, and the clock that follows from it."""
+    """What an operator gives a node: its configuration, its key, and the clock and disk that follow from it."""
 
-    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock) -> None:
+    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock, disk: DiskSpace) -> None:
         self.config = config
         self.key = key
         self.clock = clock
+        self.disk = disk

@@ -11,6 +11,7 @@ from genesis.document import Genesis
 from genesis.keystore import generate_key, read_key_file
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option
 from node.cli.output import CliError, json_option, print_fields, print_json
+from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
 from node.config import NodeConfig, PeerAddress, config_to_toml, load_config
@@ -129,6 +130,9 @@ def status(home: Path | None, url: str | None, api_key: str | None, as_json: boo
     _print(fields, as_json)
     if not fields["ready"]:
         raise SystemExit(1)
+
+
+node.add_command(recover)
 
 
 def _peer(text: str) -> PeerAddress:

@@ -44,6 +44,7 @@ class Database:
                 f"cannot open the database at {path}: {error} (is another process using it?)"
             ) from error
         self._get = self._db.get
+        self._failure: str | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """Return a value, or None."""
@@ -68,16 +69,26 @@ class Database:
 
     def write(self, batch: Any) -> None:
         """Write a batch and wait until it is on the disk."""
+        self._check_writable()
         try:
             batch.write()
         except (plyvel.Error, OSError, RuntimeError) as error:
+            self._failure = str(error)
             raise StoreFailure(f"cannot write to the database, nothing was written: {error}") from error
+
+    def _check_writable(self) -> None:
+        # After a failed write LevelDB's log may end in half a record. A new start cuts that off; written
+        # on, it would take the records behind it along.
+        if self._failure is not None:
+            raise StoreFailure(f"the database takes nothing until a new start, as a write failed: {self._failure}")
 
     def put_unsynced(self, key: bytes, value: bytes) -> None:
         """Set one key that may be lost in a crash of the machine."""
+        self._check_writable()
         try:
             self._db.put(key, value)
         except (plyvel.Error, OSError, RuntimeError) as error:
+            self._failure = str(error)
             raise StoreFailure(f"cannot write to the database: {error}") from error
 
     def close(self) -> None:

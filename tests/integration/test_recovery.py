@@ -1,0 +1,150 @@
+"""Validators that lose their log, or the room on their disk, with real processes: they never sign twice."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from node.app import EXIT_DISK
+from tests.integration.test_kill import Load
+from tests.integration.test_real_network import PROGRAM, wait_same_head
+from tests.support.network import LocalNetwork
+
+pytestmark = pytest.mark.integration
+
+VICTIM = 3
+RECOVERED = "recovered: this validator signs from height"
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
+    """A network under load: blocks follow each other all the time."""
+    with LocalNetwork(tmp_path_factory.mktemp("net") / "testnet") as running:
+        running.send(0, "aurora-admin", ("token.create_program", PROGRAM))
+        to, _ = running.account("aurora-admin")
+        running.send(
+            0, "aurora-admin", ("token.issue", {"program": "miles", "to": to, "amount": 10**6, "ref": "f"})
+        )
+        load = Load(running, "aurora-admin", "dune-admin")
+        load.start()
+        yield running
+        load.finish()
+        assert load.receipts
+
+
+def log_of(network: LocalNetwork, index: int) -> str:
+    return (network.home(index) / "node.log").read_text(errors="replace")
+
+
+def wait_sealing(network: LocalNetwork, index: int) -> None:
+    """Wait until a block that is not decided yet holds a validator's seal."""
+    key = network.call(index, "node_info")["public_key"]
+    now = network.height(0)
+
+    def has_sealed() -> bool:
+        validators = network.call(0, "chain_validators")["validators"]
+        return any(v["public_key"] == key and v["last_seal"] > now for v in validators)
+
+    network.wait_for(has_sealed, f"validator {index} seals again")
+
+
+def wait_said(network: LocalNetwork, index: int, text: str, times: int = 1) -> None:
+    """Wait until a validator's log holds a text."""
+    network.wait_for(lambda: log_of(network, index).count(text) >= times, text)
+
+
+def check_no_evidence(network: LocalNetwork) -> None:
+    for index in network.processes:
+        assert network.call(index, "node_consensus")["evidence"] == []
+
+
+def recover(network: LocalNetwork, index: int, *arguments: str) -> dict[str, Any]:
+    command = [
+        sys.executable,
+        "-m",
+        "node.cli.main",
+        "node",
+        "recover",
+        "--home",
+        str(network.home(index)),
+        "--json",
+    ]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=True)
+    fields: dict[str, Any] = json.loads(done.stdout)
+    return fields
+
+
+def test_a_lost_log_makes_the_validator_follow_before_it_signs(network: LocalNetwork) -> None:
+    network.kill(VICTIM)
+    shutil.rmtree(network.home(VICTIM) / "wal")
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_said(network, VICTIM, RECOVERED)
+    wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
+def test_a_damaged_log_is_refused_and_repaired_by_the_command(network: LocalNetwork) -> None:
+    network.kill(VICTIM)
+    path = network.home(VICTIM) / "wal" / "consensus.wal"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    network.start(VICTIM)
+    assert network.processes.pop(VICTIM).wait(timeout=60) == 1
+    assert f"entente node recover --home {network.home(VICTIM)}" in log_of(network, VICTIM)
+    found = recover(network, VICTIM)
+    assert "damaged" in found["log"]
+    assert found["recovering"] is True
+    assert path.with_name("consensus.wal.damaged-1").read_bytes() == data
+    again = recover(network, VICTIM)
+    assert (again["log"], again["recovering"]) == ("whole, but votes are missing in it", True)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
+def test_a_copied_home_is_found_out_by_its_own_seals(network: LocalNetwork) -> None:
+    home = network.home(VICTIM)
+    network.kill(VICTIM)
+    copy = home.with_name("copy")
+    shutil.copytree(home, copy)
+    before = log_of(network, VICTIM).count(RECOVERED)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    reached = network.height(VICTIM) + 20
+    network.wait_for(lambda: network.height(VICTIM) >= reached, "20 more blocks")
+    network.kill(VICTIM)
+    shutil.rmtree(home)
+    copy.rename(home)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_said(network, VICTIM, "of which its log knows nothing")
+    wait_said(network, VICTIM, RECOVERED, times=before + 1)
+    wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
+@pytest.mark.parametrize("file", ["wal/consensus.wal", "data"])
+def test_a_disk_that_refuses_ends_the_process_and_nothing_is_lost(network: LocalNetwork, file: str) -> None:
+    network.wait_ready([VICTIM])
+    path = network.home(VICTIM) / file
+    written = max(f.stat().st_size for f in path.glob("*.log")) if path.is_dir() else path.stat().st_size
+    process = network.processes.pop(VICTIM)
+    # What would grow beyond its present size fails with EFBIG: the vote log, or LevelDB's.
+    limit = written + 2_000
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+    assert process.wait(timeout=60) == EXIT_DISK
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_sealing(network, VICTIM)
+    wait_same_head(network, [0, 1, 2, 3])
+    check_no_evidence(network)
