@@ -13,7 +13,6 @@ BIN := $(VENV)/bin
 ARGS ?=
 # Workers for the tests that share nothing. Tests that start real processes always run one after the other.
 TEST_WORKERS ?= 2
-FRESH_SEEDS = $(shell first=$$(date +%s); echo "$$first-$$((first + 1000))")
 # The first interpreter of a supported version; shims that cannot run are passed over.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
@@ -85,9 +84,12 @@ format: $(DEV_STAMP) ## Format the sources.
 bench: $(DEV_STAMP) ## Measure four validators' throughput and latency on this machine (ARGS are passed on).
 	$(BIN)/python -m tests.bench.bench_transactions $(ARGS)
 
+# A number of fresh seeds, or a range A-B. `make test` runs its own 500, or those that SEEDS names.
+SEEDS ?=
+
 .PHONY: soak
-soak: $(DEV_STAMP) ## Simulate a thousand faulty clusters from fresh seeds (ARGS="--seed N" replays one).
-	$(BIN)/python -m tests.simulation $(or $(ARGS),--seeds $(FRESH_SEEDS))
+soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N".
+	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
 
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.

@@ -345,7 +345,7 @@ def _is_torn(data: bytes, offset: int, length: int | None) -> bool:
     if offset + _RECORD_HEAD.size > len(data) or data[offset] == 0:
         return True
     if length is None:
-        return False
+        return _head_is_cut_by_unwritten_sector(data, offset)
     end = offset + _RECORD_HEAD.size + length
     return end > len(data) or (end == len(data) and _has_unwritten_sector(data, offset))
 
@@ -358,6 +358,12 @@ def _whole_record_behind(data: bytes, offset: int) -> bool:
             return True
         start = data.find(_RECORD_MARK, start + 1)
     return False
+
+
+def _head_is_cut_by_unwritten_sector(data: bytes, offset: int) -> bool:
+    """Tell whether a record's head stands across two sectors of which the second reads as zeros."""
+    border = -(-offset // _SECTOR_BYTES) * _SECTOR_BYTES
+    return border < offset + _RECORD_HEAD.size and not any(data[border : border + _SECTOR_BYTES])
 
 
 def _has_unwritten_sector(data: bytes, offset: int) -> bool:

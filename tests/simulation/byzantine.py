@@ -1,118 +1,125 @@
-"""Byzantine hosts: production nodes whose outgoing messages lie, or that share one key.
+"""Byzantine hosts: production nodes whose doings pass through strategies, one class for each kind of lie.
 
-A liar holds its own key only, so what it sends verifies; it equivocates, hides its lock, seals roots
-that it never computed, proposes poison, races ahead in rounds, and now and then forges.
+A liar holds its own key only, so what it signs verifies. All liars of a cluster conspire: they know every
+block that any of them has seen or made up. A strategy overrides what it needs; a host may follow several, and
+messages pass through them in order.
 """
 
 from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
 from consensus.messages import (
     Commit,
     Message,
-    Prepare,
     Proposal,
     RoundChange,
+    digest_of,
     round_change_payload,
     seal_payload,
     vote_payload,
 )
-from consensus.types import Candidate, Roots, header_digest
-from vm.primitives import merkle
-from vm.primitives.hashing import sha256
+from consensus.types import Candidate, Certificate, header_digest
 from vm.primitives.keys import Domain
 
-from .host import Host
-from .ledger import CHAIN, POISON
+from .ledger import CHAIN
 
-LIE_PERCENT = 40
+if TYPE_CHECKING:
+    from .host import Host
+
+SignedMessage = TypeVar("SignedMessage", bound=Message)
 
 
-class Liar:
-    """The outgoing filter of a Byzantine host."""
+class Conspiracy:
+    """What all Byzantine hosts of a cluster know."""
+
+    def __init__(self) -> None:
+        self.proposed: defaultdict[tuple[int, int], dict[bytes, Candidate]] = defaultdict(dict)
+        """(height, round) -> the blocks proposed there, true and false ones."""
+
+    def note(self, height: int, round_: int, candidate: Candidate) -> None:
+        """Remember a proposed block."""
+        self.proposed[height, round_].setdefault(header_digest(candidate.header), candidate)
+
+
+class Strategy:
+    """One kind of lie. The base class is honest."""
+
+    name: ClassVar[str]
 
     def __init__(self, host: Host) -> None:
-        self._host = host
-        self._seen: list[bytes] = []
-        self._lies: dict[tuple[int, int], tuple[Proposal, str]] = {}
+        self.host = host
+        self.world = host.world
+        self.conspiracy = host.cluster.conspiracy
 
-    def __call__(self, message: Message, target: int) -> list[Message]:
-        """Return what the target gets instead of the message."""
-        chance = self._host.world.random
+    def before_start(self) -> None:
+        """A life begins; the log has not been read yet."""
+
+    def on_start(self) -> None:
+        """A life has begun."""
+
+    def incoming(self, message: Message) -> None:
+        """A verified message has arrived."""
         if isinstance(message, Proposal):
-            return self._proposals(message, target)
-        if chance.randrange(100) >= LIE_PERCENT:
-            return [message]
-        if chance.randrange(10) == 0:
-            return []
-        if chance.randrange(10) == 0:
-            return [msgspec.structs.replace(message, signature=bytes(64))]
-        match message:
-            case Prepare():
-                return [message, self._prepare(message)]
-            case Commit():
-                return [self._commit(message), message]
-            case RoundChange():
-                return [self._round_change(message), message]
+            self.conspiracy.note(message.height, message.round, message.candidate)
 
-    def _proposals(self, message: Proposal, target: int) -> list[Message]:
-        """The truth, a lie, both, or one to each half; decided once per round."""
-        place = (message.height, message.round)
-        if place not in self._lies:
-            ways = ["truth", "truth", "lie", "both", "halves", "silence"]
-            self._lies[place] = (self._lie(message), self._host.world.random.choice(ways))
-        lie, way = self._lies[place]
-        if way == "halves":
-            return [lie] if target % 2 else [message]
-        return {"truth": [message], "lie": [lie], "both": [message, lie], "silence": []}[way]
+    def outgoing(self, message: Message, target: int) -> list[Message]:
+        """Return what the target gets instead of the message."""
+        return [message]
 
-    def _lie(self, message: Proposal) -> Proposal:
-        """Another block: perhaps with poison, or far ahead in time, or without its prepared block."""
-        chance = self._host.world.random
-        candidate = message.candidate
-        tx_hashes = (POISON,) if chance.randrange(2) else (sha256(b"other"),)
-        header = msgspec.structs.replace(
-            candidate.header,
-            tx_root=merkle.root(tx_hashes),
-            tx_count=1,
-            time=candidate.header.time + chance.choice([0, 1, 5_000]),
-        )
-        other = Candidate(header, candidate.parent_certificate, tx_hashes)
-        digest = header_digest(header)
-        self._host.cluster.bodies.setdefault(digest, set()).add(self._host.ident)
-        self._seen += [header_digest(candidate.header), digest]
-        payload = vote_payload(CHAIN, message.height, message.round, digest)
-        lie = msgspec.structs.replace(message, candidate=other, signature=self._host.sign(Domain.PROPOSAL, payload))
-        return msgspec.structs.replace(lie, prepared=None) if chance.randrange(2) else lie
+    def transactions(self, chosen: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Return what a block that this host builds holds."""
+        return chosen
 
-    def _prepare(self, message: Prepare) -> Prepare:
-        digest = self._some_digest(message.digest)
-        payload = vote_payload(CHAIN, message.height, message.round, digest)
-        signature = self._host.sign(Domain.PREPARE, payload)
-        return msgspec.structs.replace(message, digest=digest, signature=signature)
+    def parent_certificate(self, certificate: Certificate | None) -> Certificate | None:
+        """Return what a block that this host builds embeds."""
+        return certificate
 
-    def _commit(self, message: Commit) -> Commit:
-        chance = self._host.world.random
-        digest = self._some_digest(message.digest)
-        roots = message.roots if chance.randrange(2) else Roots(sha256(b"no"), sha256(b"never"))
-        payload = seal_payload(CHAIN, message.height, message.round, digest, roots)
-        return Commit(
-            message.height,
-            message.round,
-            message.sender,
-            digest,
-            roots.state_root,
-            roots.receipts_root,
-            self._host.sign(Domain.COMMIT, payload),
-        )
+    def time(self, time: int) -> int:
+        """Return when a block that this host builds claims to be made."""
+        return time
 
-    def _round_change(self, message: RoundChange) -> RoundChange:
-        """Hide the lock, or race ahead."""
-        round_ = message.round + self._host.world.random.choice([0, 0, 1, 7, 10**6])
-        payload = round_change_payload(CHAIN, message.height, round_, None, None)
-        signature = self._host.sign(Domain.ROUND_CHANGE, payload)
-        return RoundChange(message.height, round_, message.sender, None, signature)
+    # Tools of the trade
 
-    def _some_digest(self, digest: bytes) -> bytes:
-        return self._host.world.random.choice([digest, *self._seen[-2:], sha256(b"nothing")])
+    def sign(self, message: SignedMessage) -> SignedMessage:
+        """Sign a message with the own key, whatever it says."""
+        if isinstance(message, Commit):
+            domain = Domain.COMMIT
+            payload = seal_payload(CHAIN, message.height, message.round, message.digest, message.roots)
+        elif isinstance(message, RoundChange):
+            vote = message.vote
+            domain = Domain.ROUND_CHANGE
+            payload = round_change_payload(
+                CHAIN, message.height, message.round, vote.prepared_round, vote.prepared_digest
+            )
+        else:
+            domain = Domain.PROPOSAL if isinstance(message, Proposal) else Domain.PREPARE
+            payload = vote_payload(CHAIN, message.height, message.round, digest_of(message) or b"")
+        return msgspec.structs.replace(message, signature=self.host.sign(domain, payload))
+
+    def another_block(self, candidate: Candidate, variant: int) -> Candidate:
+        """Return a block that is as valid as this one, but for its time."""
+        header = msgspec.structs.replace(candidate.header, time=candidate.header.time + variant)
+        other = Candidate(header, candidate.parent_certificate, candidate.tx_hashes)
+        self.host.blocks.hold(header_digest(header))
+        return other
+
+    def repeat(self, every_ms: int) -> None:
+        """Call `on_tick` again and again in this life."""
+
+        def tick() -> None:
+            self.on_tick()
+            self.host.later(every_ms, tick)
+
+        self.host.later(every_ms, tick)
+
+    def on_tick(self) -> None:
+        """Called by `repeat`."""
+
+    def some_host(self) -> Host:
+        """Draw any other host."""
+        peers = self.host.cluster.peers_of(self.host)
+        return peers[self.world.below(len(peers))]

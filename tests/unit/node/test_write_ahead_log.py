@@ -111,6 +111,27 @@ def test_what_a_crash_leaves_of_the_last_record_is_cut_off(tmp_path: Path) -> No
         assert records(tmp_path) == [vote(7)], way
 
 
+@pytest.mark.parametrize("before_border", range(1, 13))
+def test_a_record_whose_head_stands_across_an_unwritten_sector_is_torn(tmp_path: Path, before_border: int) -> None:
+    # Seen in the simulator: seeds 2121 and 2921.
+    path = tmp_path / "consensus.wal"
+    trial = WriteAheadLog(tmp_path / "trial")
+    trial.append(vote(7, 0), [bytes(300)])
+    trial.close()
+    size = (tmp_path / "trial" / "consensus.wal").stat().st_size
+    filler = 300 - (size + before_border) % 512 + 512
+    size += filler - 300
+    log = WriteAheadLog(tmp_path)
+    log.append(vote(7, 0), [bytes(filler)])
+    assert path.stat().st_size == size
+    log.append(vote(7, 1), [bytes(1_500)])
+    log.close()
+    data = bytearray(path.read_bytes())
+    data[size + before_border : size + before_border + 512] = bytes(512)
+    path.write_bytes(data)
+    assert records(tmp_path) == [vote(7, 0)]
+
+
 def test_a_hole_before_the_last_record_is_damage(three: Path) -> None:
     path = three / "consensus.wal"
     data = path.read_bytes()

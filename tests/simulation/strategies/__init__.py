@@ -1,0 +1,30 @@
+"""All Byzantine strategies by name."""
+
+from __future__ import annotations
+
+from ..byzantine import Strategy
+from .blocks import Censor, EquivocatingProposer, FewestSeals, Hasty, Poisoner, SplitProposer, WithholdingProposer
+from .noise import FarFuture, Flooder, MalformedSender, OversizedSender, StaleSender
+from .votes import Amnesiac, EquivocatingVoter, LockHider, RootLiar
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    strategy.name: strategy
+    for strategy in (
+        EquivocatingProposer,
+        SplitProposer,
+        WithholdingProposer,
+        Poisoner,
+        Hasty,
+        Censor,
+        FewestSeals,
+        EquivocatingVoter,
+        RootLiar,
+        LockHider,
+        Amnesiac,
+        StaleSender,
+        OversizedSender,
+        MalformedSender,
+        FarFuture,
+        Flooder,
+    )
+}
