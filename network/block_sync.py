@@ -14,6 +14,7 @@ Invariants:
     3. At most `max_ahead` blocks are asked for or kept beyond the head.
     4. A peer that fails rests for a doubling while; a claim without blocks
        is believed no more until it is repeated.
+    5. A peer that has pruned a height is not asked for it again, and is not blamed.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class _PeerState:
     failures: int = 0
     resting_until_ms: int = 0
     last_asked: int = 0
+    oldest: int = 1
 
 
 class BlockSync:
@@ -113,12 +115,25 @@ class BlockSync:
         for first in [first for first, kept in self._kept.items() if first + len(kept.blocks) - 1 <= height]:
             del self._kept[first]
 
-    def received(self, request_id: int, blocks: Sequence[SyncedBlock], now_ms: int) -> bool:
-        """A reply has come; returns False when nobody waits for it any more."""
+    @property
+    def is_stuck(self) -> bool:
+        """Whether peers are ahead, but all of them have pruned the next block."""
+        ahead = [peer for peer in self._peers.values() if peer.height > self._height]
+        return bool(ahead) and all(peer.oldest > self._height + 1 for peer in ahead)
+
+    def received(self, request_id: int, blocks: Sequence[SyncedBlock], now_ms: int, oldest: int = 1) -> bool:
+        """A reply has come; returns False when nobody waits for it any more.
+
+        Args:
+            oldest: the lowest height that the peer says it keeps.
+        """
         request = self._requests.pop(request_id, None)
         if request is None:
             return False
         peer = self._peers[request.peer]
+        if not blocks and request.first < oldest <= peer.height:
+            peer.oldest = oldest
+            return True
         if not blocks:
             # It has not got what it claimed: believe its next claim, not this one.
             peer.height = min(peer.height, request.first - 1)
@@ -177,7 +192,7 @@ class BlockSync:
         able = [
             (peer.failures, peer.last_asked, key)
             for key, peer in self._peers.items()
-            if peer.height >= first and peer.resting_until_ms <= now_ms and key not in busy
+            if peer.oldest <= first <= peer.height and peer.resting_until_ms <= now_ms and key not in busy
         ]
         if not able:
             return None

@@ -36,6 +36,16 @@ class Kind(IntEnum):
     CANDIDATE = 11
     GET_BLOCKS = 12
     BLOCKS = 13
+    GET_SNAPSHOTS = 14
+    SNAPSHOTS = 15
+    GET_SET_CHANGES = 16
+    SET_CHANGES = 17
+    GET_BUCKET_ROOTS = 18
+    BUCKET_ROOTS = 19
+    GET_STATE_CHUNK = 20
+    STATE_CHUNK = 21
+    GET_REPLAY_IDS = 22
+    REPLAY_IDS = 23
 
 
 class Priority(IntEnum):
@@ -82,5 +92,15 @@ RULES: Final[Mapping[Kind, KindRule]] = MappingProxyType(
         Kind.CANDIDATE: KindRule(MAX_BODY_BYTES, Priority.REPLY, 50, 32 * MIB),
         Kind.GET_BLOCKS: KindRule(KIB, Priority.URGENT, 20, 32 * KIB),
         Kind.BLOCKS: KindRule(MAX_BODY_BYTES, Priority.REPLY, 50, 32 * MIB),
+        Kind.GET_SNAPSHOTS: KindRule(64, Priority.URGENT, 5, KIB),
+        Kind.SNAPSHOTS: KindRule(256, Priority.REPLY, 5, 2 * KIB),
+        Kind.GET_SET_CHANGES: KindRule(64, Priority.URGENT, 20, 4 * KIB),
+        Kind.SET_CHANGES: KindRule(MAX_BODY_BYTES, Priority.REPLY, 20, 32 * MIB),
+        Kind.GET_BUCKET_ROOTS: KindRule(64, Priority.URGENT, 20, 4 * KIB),
+        Kind.BUCKET_ROOTS: KindRule(MIB + KIB, Priority.REPLY, 50, 32 * MIB),
+        Kind.GET_STATE_CHUNK: KindRule(KIB, Priority.URGENT, 50, 32 * KIB),
+        Kind.STATE_CHUNK: KindRule(MAX_BODY_BYTES, Priority.REPLY, 100, 32 * MIB),
+        Kind.GET_REPLAY_IDS: KindRule(64, Priority.URGENT, 50, 4 * KIB),
+        Kind.REPLAY_IDS: KindRule(MIB + KIB, Priority.REPLY, 50, 32 * MIB),
     }
 )

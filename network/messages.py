@@ -29,14 +29,26 @@ MAX_HASHES_PER_REQUEST: Final = 30_000
 """More than a full block of 4 MiB holds; the GET_TRANSACTIONS frame limit fits them."""
 MAX_BLOCKS_PER_REQUEST: Final = 64
 MAX_TRANSACTIONS_PER_FRAME: Final = 2_048
+MAX_SNAPSHOTS_OFFERED: Final = 8
+MAX_SET_CHANGES_PER_REPLY: Final = 64
+MAX_VALIDATORS: Final = 1_024
+MAX_BUCKET_ROOTS_PER_REQUEST: Final = 32_768
+"""1 MiB; 65,536 buckets are two requests."""
+MAX_CHUNK_NODES: Final = 4_096
+MAX_CHUNK_RECORDS: Final = 65_536
+MAX_REPLAY_IDS_PER_REPLY: Final = 32_768
 MIN_TRANSACTION_BYTES: Final = 96
 """A key and a signature alone take as much; without it, a frame could hold a million of nothing."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 TransactionBytes = Annotated[bytes, msgspec.Meta(min_length=MIN_TRANSACTION_BYTES)]
+Prefix = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]
+RootBytes = Annotated[bytes, msgspec.Meta(max_length=32 * MAX_BUCKET_ROOTS_PER_REQUEST)]
+IdBytes = Annotated[bytes, msgspec.Meta(max_length=32 * MAX_REPLAY_IDS_PER_REPLY)]
 Instance = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
+Brand = Annotated[str, msgspec.Meta(max_length=64)]
 Host = Annotated[str, msgspec.Meta(max_length=255)]
 
 
@@ -136,9 +148,93 @@ class GetBlocks(Request, frozen=True):
 
 
 class Blocks(Reply, frozen=True):
-    """(block bytes, certificate bytes) from the first height asked for, without gaps; may be fewer."""
+    """(block bytes, certificate bytes) from the first height asked for, without gaps; may be fewer.
+
+    Args:
+        oldest: the lowest height whose block the sender keeps.
+    """
 
     items: Annotated[tuple[tuple[bytes, bytes], ...], msgspec.Meta(max_length=MAX_BLOCKS_PER_REQUEST)]
+    oldest: Count = 1
+
+
+class GetSnapshots(Request, frozen=True):
+    """Asks which snapshots of the state the peer offers."""
+
+
+class Snapshots(Reply, frozen=True):
+    """The heights whose state the sender offers, ascending."""
+
+    heights: Annotated[tuple[Count, ...], msgspec.Meta(max_length=MAX_SNAPSHOTS_OFFERED)]
+
+
+class SetChange(Message, frozen=True):
+    """A certified header that announces another validator set than its own, and that set as [key, brand]."""
+
+    header: bytes
+    certificate: bytes
+    validators: Annotated[tuple[tuple[Bytes32, Brand], ...], msgspec.Meta(max_length=MAX_VALIDATORS)]
+
+
+class GetSetChanges(Request, frozen=True):
+    """Asks for the changes of the validator set whose headers are above a height."""
+
+    above: Count
+
+
+class SetChanges(Reply, frozen=True):
+    """The next changes in order of height; `more` follow the last one."""
+
+    items: Annotated[tuple[SetChange, ...], msgspec.Meta(max_length=MAX_SET_CHANGES_PER_REPLY)]
+    more: bool
+
+
+class GetBucketRoots(Request, frozen=True):
+    """Asks for bucket roots of the snapshot of a height."""
+
+    height: Count
+    first: Count
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_BUCKET_ROOTS_PER_REQUEST)]
+
+
+class BucketRoots(Reply, frozen=True):
+    """The roots, 32 bytes each; None: the sender does not offer that snapshot."""
+
+    roots: RootBytes | None
+
+
+class GetStateChunk(Request, frozen=True):
+    """Asks for everything below `count` neighbouring nodes of the state tree, from the one named `prefix` on."""
+
+    height: Count
+    prefix: Prefix
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHUNK_NODES)]
+
+
+class StateChunk(Reply, frozen=True):
+    """What lies below the first `covered` nodes; None: the sender does not offer that snapshot.
+
+    Where the first node alone is too much for one reply `covered` is 0, and `children` holds the hashes of its 16
+    children, zeros for empty ones.
+    """
+
+    covered: Annotated[int, msgspec.Meta(ge=0, le=MAX_CHUNK_NODES)] | None
+    records: Annotated[tuple[tuple[bytes, bytes], ...], msgspec.Meta(max_length=MAX_CHUNK_RECORDS)]
+    children: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=16)]
+
+
+class GetReplayIds(Request, frozen=True):
+    """Asks for the ids of transactions that expire in a slot, in the order of the chain, after the first `skip`."""
+
+    height: Count
+    slot: Count
+    skip: Count
+
+
+class ReplayIds(Reply, frozen=True):
+    """Transaction ids, 32 bytes each; None: the sender does not offer that snapshot."""
+
+    ids: IdBytes | None
 
 
 MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
@@ -155,6 +251,16 @@ MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
         Kind.CANDIDATE: Candidate,
         Kind.GET_BLOCKS: GetBlocks,
         Kind.BLOCKS: Blocks,
+        Kind.GET_SNAPSHOTS: GetSnapshots,
+        Kind.SNAPSHOTS: Snapshots,
+        Kind.GET_SET_CHANGES: GetSetChanges,
+        Kind.SET_CHANGES: SetChanges,
+        Kind.GET_BUCKET_ROOTS: GetBucketRoots,
+        Kind.BUCKET_ROOTS: BucketRoots,
+        Kind.GET_STATE_CHUNK: GetStateChunk,
+        Kind.STATE_CHUNK: StateChunk,
+        Kind.GET_REPLAY_IDS: GetReplayIds,
+        Kind.REPLAY_IDS: ReplayIds,
     }
 )
 
@@ -163,6 +269,11 @@ REPLY_KINDS: Final[Mapping[type[Request], Kind]] = MappingProxyType(
         GetTransactions: Kind.TRANSACTIONS_REPLY,
         GetCandidate: Kind.CANDIDATE,
         GetBlocks: Kind.BLOCKS,
+        GetSnapshots: Kind.SNAPSHOTS,
+        GetSetChanges: Kind.SET_CHANGES,
+        GetBucketRoots: Kind.BUCKET_ROOTS,
+        GetStateChunk: Kind.STATE_CHUNK,
+        GetReplayIds: Kind.REPLAY_IDS,
     }
 )
 

@@ -17,16 +17,26 @@ from network.kinds import Kind
 from network.messages import (
     REPLY_KINDS,
     Blocks,
+    BucketRoots,
     Candidate,
     GetBlocks,
+    GetBucketRoots,
     GetCandidate,
+    GetReplayIds,
+    GetSetChanges,
+    GetSnapshots,
+    GetStateChunk,
     GetTransactions,
     Hello,
     Message,
     Ping,
     Pong,
+    ReplayIds,
     Reply,
     Request,
+    SetChanges,
+    Snapshots,
+    StateChunk,
     TransactionsReply,
     decode,
     encode_message,
@@ -102,6 +112,16 @@ class Peer:
     async def request(self, message: GetTransactions, timeout: float) -> TransactionsReply: ...
     @overload
     async def request(self, message: GetCandidate, timeout: float) -> Candidate: ...
+    @overload
+    async def request(self, message: GetSnapshots, timeout: float) -> Snapshots: ...
+    @overload
+    async def request(self, message: GetSetChanges, timeout: float) -> SetChanges: ...
+    @overload
+    async def request(self, message: GetBucketRoots, timeout: float) -> BucketRoots: ...
+    @overload
+    async def request(self, message: GetStateChunk, timeout: float) -> StateChunk: ...
+    @overload
+    async def request(self, message: GetReplayIds, timeout: float) -> ReplayIds: ...
 
     async def request(self, message: Request, timeout: float) -> Reply:
         """Send a request, whose id is filled in here, and wait for its reply.

@@ -26,7 +26,17 @@ from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
 from network.kinds import RULES, Kind
 from network.listener import Listener
-from network.messages import PROTOCOL_VERSION, Hello, Links, Message, Status, decode, encode_message, kind_of
+from network.messages import (
+    PROTOCOL_VERSION,
+    REPLY_KINDS,
+    Hello,
+    Links,
+    Message,
+    Status,
+    decode,
+    encode_message,
+    kind_of,
+)
 from network.peer import Peer, PeerInfo
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
@@ -38,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 MAX_UNGREETED_PER_KEY: Final = 4
 _LINKS_DELAY_SECONDS: Final = 0.05
-_REPLIES: Final = frozenset({Kind.TRANSACTIONS_REPLY, Kind.CANDIDATE, Kind.BLOCKS})
+_REPLIES: Final = frozenset(REPLY_KINDS.values())
 
 
 class Handlers(Protocol):

@@ -12,15 +12,22 @@ from network.gossip import Gossip
 from network.kinds import Kind
 from network.messages import (
     Blocks,
+    BucketRoots,
+    GetStateChunk,
     GetTransactions,
     Hello,
     Message,
+    ReplayIds,
+    SetChange,
+    SetChanges,
+    StateChunk,
     Status,
     Transactions,
     decode,
     encode_message,
     kind_of,
 )
+from network.snapshot_sync import Part, SnapshotRules, SnapshotSync, StateRange, bucket_ranges
 from vm.primitives.hashing import sha256
 
 EXAMPLES: list[Message] = [
@@ -29,6 +36,12 @@ EXAMPLES: list[Message] = [
     Transactions(origin=True, items=(b"a" * 96, b"b" * 100)),
     GetTransactions(id=1, hashes=(bytes(32),)),
     Blocks(id=1, items=((b"block", b"certificate"), (b"", b""))),
+    SetChanges(id=1, items=(SetChange(b"header", b"certificate", ((bytes(32), "aurora"),)),), more=True),
+    BucketRoots(id=1, roots=bytes(64)),
+    GetStateChunk(id=1, height=500, prefix="00f0", count=64),
+    StateChunk(id=1, covered=2, records=((b"key", b"value"), (b"other", b"")), children=()),
+    StateChunk(id=1, covered=0, records=(), children=(bytes(32),) * 16),
+    ReplayIds(id=1, ids=bytes(96)),
 ]
 
 FRAMES = st.lists(
@@ -186,3 +199,49 @@ def reply(peer: bytes, found: list[SyncedBlock | None]) -> list[SyncedBlock] | N
     if peer == b"short":
         return blocks[:1]
     return [(b"rubbish", b"c")] * len(found) if peer == b"liar" else blocks
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 256), st.integers(1, 40))
+def test_a_snapshot_is_whole_in_the_end(seed: int, buckets: int, per_range: int) -> None:
+    """Peers fail, cut short, leave or lie, but one is honest: every bucket is stored, liars are left alone."""
+    chance = random.Random(seed)
+    roots = b"".join(bucket.to_bytes(32, "big") for bucket in range(256))
+    wanted = sorted(chance.sample(range(256), buckets))
+    plan = SnapshotSync(
+        bucket_ranges(2, roots, wanted, per_range), SnapshotRules(parallel=4, timeout_ms=50, rest_ms=10)
+    )
+    stored: list[int] = []
+    liars: set[bytes] = set()
+    now = 0
+    for _ in range(20_000):
+        if plan.finished:
+            break
+        now += chance.randint(1, 20)
+        for peer in (b"honest", b"silent", b"short", b"liar", b"leaver"):
+            plan.peer_offers(peer)
+        for asked in plan.next_requests(now):
+            assert asked.peer not in liars
+            stored += answer(plan, asked.id, asked.peer, asked.part, now)
+            if asked.peer == b"liar":
+                liars.add(asked.peer)
+    assert plan.finished
+    assert sorted(stored) == wanted
+
+
+def answer(plan: SnapshotSync, request: int, peer: bytes, part: Part, now: int) -> list[int]:
+    assert isinstance(part, StateRange)
+    first = int(part.prefix, 16)
+    assert part.hashes == b"".join(bucket.to_bytes(32, "big") for bucket in range(first, first + part.count))
+    if peer == b"leaver":
+        plan.peer_gone(peer)
+    elif peer == b"liar":
+        plan.rejected(request)
+    elif peer == b"short":
+        rest = part.after(1)
+        plan.stored(request, [] if rest is None else [rest])
+        return [first]
+    elif peer == b"honest":
+        plan.stored(request)
+        return list(range(first, first + part.count))
+    return []

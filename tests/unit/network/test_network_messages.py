@@ -6,21 +6,34 @@ import pytest
 from network.errors import MalformedFrame
 from network.kinds import RULES, Kind
 from network.messages import (
+    MAX_BUCKET_ROOTS_PER_REQUEST,
     MAX_HASHES_PER_REQUEST,
     MAX_LINKS,
+    MAX_REPLAY_IDS_PER_REPLY,
     MESSAGE_TYPES,
     REPLY_KINDS,
     Blocks,
+    BucketRoots,
     Candidate,
     GetBlocks,
+    GetBucketRoots,
     GetCandidate,
+    GetReplayIds,
+    GetSetChanges,
+    GetSnapshots,
+    GetStateChunk,
     GetTransactions,
     Hello,
     Links,
     Message,
     Ping,
     Pong,
+    ReplayIds,
     Reply,
+    SetChange,
+    SetChanges,
+    Snapshots,
+    StateChunk,
     Status,
     Transactions,
     TransactionsReply,
@@ -46,6 +59,20 @@ EXAMPLES: list[Message] = [
     Candidate(id=1, body=b"block"),
     GetBlocks(id=1, first=3, count=64),
     Blocks(id=1, items=((b"block", b"certificate"),)),
+    GetSnapshots(id=1),
+    Snapshots(id=1, heights=(500, 1_000)),
+    GetSetChanges(id=1, above=0),
+    SetChanges(id=1, items=(SetChange(b"header", b"certificate", ((HASH, "aurora"),)),), more=False),
+    GetBucketRoots(id=1, height=500, first=0, count=32_768),
+    BucketRoots(id=1, roots=HASH * 2),
+    BucketRoots(id=1, roots=None),
+    GetStateChunk(id=1, height=500, prefix="00f0", count=64),
+    StateChunk(id=1, covered=2, records=((b"key", b"value"),), children=()),
+    StateChunk(id=1, covered=0, records=(), children=(HASH,) * 16),
+    StateChunk(id=1, covered=None, records=(), children=()),
+    GetReplayIds(id=1, height=500, slot=29_000_000, skip=0),
+    ReplayIds(id=1, ids=HASH),
+    ReplayIds(id=1, ids=None),
 ]
 
 
@@ -86,6 +113,17 @@ def test_replies_are_replies() -> None:
         (Kind.GET_BLOCKS, msgpack.packb([1, 1, 65])),
         (Kind.BLOCKS, msgpack.packb([1, [[b"block"]]])),
         (Kind.CANDIDATE, msgpack.packb([1, "text"])),
+        (Kind.SNAPSHOTS, msgpack.packb([1, list(range(9))])),
+        (Kind.GET_BUCKET_ROOTS, msgpack.packb([1, 1, 0, 32_769])),
+        (Kind.GET_STATE_CHUNK, msgpack.packb([1, 1, "", 1])),
+        (Kind.GET_STATE_CHUNK, msgpack.packb([1, 1, "0A", 1])),
+        (Kind.GET_STATE_CHUNK, msgpack.packb([1, 1, "0a\n", 1])),
+        (Kind.GET_STATE_CHUNK, msgpack.packb([1, 1, "0" * 65, 1])),
+        (Kind.GET_STATE_CHUNK, msgpack.packb([1, 1, "0", 0])),
+        (Kind.STATE_CHUNK, msgpack.packb([1, 0, [], [HASH] * 17])),
+        (Kind.STATE_CHUNK, msgpack.packb([1, 1, [[b"k"]], []])),
+        (Kind.REPLAY_IDS, msgpack.packb([1, bytes(32 * 32_769)])),
+        (Kind.SET_CHANGES, msgpack.packb([1, [[b"h", b"c", [[HASH[:31], "a"]]]], False])),
         (Kind.HELLO, msgpack.packb(["c", 1, 1, bytes(16), ["host", 70_000]])),
         (Kind.HELLO, b"\x95\xa2\xff\xff\x01\x01\xc4\x10" + bytes(16) + b"\xc0"),
         (Kind.TRANSACTIONS, b"\x92\xc3\xdd\xff\xff\xff\xff"),
@@ -104,5 +142,9 @@ def test_the_longest_lists_fit_their_frames() -> None:
     assert len(encode_message(hashes)) <= RULES[Kind.GET_TRANSACTIONS].max_bytes
     links = Links(keys=(HASH,) * MAX_LINKS)
     assert len(encode_message(links)) <= RULES[Kind.LINKS].max_bytes
+    roots = BucketRoots(id=2**53 - 1, roots=bytes(32 * MAX_BUCKET_ROOTS_PER_REQUEST))
+    assert len(encode_message(roots)) <= RULES[Kind.BUCKET_ROOTS].max_bytes
+    ids = ReplayIds(id=2**53 - 1, ids=bytes(32 * MAX_REPLAY_IDS_PER_REPLY))
+    assert len(encode_message(ids)) <= RULES[Kind.REPLAY_IDS].max_bytes
     hello = Hello(chain="c" * 128, version=1, height=2**53 - 1, instance=bytes(16), listen=("h" * 255, 1))
     assert len(encode_message(hello)) <= RULES[Kind.HELLO].max_bytes
