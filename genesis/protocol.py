@@ -6,7 +6,10 @@ from contracts_py.registry import contracts
 from vm.runtime import Runtime
 
 PROTOCOL_VERSION = 1
-"""The header's `version`."""
+"""The header's `version` of a new chain."""
+
+SUPPORTED_VERSIONS = frozenset({1})
+"""The versions that this release can execute; `gov`'s schedule_upgrade moves a chain from one to the next."""
 
 
 def build_runtime() -> Runtime:

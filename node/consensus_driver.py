@@ -57,16 +57,16 @@ class ConsensusPort(Protocol):
         """Ask a validator for a block that is not decided yet."""
         ...
 
-    def peer_behind(self, validator: int) -> None:
-        """A validator votes for a height that is decided: tell it where we are."""
+    def peer_behind(self, validator: int, height: int) -> None:
+        """A validator of `height`, which is decided, votes for it: tell it where we are."""
         ...
 
     def peer_ahead(self, validator: int, height: int) -> None:
-        """A validator votes for a later height: it has decided those before."""
+        """A validator of `height` votes for it: it has decided those before."""
         ...
 
-    def misbehaved(self, validator: int, reason: str) -> None:
-        """A validator signed what no correct one sends."""
+    def misbehaved(self, validator: int, height: int, reason: str) -> None:
+        """A validator of `height` signed what no correct one sends."""
         ...
 
 
@@ -76,6 +76,7 @@ class ConsensusDriver:
     Args:
         key: None for a node that observes only.
         on_commit: called after each commit with what was committed and the certificate's round.
+        on_evidence: called with each two conflicting messages of one validator.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ConsensusDriver:
         port: ConsensusPort,
         key: SigningKey | None,
         on_commit: Callable[[Executed], None],
+        on_evidence: Callable[[effects.Evidence], None] = lambda _: None,
     ) -> None:
         self._ledger = ledger
         self._processor = processor
@@ -95,6 +97,7 @@ class ConsensusDriver:
         self.guard = SigningGuard(wal, None if key is None else key.public_key)
         self._port = port
         self._on_commit = on_commit
+        self._on_evidence = on_evidence
         self._state = State(None if key is None else key.sign)
         self._queue: deque[inputs.Input] = deque()
         self._draining = False
@@ -118,9 +121,9 @@ class ConsensusDriver:
             effects.ExecuteBlock: self._execute_block,
             effects.CommitBlock: self._commit_block,
             effects.FetchCandidate: self._fetch_candidate,
-            effects.PeerBehind: lambda effect: self._port.peer_behind(effect.sender),
-            effects.Behind: lambda effect: self._port.peer_ahead(effect.sender, effect.height - 1),
-            effects.Misbehaved: lambda effect: self._port.misbehaved(effect.sender, effect.reason),
+            effects.PeerBehind: lambda effect: self._port.peer_behind(effect.sender, effect.height),
+            effects.Behind: lambda effect: self._port.peer_ahead(effect.sender, effect.height),
+            effects.Misbehaved: lambda effect: self._port.misbehaved(effect.sender, effect.height, effect.reason),
             effects.Evidence: self._keep_evidence,
             effects.Unready: self._become_unready,
             effects.Halt: lambda effect: self.halt(effect.reason, effect.details),
@@ -130,6 +133,8 @@ class ConsensusDriver:
 
     def start(self) -> None:
         """Restore the write-ahead log and begin the height after the head."""
+        if self._halt_for_version():
+            return
         context = self.guard.context(self._ledger.height_context())
         # What a recovering validator has logged is below the height at which it will sign again.
         votes = [] if self.guard.recovering else self._wal.votes_above(self._ledger.height)
@@ -296,11 +301,21 @@ class ConsensusDriver:
         self._processor.clear()
         self._remember_logged_bodies()
         self._on_commit(executed)
+        if self._halt_for_version():
+            return
         self.feed(inputs.NewHeight(self.guard.context(self._ledger.height_context())))
+
+    def _halt_for_version(self) -> bool:
+        """Stop where the alliance has moved on to a protocol version that this release does not know."""
+        fault = self._ledger.version_fault()
+        if fault is not None:
+            self.halt(fault, {})
+        return fault is not None
 
     def _keep_evidence(self, effect: effects.Evidence) -> None:
         _log.error("validator %d signed two different messages for one step", effect.first.sender)
         self.evidence.append(effect)
+        self._on_evidence(effect)
 
     def _become_unready(self, effect: effects.Unready) -> None:
         _log.error("height %d: %s", effect.height, effect.reason)

@@ -29,6 +29,7 @@ from consensus.types import (
     header_digest,
 )
 from genesis.document import Genesis
+from genesis.protocol import SUPPORTED_VERSIONS
 from node.indexing import index_entries
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
@@ -170,6 +171,16 @@ class Ledger:
     def version_at(self, height: int) -> int:
         """Return the protocol version of a height, as far as the alliance has decided."""
         return version_at(self.store.reader, height, self.genesis.document.version)
+
+    def version_fault(self) -> str | None:
+        """Say why this release cannot execute the next height; None where it can."""
+        height = self.height + 1
+        version = self.version_at(height)
+        if version in SUPPORTED_VERSIONS:
+            return None
+        return (
+            f"the alliance has decided on protocol version {version} from height {height} on: install its release"
+        )
 
     def may_act(self, tx: Transaction) -> bool:
         """Tell whether a transaction's signers may act for its sender, as of the head."""

@@ -32,10 +32,12 @@ from node.config import NodeConfig
 from node.consensus_driver import ConsensusDriver
 from node.disk_space import DiskSpace
 from node.errors import NotReady, TransactionRefused
+from node.evidence_reporter import EvidenceReporter
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
+from node.pruning import Pruner
 from node.store import Store
 from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
@@ -101,10 +103,17 @@ class Node:
             self._peering,
             self._key,
             self._committed,
+            lambda evidence: self._reporter.found(evidence),
         )
         self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
+        self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
         self._manager = PeerManager(self._network_config(), self._key, self._peering, self._is_permitted)
+        self._pruner: Pruner | None = None
+        if self._config.retain_blocks is not None:
+            self._pruner = Pruner(
+                self.store, self._config.retain_blocks, lambda: self._ledger.head_time, self.runtime.calls
+            )
         self._sync = SyncDriver(self._ledger, self._processor, self._driver, lambda: self._manager, verifier)
         self._peering.attach(self._manager, self._processor, self._driver, self._sync, self._admission)
 
@@ -150,8 +159,12 @@ class Node:
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
         self._driver.start()
-        for work in (self._admission.run(), self._sync.run(), self._tend_mempool()):
+        for work in (self._admission.run(), self._sync.run(), self._reporter.run(), self._tend_mempool()):
             task = loop.create_task(work)
+            task.add_done_callback(self._background_done)
+            self._tasks.append(task)
+        if self._pruner is not None:
+            task = loop.create_task(self._pruner.run())
             task.add_done_callback(self._background_done)
             self._tasks.append(task)
         gc.set_threshold(*GC_THRESHOLDS)
@@ -173,6 +186,8 @@ class Node:
         self._admission.close()
         self._peering.close()
         await self._manager.stop()
+        if self._pruner is not None:
+            await self._pruner.finished()
         self._wal.close()
         self.store.close()
 
@@ -209,6 +224,8 @@ class Node:
         self._enforce_membership()
         self._peering.head_moved()
         self._schedule.height_started(self._ledger.params)
+        if self._pruner is not None:
+            self._pruner.head_moved()
         self._disk.check()
 
     def _count(self, executed: Executed) -> None:
@@ -273,6 +290,7 @@ class Node:
             "public_key": self._key.public_key,
             "role": "validator" if self._is_validator else "full",
             "height": self._ledger.height,
+            "oldest_block": self.store.oldest_block,
             "time": self._ledger.head_time,
             "clock": self.clock.now_ms(),
             "syncing": self._syncing_to() is not None,
@@ -293,6 +311,8 @@ class Node:
         target = self._syncing_to()
         if target is not None:
             reasons.append(f"syncing: height {self._ledger.height} of {target}")
+            if self._sync.is_stuck:
+                reasons.append(f"every peer has pruned block {self._ledger.height + 1}: restore a newer backup")
         validators = self._ledger.next_validators()
         connected = sum(validators.index_of(peer.key) is not None for peer in self._manager.connected())
         if connected + self._is_validator < validators.quorum:

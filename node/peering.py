@@ -162,7 +162,7 @@ class Peering:
             peer.send_message(CandidateReply(id=message.id, body=body))
         elif isinstance(message, GetBlocks):
             items = collect_blocks(message.first, message.count, self._synced_block)
-            peer.send_message(Blocks(id=message.id, items=items))
+            peer.send_message(Blocks(id=message.id, items=items, oldest=self._ledger.store.oldest_block))
         else:
             raise MalformedFrame(f"{kind.name} has no place here")
 
@@ -204,21 +204,21 @@ class Peering:
             return None
         return candidate
 
-    def peer_behind(self, validator: int) -> None:
-        """Tell a validator where we are; it then asks for the blocks."""
-        key = self._key_of(validator)
+    def peer_behind(self, validator: int, height: int) -> None:
+        """Tell a validator of a decided height where we are; it then asks for the blocks."""
+        key = self._key_at(height, validator)
         if key is not None:
             self._tell_status(key)
 
     def peer_ahead(self, validator: int, height: int) -> None:
-        """A validator votes above `height`: it can give us the blocks up to it."""
-        key = self._key_of(validator)
+        """A validator votes for `height`: it can give us the blocks below."""
+        key = self._key_at(height, validator)
         if key is not None:
-            self._sync.peer_at(key, height)
+            self._sync.peer_at(key, height - 1)
 
-    def misbehaved(self, validator: int, reason: str) -> None:
+    def misbehaved(self, validator: int, height: int, reason: str) -> None:
         """Score a validator whose signed message is wrong; whoever relayed it is not at fault."""
-        key = self._key_of(validator)
+        key = self._key_at(height, validator)
         if key is not None:
             _log.warning("validator %s: %s", key.hex()[:16], reason)
             self._manager.penalise(key, Offence.BAD_DATA)
@@ -273,6 +273,10 @@ class Peering:
         peer = self._manager.peer(key)
         if peer is not None:
             peer.send_message(Status(height=head.height, round=self._driver.state.round, digest=head.digest))
+
+    def _key_at(self, height: int, validator: int) -> bytes | None:
+        """Return the key of a validator of a height near the head: an index means nothing beside its set."""
+        return self._ledger.validators_at(height).key(validator)
 
     def _key_of(self, validator: int) -> bytes | None:
         context = self._driver.state.context

@@ -76,11 +76,11 @@ class TestNetwork:
         await asyncio.sleep(0)
         return self.raws.get(source, [])
 
-    def peer_behind(self, validator: int) -> None: ...
+    def peer_behind(self, validator: int, height: int) -> None: ...
 
     def peer_ahead(self, validator: int, height: int) -> None: ...
 
-    def misbehaved(self, validator: int, reason: str) -> None:
+    def misbehaved(self, validator: int, height: int, reason: str) -> None:
         self.blamed.append(validator)
 
 

@@ -200,3 +200,15 @@ def test_commit_record_holds_what_it_binds_to():
     proposer.receive(prepare(proposer.here, 1, digest), prepare(proposer.here, 2, digest))
     proposer.executed(block)
     assert [record.block for record in proposer.records] == [block, None, None]
+
+
+def test_votes_of_a_key_that_was_rotated_away_bind_nobody():
+    """The log was written by the validator's former key; with the new one the node only observes this height."""
+    core = Core(context(own=3))
+    core.lock(candidate(core.here), [0, 1])
+    records = tuple(core.records)
+    observer = Core(context(own=None), records)
+    assert observer.begun == []
+    assert (observer.state.round, observer.state.signed, observer.state.lock) == (0, {}, None)
+    with pytest.raises(InvariantBroken, match="another validator"):
+        Core(context(own=2), records)

@@ -1,0 +1,143 @@
+"""Puts evidence on the chain: two conflicting signed messages that this node has seen become a `gov.report`.
+
+A report proves itself, so any account may make it; this node signs with its own key, as the account that its key
+makes. All who saw the evidence take turns by their place in the validator set, and look first whether it is
+recorded already, so that one report is enough as a rule. A second one does no harm: it fails with ALREADY_EXISTS.
+
+What was not reported before the node ends is lost here; others have seen it, or see the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from consensus.effects import Evidence
+from consensus.messages import Commit, Message, RoundChange, digest_of, step_of
+from contracts_py.gov_records import Report, report_key
+from node.clock import BlockClock
+from node.errors import NotReady
+from node.ledger import Ledger
+from vm.primitives.address import address_of_key
+from vm.primitives.keys import SigningKey
+from vm.transaction import encode_body, sign_body
+
+_log = logging.getLogger(__name__)
+
+MAX_PENDING: Final = 64
+MAX_TRIES: Final = 5
+TURN_SECONDS: Final = 1.0
+"""So much later does the next validator report: a block is final in less."""
+
+RETRY_SECONDS: Final = 10.0
+LIFETIME_MS: Final = 60_000
+"""Of a report's transaction, in real time."""
+
+Submit = Callable[[Sequence[bytes]], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class _Pending:
+    place: str
+    args: dict[str, Any]
+    due: float
+    tries: int = 0
+
+
+class EvidenceReporter:
+    """Reports what `found` is told of, from its task `run`."""
+
+    def __init__(self, ledger: Ledger, key: SigningKey, clock: BlockClock, submit: Submit) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._clock = clock
+        self._submit = submit
+        self._pending: dict[str, _Pending] = {}
+        self._nonce = 0
+        self._wake = asyncio.Event()
+
+    def found(self, evidence: Evidence) -> None:
+        """Take evidence in, to be reported when it is this node's turn."""
+        args = report_args(self._ledger, evidence)
+        place = f"{args['validator']}/{args['height']}/{args['round']}/{args['step']}"
+        if place not in self._pending and len(self._pending) < MAX_PENDING:
+            due = asyncio.get_running_loop().time() + self._turn() * TURN_SECONDS
+            self._pending[place] = _Pending(place, args, due)
+            self._wake.set()
+
+    def _turn(self) -> int:
+        validators = self._ledger.next_validators()
+        own = validators.index_of(self._key.public_key)
+        return validators.n if own is None else own
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            pending = min(self._pending.values(), key=lambda each: each.due, default=None)
+            if pending is None:
+                await self._wake.wait()
+            elif (wait := pending.due - loop.time()) > 0:
+                await asyncio.sleep(min(wait, TURN_SECONDS))
+            else:
+                await self._report(pending)
+
+    async def _report(self, pending: _Pending) -> None:
+        recorded = self._ledger.store.reader.get(report_key(pending.place), Report) is not None
+        if recorded or pending.tries >= MAX_TRIES:
+            del self._pending[pending.place]
+            return
+        pending.tries += 1
+        pending.due = asyncio.get_running_loop().time() + RETRY_SECONDS
+        try:
+            (outcome,) = await self._submit([self._transaction(pending.args)])
+        except NotReady as error:
+            _log.info("evidence %s is not reported yet: %s", pending.place, error)
+        else:
+            _log.warning("evidence %s is reported: %s", pending.place, outcome)
+
+    def _transaction(self, args: dict[str, Any]) -> bytes:
+        now = max(self._ledger.head_time, self._clock.now_ms())
+        self._nonce += 1
+        body = encode_body(
+            self._ledger.chain,
+            address_of_key(self._key.public_key),
+            self._nonce,
+            now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
+            [("gov.report", args)],
+        )
+        return sign_body(body, [self._key])
+
+
+def report_args(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
+    """Return the arguments of `gov.report` for two conflicting messages."""
+    first, second = evidence.first, evidence.second
+    key = ledger.validators_at(second.height).key(second.sender)
+    assert key is not None, "a verified message names a validator of its height"
+    return {
+        "validator": key.hex(),
+        "height": second.height,
+        "round": second.round,
+        "step": step_of(second),
+        "first": _statement(first),
+        "second": _statement(second),
+    }
+
+
+def _statement(message: Message) -> dict[str, Any]:
+    """Return what a message says beside chain, height and round, as `contracts_py.gov_records.Statement` has it."""
+    told: dict[str, Any] = {"signature": message.signature.hex()}
+    digest = digest_of(message)
+    if isinstance(message, RoundChange):
+        if message.prepared is not None and digest is not None:
+            told |= {"prepared_round": message.prepared.round, "prepared_digest": digest.hex()}
+        return told
+    assert digest is not None
+    told["digest"] = digest.hex()
+    if isinstance(message, Commit):
+        told |= {"state_root": message.state_root.hex(), "receipts_root": message.receipts_root.hex()}
+    return told

@@ -1,0 +1,153 @@
+"""What this node saw two validators sign twice comes onto the chain, once, in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consensus.effects import Evidence
+from consensus.messages import (
+    Commit,
+    Message,
+    Prepare,
+    PreparedCertificate,
+    RoundChange,
+    round_change_payload,
+    seal_payload,
+    vote_payload,
+)
+from consensus.types import Roots, Seal
+from node import evidence_reporter
+from node.errors import NotReady
+from node.evidence_reporter import EvidenceReporter
+from tests.support.driver import until
+from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
+from vm.contract_api import Context
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import Domain
+from vm.runtime import Runtime
+from vm.state_view import BlockOverlay
+
+HEIGHT, ROUND, SENDER = 2, 1, 3
+DIGESTS = [sha256(b"one"), sha256(b"two")]
+ROOTS = [Roots(sha256(b"s1"), sha256(b"r1")), Roots(sha256(b"s2"), sha256(b"r2"))]
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[LocalChain]:
+    made = LocalChain(tmp_path / "data")
+    made.commit()
+    yield made
+    made.close()
+
+
+def prepare(chain: LocalChain, which: int) -> Message:
+    payload = vote_payload(chain.genesis.chain, HEIGHT, ROUND, DIGESTS[which])
+    signature = chain.validator_keys[SENDER].sign(Domain.PREPARE, payload)
+    return Prepare(HEIGHT, ROUND, SENDER, DIGESTS[which], signature)
+
+
+def commit(chain: LocalChain, which: int) -> Message:
+    payload = seal_payload(chain.genesis.chain, HEIGHT, ROUND, DIGESTS[0], ROOTS[which])
+    signature = chain.validator_keys[SENDER].sign(Domain.COMMIT, payload)
+    roots = ROOTS[which]
+    return Commit(HEIGHT, ROUND, SENDER, DIGESTS[0], roots.state_root, roots.receipts_root, signature)
+
+
+def round_change(chain: LocalChain, which: int) -> Message:
+    prepared = None if which == 0 else PreparedCertificate(0, DIGESTS[1], (Seal(0, bytes(64)),))
+    said = (None, None) if prepared is None else (prepared.round, prepared.digest)
+    payload = round_change_payload(chain.genesis.chain, HEIGHT, ROUND, *said)
+    signature = chain.validator_keys[SENDER].sign(Domain.ROUND_CHANGE, payload)
+    return RoundChange(HEIGHT, ROUND, SENDER, prepared, signature)
+
+
+class Submissions:
+    """Commits what is submitted, or refuses to take it."""
+
+    def __init__(self, chain: LocalChain) -> None:
+        self.chain = chain
+        self.ready = True
+        self.asked = 0
+        self.statuses: list[str] = []
+
+    async def submit(self, raws: Sequence[bytes]) -> list[Any]:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if not self.ready:
+            raise NotReady("not now")
+        self.statuses.append(self.chain.commit(raws)[0].status)
+        return ["admitted"]
+
+
+def reports(chain: LocalChain) -> list[dict[str, Any]]:
+    runtime: Runtime = chain.runtime
+    overlay = BlockOverlay(chain.store.reader)
+    ctx = Context(overlay, chain.genesis.chain, chain.height, chain.ledger.head_time, 10**6, read_only=True)
+    items: list[dict[str, Any]] = runtime.invoke_view(ctx, "gov_reports", {})["items"]
+    return items
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_reporter, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(evidence_reporter, "RETRY_SECONDS", 0.0)
+
+
+@pytest.mark.parametrize("made", [prepare, commit, round_change])
+@pytest.mark.usefixtures("quick")
+async def test_evidence_comes_onto_the_chain(chain: LocalChain, made: Any) -> None:
+    submissions = Submissions(chain)
+    reporter = EvidenceReporter(chain.ledger, key_of("aurora-validator"), ManualClock(START_MS), submissions.submit)
+    task = asyncio.create_task(reporter.run())
+    evidence = Evidence(made(chain, 0), made(chain, 1))
+    reporter.found(evidence)
+    reporter.found(evidence)
+    await until(lambda: submissions.statuses == ["ok"] and not reporter._pending)
+    (item,) = reports(chain)
+    assert (item["validator"], item["height"]) == (chain.validator_keys[SENDER].public_key.hex(), HEIGHT)
+    task.cancel()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_what_was_refused_is_tried_again_and_what_is_recorded_is_not(chain: LocalChain) -> None:
+    submissions = Submissions(chain)
+    submissions.ready = False
+    clock = ManualClock(START_MS)
+    nodes = [EvidenceReporter(chain.ledger, key, clock, submissions.submit) for key in chain.validator_keys[:2]]
+    for node in nodes:
+        node.found(Evidence(prepare(chain, 0), prepare(chain, 1)))
+    first = asyncio.create_task(nodes[0].run())
+    await until(lambda: submissions.asked > 1)
+    submissions.ready = True
+    await until(lambda: not nodes[0]._pending)
+    asked = submissions.asked
+    second = asyncio.create_task(nodes[1].run())
+    await until(lambda: not nodes[1]._pending)
+    assert (submissions.statuses, submissions.asked) == (["ok"], asked)
+    first.cancel()
+    second.cancel()
+
+
+@pytest.mark.usefixtures("quick")
+async def test_reporting_is_given_up_after_some_tries(chain: LocalChain) -> None:
+    submissions = Submissions(chain)
+    submissions.ready = False
+    reporter = EvidenceReporter(chain.ledger, chain.validator_keys[0], ManualClock(START_MS), submissions.submit)
+    reporter.found(Evidence(prepare(chain, 0), prepare(chain, 1)))
+    task = asyncio.create_task(reporter.run())
+    await until(lambda: not reporter._pending)
+    assert submissions.asked == evidence_reporter.MAX_TRIES
+    task.cancel()
+
+
+async def test_validators_take_turns_by_their_place(chain: LocalChain) -> None:
+    keys = [*chain.validator_keys, key_of("full-node")]
+    submissions = Submissions(chain)
+    clock = ManualClock(START_MS)
+    turns = [EvidenceReporter(chain.ledger, key, clock, submissions.submit)._turn() for key in keys]
+    assert turns == [0, 1, 2, 3, 4]
