@@ -63,6 +63,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     peers: tuple[PeerAddress, ...] = ()
     log_level: str = "INFO"
     state_history_blocks: int = 1_000
+    retain_blocks: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many blocks below the head are kept, with receipts and indexes; none given: all. Headers always stay."""
     min_free_disk_mib: Annotated[int, msgspec.Meta(ge=0)] = 64
     """Below this the node stops cleanly; 0: it goes on until a write fails."""
     mempool_transactions: int = 50_000

@@ -87,6 +87,11 @@ class SyncDriver:
         """The greatest height that a peer claims."""
         return self._plan.target
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether peers are ahead, but all of them have pruned the block after our head."""
+        return self._plan.is_stuck
+
     async def run(self) -> None:
         """Watch and catch up until cancelled or halted."""
         try:
@@ -135,9 +140,9 @@ class SyncDriver:
             _log.info("blocks from %d were not answered: %s", request.first, error)
             self._plan.failed(request.id, self._now_ms())
             return
-        if not reply.items:
+        if not reply.items and request.first >= reply.oldest:
             self._driver.guard.disproved(request.peer, request.first - 1)
-        self._plan.received(request.id, reply.items, self._now_ms())
+        self._plan.received(request.id, reply.items, self._now_ms(), reply.oldest)
 
     async def _import(self, ready: ReadyBlocks) -> None:
         for height, (block_bytes, certificate_bytes) in enumerate(ready.blocks, start=ready.first):

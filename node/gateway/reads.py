@@ -27,6 +27,7 @@ from node.store import HeightAhead, ProvedValue, StatePruned
 from vm.chain_records import ValidatorEntry, ValidatorRecord
 from vm.membership import changes_before, membership_change, validators_deciding
 from vm.params import PARAMS_KEY, Params
+from vm.primitives.codec import TypedDecoder
 from vm.receipt import Receipt, decode_receipt
 from vm.state_view import StateReader
 
@@ -40,6 +41,9 @@ LINKS_KEPT: Final = 1_000
 
 Position = tuple[int, int]
 """Height and index of a transaction."""
+
+
+_headers = TypedDecoder(Header)
 
 
 class MembershipLink(NamedTuple):
@@ -90,9 +94,30 @@ class ChainReads:
             return self._last_block
         data = self._store.block_bytes(height)
         if data is None:
-            raise not_found(f"no block {height}; the head is {self.height}", height=height)
+            raise self._no_block(height)
         self._last_block = decode_block(data)
         return self._last_block
+
+    def _no_block(self, height: int) -> RpcFault:
+        oldest = self._store.oldest_block
+        if 1 <= height < oldest:
+            message = f"block {height} is pruned; the oldest kept by this node is {oldest}"
+            return RpcFault("BLOCK_PRUNED", message, height=height, oldest=oldest, head=self.height)
+        return not_found(f"no block {height}; the head is {self.height}", height=height)
+
+    def check_not_pruned(self, height: int) -> None:
+        """Make sure that blocks from a height on are kept.
+
+        Raises:
+            RpcFault: BLOCK_PRUNED.
+        """
+        if 1 <= height < self._store.oldest_block:
+            raise self._no_block(height)
+
+    @property
+    def oldest_block(self) -> int:
+        """The first height whose block is kept."""
+        return self._store.oldest_block
 
     def block_named(self, name: int | bytes) -> tuple[Block, bytes]:
         """Return a block by height or digest, with its digest; raises NOT_FOUND."""
@@ -116,7 +141,7 @@ class ChainReads:
         Raises:
             RpcFault: NOT_FOUND.
         """
-        if height < self.height:
+        if self._store.oldest_block - 1 <= height < self.height:
             embedded = self.block(height + 1).parent_certificate
             if embedded is not None:
                 return embedded
@@ -129,6 +154,8 @@ class ChainReads:
         """Return a block's canonical receipts, the system receipt last; raises NOT_FOUND."""
         if self._last_receipts[0] != height:
             receipts = self._store.receipts(height)
+            if not receipts and 1 <= height < self._store.oldest_block:
+                raise self._no_block(height)
             if not receipts:
                 raise not_found(f"no receipts of height {height}", height=height)
             self._last_receipts = (height, receipts)
@@ -181,7 +208,8 @@ class ChainReads:
         last = self._last_header
         if last is not None and last.height == height:
             return last
-        header = self.block(height).header
+        pruned = self._store.pruned_header(height) if height < self._store.oldest_block else None
+        header = self.block(height).header if pruned is None else _headers.decode(pruned)
         if height == self.height:
             self._last_header = header
         return header

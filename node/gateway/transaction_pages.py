@@ -46,9 +46,11 @@ class TransactionPages:
         """Return {items, next}.
 
         Raises:
-            RpcFault: INVALID_PARAMS for a cursor that is not one of ours.
+            RpcFault: INVALID_PARAMS for a cursor that is not ours, BLOCK_PRUNED for a `from` that is not kept.
         """
-        first = max(from_height or 1, 1)
+        if from_height is not None:
+            self._reads.check_not_pruned(max(from_height, 1))
+        first = max(from_height or 1, self._reads.oldest_block)
         last = min(self._reads.height if to_height is None else to_height, self._reads.height)
         after = None if cursor is None else _position(cursor)
         given = [(kind, name) for kind, name in filters.items() if name is not None]

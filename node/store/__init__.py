@@ -1,6 +1,6 @@
 """The node's database: blocks, receipts, state, the state tree and its history (docs/state.md)."""
 
-from node.store.blocks import IndexPage, Position
+from node.store.blocks import IndexPage, Position, PrunedBlock
 from node.store.errors import (
     CommitRefused,
     HeightAhead,
@@ -23,6 +23,7 @@ __all__ = [
     "LogMark",
     "Position",
     "ProvedValue",
+    "PrunedBlock",
     "StatePruned",
     "StateUnavailable",
     "StateValues",

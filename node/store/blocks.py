@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,6 +15,9 @@ from node.store.layout import (
     CERTIFICATE,
     DIGEST,
     HEAD,
+    HEADER,
+    INDEX,
+    OLDEST_BLOCK_KEY,
     RECEIPTS,
     TRANSACTION,
     Head,
@@ -32,6 +36,25 @@ IndexEntries = Mapping[tuple[str, str], Sequence[int]]
 
 _head_decoder = TypedDecoder(Head)
 _receipts_decoder = TypedDecoder(list[bytes])
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedBlock:
+    """What pruning a block needs to know of it.
+
+    Attributes:
+        height: the oldest kept block's.
+        header: canonical bytes; they stay.
+        parent_certificate: canonical bytes of the one that the block embeds, which replaces the parent's own.
+        transaction_ids: 32 bytes each.
+        index_names: (kind, name) of each index record of this height.
+    """
+
+    height: int
+    header: bytes
+    parent_certificate: bytes | None
+    transaction_ids: Sequence[bytes]
+    index_names: Collection[tuple[str, str]]
 
 
 class IndexPage(msgspec.Struct, frozen=True):
@@ -74,6 +97,36 @@ class BlockRecords:
             batch.put(TRANSACTION + transaction_id, at + index.to_bytes(4, "big"))
         for (kind, name), indexes in entries.items():
             batch.put(index_key(kind, name, height), struct.pack(f">{len(indexes)}I", *indexes))
+
+    def prune(self, batch: Batch, pruned: PrunedBlock) -> None:
+        """Delete a block, its receipts and its indexes; what a light client needs stays."""
+        height = pruned.height
+        batch.put(at_height(HEADER, height), pruned.header)
+        if pruned.parent_certificate is not None:
+            batch.put(at_height(CERTIFICATE, height - 1), pruned.parent_certificate)
+        batch.delete(at_height(BLOCK, height))
+        batch.delete(at_height(RECEIPTS, height))
+        for transaction_id in pruned.transaction_ids:
+            batch.delete(TRANSACTION + transaction_id)
+        for kind, name in pruned.index_names:
+            batch.delete(index_key(kind, name, height))
+        batch.put(OLDEST_BLOCK_KEY, number(height + 1))
+
+    def compact(self, below: int) -> None:
+        """Give back the disk space of deleted blocks, receipts and indexes; slow, any thread may call it."""
+        for letter in (BLOCK, RECEIPTS):
+            self._database.compact(at_height(letter, 0), at_height(letter, below))
+        for letter in (TRANSACTION, INDEX):
+            self._database.compact(letter, bytes([letter[0] + 1]))
+
+    def oldest(self) -> int:
+        """Return the lowest height whose block is kept."""
+        record = self._database.get(OLDEST_BLOCK_KEY)
+        return 1 if record is None else int.from_bytes(record, "big")
+
+    def pruned_header(self, height: int) -> bytes | None:
+        """Return the canonical header of a pruned block."""
+        return self._database.get(at_height(HEADER, height))
 
     def head(self, height: int) -> Head | None:
         """Return the roots and the digest of a height."""

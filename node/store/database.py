@@ -82,6 +82,18 @@ class Database:
         if self._failure is not None:
             raise StoreFailure(f"the database takes nothing until a new start, as a write failed: {self._failure}")
 
+    def unsynced_batch(self) -> Batch:
+        """Return an empty batch that may be lost, whole, in a crash of the machine."""
+        batch: Batch = self._db.write_batch(sync=False)
+        return batch
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Rewrite the tables of a range without what was deleted; other threads may go on meanwhile."""
+        try:
+            self._db.compact_range(start=start, stop=stop)
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot compact the database: {error}") from error
+
     def put_unsynced(self, key: bytes, value: bytes) -> None:
         """Set one key that may be lost in a crash of the machine."""
         self._check_writable()

@@ -2,10 +2,12 @@
 
 A key is one letter and fixed-width big-endian numbers or hashes, so that ranges scan in order:
 
-    m name                    meta data: format, genesis, bucket_count, head, history_floor, log_mark
+    m name                    meta data: format, genesis, bucket_count, head, history_floor, log_mark,
+                              oldest_block
     h height                  the Head after that height
     d digest                  height of a block
     b height / c / r          block, certificate, receipts (one list)
+    e height                  canonical header of a pruned block
     x transaction id          height and index
     i kind NUL name NUL height    indexes of the transactions of an account, brand, …
     s key hash                a state value: length of the key, key, value
@@ -35,12 +37,14 @@ BUCKET_COUNT_KEY = b"mbucket_count"
 HEAD_KEY = b"mhead"
 HISTORY_FLOOR_KEY = b"mhistory_floor"
 LOG_MARK_KEY = b"mlog_mark"
+OLDEST_BLOCK_KEY = b"moldest_block"
 
 HEAD = b"h"
 DIGEST = b"d"
 BLOCK = b"b"
 CERTIFICATE = b"c"
 RECEIPTS = b"r"
+HEADER = b"e"
 TRANSACTION = b"x"
 INDEX = b"i"
 STATE = b"s"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.store.blocks import BlockRecords, IndexEntries, IndexPage, Position
+from node.store.blocks import BlockRecords, IndexEntries, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Database
 from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
@@ -208,7 +208,7 @@ class Store:
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
-        self._state = _OpenState(genesis, bucket_count, tree, roots, history, head)
+        self._state = _OpenState(genesis, bucket_count, tree, roots, history, head, self._blocks.oldest())
 
     @property
     def _open(self) -> _OpenState:
@@ -361,8 +361,41 @@ class Store:
         return self._blocks.head(height)
 
     def block_bytes(self, height: int) -> bytes | None:
-        """Return a canonical block, None for height 0 and above the head."""
+        """Return a canonical block, None for height 0, below `oldest_block` and above the head."""
         return self._blocks.block(height)
+
+    @property
+    def oldest_block(self) -> int:
+        """The lowest height whose block and receipts are kept; 1 where nothing has been pruned."""
+        return self._open.oldest_block
+
+    def pruned_header(self, height: int) -> bytes | None:
+        """Return the canonical header of a pruned block."""
+        return self._blocks.pruned_header(height)
+
+    def prune_block(self, pruned: PrunedBlock) -> None:
+        """Delete the oldest kept block, its receipts and indexes; header and certificate stay.
+
+        Not synced: a crash of the machine may bring the block back, whole.
+
+        Raises:
+            CommitRefused: it is not the oldest kept block, or is the head.
+        """
+        state = self._open
+        if pruned.height != state.oldest_block or pruned.height >= state.head.height:
+            raise CommitRefused(f"block {pruned.height} is not the oldest kept, {state.oldest_block}")
+        batch = self._database.unsynced_batch()
+        self._blocks.prune(batch, pruned)
+        self._database.write(batch)
+        state.oldest_block = pruned.height + 1
+
+    def compact_pruned(self) -> None:
+        """Give the disk space of pruned blocks back; takes long, any thread may call it.
+
+        Raises:
+            StoreFailure: the database refuses.
+        """
+        self._blocks.compact(self._open.oldest_block)
 
     def height_of_digest(self, digest: bytes) -> int | None:
         """Return the height of a block (of genesis: 0) by its digest."""
@@ -428,6 +461,7 @@ class _OpenState:
     roots: BucketRootLog
     history: StateHistory
     head: Head
+    oldest_block: int
 
 
 def depth_of(bucket_count: int) -> int:

@@ -164,3 +164,31 @@ def test_a_reply_is_bounded_in_bytes_and_never_empty_where_there_is_a_block() ->
     assert len(collect_blocks(1, 64, chain.get, max_bytes=5_500)) == 5
     assert len(collect_blocks(1, 64, chain.get, max_bytes=1)) == 1
     assert collect_blocks(200, 64, chain.get) == ()
+
+
+def test_a_peer_that_has_pruned_the_next_block_is_not_asked_again_nor_blamed() -> None:
+    sync = BlockSync(5, RULES)
+    sync.peer_at(A, 100)
+    sync.peer_at(B, 100)
+    first, second = sync.next_requests(0)
+    assert sync.received(first.id, [], 0, oldest=50)
+    assert not sync.is_stuck
+    assert ranges(sync.next_requests(0)) == []
+    assert sync.received(second.id, [], 0, oldest=20)
+    assert sync.next_requests(0) == []
+    assert sync.is_stuck
+    sync.peer_at(C, 60)
+    assert not sync.is_stuck
+    assert ranges(sync.next_requests(0)) == [(C, 6, 10)]
+    sync.advanced(30)
+    assert (B, 31, 10) in ranges(sync.next_requests(0)), "what it keeps it is asked for"
+
+
+def test_a_peer_that_claims_to_have_pruned_more_than_it_has_rests() -> None:
+    sync = BlockSync(5, RULES)
+    sync.peer_at(A, 10)
+    (asked,) = sync.next_requests(0)
+    assert sync.received(asked.id, [], 0, oldest=1_000)
+    sync.peer_at(A, 10)
+    assert sync.next_requests(50) == []
+    assert ranges(sync.next_requests(100)) == [(A, 6, 5)]

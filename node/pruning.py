@@ -1,0 +1,116 @@
+"""Deleting old blocks, where the operator asks for it (`retain_blocks` in node.toml), a few after each commit.
+
+A block goes with its receipts and its index records, in one batch that also moves the store's `oldest_block`; its
+header and certificate stay, for light clients. The space comes back by compaction, in a thread, once enough
+has been deleted.
+
+Invariants:
+    1. A block stays while one of its transactions can still be replayed: until the head's time has reached the
+       last `expires` in it. So a transaction that is not found here and has not expired is not in the chain.
+    2. After one commit at most BLOCKS_PER_COMMIT blocks go, one at a time, between which the event loop turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from typing import Final
+
+from consensus.types import decode_block
+from node.indexing import index_entries
+from node.store import PrunedBlock, Store
+from vm.primitives.codec import encode
+from vm.receipt import decode_receipt
+from vm.transaction import parse_transaction
+
+_log = logging.getLogger(__name__)
+
+BLOCKS_PER_COMMIT: Final = 8
+COMPACT_BYTES: Final = 32 * 1024 * 1024
+COMPACT_BLOCKS: Final = 20_000
+"""Compaction follows after so many bytes, or blocks, have been deleted."""
+
+
+class Pruner:
+    """Keeps the last `retain_blocks` blocks below the head.
+
+    Args:
+        head_time: the head's block time, ms.
+        known_calls: those that transactions are indexed under.
+    """
+
+    def __init__(
+        self, store: Store, retain_blocks: int, head_time: Callable[[], int], known_calls: Collection[str]
+    ) -> None:
+        self._store = store
+        self._known_calls = known_calls
+        self._compacting: asyncio.Future[None] | None = None
+        self._retain = retain_blocks
+        self._head_time = head_time
+        self._due = asyncio.Event()
+        self._deleted_bytes = 0
+        self._deleted_blocks = 0
+
+    def head_moved(self) -> None:
+        """There may be something to prune."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Prune after each commit until cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            for _ in range(BLOCKS_PER_COMMIT):
+                if not self.prune_one():
+                    break
+                await asyncio.sleep(0)
+            if self._deleted_bytes >= COMPACT_BYTES or self._deleted_blocks >= COMPACT_BLOCKS:
+                await self.compact()
+
+    def prune_one(self) -> bool:
+        """Prune the oldest block; tell whether there was one to prune.
+
+        Raises:
+            StoreError: the database refuses.
+        """
+        store = self._store
+        height = store.oldest_block
+        if height > store.head.height - self._retain:
+            return False
+        data = store.block_bytes(height)
+        if data is None:
+            return False
+        block = decode_block(data)
+        transactions = [parse_transaction(raw) for raw in block.transactions]
+        if any(tx.body.expires > self._head_time() for tx in transactions):
+            return False
+        receipts = store.receipts(height)
+        certificate = block.parent_certificate
+        decoded = [decode_receipt(raw) for raw in receipts[: len(transactions)]]
+        names = index_entries(transactions, decoded, self._known_calls)
+        store.prune_block(
+            PrunedBlock(
+                height=height,
+                header=encode(block.header),
+                parent_certificate=None if certificate is None else encode(certificate),
+                transaction_ids=[tx.id for tx in transactions],
+                index_names=names.keys(),
+            )
+        )
+        self._deleted_bytes += len(data) + sum(map(len, receipts))
+        self._deleted_blocks += 1
+        return True
+
+    async def finished(self) -> None:
+        """Wait for a compaction in progress, which cannot be stopped; before the store is closed."""
+        if self._compacting is not None:
+            await asyncio.wait([self._compacting])
+
+    async def compact(self) -> None:
+        """Give the space back to the disk, beside everything else."""
+        freed, self._deleted_bytes, self._deleted_blocks = self._deleted_bytes, 0, 0
+        loop = asyncio.get_running_loop()
+        self._compacting = loop.run_in_executor(None, self._store.compact_pruned)
+        await asyncio.shield(self._compacting)
+        _log.info("pruned up to block %d, %d bytes of blocks", self._store.oldest_block - 1, freed)

@@ -1,0 +1,160 @@
+"""Old blocks go, what light clients and replay protection need stays, and the disk space comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from consensus.types import decode_certificate
+from node.gateway.chain_methods import ChainMethods
+from node.gateway.errors import RpcFault
+from node.gateway.reads import ChainReads
+from node.pruning import Pruner
+from node.store import CommitRefused, PrunedBlock
+from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
+from vm.transaction import parse_transaction
+
+TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[LocalChain]:
+    chain = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
+    issue = {"program": "miles", "to": address_of("aurora-admin"), "amount": 10_000, "ref": "float"}
+    chain.commit([chain.sign("aurora-admin", [("token.issue", issue)])])
+    yield chain
+    chain.close()
+
+
+def pruner_of(chain: LocalChain, retain: int) -> Pruner:
+    return Pruner(chain.store, retain, lambda: chain.ledger.head_time, chain.runtime.calls)
+
+
+def transfer(chain: LocalChain, expires_in: int = 400) -> bytes:
+    """Commit a block with one transfer; return the transfer."""
+    raw = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + expires_in)
+    chain.commit([raw])
+    return raw
+
+
+def prune_all(pruner: Pruner) -> int:
+    count = 0
+    while pruner.prune_one():
+        count += 1
+    return count
+
+
+def test_blocks_below_those_retained_go_once_their_transactions_have_expired(chain: LocalChain) -> None:
+    raws = [transfer(chain) for _ in range(20)]
+    pruner = pruner_of(chain, retain=5)
+    assert prune_all(pruner) == 0, "the float's issue has not expired"
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    assert prune_all(pruner) == 17
+    store = chain.store
+    assert store.oldest_block == 18
+    assert [store.block_bytes(height) is None for height in (17, 18)] == [True, False]
+    assert store.receipts(17) == []
+    assert not store.contains_transaction(parse_transaction(raws[0]).id)
+    assert store.contains_transaction(parse_transaction(raws[-1]).id)
+    page = store.transactions_of("call", "token.transfer", limit=100)
+    assert [height for height, _ in page.items] == [18, 19, 20, 21]
+
+
+def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: LocalChain) -> None:
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    late = transfer(chain, expires_in=50_000)
+    for _ in range(10):
+        transfer(chain)
+    pruner = pruner_of(chain, retain=1)
+    prune_all(pruner)
+    assert chain.store.oldest_block == 3
+    with pytest.raises(ValueError, match="has been in the chain"):
+        chain.commit([late])
+    chain.commit(time=parse_transaction(late).body.expires)
+    prune_all(pruner)
+    assert not chain.store.contains_transaction(parse_transaction(late).id)
+    with pytest.raises(ValueError, match="not valid at"):
+        chain.commit([late])
+
+
+def test_headers_and_the_certificates_that_blocks_embedded_stay(chain: LocalChain) -> None:
+    for _ in range(5):
+        chain.commit()
+    reads = ChainReads(LocalNode(chain))
+    before = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    assert prune_all(pruner_of(chain, retain=1)) == 6
+    reads = ChainReads(LocalNode(chain))
+    after = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    assert after == before
+    stored = chain.store.certificate_bytes(2)
+    assert stored is not None
+    assert decode_certificate(stored) == before[1][1]
+
+
+def test_pruned_heights_are_answered_with_their_own_reason(chain: LocalChain) -> None:
+    raw = transfer(chain)
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    chain.commit()
+    prune_all(pruner_of(chain, retain=1))
+    methods = ChainMethods(ChainReads(LocalNode(chain)))
+    questions = [
+        lambda: methods.block(2),
+        lambda: methods.block(digest=chain.store.head_at(2).digest),  # type: ignore[union-attr]
+        lambda: methods.transactions(from_=2),
+    ]
+    for ask in questions:
+        with pytest.raises(RpcFault) as caught:
+            ask()
+        assert (caught.value.code, caught.value.data["reason"]) == (-32001, "BLOCK_PRUNED")
+        assert caught.value.data["oldest"] == 4
+    with pytest.raises(RpcFault, match="no transaction has this id"):
+        methods.transaction(parse_transaction(raw).id)
+    assert methods.transactions()["items"] == []
+    assert methods.certificate(2) is not None
+
+
+def test_the_floor_survives_and_pruning_goes_on(tmp_path: Path) -> None:
+    chain = LocalChain(tmp_path / "data")
+    for _ in range(10):
+        chain.commit()
+    prune_all(pruner_of(chain, retain=4))
+    chain.close()
+    chain = LocalChain(tmp_path / "data")
+    assert chain.store.oldest_block == 7
+    chain.commit()
+    assert prune_all(pruner_of(chain, retain=4)) == 1
+    with pytest.raises(CommitRefused):
+        chain.store.prune_block(PrunedBlock(3, b"", None, [], []))
+    chain.close()
+
+
+async def test_the_disk_space_comes_back(tmp_path: Path) -> None:
+    chain = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
+    big = "x" * 60_000
+    for _ in range(150):
+        raws = [
+            chain.sign("aurora-admin", [TRANSFER], memo=None, expires=chain.ledger.head_time + 400),
+            chain.sign("aurora-admin", [("no.such", {"text": big})], expires=chain.ledger.head_time + 400),
+        ]
+        chain.commit(raws)
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    chain.close()  # what LevelDB still holds in memory goes to its tables at the next start
+    chain = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
+    before = used(tmp_path)
+    pruner = pruner_of(chain, retain=10)
+    assert prune_all(pruner) == 141
+    await asyncio.wait_for(pruner.compact(), 60)
+    after = used(tmp_path)
+    assert before > 8_000_000
+    assert after < before // 3
+    assert chain.store.block_bytes(142) is not None
+    chain.close()
+
+
+def used(folder: Path) -> int:
+    """What the folder's files take on the disk."""
+    return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
