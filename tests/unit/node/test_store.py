@@ -329,7 +329,7 @@ def test_a_second_process_cannot_open_it(store, path):
         Store.open(path)
 
 
-def test_a_batch_that_cannot_be_written_changes_nothing(store, monkeypatch):
+def test_a_batch_that_cannot_be_written_changes_nothing_and_is_the_last(store, path, monkeypatch):
     class FullDisk:
         def put(self, key: bytes, value: bytes) -> None: ...
 
@@ -346,8 +346,13 @@ def test_a_batch_that_cannot_be_written_changes_nothing(store, monkeypatch):
             store.commit_block(block)
     assert (store.head, store.tree.root) == (head, root)
     assert store.reader.get("lot/1", Lot) == Lot(5, "me")
-    assert store.commit_block(block)
-    assert store.reader.get("lot/1", Lot) == Lot(6, "me")
+    with pytest.raises(StoreFailure, match="until a new start"):
+        store.commit_block(block)
+    store.close()
+    again = Store.open(path)
+    assert again.commit_block(block)
+    assert again.reader.get("lot/1", Lot) == Lot(6, "me")
+    again.close()
 
 
 def test_a_closed_store_answers_with_its_own_error(path):
