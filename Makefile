@@ -91,6 +91,14 @@ SEEDS ?=
 soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N".
 	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
 
+.PHONY: mutants
+mutants: $(DEV_STAMP) ## Break the core's rules one by one; the tests must notice each (ARGS="--only lock" for some).
+	$(BIN)/python -m tests.mutants $(ARGS)
+
+.PHONY: membership
+membership: $(DEV_STAMP) ## Grow real validators from 4 to 7 and shrink them back, under load.
+	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/integration/test_membership.py $(ARGS)
+
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
 	$(BIN)/python tests/docker/run.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,11 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 
-from genesis.testnet import TestnetManifest, create_testnet
+from genesis.keystore import read_key_file, write_key_file
+from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
 from node.cli.processes import start_node
+from node.config import NodeConfig, PeerAddress, config_to_toml
 from vm.params import Params
+from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.transaction import encode_body, sign_body
 
@@ -75,6 +80,35 @@ class LocalNetwork:
     def url(self, index: int) -> str:
         """Return a validator's JSON-RPC address."""
         return self.manifest.validators[index].rpc
+
+    def add_home(self, name: str, brand: str, key: SigningKey) -> int:
+        """Make the home of a further node, which dials all the others, and return its index; it is not started.
+
+        The others are not told: whoever joins dials. The brand's admin account becomes known as well.
+        """
+        rpc_port = free_ports(2)
+        home = self.directory / name
+        home.mkdir()
+        shutil.copy(self.directory / "genesis.json", home)
+        peers = []
+        for validator in self.manifest.validators:
+            host, _, port = validator.p2p.rpartition(":")
+            public_key = read_key_file(Path(validator.home) / "key.json").public_key
+            peers.append(PeerAddress(public_key, host, int(port)))
+        config = NodeConfig(rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=tuple(peers))
+        (home / "node.toml").write_text(config_to_toml(config))
+        write_key_file(home / "key.json", key, None)
+        node = TestnetValidator(
+            name, brand, f"http://127.0.0.1:{rpc_port}", f"127.0.0.1:{rpc_port + 1}", str(home.resolve())
+        )
+        self.manifest = msgspec.structs.replace(self.manifest, validators=(*self.manifest.validators, node))
+        return len(self.manifest.validators) - 1
+
+    def add_account(self, name: str, brand: str, key: SigningKey) -> str:
+        """Let a further account be known by name; return its address."""
+        account = TestnetAccount(name, address_of_key(key.public_key), key.seed.hex(), brand, ("admin",))
+        self.manifest = msgspec.structs.replace(self.manifest, accounts=(*self.manifest.accounts, account))
+        return account.address
 
     def start(self, index: int) -> None:
         """Start a validator's process."""
@@ -166,12 +200,20 @@ class LocalNetwork:
                 return account.address, SigningKey(bytes.fromhex(account.seed))
         raise KeyError(name)
 
-    def sign(self, sender: str, key: SigningKey, ops: Sequence[Op], ttl_ms: int = 300_000) -> str:
+    def sign(
+        self,
+        sender: str,
+        key: SigningKey,
+        ops: Sequence[Op],
+        ttl_ms: int = 300_000,
+        cosigners: Sequence[SigningKey] = (),
+    ) -> str:
         """Return a signed transaction in hex, with a fresh nonce."""
-        body = encode_body(
-            self.manifest.chain, sender, next(self._nonces), time.time_ns() // 1_000_000 + ttl_ms, ops
-        )
-        return sign_body(body, [key]).hex()
+        keys = [key, *cosigners]
+        signers = [each.public_key for each in keys] if cosigners else ()
+        expires = time.time_ns() // 1_000_000 + ttl_ms
+        body = encode_body(self.manifest.chain, sender, next(self._nonces), expires, ops, signers)
+        return sign_body(body, keys).hex()
 
     def send(self, index: int, account: str, *ops: Op) -> dict[str, Any]:
         """Send a transaction of a named account and return its receipt."""
