@@ -25,9 +25,10 @@ from typing import Any, Final, Protocol
 from consensus import effects, inputs
 from consensus.messages import Message, encode_message
 from consensus.state_machine import State, step
-from consensus.types import Candidate, Certificate, header_digest
+from consensus.types import Candidate, Certificate, ValidatorSet, header_digest
 from node.block_builder import Proposer
 from node.block_processor import BlockProcessor
+from node.conduct import EQUIVOCATIONS, INVALID_BLOCKS, MISBEHAVED, Conduct
 from node.disk_space import DiskFull
 from node.ledger import Executed, Ledger
 from node.signing_guard import SigningGuard
@@ -109,6 +110,7 @@ class ConsensusDriver:
         self.halted: str | None = None
         self.disk_failed = asyncio.Event()
         self.unready: str | None = None
+        self.conduct = Conduct()
         self.evidence: deque[effects.Evidence] = deque(maxlen=MAX_EVIDENCE)
         self._performers: dict[type[Any], Callable[[Any], None]] = {
             effects.Persist: self._persist,
@@ -123,7 +125,7 @@ class ConsensusDriver:
             effects.FetchCandidate: self._fetch_candidate,
             effects.PeerBehind: lambda effect: self._port.peer_behind(effect.sender, effect.height),
             effects.Behind: lambda effect: self._port.peer_ahead(effect.sender, effect.height),
-            effects.Misbehaved: lambda effect: self._port.misbehaved(effect.sender, effect.height, effect.reason),
+            effects.Misbehaved: self._blame,
             effects.Evidence: self._keep_evidence,
             effects.Unready: self._become_unready,
             effects.Halt: lambda effect: self.halt(effect.reason, effect.details),
@@ -240,6 +242,7 @@ class ConsensusDriver:
             reason = await self._processor.judge(candidate, sources, effect.judge_time)
             if reason is not None:
                 _log.warning("height %d: invalid block: %s", candidate.header.height, reason)
+                self.conduct.count(candidate.header.proposer, INVALID_BLOCKS)
             self.feed(inputs.BlockChecked(candidate.header.height, digest, reason is None, reason or ""))
 
         self._start_task("check", digest, check())
@@ -296,6 +299,7 @@ class ConsensusDriver:
         self.guard.certificate_seen(context.parent_certificate, context.parent_validators)
         self.guard.certificate_seen(executed.candidate.parent_certificate, context.parent_validators)
         self.guard.certificate_seen(certificate, context.validators)
+        self.conduct.height_decided(self._state, certificate)
         self._ledger.commit(executed, certificate, self._wal.mark)
         self._cancel_tasks()
         self._processor.clear()
@@ -312,7 +316,16 @@ class ConsensusDriver:
             self.halt(fault, {})
         return fault is not None
 
+    def _blame(self, effect: effects.Misbehaved) -> None:
+        self.conduct.count_index(self._validators_at(effect.height), effect.sender, MISBEHAVED)
+        self._port.misbehaved(effect.sender, effect.height, effect.reason)
+
+    def _validators_at(self, height: int) -> ValidatorSet | None:
+        context = self._state.context
+        return None if context is None else context.validators_at(height)
+
     def _keep_evidence(self, effect: effects.Evidence) -> None:
+        self.conduct.count_index(self._validators_at(effect.first.height), effect.first.sender, EQUIVOCATIONS)
         _log.error("validator %d signed two different messages for one step", effect.first.sender)
         self.evidence.append(effect)
         self._on_evidence(effect)
@@ -354,6 +367,16 @@ class ConsensusDriver:
     def state(self) -> State:
         """The core's state, to read `context`, `round`, `decided` and `candidate`."""
         return self._state
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether the block of the height in progress is here, so that consensus needs votes and time only.
+
+        If not while others have decided the height, nothing will come by itself: they do not propose it again,
+        and serve candidates of their own height only.
+        """
+        state = self._state
+        return (state.accepted is not None or bool(state.executing)) and state.fetching is None
 
     # -- tasks -------------------------------------------------------------------------------------
 

@@ -24,6 +24,12 @@ class Metrics:
         )
         self.disk_free = self._gauge("entente_disk_free_bytes", "Room on the disk that holds the node's home")
         self.evidence = self._gauge("entente_evidence", "Conflicting signed messages seen")
+        self.validator_faults = Gauge(
+            "entente_validator_faults",
+            "What a validator was seen to do wrong, or fail to do, since the start",
+            labelnames=("brand", "fault"),
+            registry=self._registry,
+        )
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")

@@ -345,6 +345,7 @@ class Node:
                     "brand": validator.brand,
                     "height": seen.get(validator.public_key, (0, 0))[0],
                     "round": seen.get(validator.public_key, (0, 0))[1],
+                    "faults": dict(self._driver.conduct.of(validator.public_key)),
                 }
                 for validator in validators
             ],
@@ -373,6 +374,9 @@ class Node:
         metrics.recovering.set(self._driver.guard.reason is not None)
         metrics.halted.set(self._driver.halted is not None)
         metrics.evidence.set(len(self._driver.evidence))
+        for validator in self._ledger.next_validators().validators:
+            for fault, count in self._driver.conduct.of(validator.public_key).items():
+                metrics.validator_faults.labels(brand=validator.brand, fault=fault).set(count)
         metrics.sync_target.set(self._sync.target)
         metrics.dropped.set(self._admission.dropped_from_peers)
         return metrics.text()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 TICK_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 1.5
 """So long may consensus itself take to bring the next block before we ask a peer for it."""
+
+SHORT_PATIENCE_SECONDS: Final = 0.25
+"""The same, where consensus has not got that block: messages overtake each other by no more."""
 
 FAR_BEHIND_BLOCKS: Final = 3
 
@@ -98,22 +102,25 @@ class SyncDriver:
             pause = TICK_SECONDS
             while self._driver.halted is None:
                 await asyncio.sleep(pause)
-                self.syncing = self._is_behind()
+                behind = self._seconds_behind()
+                self.syncing = behind >= PATIENCE_SECONDS
+                patience = PATIENCE_SECONDS if self._driver.can_decide else SHORT_PATIENCE_SECONDS
                 # A peer may claim much and answer nothing: without progress there is no hurry.
-                pause = 0 if self.syncing and await self._catch_up() else TICK_SECONDS
+                pause = 0 if behind >= patience and await self._catch_up() else TICK_SECONDS
         finally:
             for task in self._requests:
                 task.cancel()
 
-    def _is_behind(self) -> bool:
+    def _seconds_behind(self) -> float:
+        """Return for how long a peer has been ahead of us; for ever, if by several blocks."""
         gap = self._plan.target - self._ledger.height
         if gap <= 0:
             self._behind_since = None
-            return False
+            return 0.0
         now = asyncio.get_running_loop().time()
         if self._behind_since is None:
             self._behind_since = now
-        return gap >= FAR_BEHIND_BLOCKS or now - self._behind_since >= PATIENCE_SECONDS
+        return math.inf if gap >= FAR_BEHIND_BLOCKS else now - self._behind_since
 
     async def _catch_up(self) -> bool:
         """Ask, wait a little, import; tell whether the head has moved."""

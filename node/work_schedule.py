@@ -34,6 +34,10 @@ class WorkSchedule:
         loop = asyncio.get_running_loop()
         self._params = params
         self._last_block = loop.time()
+        if not self._told:
+            # Another validator saw work before we did. Were its block not counted, n validators, each at an
+            # interval of its own, would make n blocks in the time of one.
+            self._last_start = self._last_block
         self._told = False
         self._wait_until(self._last_start + params.block_interval_ms / 1_000)
 

@@ -13,6 +13,8 @@ from consensus.verification import Verifier
 from network.errors import RequestTimeout
 from network.messages import Blocks, GetBlocks
 from network.scoring import Offence
+from node import sync_driver
+from node.consensus_driver import ConsensusDriver
 from node.ledger import Executed
 from node.sync_driver import BadBlock, SyncDriver
 from tests.support.driver import LocalDriver
@@ -135,8 +137,8 @@ async def test_a_silent_peer_that_claims_much_does_not_make_the_loop_spin(
     node = Behind(chain, tmp_path, {LIAR: BlockPeer(None)})
     node.sync.peer_at(LIAR, 2**50)
     looked: list[bool] = []
-    is_behind = node.sync._is_behind
-    monkeypatch.setattr(node.sync, "_is_behind", lambda: looked.append(True) or is_behind())
+    seconds_behind = node.sync._seconds_behind
+    monkeypatch.setattr(node.sync, "_seconds_behind", lambda: looked.append(True) or seconds_behind())
     task = asyncio.create_task(node.sync.run())
     await asyncio.wait_for(node.peers.peer(LIAR).was_asked.wait(), 10)  # type: ignore[union-attr]
     looked.clear()
@@ -145,6 +147,25 @@ async def test_a_silent_peer_that_claims_much_does_not_make_the_loop_spin(
     task.cancel()
     assert len(looked) < 50
     assert node.sync.syncing
+    node.local.close()
+
+
+@pytest.mark.parametrize("can_decide", [False, True])
+async def test_one_block_behind_is_asked_for_soon_only_where_consensus_has_not_got_it(
+    chain: LocalChain, source: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_decide: bool
+) -> None:
+    monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0)
+    monkeypatch.setattr(sync_driver, "PATIENCE_SECONDS", 1_000)
+    monkeypatch.setattr(sync_driver, "SHORT_PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(ConsensusDriver, "can_decide", can_decide)
+    node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
+    node.sync.peer_at(HONEST, 1)
+    task = asyncio.create_task(node.sync.run())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert (chain.height >= 1) is not can_decide
+    assert not node.sync.syncing
     node.local.close()
 
 

@@ -74,8 +74,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
 def test_an_idle_chain_is_told_of_nothing_until_the_heartbeat(scene: Scene) -> None:
     scene.loop.advance(59.0)
     assert scene.told == []
-    scene.loop.advance(2.0)
-    assert scene.told == [160.0, 161.0]
+    scene.loop.advance(2.5)
+    assert scene.told == [160.2, 161.2]
     assert scene.schedule.heartbeat_due()
 
 
@@ -94,6 +94,15 @@ def test_blocks_keep_the_interval(scene: Scene) -> None:
     assert scene.told == [110.0]
     scene.loop.advance(1.0)
     assert scene.told == [110.0, 110.2]
+
+
+def test_a_block_of_which_we_heard_first_by_its_decision_counts_for_the_interval(scene: Scene) -> None:
+    scene.loop.advance(10.0)
+    scene.schedule.height_started(Params())
+    scene.arrive()
+    assert scene.told == []
+    scene.loop.advance(1.0)
+    assert scene.told == [110.2]
 
 
 def test_a_height_is_told_once_a_second_while_it_is_decided(scene: Scene) -> None:
