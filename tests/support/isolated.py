@@ -65,6 +65,7 @@ class IsolatedNetwork(LocalNetwork):
         super().__exit__(*details)
         self.links.close()
         for index in range(len(self.addresses)):
+            run("ip", "link", "delete", f"rpc{index}")
             run("ip", "netns", "delete", f"n{index}")
         run("ip", "link", "delete", "clients")
 
