@@ -292,6 +292,8 @@ class Ledger:
                 state_root=executed.roots.state_root,
                 receipts_root=executed.roots.receipts_root,
                 log_mark=log_mark,
+                replay_ids=_ids_by_slot(transactions, self.params.replay_slot_ms),
+                first_slot=header.time // self.params.replay_slot_ms,
             )
         )
         self.header = header
@@ -300,3 +302,11 @@ class Ledger:
             self._load_head()
         else:
             self._look_at_head()
+
+
+def _ids_by_slot(transactions: Sequence[Transaction], slot_ms: int) -> dict[int, bytes]:
+    """Return the ids in order, joined, by the slot in which they expire; as `record_replay_slots` counts them."""
+    by_slot: dict[int, list[bytes]] = {}
+    for tx in transactions:
+        by_slot.setdefault(tx.body.expires // slot_ms, []).append(tx.id)
+    return {slot: b"".join(ids) for slot, ids in by_slot.items()}

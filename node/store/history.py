@@ -125,6 +125,22 @@ class StateHistory:
                     return old
         return self._values.record(key_hash)
 
+    def replaced_in_shard(self, shard: int, height: int, replaced: dict[bytes, bytes | None]) -> int:
+        """Add the records that the blocks above `height` replaced, where none is known; return the last such block.
+
+        Args:
+            shard: the first byte of the key hashes.
+            height: what `replaced` shows already ends here.
+            replaced: old records by key hash, None for a key that was absent.
+        """
+        last = height
+        stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
+        for key, record in self._database.scan(_shard_key(shard, height + 1), stop):
+            for key_hash, old in read(_shard_decoder, record, "history").values:
+                replaced.setdefault(key_hash, old)
+            last = int.from_bytes(key[-8:], "big")
+        return last
+
     def prove(self, key_hash: bytes, height: int) -> StateProof:
         """Return the proof of a key hash in the state after `height`."""
         tree = self._tree

@@ -16,6 +16,7 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     l height                  bucket roots changed at a height
     u byte height             what the state and the tree were before a height, by first byte of the key hash
     t height                  the same for the two topmost levels of the tree
+    k height, q slot height, y id    snapshots (node/store/snapshot.py)
 
 Invariant: everything the store writes for a height is in one batch.
 """
@@ -53,6 +54,9 @@ ROOT_SLICE = b"g"
 ROOT_CHANGES = b"l"
 SHARD_UNDO = b"u"
 TOP_UNDO = b"t"
+SNAPSHOT = b"k"
+REPLAY_IDS = b"q"
+FOREIGN_ID = b"y"
 
 T = TypeVar("T")
 

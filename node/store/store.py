@@ -40,6 +40,7 @@ from node.store.layout import (
 )
 from node.store.pages import PageStore
 from node.store.values import StateValues
+from node.store.snapshot import SnapshotRecords
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_proof import FANOUT, StateProof, verify_state_proof
@@ -61,6 +62,7 @@ class StoreOptions:
         block_cache_bytes: LevelDB's cache of its own blocks.
         write_buffer_bytes: LevelDB's memory table; replayed at a start.
     """
+        snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
 
     state_history_blocks: int | None = 1_000
     page_cache_bytes: int = 128 * MEBIBYTE
@@ -68,6 +70,7 @@ class StoreOptions:
     block_cache_bytes: int = 64 * MEBIBYTE
     write_buffer_bytes: int = 16 * MEBIBYTE
 
+    snapshot_interval: int | None = None
     def __post_init__(self) -> None:
         if self.state_history_blocks is not None and self.state_history_blocks < 1:
             raise ValueError("state_history_blocks must be at least 1")
@@ -91,6 +94,8 @@ class BlockCommit:
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
         log_mark: how far the write-ahead log is; None where nobody votes.
     """
+        replay_ids: the transaction ids, joined in order, by the slot in which they expire.
+        first_slot: the first slot that has not passed at the block's time.
 
     height: int
     digest: bytes
@@ -105,6 +110,8 @@ class BlockCommit:
     index_entries: IndexEntries = field(default_factory=dict)
     log_mark: LogMark | None = None
 
+    replay_ids: Mapping[int, bytes] = field(default_factory=dict)
+    first_slot: int = 0
 
 class ProvedValue(msgspec.Struct, frozen=True):
     """A value, or None, after `height`, with its proof under `state_root`."""
@@ -208,7 +215,9 @@ class Store:
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
-        self._state = _OpenState(genesis, bucket_count, tree, roots, history, head, self._blocks.oldest())
+        snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
+        oldest = self._blocks.oldest()
+        self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, oldest)
 
     @property
     def _open(self) -> _OpenState:
@@ -280,6 +289,7 @@ class Store:
             batch.put(LOG_MARK_KEY, encode(commit.log_mark))
         self._database.write(batch)
         state.tree.apply(update)
+        state.snapshots.write(batch, height, update, commit.replay_ids, commit.first_slot)
         state.roots.applied(height, update)
         state.history.floor = floor
         self._pages.applied(update)
@@ -287,6 +297,7 @@ class Store:
         state.head = head
         return True
 
+        state.snapshots.applied()
     def _is_next(self, commit: BlockCommit, state: _OpenState) -> bool:
         """Tell whether to write a block (False: it is there); refuse what does not fit the head."""
         head, height = state.head, commit.height
@@ -425,8 +436,8 @@ class Store:
         return self._blocks.find(transaction_id)
 
     def contains_transaction(self, transaction_id: bytes) -> bool:
-        """Tell whether a transaction is in the chain."""
-        return self._blocks.find(transaction_id) is not None
+        """Tell whether a transaction is in the chain, for one that has not expired or whose block is kept."""
+        return self._blocks.find(transaction_id) is not None or self._open.snapshots.is_foreign(transaction_id)
 
     def transactions_of(
         self,
@@ -474,3 +485,4 @@ def depth_of(bucket_count: int) -> int:
         if FANOUT**depth == bucket_count:
             return depth
     raise CommitRefused(f"{bucket_count} buckets: not a power of {FANOUT} up to {FANOUT**MAX_DEPTH}")
+    snapshots: SnapshotRecords
