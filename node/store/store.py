@@ -39,8 +39,8 @@ from node.store.layout import (
     split_record,
 )
 from node.store.pages import PageStore
-from node.store.values import StateValues
 from node.store.snapshot import SnapshotRecords
+from node.store.values import StateValues
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_proof import FANOUT, StateProof, verify_state_proof
@@ -61,16 +61,16 @@ class StoreOptions:
         value_cache_bytes: state values, decoded.
         block_cache_bytes: LevelDB's cache of its own blocks.
         write_buffer_bytes: LevelDB's memory table; replayed at a start.
-    """
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
+    """
 
     state_history_blocks: int | None = 1_000
     page_cache_bytes: int = 128 * MEBIBYTE
     value_cache_bytes: int = 128 * MEBIBYTE
     block_cache_bytes: int = 64 * MEBIBYTE
     write_buffer_bytes: int = 16 * MEBIBYTE
-
     snapshot_interval: int | None = None
+
     def __post_init__(self) -> None:
         if self.state_history_blocks is not None and self.state_history_blocks < 1:
             raise ValueError("state_history_blocks must be at least 1")
@@ -93,9 +93,9 @@ class BlockCommit:
         changes: canonical value bytes by key, None for a deleted key.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
         log_mark: how far the write-ahead log is; None where nobody votes.
-    """
         replay_ids: the transaction ids, joined in order, by the slot in which they expire.
         first_slot: the first slot that has not passed at the block's time.
+    """
 
     height: int
     digest: bytes
@@ -109,9 +109,9 @@ class BlockCommit:
     changes: Mapping[str, bytes | None]
     index_entries: IndexEntries = field(default_factory=dict)
     log_mark: LogMark | None = None
-
     replay_ids: Mapping[int, bytes] = field(default_factory=dict)
     first_slot: int = 0
+
 
 class ProvedValue(msgspec.Struct, frozen=True):
     """A value, or None, after `height`, with its proof under `state_root`."""
@@ -284,20 +284,20 @@ class Store:
         self._pages.write(batch, update)
         state.roots.write(batch, height, update, state.tree.bucket_roots)
         floor = state.history.write(batch, height, update)
+        state.snapshots.write(batch, height, update, commit.replay_ids, commit.first_slot)
         batch.put(HEAD_KEY, encode(head))
         if commit.log_mark is not None:
             batch.put(LOG_MARK_KEY, encode(commit.log_mark))
         self._database.write(batch)
         state.tree.apply(update)
-        state.snapshots.write(batch, height, update, commit.replay_ids, commit.first_slot)
         state.roots.applied(height, update)
         state.history.floor = floor
+        state.snapshots.applied()
         self._pages.applied(update)
         self._values.applied(commit.changes)
         state.head = head
         return True
 
-        state.snapshots.applied()
     def _is_next(self, commit: BlockCommit, state: _OpenState) -> bool:
         """Tell whether to write a block (False: it is there); refuse what does not fit the head."""
         head, height = state.head, commit.height
@@ -471,6 +471,7 @@ class _OpenState:
     tree: StateTree
     roots: BucketRootLog
     history: StateHistory
+    snapshots: SnapshotRecords
     head: Head
     oldest_block: int
 
@@ -485,4 +486,3 @@ def depth_of(bucket_count: int) -> int:
         if FANOUT**depth == bucket_count:
             return depth
     raise CommitRefused(f"{bucket_count} buckets: not a power of {FANOUT} up to {FANOUT**MAX_DEPTH}")
-    snapshots: SnapshotRecords
