@@ -99,6 +99,22 @@ mutants: $(DEV_STAMP) ## Break the core's rules one by one; the tests must notic
 membership: $(DEV_STAMP) ## Grow real validators from 4 to 7 and shrink them back, under load.
 	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/integration/test_membership.py $(ARGS)
 
+.PHONY: wide
+wide: $(DEV_STAMP) ## Real validators behind delay, jitter, loss, partitions, wrong clocks; needs root (ARGS="--only clocks").
+	$(BIN)/python -m tests.wide $(ARGS)
+
+.PHONY: chaos
+chaos: $(DEV_STAMP) ## Ten minutes of real validators under load and in trouble; needs root (ARGS="--minutes 3 --seed 2").
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+.PHONY: byzantine
+byzantine: $(DEV_STAMP) ## One real validator of four lies, each lie in turn (ARGS="--only flooding").
+	$(BIN)/python -m tests.byzantine $(ARGS)
+
+.PHONY: reaction
+reaction: $(DEV_STAMP) ## Measure the time to a block after the proposer is killed, idle cost, growth (ARGS are passed on).
+	$(BIN)/python -m tests.chaos.reaction $(ARGS)
+
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
 	$(BIN)/python tests/docker/run.py

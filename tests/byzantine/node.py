@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Liar:
         names = [name for name in LIES if name != "honest"]
         while True:
             name = self._chance.choice(names) if _options.lie == "all" else _options.lie
-            print(f"lying: {name}", flush=True)
+            print(f"lying from {time.monotonic():.1f}: {name}", flush=True)
             self.lie = LIES[name](self, self._chance)
             await asyncio.sleep(ROTATE_SECONDS if _options.lie == "all" else 3_600)
 

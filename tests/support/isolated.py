@@ -57,6 +57,7 @@ class IsolatedNetwork(LocalNetwork):
         self.links = Links([(f"n{i}", address) for i, address in enumerate(self.addresses)], seed)
         for index, offset_ms in (clock_offsets_ms or {}).items():
             self._set_clock(index, offset_ms)
+        self._has_disks = disk_mib is not None
         if disk_mib is not None:
             for index in range(validators):
                 self._mount_home(index, disk_mib)
@@ -67,6 +68,8 @@ class IsolatedNetwork(LocalNetwork):
         for index in range(len(self.addresses)):
             run("ip", "link", "delete", f"rpc{index}")
             run("ip", "netns", "delete", f"n{index}")
+            if self._has_disks:
+                run("umount", "--lazy", str(self.home(index)))
         run("ip", "link", "delete", "clients")
 
     def _make_namespaces(self, count: int) -> None:

@@ -161,6 +161,11 @@ class LocalNetwork:
         fields = Path(f"/proc/{self.processes[index].pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def resident_mib(self, index: int) -> int:
+        """Return the memory that a validator's process holds."""
+        pages = int(Path(f"/proc/{self.processes[index].pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") // 1_048_576
+
     # -- JSON-RPC ----------------------------------------------------------------------------------
 
     def call(self, index: int, method: str, timeout_s: float = 30.0, **params: Any) -> Any:
