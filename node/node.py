@@ -81,7 +81,7 @@ class Node:
         self._last_commit = 0.0
         self._permitted = self._ledger.permitted_keys()
         self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
-        self._was_out_of_date = False
+        self._trusts_configuration = False
         self._wire(wal)
 
     @property
@@ -132,7 +132,12 @@ class Node:
         A node that has been away, or is new, holds an old list, on which nobody may be left whom it could ask for
         the new one. Until it has caught up, its operator's word counts for those in node.toml.
         """
-        return key in self._permitted or (key in self._configured and self._is_out_of_date())
+        if key in self._permitted:
+            return True
+        if key not in self._configured or not self._is_out_of_date():
+            return False
+        self._trusts_configuration = True
+        return True
 
     def _is_out_of_date(self) -> bool:
         """Tell whether the head is older than heartbeats would leave it."""
@@ -141,9 +146,11 @@ class Node:
 
     def _enforce_membership(self) -> None:
         """Let the network follow the chain's list of validators and nodes."""
-        permitted, out_of_date = self._ledger.permitted_keys(), self._is_out_of_date()
-        if permitted != self._permitted or out_of_date != self._was_out_of_date:
-            self._permitted, self._was_out_of_date = permitted, out_of_date
+        permitted = self._ledger.permitted_keys()
+        caught_up = self._trusts_configuration and not self._is_out_of_date()
+        if permitted != self._permitted or caught_up:
+            self._permitted = permitted
+            self._trusts_configuration = self._trusts_configuration and not caught_up
             self._manager.enforce_permissions()
 
     # -- starting and stopping ---------------------------------------------------------------------
