@@ -208,6 +208,7 @@ class LocalChain:
         seals = tuple(
             Seal(index, self.signing_keys[validator.public_key].sign(Domain.COMMIT, payload))
             for index, validator in enumerate(deciders)
+            if validator.public_key in self.signing_keys
         )
         return Certificate(header.height, 0, digest, roots.state_root, roots.receipts_root, seals)
 
