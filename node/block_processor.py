@@ -36,6 +36,8 @@ VERIFY_SLICE: Final = 64
 
 RETRY_SECONDS: Final = 0.25
 REQUEST_TIMEOUT_SECONDS: Final = 2.0
+ARRIVAL_SECONDS: Final = 0.01
+"""How often it is looked whether gossip has brought what a peer was asked for."""
 
 
 class Fetcher(Protocol):
@@ -61,6 +63,7 @@ class BlockProcessor:
         self._bodies: dict[bytes, list[Transaction]] = {}
         self._verified: dict[bytes, Transaction] = {}
         self._executed: dict[bytes, Executed] = {}
+        self._asked: set[asyncio.Future[Sequence[bytes]]] = set()
 
     def clear(self) -> None:
         """Forget everything: the head has moved."""
@@ -113,11 +116,26 @@ class BlockProcessor:
             if attempt >= len(sources):
                 await asyncio.sleep(RETRY_SECONDS)
             if sources:
-                raws = await self._fetcher.transactions(sources[attempt % len(sources)], missing)
+                raws = await self._ask(sources[attempt % len(sources)], missing)
                 if not await self._take(set(missing), raws) or self._is_too_large(candidate):
                     return None
             attempt += 1
         return body
+
+    async def _ask(self, source: int, missing: Sequence[bytes]) -> Sequence[bytes]:
+        """Ask a validator for transactions, unless they come by gossip first: then nothing is waited for.
+
+        A proposer sends a block at once and its transactions some milliseconds later; to wait for an answer
+        would cost the way there and back.
+        """
+        asked = asyncio.ensure_future(self._fetcher.transactions(source, missing))
+        self._asked.add(asked)
+        asked.add_done_callback(self._asked.discard)
+        while not asked.done():
+            await asyncio.wait({asked}, timeout=ARRIVAL_SECONDS)
+            if not self._missing(missing):
+                return ()  # the answer, which may be under way, is no offence as long as somebody waits for it
+        return asked.result()
 
     def _missing(self, hashes: Iterable[bytes]) -> list[bytes]:
         by_hash, verified = self._mempool.by_hash, self._verified

@@ -1,6 +1,7 @@
 """How connections live: dialling, restarts, one connection per key, requests, gossip."""
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -54,6 +55,18 @@ async def test_two_that_dial_each_other_keep_one_connection() -> None:
         assert len(mine) == len(theirs) == 1
         assert {mine[0].direction, theirs[0].direction} == {"in", "out"}
         assert len(alice.arrivals) <= 2
+
+
+async def test_neither_side_lets_a_small_frame_wait_for_an_acknowledgement() -> None:
+    alice, bob = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
+    async with running(alice, bob):
+        await connect(alice, bob)
+        for node, other in ((alice, bob), (bob, alice)):
+            peer = node.manager.peer(other.key)
+            assert peer is not None
+            assert peer.connection._transport is not None
+            connected = peer.connection._transport.get_extra_info("socket")
+            assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_peer_restarts_at_another_port_and_dials_again() -> None:

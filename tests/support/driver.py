@@ -73,6 +73,9 @@ class TestNetwork:
 
     async def transactions(self, source: int, hashes: Sequence[bytes]) -> Sequence[bytes]:
         self.asked.append((source, "transactions"))
+        if source in self.withheld:
+            await self.answer.wait()
+            return []
         await asyncio.sleep(0)
         return self.raws.get(source, [])
 

@@ -27,6 +27,9 @@ from vm.params import Params
 WIDE = {"delay_ms": 100, "jitter_ms": 50, "loss": 0.02}
 """One way, between any two brands: a round trip takes 200 ms and jitters by up to 100."""
 
+CONGESTION = "reno"
+"""The one that every kernel lets a namespace choose; machines differ in their own choice, and figures should not."""
+
 _FILLER = "filler"
 
 
@@ -84,6 +87,7 @@ class IsolatedNetwork(LocalNetwork):
             run("ip", "-n", name, "address", "add", f"10.99.0.{index + 1}/24", "dev", "rpc")
             run("ip", "-n", name, "link", "set", "rpc", "up")
             run("ip", "-n", name, "link", "set", "lo", "up")
+            run("ip", "netns", "exec", name, "sysctl", "-qw", f"net.ipv4.tcp_congestion_control={CONGESTION}")
 
     def _set_clock(self, index: int, offset_ms: int) -> None:
         # The block clock of a testnet with rate 1 is the wall clock plus a constant.

@@ -150,6 +150,16 @@ async def test_what_is_missing_comes_from_several_peers(chain: LocalChain, local
     assert local.processor.raw_transactions([first.hash, bytes(32)]) == [first.raw]  # served on
 
 
+async def test_what_gossip_brings_meanwhile_is_not_waited_for(chain: LocalChain, local: LocalDriver) -> None:
+    late = transaction(chain)
+    local.network.withheld = {1}
+    resolving = asyncio.create_task(local.processor.resolve(local.candidate([late], TIME), (1,)))
+    await until(lambda: local.network.asked == [(1, "transactions")])
+    local.mempool.add(late)
+    assert await asyncio.wait_for(resolving, 10) == [late]
+    local.network.answer.set()
+
+
 async def test_a_block_executed_while_the_head_moves_has_no_outcome(chain: LocalChain, local: LocalDriver) -> None:
     transactions = [transaction(chain) for _ in range(200)]
     candidate = local.candidate(transactions, TIME)
