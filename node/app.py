@@ -17,6 +17,8 @@ from typing import Final
 from genesis.document import Genesis
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
+from node.admin import AdminSocket
+from node.backup import frames
 from node.clock import make_clock
 from node.config import NodeConfig, load_config
 from node.disk_space import DiskFull, DiskSpace
@@ -90,6 +92,7 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
         _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
     node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock), disk))
     gateway = Gateway(node, config)
+    admin = AdminSocket(home, lambda: frames(store, genesis.chain, wal.highest))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -102,9 +105,11 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
                 f"cannot listen for peers on {config.p2p_host}:{config.p2p_port}: {error.strerror}"
             ) from None
         await gateway.start()
+        await admin.start()
         await _first_of(stopping, node.disk_failed)
         _log.info("stopping")
     finally:
+        await admin.stop()
         await gateway.stop()
         await node.stop()
     if not node.disk_failed.is_set():

@@ -11,11 +11,16 @@ import click
 from node.cli.output import CliError, user_mistakes
 
 COMMANDS = {
+    "backup": (
+        "node.cli.backup_commands:backup",
+        "Write a node's chain and state to a file, also while it runs.",
+    ),
     "call": ("node.cli.transaction_commands:call", "Sign and send one operation, and print its receipt."),
     "demo": ("node.demo.command:demo", "Run a loyalty alliance on real shopping data, and show the result."),
     "genesis": ("node.cli.genesis_commands:genesis", "Make, check and read genesis documents."),
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
+    "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),
     "testnet": ("node.cli.testnet_commands:testnet", "Run a local alliance: four brands, four validators."),
     "tx": ("node.cli.transaction_commands:tx", "Send, try out and look up transactions."),
     "verify": ("node.cli.verify_commands:verify", "Check a receipt or state proof offline."),

@@ -1,6 +1,7 @@
 """The node's database: blocks, receipts, state, the state tree and its history (docs/state.md)."""
 
 from node.store.blocks import IndexPage, Position, PrunedBlock
+from node.store.database import write_database
 from node.store.errors import (
     CommitRefused,
     HeightAhead,
@@ -32,4 +33,5 @@ __all__ = [
     "StoreError",
     "StoreFailure",
     "StoreOptions",
+    "write_database",
 ]

@@ -6,12 +6,17 @@ LevelDB writes a batch to its log as one record, so after a crash either all of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import plyvel
 
 from node.store.errors import StoreFailure
+
+RESTORE_CACHE_BYTES: Final = 8 << 20
+RESTORE_BUFFER_BYTES: Final = 32 << 20
 
 
 class Batch(Protocol):
@@ -62,6 +67,15 @@ class Database:
         except (plyvel.Error, OSError, RuntimeError) as error:
             raise StoreFailure(f"cannot read from the database: {error}") from error
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """Offer all entries in order, as they are now, whatever is written meanwhile."""
+        try:
+            with self._db.snapshot() as snapshot, snapshot.iterator() as iterator:
+                yield iterator
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot read from the database: {error}") from error
+
     def batch(self) -> Batch:
         """Return an empty batch."""
         batch: Batch = self._db.write_batch(sync=True)
@@ -106,3 +120,22 @@ class Database:
     def close(self) -> None:
         """Close the database; everything else fails afterwards."""
         self._db.close()
+
+
+def write_database(path: Path, chunks: Iterable[Iterable[tuple[bytes, bytes]]]) -> None:
+    """Make a new database of these entries; on the disk when it returns.
+
+    Raises:
+        StoreFailure: it exists already, or the disk refuses.
+    """
+    path.mkdir(parents=True)
+    database = Database(str(path), RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES)
+    try:
+        for chunk in chunks:
+            batch = database.unsynced_batch()
+            for key, value in chunk:
+                batch.put(key, value)
+            database.write(batch)
+        database.write(database.batch())  # LevelDB syncs all that was written before
+    finally:
+        database.close()

@@ -12,7 +12,8 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -155,6 +156,10 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def snapshot(self) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
+        """Offer everything that is stored, in order of keys, as of the last commit; commits may go on meanwhile."""
+        return self._database.snapshot()
 
     # -- genesis ----------------------------------------------------------------------------------
 
@@ -316,6 +321,19 @@ class Store:
         if commit.changes.keys() != update.key_hashes.keys():
             raise CommitRefused(f"the update of block {height} is of other changes")
         return True
+
+    @property
+    def snapshots(self) -> SnapshotRecords:
+        """The snapshots that this node can offer."""
+        return self._open.snapshots
+
+    def state_values(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every key with its canonical value at the head, in the order of key hashes.
+
+        Raises:
+            StoreCorrupt: a value does not stand where its key belongs.
+        """
+        return self._values.every()
 
     # -- state at a height ------------------------------------------------------------------------
 

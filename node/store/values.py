@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256 as _sha256
 from typing import Any, TypeVar
 
@@ -90,6 +90,14 @@ class StateValues:
     def record(self, key_hash: bytes) -> bytes | None:
         """Return the stored record (key and value) of a key hash."""
         return self._database.get(STATE + key_hash)
+
+    def every(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every key with its value, as stored, in the order of key hashes."""
+        for stored_key, record in self._database.scan(STATE, bytes([STATE[0] + 1])):
+            key, value = split_record(record)
+            if stored_key[1:] != _sha256(key).digest():
+                raise StoreCorrupt(f"the state value {key!r} does not stand where its key belongs")
+            yield key.decode(), value
 
     def record_at_head(self, key: str, key_hash: bytes) -> bytes | None:
         """Return the record of a key as `record` does, from the cache where it can."""

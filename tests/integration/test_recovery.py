@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,20 +66,17 @@ def check_no_evidence(network: LocalNetwork) -> None:
         assert network.call(index, "node_consensus")["evidence"] == []
 
 
-def recover(network: LocalNetwork, index: int, *arguments: str) -> dict[str, Any]:
-    command = [
-        sys.executable,
-        "-m",
-        "node.cli.main",
-        "node",
-        "recover",
-        "--home",
-        str(network.home(index)),
-        "--json",
-    ]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=True)
+def entente(*arguments: str) -> dict[str, Any]:
+    """Run a command of the command line, and return what it prints for machines."""
+    command = [sys.executable, "-m", "node.cli.main", *arguments, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
     fields: dict[str, Any] = json.loads(done.stdout)
     return fields
+
+
+def recover(network: LocalNetwork, index: int) -> dict[str, Any]:
+    return entente("node", "recover", "--home", str(network.home(index)))
 
 
 def test_a_lost_log_makes_the_validator_follow_before_it_signs(network: LocalNetwork) -> None:
@@ -145,6 +143,26 @@ def test_a_disk_that_refuses_ends_the_process_and_nothing_is_lost(network: Local
     assert process.wait(timeout=60) == EXIT_DISK
     network.start(VICTIM)
     network.wait_ready([VICTIM])
+    wait_sealing(network, VICTIM)
+    wait_same_head(network, [0, 1, 2, 3])
+    check_no_evidence(network)
+
+
+def test_a_backup_of_a_running_node_brings_another_one_back(network: LocalNetwork, tmp_path: Path) -> None:
+    home, file = network.home(VICTIM), tmp_path / "backup"
+    made = entente("backup", "--home", str(network.home(0)), "--to", str(file))
+    assert made["online"] is True
+    network.kill(VICTIM)
+    shutil.rmtree(home / "data")
+    shutil.rmtree(home / "wal")
+    genesis = home / "genesis.json"
+    restored = entente("restore", str(file), "--home", str(home), "--genesis", str(genesis))
+    assert (restored["height"], restored["recovering"]) == (made["height"], True)
+    stopped = entente("backup", "--home", str(home), "--to", str(tmp_path / "again"))
+    assert (stopped["online"], stopped["height"]) == (False, made["height"])
+    before = log_of(network, VICTIM).count(RECOVERED)
+    network.start(VICTIM)
+    wait_said(network, VICTIM, RECOVERED, times=before + 1)
     wait_sealing(network, VICTIM)
     wait_same_head(network, [0, 1, 2, 3])
     check_no_evidence(network)
