@@ -28,7 +28,7 @@ WIDE = {"delay_ms": 100, "jitter_ms": 50, "loss": 0.02}
 """One way, between any two brands: a round trip takes 200 ms and jitters by up to 100."""
 
 CONGESTION = "reno"
-"""The one that every kernel lets a namespace choose; machines differ in their own choice, and figures should not."""
+"""Every kernel lets a namespace choose it; machines differ in their own choice, and figures should not."""
 
 _FILLER = "filler"
 
