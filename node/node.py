@@ -359,6 +359,7 @@ class Node:
             "evidence": [
                 {
                     "validator": found.first.sender,
+                    "public_key": self._ledger.validators_at(found.first.height).key(found.first.sender),
                     "height": found.first.height,
                     "round": found.first.round,
                     "step": found.first.__struct_config__.tag,
@@ -385,7 +386,6 @@ class Node:
             for fault, count in self._driver.conduct.of(validator.public_key).items():
                 metrics.validator_faults.labels(brand=validator.brand, fault=fault).set(count)
         metrics.sync_target.set(self._sync.target)
-                    "public_key": self._ledger.validators_at(found.first.height).key(found.first.sender),
         metrics.dropped.set(self._admission.dropped_from_peers)
         return metrics.text()
 
