@@ -10,25 +10,18 @@ chain, every receipt, and all points; where a lie can be told from bad luck, wha
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from node.cli.processes import start_node
 from tests.byzantine.lies import LIES
-from tests.support.network import LocalNetwork, Op
+from tests.byzantine.network import HONEST, LIAR, LyingNetwork
+from tests.support.network import LocalNetwork
 from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
 from tests.support.same_chain import batch, check_receipts, check_same_chain, check_supply, critical_lines
 
-ROOT = Path(__file__).resolve().parents[2]
-LIAR = 3
-HONEST = [0, 1, 2]
 CENSORED = 10
 """So many of the fifty accounts are censored where the lie is to censor."""
 
@@ -43,43 +36,12 @@ SCORED = {"oversized-messages", "malformed-messages", "flooding"}
 """After these an honest node has the liar's key on its score board, or has shut it out."""
 
 
-class LyingNetwork(LocalNetwork):
-    """Four validators, of which one is started by the wrapper that lies."""
-
-    def __init__(self, directory: Path, lie: str, censored: Sequence[str], ops: Sequence[Op]) -> None:
-        super().__init__(directory, 4, ops)
-        self._lie = lie
-        self._censored = censored
-
-    def launch(self, index: int) -> subprocess.Popen[bytes]:
-        """Start a validator, or the liar."""
-        home = self.home(index)
-        if index != LIAR:
-            return start_node(home)
-        command = [sys.executable, "-m", "tests.byzantine.node", "--home", str(home), "--lie", self._lie]
-        command += ["--censored", *self._censored]
-        with self.log_file(index).open("ab") as log:
-            return subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def key(self, index: int) -> str:
-        """Return a validator's public key."""
-        return str(json.loads((self.home(index) / "key.json").read_text())["public_key"])
-
-
 def play(lie: str, seconds: float, rate: float) -> dict[str, Any]:
     """Run one lie; return its figures."""
     with tempfile.TemporaryDirectory(prefix="entente-byzantine-") as folder:
-        network = LyingNetwork(Path(folder) / "net", lie, [], [PROGRAM])
+        network = LyingNetwork(Path(folder) / "net", lie, [PROGRAM])
         accounts = Accounts(network)
-        network._censored = accounts.addresses[:CENSORED]
+        network.censored = accounts.addresses[:CENSORED]
         with network:
             accounts.fund()
             load = OpenLoad(network, accounts, rate, HONEST)
@@ -118,11 +80,8 @@ def what_is_seen(network: LyingNetwork) -> dict[str, Any]:
     banned = 0
     faults: dict[str, int] = {}
     for index in HONEST:
+        steps |= network.evidence_steps(index)
         consensus = network.call(index, "node_consensus")
-        for evidence in consensus["evidence"]:
-            blamed = consensus["validators"][evidence["validator"]]["public_key"]
-            assert blamed == liar, f"validator {index} blames an honest one: {evidence}"
-            steps.add(evidence["step"])
         for validator in consensus["validators"]:
             if validator["public_key"] == liar:
                 for fault, count in validator.get("faults", {}).items():
