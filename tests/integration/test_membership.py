@@ -20,12 +20,14 @@ from genesis.testnet import BRANDS
 from node.client.verification import verify_state
 from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
+from vm.params import Params
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 
 pytestmark = pytest.mark.integration
 
 LARGEST = int(os.environ.get("ENTENTE_MEMBERSHIP", "5"))
+HEARTBEAT_MS = 2_000
 STALL_SECONDS = 8.0
 """No transfer may wait so long for its receipt; a dead proposer costs one timeout of 2 s."""
 
@@ -98,9 +100,9 @@ class Alliance:
         """Return what a node says it is."""
         return str(self.network.call(index, "node_info")["role"])
 
-    def seals(self, key: SigningKey, above: int) -> bool:
-        """Tell whether a validator's seals above a height are on record."""
-        for entry in self.network.call(0, "chain_validators")["validators"]:
+    def seals(self, key: SigningKey, above: int, asked: int = 0) -> bool:
+        """Tell whether a validator's seals above a height are on record at the node that is asked."""
+        for entry in self.network.call(asked, "chain_validators")["validators"]:
             if entry["public_key"] == key.public_key.hex():
                 return int(entry["last_seal"]) > above
         return False
@@ -137,7 +139,8 @@ class Alliance:
 @pytest.fixture(scope="module")
 def alliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alliance]:
     """A running network in which basil has points to give away."""
-    with LocalNetwork(tmp_path_factory.mktemp("alliance") / "testnet") as network:
+    params = Params(empty_block_interval_ms=HEARTBEAT_MS)
+    with LocalNetwork(tmp_path_factory.mktemp("alliance") / "testnet", params=params) as network:
         network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
         to, _ = network.account("basil-admin")
         network.send(0, "aurora-admin", ("token.issue", {"program": "miles", "to": to, "amount": 1_000_000}))
@@ -155,10 +158,11 @@ def test_growing_and_shrinking_under_load_without_a_restart_or_a_stall(alliance:
         network.kill(3)
         before = network.height(0)
         network.wait_for(lambda: network.height(0) > before + 5, "progress with the newcomer's vote")
-        network.start(3)
-        network.wait_ready([3])
-        for brand in reversed(newcomers):
+        for place, brand in enumerate(reversed(newcomers)):
             alliance.shrink(brand, indexes[brand])
+            if place == 0:  # it was away during the change, and restarts with the old set in its head
+                network.start(3)
+                network.wait_ready([3])
         after = network.height(0)
         network.wait_for(lambda: network.height(indexes[newcomers[0]]) > after, "who has left follows the chain")
     everyone = [0, 1, 2, 3, *indexes.values()]
