@@ -120,6 +120,7 @@ class TransactionMethods:
         backend = self._backend
         waits = [backend.wait_committed(ids, timeout) for timeout, ids in by_timeout.items()]
         waiting: asyncio.Future[Any] = asyncio.gather(*waits)
+        waiting.add_done_callback(_look_at)  # a client that hangs up is no error to be logged
         closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
         try:
             await asyncio.wait({waiting, closing}, return_when=asyncio.FIRST_COMPLETED)
@@ -263,3 +264,9 @@ def _keys(signers: Any) -> list[bytes]:
     if not isinstance(signers, list) or not all(isinstance(key, str) and is_lower_hex(key) for key in signers):
         raise invalid_param("body.signers", "body.signers: a list of public keys in hex")
     return [bytes.fromhex(key) for key in signers]
+
+
+def _look_at(done: asyncio.Future[Any]) -> None:
+    """Take the outcome of a cancelled wait: asyncio logs exceptions that nobody has looked at."""
+    if not done.cancelled():
+        done.exception()
