@@ -56,7 +56,7 @@ def play(lie: str, seconds: float, rate: float) -> dict[str, Any]:
                 "blocks": blocks,
                 **load.latencies(),
                 "later_rounds": later_rounds(network),
-                "liar_proposed": proposed_by_liar(network),
+                "proposed": proposed(network),
                 **seen,
             }
             if lie == "censoring":
@@ -97,6 +97,10 @@ def check_seen(lie: str, figures: Mapping[str, Any]) -> None:
     assert wanted <= set(figures["evidence"]), f"{lie}: evidence of {figures['evidence']} only"
     if not wanted:
         assert not figures["evidence"] or lie in ("flooding", "far-future-messages", "stale-messages"), figures
+    if lie == "fewest-seals":
+        assert min(figures["proposed"][:LIAR]) > figures["blocks"] // 8, (
+            f"{lie}: a victim was pushed out: {figures}"
+        )
     if lie in SCORED:
         assert figures["scored_by"] > 0, f"{lie}: nobody scores the liar"
 
@@ -108,11 +112,12 @@ def later_rounds(network: LocalNetwork) -> int:
     return sum(certificate["round"] > 0 for certificate in batch(network, 0, calls))
 
 
-def proposed_by_liar(network: LyingNetwork) -> int:
-    """Return how many blocks of the chain the liar proposed."""
+def proposed(network: LyingNetwork) -> list[int]:
+    """Return how many blocks of the chain each validator proposed; the liar stands last."""
     height = network.height(0)
     blocks = batch(network, 0, [("chain_block", {"height": h}) for h in range(1, height + 1)])
-    return sum(block["header"]["proposer"] == network.key(LIAR) for block in blocks)
+    proposers = [block["header"]["proposer"] for block in blocks]
+    return [proposers.count(network.key(index)) for index in (*HONEST, LIAR)]
 
 
 def main() -> None:
