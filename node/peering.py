@@ -47,6 +47,9 @@ _log = logging.getLogger(__name__)
 REQUEST_TIMEOUT_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 0.3
 STATUS_AGAIN_SECONDS: Final = 1.0
+STATUS_PAUSE_SECONDS: Final = 0.1
+"""A node that catches up makes hundreds of blocks a second; to peers, 100 STATUS a second are a flood."""
+
 """A peer that asks for decided heights is told where we are at most so often."""
 
 MAX_REPLY_BYTES: Final = 6 * 1024 * 1024
@@ -61,6 +64,8 @@ class Peering:
         self.last_seen: dict[bytes, tuple[int, int]] = {}
         self._status_told: dict[bytes, float] = {}
 
+        self._status_due: asyncio.TimerHandle | None = None
+        self._height_told = 0
     def attach(
         self,
         manager: PeerManager,
@@ -83,7 +88,9 @@ class Peering:
         return self._manager
 
     def close(self) -> None:
-        """Gossip nothing more."""
+        """Gossip nothing more, and tell nothing."""
+        if self._status_due is not None:
+            self._status_due.cancel()
         self._gossiper.close()
 
     # -- network.peers.Handlers --------------------------------------------------------------------
@@ -249,17 +256,25 @@ class Peering:
     # -- what the node tells -----------------------------------------------------------------------
 
     def head_moved(self) -> None:
-        """Tell every peer where we are."""
-        self._manager_status()
+        """Tell every peer where we are, at most every STATUS_PAUSE_SECONDS: catching up is no flood."""
         self._sync.head_moved()
 
     def _manager_status(self) -> None:
         head = self._ledger.store.head
         self._manager.set_status(head.height, self._driver.state.round, head.digest)
 
+        if self._status_due is None:
+            self._manager_status()
+            self._status_due = asyncio.get_running_loop().call_later(STATUS_PAUSE_SECONDS, self._status_may_be_told)
+
+    def _status_may_be_told(self) -> None:
+        self._status_due = None
+        if self._ledger.height > self._height_told:
+            self.head_moved()
     def gossip(self, transactions: Sequence[Transaction], source: Source | None) -> None:
         """Spread newly admitted transactions."""
         key = None if source is None else source.key
+        self._height_told = head.height
         from_origin = source is not None and source.from_origin
         for tx in transactions:
             self._gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
