@@ -58,7 +58,7 @@ demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--
 	$(BIN)/entente demo $(ARGS)
 
 .PHONY: test
-test: lint unit integration ## Run all checks and tests, and print the coverage of branches.
+test: lint unit simulation integration ## Run all checks and tests, and print the coverage of branches.
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types and who imports whom.
@@ -69,7 +69,12 @@ lint: $(DEV_STAMP) ## Check style, types and who imports whom.
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parallel.
-	$(BIN)/pytest --ignore=tests/integration -n $(TEST_WORKERS) --cov --cov-report=
+	$(BIN)/pytest --ignore=tests/integration --ignore=tests/simulation -n $(TEST_WORKERS) --cov --cov-report=
+
+# Without coverage, whose tracing would make the simulator several times slower.
+.PHONY: simulation
+simulation: $(DEV_STAMP) ## Run the simulator's seeds that belong to the tests.
+	$(BIN)/pytest tests/simulation -n $(TEST_WORKERS)
 
 .PHONY: integration
 integration: $(DEV_STAMP) ## Run the tests with real processes and sockets, one by one.
