@@ -59,7 +59,8 @@ Part = StateRange | ReplaySlot
 class SnapshotRules:
     """How much at once, and how patient."""
 
-    nodes_per_range: int = 64
+    nodes_per_range: int = 1_024
+    """A reply covers as many as fit into it; the others are asked for again."""
     parallel: int = 8
     per_peer: int = 2
     timeout_ms: int = 15_000

@@ -7,6 +7,7 @@ nothing final is lost, and it can be started again when there is room (docs/deci
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ from node.gateway import Gateway
 from node.log_setup import set_up_logging
 from node.node import Node, NodeSettings
 from node.signing_guard import compare_with_store
+from node.snapshot_folders import install_ready
 from node.store import Store, StoreError, StoreOptions
 from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
 from vm.errors import GenesisError
@@ -64,7 +66,10 @@ def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtim
         ConfigError: the genesis cannot be executed, or the folder holds another chain.
         StoreError: the database cannot be opened.
     """
-    store = Store.open(home / "data", StoreOptions(state_history_blocks=config.state_history_blocks))
+    history = config.state_history_blocks
+    # Twice within the history: else a snapshot could leave before anybody has fetched it.
+    options = StoreOptions(history, snapshot_interval=min(config.snapshot_interval, max(1, history // 2)))
+    store = Store.open(home / "data", options)
     if not store.is_initialised:
         try:
             changes = genesis.state_changes(runtime)
@@ -79,24 +84,38 @@ def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtim
 
 
 async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey) -> int:
+    """Run the node; once it has fetched a snapshot, put it together anew on that."""
+    stopping = asyncio.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    while True:
+        code = await _run_once(home, config, genesis, key, stopping)
+        if code is not None:
+            return code
+        gc.unfreeze()
+        gc.collect()
+
+
+async def _run_once(
+    home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey, stopping: asyncio.Event
+) -> int | None:
+    """Run the node until it ends, with an exit code, or until a snapshot is to be installed: None."""
     runtime = build_runtime()
     disk = DiskSpace(home, config.min_free_disk_mib)
     try:
         disk.check()
+        if install_ready(home):
+            _log.info("the snapshot that was fetched has become the store")
         store = open_store(home, config, genesis, runtime)
         wal = WriteAheadLog(home / "wal")
         compare_with_store(wal, store)
-    except (StoreError, WriteAheadLogError, DiskFull) as error:
+    except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
     if wal.bytes_cut_off:
         _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
-    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock), disk))
+    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock), disk, home))
     gateway = Gateway(node, config)
     admin = AdminSocket(home, lambda: frames(store, genesis.chain, wal.highest))
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stopping.set)
     try:
         try:
             await node.start()
@@ -106,14 +125,14 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
             ) from None
         await gateway.start()
         await admin.start()
-        await _first_of(stopping, node.disk_failed)
+        await _first_of(stopping, node.disk_failed, node.snapshot_ready)
         _log.info("stopping")
     finally:
         await admin.stop()
         await gateway.stop()
         await node.stop()
     if not node.disk_failed.is_set():
-        return 0
+        return None if node.snapshot_ready.is_set() and not stopping.is_set() else 0
     _forget_unwritable_output()
     return EXIT_DISK
 

@@ -65,6 +65,10 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_history_blocks: int = 1_000
     retain_blocks: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many blocks below the head are kept, with receipts and indexes; none given: all. Headers always stay."""
+    snapshot_distance: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    """So many blocks behind, a node fetches a snapshot in place of executing them; 0: never, as for an archive."""
+    snapshot_interval: Annotated[int, msgspec.Meta(ge=1)] = 500
+    """Each height that is a multiple of it is offered to peers, as long as the state history reaches back to it."""
     min_free_disk_mib: Annotated[int, msgspec.Meta(ge=0)] = 64
     """Below this the node stops cleanly; 0: it goes on until a write fails."""
     mempool_transactions: int = 50_000

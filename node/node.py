@@ -16,6 +16,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from consensus.state import State
@@ -38,6 +39,8 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
 from node.pruning import Pruner
+from node.snapshot_driver import SnapshotDriver
+from node.snapshot_server import SnapshotServer
 from node.store import Store
 from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
@@ -69,6 +72,7 @@ class Node:
         self.store = store
         self.clock = settings.clock
         self._disk = settings.disk
+        self._home = settings.home
         self._config = settings.config
         self._key = settings.key
         self._wal = wal
@@ -83,6 +87,11 @@ class Node:
         self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
         self._trusts_configuration = False
         self._wire(wal)
+
+    @property
+    def snapshot_ready(self) -> asyncio.Event:
+        """Set once the node is to be stopped and put together anew, on the snapshot that it has fetched."""
+        return self._snapshots.installed
 
     @property
     def _is_validator(self) -> bool:
@@ -115,7 +124,18 @@ class Node:
                 self.store, self._config.retain_blocks, lambda: self._ledger.head_time, self.runtime.calls
             )
         self._sync = SyncDriver(self._ledger, self._processor, self._driver, lambda: self._manager, verifier)
-        self._peering.attach(self._manager, self._processor, self._driver, self._sync, self._admission)
+        self._snapshot_server = SnapshotServer(self._ledger)
+        self._snapshots = SnapshotDriver(
+            self._ledger,
+            lambda: self._manager,
+            self._sync,
+            self._home,
+            self._config.snapshot_distance,
+            lambda: self._driver.halted,
+        )
+        self._peering.attach(
+            self._manager, self._processor, self._driver, self._sync, self._admission, self._snapshot_server
+        )
 
     def _network_config(self) -> NetworkConfig:
         config = self._config
@@ -167,6 +187,10 @@ class Node:
         self._schedule.height_started(self._ledger.params)
         self._driver.start()
         for work in (self._admission.run(), self._sync.run(), self._reporter.run(), self._tend_mempool()):
+            task = loop.create_task(work)
+            task.add_done_callback(self._background_done)
+            self._tasks.append(task)
+        for work in (self._snapshot_server.run(), self._snapshots.run()):
             task = loop.create_task(work)
             task.add_done_callback(self._background_done)
             self._tasks.append(task)
@@ -318,7 +342,9 @@ class Node:
         target = self._syncing_to()
         if target is not None:
             reasons.append(f"syncing: height {self._ledger.height} of {target}")
-            if self._sync.is_stuck:
+            if self._snapshots.progress is not None:
+                reasons.append(self._snapshots.progress)
+            elif self._sync.is_stuck:
                 reasons.append(f"every peer has pruned block {self._ledger.height + 1}: restore a newer backup")
         validators = self._ledger.next_validators()
         connected = sum(validators.index_of(peer.key) is not None for peer in self._manager.connected())
@@ -402,8 +428,9 @@ def _step_name(state: State) -> str:
 class NodeSettings:
     """What an operator gives a node: its configuration, its key, and the clock and disk that follow from it."""
 
-    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock, disk: DiskSpace) -> None:
+    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock, disk: DiskSpace, home: Path) -> None:
         self.config = config
         self.key = key
         self.clock = clock
         self.disk = disk
+        self.home = home

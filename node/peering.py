@@ -38,6 +38,7 @@ from node.admission import AdmissionQueue, Source
 from node.block_processor import BlockProcessor
 from node.consensus_driver import ConsensusDriver
 from node.ledger import Ledger
+from node.snapshot_server import SNAPSHOT_REQUESTS, SnapshotServer
 from node.sync_driver import SyncDriver
 from vm.primitives.codec import CodecError, encode
 from vm.transaction import Transaction
@@ -46,10 +47,10 @@ _log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_SECONDS: Final = 2.0
 SETTLE_SECONDS: Final = 0.3
-STATUS_AGAIN_SECONDS: Final = 1.0
 STATUS_PAUSE_SECONDS: Final = 0.1
 """A node that catches up makes hundreds of blocks a second; to peers, 100 STATUS a second are a flood."""
 
+STATUS_AGAIN_SECONDS: Final = 1.0
 """A peer that asks for decided heights is told where we are at most so often."""
 
 MAX_REPLY_BYTES: Final = 6 * 1024 * 1024
@@ -63,9 +64,9 @@ class Peering:
         self._verifier = verifier
         self.last_seen: dict[bytes, tuple[int, int]] = {}
         self._status_told: dict[bytes, float] = {}
-
         self._status_due: asyncio.TimerHandle | None = None
         self._height_told = 0
+
     def attach(
         self,
         manager: PeerManager,
@@ -73,6 +74,7 @@ class Peering:
         driver: ConsensusDriver,
         sync: SyncDriver,
         admission: AdmissionQueue,
+        snapshots: SnapshotServer,
     ) -> None:
         """Give the parts that need this object in their own construction."""
         self._manager = manager
@@ -80,6 +82,7 @@ class Peering:
         self._driver = driver
         self._sync = sync
         self._admission = admission
+        self._snapshots = snapshots
         self._gossiper = Gossiper(manager)
 
     @property
@@ -170,6 +173,8 @@ class Peering:
         elif isinstance(message, GetBlocks):
             items = collect_blocks(message.first, message.count, self._synced_block)
             peer.send_message(Blocks(id=message.id, items=items, oldest=self._ledger.store.oldest_block))
+        elif isinstance(message, SNAPSHOT_REQUESTS):
+            self._snapshots.asked(peer, message)
         else:
             raise MalformedFrame(f"{kind.name} has no place here")
 
@@ -258,11 +263,6 @@ class Peering:
     def head_moved(self) -> None:
         """Tell every peer where we are, at most every STATUS_PAUSE_SECONDS: catching up is no flood."""
         self._sync.head_moved()
-
-    def _manager_status(self) -> None:
-        head = self._ledger.store.head
-        self._manager.set_status(head.height, self._driver.state.round, head.digest)
-
         if self._status_due is None:
             self._manager_status()
             self._status_due = asyncio.get_running_loop().call_later(STATUS_PAUSE_SECONDS, self._status_may_be_told)
@@ -271,10 +271,15 @@ class Peering:
         self._status_due = None
         if self._ledger.height > self._height_told:
             self.head_moved()
+
+    def _manager_status(self) -> None:
+        head = self._ledger.store.head
+        self._height_told = head.height
+        self._manager.set_status(head.height, self._driver.state.round, head.digest)
+
     def gossip(self, transactions: Sequence[Transaction], source: Source | None) -> None:
         """Spread newly admitted transactions."""
         key = None if source is None else source.key
-        self._height_told = head.height
         from_origin = source is not None and source.from_origin
         for tx in transactions:
             self._gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)

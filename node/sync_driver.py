@@ -72,6 +72,8 @@ class SyncDriver:
         self._behind_since: float | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self.syncing = False
+        self.paused = False
+        """While a snapshot is fetched, which will make the blocks up to its height superfluous."""
 
     def peer_at(self, key: bytes, height: int) -> None:
         """A peer claims to have decided up to `height`."""
@@ -104,6 +106,9 @@ class SyncDriver:
                 await asyncio.sleep(pause)
                 behind = self._seconds_behind()
                 self.syncing = behind >= PATIENCE_SECONDS
+                if self.paused:
+                    pause = TICK_SECONDS
+                    continue
                 patience = PATIENCE_SECONDS if self._driver.can_decide else SHORT_PATIENCE_SECONDS
                 # A peer may claim much and answer nothing: without progress there is no hurry.
                 pause = 0 if behind >= patience and await self._catch_up() else TICK_SECONDS

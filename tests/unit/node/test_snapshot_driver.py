@@ -1,0 +1,360 @@
+"""Fetching a snapshot from peers that are silent, lie, leave, or offer nothing; over restarts too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from consensus.types import Validator, ValidatorSet, decode_block, decode_certificate
+from consensus.verification import Verifier
+from network.errors import RequestTimeout
+from network.messages import (
+    Blocks,
+    BucketRoots,
+    GetBlocks,
+    GetStateChunk,
+    ReplayIds,
+    Reply,
+    Request,
+    SetChange,
+    Snapshots,
+    StateChunk,
+)
+from network.peers import PeerManager
+from network.scoring import Offence
+from node import snapshot_driver
+from node.snapshot_driver import SnapshotDriver
+from node.snapshot_folders import incoming_folder, install_ready
+from node.snapshot_server import SnapshotServer
+from node.snapshot_trust import NotCertified, TrustedSets
+from node.store import Store, StoreOptions
+from node.store.incoming import IncomingSnapshot
+from node.sync_driver import SyncDriver
+from node.write_ahead_log import WriteAheadLog
+from tests.support.ledger import LocalChain, program_op
+from vm.primitives.codec import encode
+from vm.transaction import parse_transaction
+
+HONEST, LIAR, OTHER = b"H" * 32, b"L" * 32, b"O" * 32
+OPTIONS = StoreOptions(state_history_blocks=20, snapshot_interval=10)
+Twist = Callable[[Request, Reply], Reply | None]
+
+
+class SnapshotPeer:
+    """A peer that answers from a chain, or as its test twists the answer; None is silence."""
+
+    def __init__(self, key: bytes, chain: LocalChain, twist: Twist | None = None) -> None:
+        self.key = key
+        self._chain = chain
+        self._twist = twist
+        self._server = SnapshotServer(chain.ledger)
+        self.asked: list[Request] = []
+
+    async def request(self, message: Request, timeout: float) -> Reply:
+        self.asked.append(message)
+        await asyncio.sleep(0)
+        reply: Reply | None = self._answer(message)
+        if self._twist is not None and reply is not None:
+            reply = self._twist(message, reply)
+        if reply is None:
+            raise RequestTimeout("silent")
+        return reply
+
+    def _answer(self, message: Request) -> Reply:
+        if isinstance(message, GetBlocks):
+            store = self._chain.store
+            block, certificate = store.block_bytes(message.first), store.certificate_bytes(message.first)
+            items = () if block is None or certificate is None else ((block, certificate),)
+            return Blocks(id=0, items=items)
+        return self._server.answer(message)
+
+
+class SnapshotPeers:
+    """The part of a PeerManager that the driver uses."""
+
+    def __init__(self, *peers: SnapshotPeer) -> None:
+        self.peers = {peer.key: peer for peer in peers}
+        self.penalised: list[tuple[bytes, Offence]] = []
+
+    def connected(self) -> list[SnapshotPeer]:
+        return [self.peers[key] for key in sorted(self.peers)]
+
+    def peer(self, key: bytes) -> SnapshotPeer | None:
+        return self.peers.get(key)
+
+    def penalise(self, key: bytes, offence: Offence) -> None:
+        self.penalised.append((key, offence))
+
+
+class FarBehind:
+    """What the driver sees of block sync."""
+
+    target = 10_000
+    is_stuck = False
+    paused = False
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot_driver, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(snapshot_driver, "OFFERS_SECONDS", 0.05)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Iterator[LocalChain]:
+    """A chain of 25 blocks that offers height 20."""
+    chain = LocalChain(tmp_path / "source" / "data", options=OPTIONS)
+    for number in range(25):
+        chain.commit([chain.sign("aurora-admin", [program_op(f"miles-{number}", "aurora")])])
+    yield chain
+    chain.close()
+
+
+def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalChain]:
+    chain = LocalChain(home / "data")
+    driver = SnapshotDriver(
+        chain.ledger,
+        lambda: cast(PeerManager, peers),
+        cast(SyncDriver, FarBehind()),
+        home,
+        15,
+        lambda: None,
+    )
+    return driver, chain
+
+
+async def fetch(home: Path, peers: SnapshotPeers) -> Store:
+    """Fetch and install; return the store."""
+    driver, chain = driver_of(home, peers)
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert install_ready(home)
+    assert not install_ready(home)
+    return Store.open(home / "data", OPTIONS)
+
+
+def check(store: Store, source: LocalChain) -> None:
+    assert store.head == source.store.head_at(20)
+    assert store.genesis_bytes == source.store.genesis_bytes
+    assert store.snapshots.heights() == []
+    for number in range(20):
+        key = f"token/program/miles-{number}"
+        assert store.state_value(key) == source.store.state_value(key, 20) is not None
+    assert store.state_value("token/program/miles-20") is None
+    store.close()
+
+
+async def test_a_snapshot_becomes_the_store_and_the_validator_recovers(source: LocalChain, tmp_path: Path) -> None:
+    store = await fetch(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source), SnapshotPeer(OTHER, source)))
+    check(store, source)
+    log = WriteAheadLog(tmp_path / "home" / "wal")
+    assert log.recovering
+    log.close()
+    again = LocalChain(tmp_path / "home" / "data", options=OPTIONS)
+    for height in range(21, 26):
+        assert again.store.contains_transaction(_ids(source, 20)[0])
+        assert not again.store.contains_transaction(_ids(source, height)[0])
+    again.close()
+
+
+def _ids(chain: LocalChain, height: int) -> list[bytes]:
+    return [parse_transaction(raw).id for raw in decode_block(chain.store.block_bytes(height) or b"").transactions]
+
+
+def flip_state(request: Request, reply: Reply) -> Reply:
+    if isinstance(reply, StateChunk) and reply.records:
+        (key, value), *rest = reply.records
+        return msgspec.structs.replace(reply, records=((key, value[:-1] + bytes([value[-1] ^ 1])), *rest))
+    return reply
+
+
+def hide_a_record(request: Request, reply: Reply) -> Reply:
+    return msgspec.structs.replace(reply, records=reply.records[1:]) if isinstance(reply, StateChunk) else reply
+
+
+def wrong_roots(request: Request, reply: Reply) -> Reply:
+    return (
+        msgspec.structs.replace(reply, roots=bytes(len(reply.roots or b"")))
+        if isinstance(reply, BucketRoots)
+        else reply
+    )
+
+
+def wrong_ids(request: Request, reply: Reply) -> Reply:
+    if isinstance(reply, ReplayIds) and reply.ids:
+        return msgspec.structs.replace(reply, ids=bytes(32) + reply.ids[32:])
+    return reply
+
+
+def too_many_ids(request: Request, reply: Reply) -> Reply:
+    return (
+        msgspec.structs.replace(reply, ids=reply.ids + bytes(32))
+        if isinstance(reply, ReplayIds) and reply.ids
+        else reply
+    )
+
+
+def no_children(request: Request, reply: Reply) -> Reply:
+    return StateChunk(id=0, covered=0, records=(), children=()) if isinstance(reply, StateChunk) else reply
+
+
+def other_block(request: Request, reply: Reply) -> Reply:
+    if isinstance(reply, Blocks):
+        (block, certificate), *_ = reply.items
+        return Blocks(id=0, items=((block, certificate[:-1] + bytes([certificate[-1] ^ 1])),))
+    return reply
+
+
+@pytest.mark.parametrize(
+    "twist", [flip_state, hide_a_record, wrong_roots, wrong_ids, too_many_ids, no_children, other_block]
+)
+async def test_a_liar_is_dropped_and_the_work_goes_on(twist: Twist, source: LocalChain, tmp_path: Path) -> None:
+    # The liar comes first in every choice: keys are asked in order where all else is equal.
+    peers = SnapshotPeers(SnapshotPeer(b"A" * 32, source, twist), SnapshotPeer(HONEST, source))
+    check(await fetch(tmp_path / "home", peers), source)
+    assert {key for key, _ in peers.penalised} == {b"A" * 32}
+    assert all(offence is Offence.BAD_DATA for _, offence in peers.penalised)
+
+
+async def test_silence_and_withdrawn_offers_hold_nothing_up(source: LocalChain, tmp_path: Path) -> None:
+    def silent(request: Request, reply: Reply) -> Reply | None:
+        return None if isinstance(request, GetStateChunk) else reply
+
+    def withdraws(request: Request, reply: Reply) -> Reply:
+        return StateChunk(id=0, covered=None, records=(), children=()) if isinstance(reply, StateChunk) else reply
+
+    peers = SnapshotPeers(
+        SnapshotPeer(HONEST, source),
+        SnapshotPeer(b"A" * 32, source, silent),
+        SnapshotPeer(OTHER, source, withdraws),
+    )
+    check(await fetch(tmp_path / "home", peers), source)
+    assert peers.penalised == []
+
+
+async def test_an_invented_height_is_not_believed(source: LocalChain, tmp_path: Path) -> None:
+    def invents(request: Request, reply: Reply) -> Reply:
+        return Snapshots(id=0, heights=(5_000,)) if isinstance(reply, Snapshots) else reply
+
+    peers = SnapshotPeers(SnapshotPeer(LIAR, source, invents), SnapshotPeer(HONEST, source))
+    check(await fetch(tmp_path / "home", peers), source)
+
+
+async def test_what_was_fetched_before_a_crash_is_not_asked_again(source: LocalChain, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    served = 0
+
+    def dies_in_the_middle(request: Request, reply: Reply) -> Reply:
+        nonlocal served
+        if isinstance(reply, StateChunk):
+            served += 1
+            if served == 30:
+                raise asyncio.CancelledError  # the process ends here, with half of it written
+        return reply
+
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source, dies_in_the_middle)))
+    with pytest.raises(asyncio.CancelledError):
+        await driver.run()
+    chain.close()
+    assert not install_ready(home)
+    begun = IncomingSnapshot(incoming_folder(home))
+    missing = set(begun.missing())
+    assert 0 < len(missing) < 65_536
+    begun.close()
+    peer = SnapshotPeer(HONEST, source)
+    check(await fetch(home, SnapshotPeers(peer)), source)
+    wanted = [request for request in peer.asked if isinstance(request, GetStateChunk)]
+    assert all(int(r.prefix, 16) in missing and int(r.prefix, 16) + r.count - 1 in missing for r in wanted)
+    assert sum(request.count for request in wanted) >= len(missing)
+
+
+async def test_a_later_height_is_taken_where_nobody_offers_the_first_any_more(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    gone = False
+
+    def moves_on(request: Request, reply: Reply) -> Reply:
+        nonlocal gone
+        if isinstance(reply, StateChunk) and not gone:
+            gone = True
+            while source.height < 45:
+                source.commit()
+            return StateChunk(id=0, covered=None, records=(), children=())
+        return reply
+
+    store = await fetch(home, SnapshotPeers(SnapshotPeer(HONEST, source, moves_on)))
+    assert store.head.height in (30, 40)
+    assert store.head == source.store.head_at(store.head.height)
+    store.close()
+
+
+# -- crashes while the store is exchanged --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("moment", ["before", "data moved away", "both moved"])
+async def test_a_crash_in_the_exchange_leaves_a_whole_store(
+    moment: str, source: LocalChain, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source)))
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    if moment != "before":
+        (home / "data").rename(home / "data.replaced")
+    if moment == "both moved":
+        (home / "data.ready").rename(home / "data")
+    install_ready(home)
+    check(Store.open(home / "data", OPTIONS), source)
+    assert sorted(path.name for path in home.iterdir() if path.name.startswith("data")) == ["data"]
+
+
+# -- whom to believe -----------------------------------------------------------------------------------
+
+
+def trusted(chain: LocalChain) -> TrustedSets:
+    entries = chain.genesis.validators
+    return TrustedSets(
+        Verifier(chain.genesis.chain), ValidatorSet(Validator(e.public_key, e.brand) for e in entries)
+    )
+
+
+def test_a_certificate_of_too_few_or_of_another_block_is_refused(source: LocalChain) -> None:
+    block, certificate = source.store.block_bytes(20) or b"", source.store.certificate_bytes(20) or b""
+    assert trusted(source).certified_block(20, block, certificate).head == source.store.head_at(20)
+    few = decode_certificate(certificate)
+    few = msgspec.structs.replace(few, seals=few.seals[:2])
+    other_root = msgspec.structs.replace(decode_certificate(certificate), state_root=bytes(32))
+    for bad_block, bad_certificate in (
+        (block, encode(few)),
+        (block, encode(other_root)),
+        (block, source.store.certificate_bytes(19) or b""),
+        (block, b"\x01"),
+        (source.store.block_bytes(19) or b"", certificate),
+        (block[:-1] + bytes([block[-1] ^ 1]), certificate),
+    ):
+        with pytest.raises(NotCertified):
+            trusted(source).certified_block(20, bad_block, bad_certificate)
+
+
+def test_a_set_that_no_header_announces_is_refused(source: LocalChain) -> None:
+    header = encode(decode_block(source.store.block_bytes(7) or b"").header)
+    certificate = source.store.certificate_bytes(7) or b""
+    entries = tuple((bytes([n]) * 32, "aurora") for n in range(4))
+    sets = trusted(source)
+    with pytest.raises(NotCertified):
+        sets.follow([SetChange(header, certificate, entries)], below=20)
+    with pytest.raises(NotCertified):
+        sets.follow([SetChange(b"\x01", certificate, entries)], below=20)
+    own = tuple((e.public_key, e.brand) for e in source.genesis.validators)
+    sets.follow([SetChange(header, certificate, own)], below=20)
+    with pytest.raises(NotCertified):
+        sets.follow([SetChange(header, certificate, own)], below=20)
+    sets.follow([SetChange(header, certificate, entries)], below=7)
