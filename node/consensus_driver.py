@@ -369,14 +369,14 @@ class ConsensusDriver:
         return self._state
 
     @property
-    def can_decide(self) -> bool:
-        """Whether the block of the height in progress is here, so that consensus needs votes and time only.
+    def is_executing(self) -> bool:
+        """Whether a block of the height in progress is being executed: then this node is busy, not stuck.
 
-        If not while others have decided the height, nothing will come by itself: they do not propose it again,
-        and serve candidates of their own height only.
+        In any other case nothing may come by itself while others have decided the height: what they said of it
+        was here before the news that they are ahead, they do not repeat it, and they serve candidates and
+        transactions of their own height only.
         """
-        state = self._state
-        return (state.accepted is not None or bool(state.executing)) and state.fetching is None
+        return bool(self._state.executing)
 
     # -- tasks -------------------------------------------------------------------------------------
 

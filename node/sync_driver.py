@@ -37,7 +37,7 @@ PATIENCE_SECONDS: Final = 1.5
 """So long may consensus itself take to bring the next block before we ask a peer for it."""
 
 SHORT_PATIENCE_SECONDS: Final = 0.25
-"""The same, where consensus has not got that block: messages overtake each other by no more."""
+"""The same, where no block is being executed here: messages overtake each other by no more."""
 
 FAR_BEHIND_BLOCKS: Final = 3
 
@@ -109,7 +109,7 @@ class SyncDriver:
                 if self.paused:
                     pause = TICK_SECONDS
                     continue
-                patience = PATIENCE_SECONDS if self._driver.can_decide else SHORT_PATIENCE_SECONDS
+                patience = PATIENCE_SECONDS if self._driver.is_executing else SHORT_PATIENCE_SECONDS
                 # A peer may claim much and answer nothing: without progress there is no hurry.
                 pause = 0 if behind >= patience and await self._catch_up() else TICK_SECONDS
         finally:
@@ -188,7 +188,9 @@ class SyncDriver:
             raise BadBlock(str(error)) from None
         candidate = Candidate(block.header, block.parent_certificate, tuple(tx.hash for tx in transactions))
         self._check(block, candidate, certificate)
-        executed = await self._processor.execute_body(candidate, transactions)
+        executed = self._processor.executed(certificate.digest)
+        if executed is None:
+            executed = await self._processor.execute_body(candidate, transactions)
         if executed is None or self._ledger.height != block.header.height - 1:
             return  # consensus has decided this height meanwhile
         if executed.roots != certificate.roots:

@@ -150,21 +150,21 @@ async def test_a_silent_peer_that_claims_much_does_not_make_the_loop_spin(
     node.local.close()
 
 
-@pytest.mark.parametrize("can_decide", [False, True])
-async def test_one_block_behind_is_asked_for_soon_only_where_consensus_has_not_got_it(
-    chain: LocalChain, source: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_decide: bool
+@pytest.mark.parametrize("executing", [False, True])
+async def test_one_block_behind_is_asked_for_soon_unless_it_is_being_executed(
+    chain: LocalChain, source: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executing: bool
 ) -> None:
     monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0)
     monkeypatch.setattr(sync_driver, "PATIENCE_SECONDS", 1_000)
     monkeypatch.setattr(sync_driver, "SHORT_PATIENCE_SECONDS", 0)
-    monkeypatch.setattr(ConsensusDriver, "can_decide", can_decide)
+    monkeypatch.setattr(ConsensusDriver, "is_executing", executing)
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
     node.sync.peer_at(HONEST, 1)
     task = asyncio.create_task(node.sync.run())
     for _ in range(200):
         await asyncio.sleep(0)
     task.cancel()
-    assert (chain.height >= 1) is not can_decide
+    assert (chain.height >= 1) is not executing
     assert not node.sync.syncing
     node.local.close()
 
