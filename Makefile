@@ -96,6 +96,10 @@ SEEDS ?=
 soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N".
 	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
 
+.PHONY: model
+model: $(DEV_STAMP) ## Visit every state of the abstract protocol at small bounds (ARGS=--traces tells the attacks).
+	$(BIN)/python -m tests.model $(ARGS)
+
 .PHONY: mutants
 mutants: $(DEV_STAMP) ## Break the core's rules one by one; the tests must notice each (ARGS="--only lock" for some).
 	$(BIN)/python -m tests.mutants $(ARGS)
@@ -119,6 +123,10 @@ byzantine: $(DEV_STAMP) ## One real validator of four lies, each lie in turn (AR
 .PHONY: reaction
 reaction: $(DEV_STAMP) ## Measure the time to a block after the proposer is killed, idle cost, growth (ARGS are passed on).
 	$(BIN)/python -m tests.chaos.reaction $(ARGS)
+
+.PHONY: snapshot-bench
+snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by snapshot, from two nodes (some 2 minutes).
+	$(BIN)/python -m tests.bench.bench_snapshot $(ARGS)
 
 .PHONY: docker-test
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.

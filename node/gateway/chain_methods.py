@@ -120,7 +120,7 @@ class ChainMethods:
         if position is None:
             raw = self._reads.backend.pending_transaction(id_)
             if raw is None:
-                raise not_found("no transaction has this id; it may have expired", id=id_.hex())
+                raise self._reads.no_transaction(id_, "no transaction has this id; it may have expired")
             status, height, index, receipt = "pending", None, None, None
         else:
             height, index = position
@@ -140,9 +140,8 @@ class ChainMethods:
         position = self._reads.find(id_)
         if position is None:
             pending = self._reads.backend.is_pending(id_)
-            raise not_found(
-                "the transaction is pending" if pending else "no receipt", id=id_.hex(), pending=pending
-            )
+            message = "the transaction is pending" if pending else "no receipt"
+            raise self._reads.no_transaction(id_, message, pending=pending)
         height, index = position
         receipts = self._reads.receipts(height)
         receipt = decode_receipt(receipts[index])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -164,6 +164,16 @@ class ChainReads:
     def find(self, tx_id: bytes) -> Position | None:
         """Return where a committed transaction stands."""
         return self._store.find_transaction(tx_id)
+
+    def no_transaction(self, tx_id: bytes, message: str, **data: Any) -> RpcFault:
+        """Return why there is no receipt of a transaction here: it stands below the snapshot this node began with,
+        or it is not in the chain.
+        """
+        if self._store.contains_transaction(tx_id):
+            oldest = self._store.oldest_block
+            message = f"the transaction is below block {oldest}, the oldest kept by this node; ask another node"
+            return RpcFault("BLOCK_PRUNED", message, id=tx_id.hex(), oldest=oldest, head=self.height)
+        return not_found(message, id=tx_id.hex(), **data)
 
     def places_of(self, tx_ids: Iterable[bytes]) -> dict[int, dict[bytes, int]]:
         """Return the indexes of those transactions that are committed, by height and id."""

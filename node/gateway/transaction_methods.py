@@ -133,6 +133,8 @@ class TransactionMethods:
     def _no_receipt(self, tx_id: bytes, timeout_ms: int) -> RpcFault:
         if self._closing.is_set():
             return RpcFault("SHUTTING_DOWN", "the node is shutting down; the transaction may still commit")
+        if self._backend.store.contains_transaction(tx_id):
+            return self._reads.no_transaction(tx_id, "no receipt")
         message = f"not final after {timeout_ms} ms; it may still commit"
         return RpcFault("TIMEOUT", message, id=tx_id.hex(), pending=self._backend.is_pending(tx_id))
 
