@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from ..byzantine import Strategy
-from .blocks import Censor, EquivocatingProposer, FewestSeals, Hasty, Poisoner, SplitProposer, WithholdingProposer
+from .blocks import (
+    BadParent,
+    Censor,
+    EquivocatingProposer,
+    FewestSeals,
+    Hasty,
+    Poisoner,
+    SplitProposer,
+    UnjustifiedProposer,
+    WithholdingProposer,
+)
 from .noise import FarFuture, Flooder, MalformedSender, OversizedSender, StaleSender
 from .votes import Amnesiac, EquivocatingVoter, LockHider, RootLiar
 
@@ -13,6 +23,8 @@ STRATEGIES: dict[str, type[Strategy]] = {
         EquivocatingProposer,
         SplitProposer,
         WithholdingProposer,
+        UnjustifiedProposer,
+        BadParent,
         Poisoner,
         Hasty,
         Censor,

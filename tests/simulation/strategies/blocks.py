@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from consensus.messages import Message, Proposal
-from consensus.types import Certificate
+from consensus.messages import Message, Proposal, RoundChange
+from consensus.types import Candidate, Certificate, certificate_hash, header_digest
 
 from ..byzantine import Strategy
 from ..host import Host
@@ -58,6 +58,58 @@ class WithholdingProposer(Strategy):
     def outgoing(self, message: Message, target: int) -> list[Message]:
         withheld = isinstance(message, Proposal) and target % self._parts == 0
         return [] if withheld else [message]
+
+
+class UnjustifiedProposer(Strategy):
+    """Proposes new blocks in later rounds whatever is prepared, without enough round-changes, and out of turn."""
+
+    name = "unjustified proposals"
+
+    def outgoing(self, message: Message, target: int) -> list[Message]:
+        if isinstance(message, RoundChange):
+            return [message, *self._out_of_turn(message)]
+        if not isinstance(message, Proposal) or message.round == 0:
+            return [message]
+        other = self.another_block(message.candidate, 1)
+        self.conspiracy.note(message.height, message.round, other)
+        unprepared = tuple(vote for vote in message.round_changes if vote.prepared_round is None)
+        lies = (
+            msgspec.structs.replace(message, candidate=other),
+            msgspec.structs.replace(message, candidate=other, prepared=None),
+            msgspec.structs.replace(message, candidate=other, prepared=None, round_changes=unprepared),
+            msgspec.structs.replace(message, candidate=other, prepared=None, round_changes=unprepared[:1] * 9),
+        )
+        return [self.sign(lies[self.world.below(len(lies))]), message]
+
+    def _out_of_turn(self, message: RoundChange) -> list[Message]:
+        """Claim a round, this one or the next, with a block that someone else proposed in a lower one."""
+        for round_ in range(message.round):
+            for candidate in self.conspiracy.proposed[message.height, round_].values():
+                claimed = message.round + self.world.below(2)
+                lie = Proposal(message.height, claimed, message.sender, candidate, (message.vote,), None, bytes(64))
+                return [self.sign(lie)]
+        return []
+
+
+class BadParent(Strategy):
+    """Embeds too few seals of the parent, one twice, or its own for a missing one."""
+
+    name = "bad parent certificates"
+
+    def outgoing(self, message: Message, target: int) -> list[Message]:
+        if not isinstance(message, Proposal) or not self.world.happens(50):
+            return [message]
+        certificate = message.candidate.parent_certificate
+        parents = self.host.state.here.parent_validators
+        if certificate is None or parents is None:
+            return [message]
+        few = certificate.seals[: parents.quorum - 1]
+        lies = (few, (*few, few[-1]), (*few, msgspec.structs.replace(few[-1], index=certificate.seals[-1].index)))
+        bad = msgspec.structs.replace(certificate, seals=lies[self.world.below(3)])
+        header = msgspec.structs.replace(message.candidate.header, parent_commit=certificate_hash(bad))
+        candidate = Candidate(header, bad, message.candidate.tx_hashes)
+        self.host.blocks.hold(header_digest(header))
+        return [self.sign(msgspec.structs.replace(message, candidate=candidate))]
 
 
 class Poisoner(Strategy):

@@ -58,6 +58,13 @@ def test_seals_are_sorted_and_of_one_kind():
     assert log.senders_of_other_roots(A, ROOTS) == [1]
 
 
+def test_seals_of_blocks_that_yield_equal_roots_do_not_mix():
+    log = MessageLog()
+    for sender, digest in ((0, A), (1, A), (2, B)):
+        log.add(commit(HERE, sender, digest))
+    assert [seal.index for seal in log.commit_seals(0, A, ROOTS)] == [0, 1]
+
+
 def test_each_sender_has_its_own_bound():
     log = MessageLog()
     mine = prepare(HERE, 1, A, 0)

@@ -44,6 +44,7 @@ from consensus.inputs import (
     TimerExpired,
 )
 from consensus.messages import Commit, Prepare, Proposal
+from consensus.state import CANDIDATES_KEPT
 
 
 def test_proposer_builds_proposes_and_prepares():
@@ -190,6 +191,31 @@ def test_bad_proposals_are_refused(changes, sender, reason):
     (effect,) = core.receive(proposal(core.here, block, sender=sender))
     assert effect.reason == reason
     assert core.state.accepted is None
+
+
+def test_an_unjustified_proposal_of_a_later_round_is_refused():
+    core = Core(context(own=3))
+    (effect,) = core.receive(proposal(core.here, candidate(core.here, proposer=1), 1))
+    assert effect.reason == "proposal: not a quorum of round-changes"
+    assert core.state.round == 0
+
+
+def test_a_proposal_on_too_few_parent_seals_is_refused():
+    here = context(own=3, height=2)
+    parent = msgspec.structs.replace(here.parent_certificate, seals=here.parent_certificate.seals[:2])
+    block = candidate(msgspec.structs.replace(here, parent_certificate=parent))
+    (effect,) = Core(here).receive(proposal(here, block))
+    assert effect.reason == "proposal: parent certificate below the quorum"
+
+
+def test_candidates_are_bounded_and_the_accepted_one_stays():
+    core = Core(context(own=None))
+    accepted = candidate(core.here)
+    core.state.accepted = digest_of_candidate(accepted)
+    blocks = [accepted, *(candidate(core.here, tag=b"%d" % i) for i in range(3 * CANDIDATES_KEPT))]
+    for block in blocks:
+        core.state.keep_candidate(digest_of_candidate(block), block)
+    assert list(core.state.candidates.values()) == [accepted, *blocks[-CANDIDATES_KEPT + 1 :]]
 
 
 # Execution and decision
@@ -479,6 +505,8 @@ def test_halt_is_the_last_effect():
     (effect,) = core.executed(block, OTHER_ROOTS)
     assert isinstance(effect, Halt)
     assert effect.reason == "executing a block again gave other roots"
+    assert core.receive(round_change(core.here, 0), round_change(core.here, 1)) == []
+    assert core.state.round == 0
 
 
 def test_messages_before_any_height_are_ignored():

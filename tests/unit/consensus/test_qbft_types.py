@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from consensus_kit import PARENT_ROOTS, candidate, certificate, context, validator_set
 
-from consensus.messages import seal_payload, vote_payload
+from consensus.messages import round_change_payload, seal_payload, vote_payload
 from consensus.types import (
     Block,
     Candidate,
@@ -131,6 +131,13 @@ def test_signed_payloads_are_maps_of_the_specified_fields():
         "digest": b"\1" * 32,
         "state_root": PARENT_ROOTS.state_root,
         "receipts_root": PARENT_ROOTS.receipts_root,
+    }
+    assert decode(round_change_payload("c", 7, 2, 1, b"\1" * 32)) == {
+        "chain": "c",
+        "height": 7,
+        "round": 2,
+        "prepared_round": 1,
+        "prepared_digest": b"\1" * 32,
     }
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from consensus.types import Roots
 from consensus.verification import Verifier
 from node.ledger import Ledger
 from node.store import StoreOptions
 from tests.support.ledger import LocalChain, address_of, key_of
 from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.errors import InvariantBroken
 from vm.membership import current_validators
 from vm.primitives.keys import SigningKey
 from vm.receipt import Receipt
@@ -153,3 +156,25 @@ def test_headers_carry_the_version_that_the_alliance_has_scheduled(chain: LocalC
         chain.commit()
     versions = [chain.ledger.block(h).header.version for h in range(height - 2, height + 2)]
     assert versions == [1, 1, 2, 2]
+
+
+def test_those_before_the_proposer_in_the_order_are_skipped(chain: LocalChain) -> None:
+    chain.commit()
+    context = chain.ledger.height_context()
+    in_order = [context.validators.validators[context.proposer(round_)].public_key for round_ in range(4)]
+    candidate = chain._candidate([], chain.ledger.head_time + 200)
+    for place, key in enumerate(in_order):
+        header = msgspec.structs.replace(candidate.header, proposer=key)
+        proposed = msgspec.structs.replace(candidate, header=header)
+        assert chain.ledger.block_context(proposed).skipped == tuple(in_order[:place])
+
+
+def test_a_certificate_of_other_roots_is_not_committed(chain: LocalChain) -> None:
+    candidate = chain._candidate([], chain.ledger.head_time + 200)
+    execution = chain.ledger.execute(candidate, [])
+    execution.run(0)
+    executed = execution.finish()
+    other = Roots(executed.roots.state_root, executed.roots.state_root)
+    with pytest.raises(InvariantBroken, match="cannot be committed"):
+        chain.ledger.commit(executed, chain._certificate(candidate.header, other))
+    assert chain.height == 0

@@ -198,5 +198,44 @@ def test_a_disk_that_refuses_is_an_error_and_leaves_a_whole_log(
     assert [record.message.round for record in records(three)] == [0, 1, 2, 10]
 
 
+def test_a_half_written_record_leaves_nothing_behind_a_shorter_one(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = WriteAheadLog(three)
+    real = os.pwrite
+    room = [2_000, 0]
+
+    def full(descriptor: int, data: memoryview, offset: int) -> int:
+        if room and (left := room.pop(0)):
+            return real(descriptor, data[:left], offset)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(WriteAheadLogError, match="No space left"):
+        log.append(vote(7, 9), [b"\xff" * 4_000])
+    monkeypatch.undo()
+    log.append(vote(7, 10), None)
+    log.append(vote(7, 11), None)
+    log.close()
+    assert [record.message.round for record in records(three)] == [0, 1, 2, 10, 11]
+
+
+def test_append_returns_after_the_record_was_synced(three: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = WriteAheadLog(three)
+    size = (three / "consensus.wal").stat().st_size
+    synced: list[int] = []
+    real = os.fdatasync
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    log.append(vote(7, 9), None)
+    log.close()
+    assert len(synced) == 1
+    assert synced[0] == (three / "consensus.wal").stat().st_size > size
+
+
 def test_an_empty_folder_is_a_new_log(tmp_path: Path) -> None:
     assert records(tmp_path / "new" / "wal") == []

@@ -1,0 +1,1 @@
+"""An exhaustive check of the abstract protocol at small bounds: `make model`."""
