@@ -67,8 +67,9 @@ def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtim
         StoreError: the database cannot be opened.
     """
     history = config.state_history_blocks
-    # Twice within the history: else a snapshot could leave before anybody has fetched it.
-    options = StoreOptions(history, snapshot_interval=min(config.snapshot_interval, max(1, history // 2)))
+    # Twice within what is kept: else a snapshot, or the blocks behind it, could leave before it is fetched.
+    kept = history if config.retain_blocks is None else min(history, config.retain_blocks)
+    options = StoreOptions(history, snapshot_interval=min(config.snapshot_interval, max(1, kept // 2)))
     store = Store.open(home / "data", options)
     if not store.is_initialised:
         try:

@@ -103,7 +103,10 @@ class IncomingSnapshot:
         self._path = path
         self._database = self._open()
         record = self._database.get(INCOMING_KEY)
-        self.target = None if record is None else read(_target_decoder, record, "incoming snapshot")
+        try:
+            self.target = None if record is None else read(_target_decoder, record, "incoming snapshot")
+        except StoreCorrupt:
+            self._start_afresh()  # nothing depends on it yet
         self._done = bytearray(self._database.get(DONE_KEY) or b"")
 
     def _open(self) -> Database:

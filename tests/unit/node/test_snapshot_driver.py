@@ -36,7 +36,7 @@ from node.store import Store, StoreOptions
 from node.store.incoming import IncomingSnapshot
 from node.sync_driver import SyncDriver
 from node.write_ahead_log import WriteAheadLog
-from tests.support.ledger import LocalChain, program_op
+from tests.support.ledger import LocalChain, address_of, key_of, program_op
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
@@ -358,3 +358,40 @@ def test_a_set_that_no_header_announces_is_refused(source: LocalChain) -> None:
     with pytest.raises(NotCertified):
         sets.follow([SetChange(header, certificate, own)], below=20)
     sets.follow([SetChange(header, certificate, entries)], below=7)
+
+
+async def test_validator_sets_are_followed_also_from_a_node_that_began_with_a_snapshot(tmp_path: Path) -> None:
+    """Changes in several heights, one of them announced by the snapshot's own header."""
+
+    def known(chain: LocalChain) -> LocalChain:
+        chain.signing_keys |= {key.public_key: key for key in (key_of("newcomer"), key_of("rotated"))}
+        return chain
+
+    def rotate(chain: LocalChain, old: str, new: str, admin: str) -> None:
+        args = {"old": key_of(old).public_key.hex(), "new": key_of(new).public_key.hex()}
+        receipt = chain.commit([chain.sign(admin, [("gov.rotate_key", args)], cosigners=[key_of(new)])])[0]
+        assert receipt.status == "ok"
+
+    join = {"action": "add_validator", "brand": "echo", "key": key_of("newcomer").public_key.hex()}
+    brand = {"action": "register_brand", "brand": "echo", "name": "Echo", "admins": [address_of("echo-admin")]}
+    source = known(LocalChain(tmp_path / "source", options=OPTIONS))
+    source.decide(brand, join)
+    while source.height < 18:
+        source.commit()
+    rotate(source, "dune-validator", "rotated", "dune-admin")
+    while source.height < 23:
+        source.commit()
+    store = await fetch(tmp_path / "second", SnapshotPeers(SnapshotPeer(HONEST, source)))
+    assert store.head == source.store.head_at(20)
+    store.close()
+    second = known(LocalChain(tmp_path / "second" / "data", options=OPTIONS))
+    while second.height < 31:
+        second.commit()
+    while source.height < 31:
+        source.commit()
+    assert second.store.head == source.store.head
+    store = await fetch(tmp_path / "third", SnapshotPeers(SnapshotPeer(HONEST, second)))
+    assert store.head == source.store.head_at(30)
+    store.close()
+    source.close()
+    second.close()
