@@ -12,6 +12,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
 
 from network.config import PeerAddress, Timing
 from network.tasks import start_task
@@ -20,6 +21,10 @@ from network.transport import Connection
 _log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
+
+MAX_TOLD_KEYS: Final = 1_024
+MAX_TOLD_ADDRESSES: Final = 4
+"""Per key, the last ones told: peers may see it under different addresses."""
 
 
 class Dialer:
@@ -123,6 +128,7 @@ class Dialers:
         self._timing = timing
         self._configured: dict[bytes, list[Address]] = {}
         self._learned: dict[bytes, Address] = {}
+        self._told: dict[bytes, list[Address]] = {}
         self._dialers: dict[bytes, Dialer] = {}
 
     def configure(self, peers: Iterable[PeerAddress]) -> None:
@@ -141,13 +147,34 @@ class Dialers:
         if key in self._configured:
             self._learned[key] = address
 
+    def discover(self, key: bytes, address: Address) -> None:
+        """Remember where somebody who is not configured is said to listen; dial it once that is allowed.
+
+        A key that was rotated, or has joined, is in nobody's configuration yet. What is said may be wrong, which
+        costs an attempt: whoever answers there must prove the key. Whom a configuration has named is dialled as it
+        says, and not at all once it names him no more.
+        """
+        told = self._told.pop(key, [])
+        if key == self._own_key or key in self._configured or (key in self._dialers and not told):
+            return
+        self._told[key] = [*(known for known in told if known != address), address][-MAX_TOLD_ADDRESSES:]
+        if len(self._told) > MAX_TOLD_KEYS:
+            del self._told[next(iter(self._told))]
+        self._start_if_missing(key)
+
+    def _start_if_missing(self, key: bytes) -> None:
+        if key not in self._dialers and self._missing(key):
+            self._start(key)
+
     def wake(self, key: bytes) -> None:
         """Look at one peer again."""
         if key in self._dialers:
             self._dialers[key].wake()
 
     def wake_all(self) -> None:
-        """Look at every peer again."""
+        """Look at every peer again, and at those who may be dialled only now."""
+        for key in list(self._told):
+            self._start_if_missing(key)
         for dialer in self._dialers.values():
             dialer.wake()
 
@@ -157,7 +184,7 @@ class Dialers:
 
     def _start(self, key: bytes) -> None:
         def addresses() -> list[Address]:
-            known = self._configured.get(key, [])
+            known = self._configured.get(key) or self._told.get(key, [])
             learned = self._learned.get(key)
             return known if not known or learned is None or learned in known else [*known, learned]
 

@@ -46,6 +46,7 @@ class Kind(IntEnum):
     STATE_CHUNK = 21
     GET_REPLAY_IDS = 22
     REPLAY_IDS = 23
+    ADDRESSES = 24
 
 
 class Priority(IntEnum):
@@ -84,6 +85,7 @@ RULES: Final[Mapping[Kind, KindRule]] = MappingProxyType(
         Kind.PONG: KindRule(64, Priority.URGENT, 20, 4 * KIB),
         Kind.STATUS: KindRule(256, Priority.URGENT, 100, 32 * KIB),
         Kind.LINKS: KindRule(64 * KIB, Priority.URGENT, 20, 256 * KIB),
+        Kind.ADDRESSES: KindRule(512 * KIB, Priority.GOSSIP, 20, 1_024 * KIB),
         Kind.CONSENSUS: KindRule(4 * MIB, Priority.URGENT, 500, 8 * MIB),
         Kind.TRANSACTIONS: KindRule(512 * KIB, Priority.GOSSIP, 500, 8 * MIB),
         Kind.GET_TRANSACTIONS: KindRule(MIB, Priority.URGENT, 20, 4 * MIB),

@@ -50,6 +50,7 @@ Instance = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Brand = Annotated[str, msgspec.Meta(max_length=64)]
 Host = Annotated[str, msgspec.Meta(max_length=255)]
+DialledHost = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
@@ -95,6 +96,12 @@ class Links(Message, frozen=True):
     """The keys to which the sender is connected; spares them a second copy of its transactions."""
 
     keys: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_LINKS)]
+
+
+class Addresses(Message, frozen=True):
+    """Where the sender's peers say that they listen: how those find each other whose keys are new to the other."""
+
+    entries: Annotated[tuple[tuple[Bytes32, DialledHost, Port], ...], msgspec.Meta(max_length=MAX_LINKS)]
 
 
 class Transactions(Message, frozen=True):
@@ -244,6 +251,7 @@ MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
         Kind.PONG: Pong,
         Kind.STATUS: Status,
         Kind.LINKS: Links,
+        Kind.ADDRESSES: Addresses,
         Kind.TRANSACTIONS: Transactions,
         Kind.GET_TRANSACTIONS: GetTransactions,
         Kind.TRANSACTIONS_REPLY: TransactionsReply,

@@ -29,6 +29,7 @@ from network.listener import Listener
 from network.messages import (
     PROTOCOL_VERSION,
     REPLY_KINDS,
+    Addresses,
     Hello,
     Links,
     Message,
@@ -222,6 +223,8 @@ class PeerManager:
             peer.send(Kind.PONG, payload)
         elif kind is Kind.PONG:
             peer.pong_received(payload, asyncio.get_running_loop().time())
+        elif kind is Kind.ADDRESSES:
+            self._take_addresses(payload)
         elif kind is Kind.HELLO:
             raise OutOfPlace("a second HELLO")
         else:
@@ -274,7 +277,9 @@ class PeerManager:
         self._peers[peer.key] = peer
         if hello.listen is not None:
             host, port = hello.listen
-            self._dialers.learn(peer.key, (host or connection.address[0], port))
+            address = (host or connection.address[0], port)
+            self._dialers.learn(peer.key, address)
+            self._dialers.discover(peer.key, address)
         _log.info("peer %s at %s connected (%s)", peer.key.hex()[:16], peer.address, peer.direction)
         peer.send_message(self._status)
         peer.ping(asyncio.get_running_loop().time())
@@ -299,6 +304,20 @@ class PeerManager:
     def _send_links(self) -> None:
         self._links_due = None
         self.broadcast_message(Links(keys=tuple(sorted(self._peers))))
+        self.broadcast_message(Addresses(entries=tuple(self._listening_peers())))
+
+    def _listening_peers(self) -> Iterator[tuple[bytes, str, int]]:
+        for peer in self.connected():
+            if peer.listen is not None:
+                host, port = peer.listen
+                yield peer.key, host or peer.connection.address[0], port
+
+    def _take_addresses(self, payload: bytes) -> None:
+        """A peer tells where its peers listen: dial whom we lack and nobody has configured here."""
+        addresses = decode(Kind.ADDRESSES, payload)
+        assert isinstance(addresses, Addresses)
+        for key, host, port in addresses.entries:
+            self._dialers.discover(key, (host, port))
 
     def _is_missing(self, key: bytes) -> bool:
         return key not in self._peers and self._is_welcome(key)

@@ -4,7 +4,7 @@ import asyncio
 from typing import cast
 
 from network.config import PeerAddress, Timing
-from network.dialer import Address, Dialer, Dialers
+from network.dialer import MAX_TOLD_ADDRESSES, MAX_TOLD_KEYS, Address, Dialer, Dialers
 from network.transport import Connection
 
 LONG = Timing(redial_base=1_000.0, redial_cap=8_000.0, stable=1_000.0)
@@ -126,3 +126,41 @@ async def test_the_book_of_addresses_keeps_what_is_configured_and_what_was_said(
     await turns()
     assert len(attempts) == 3
     await dialers.stop()
+
+
+async def test_who_is_not_configured_is_dialled_where_others_say_once_it_is_permitted() -> None:
+    alice, bob, carol = b"a" * 32, b"b" * 32, b"c" * 32
+    attempts: list[tuple[bytes, Address]] = []
+    permitted = {bob}
+
+    async def connect(key: bytes, address: Address) -> Connection:
+        attempts.append((key, address))
+        raise ConnectionRefusedError
+
+    dialers = Dialers(alice, connect, permitted.__contains__, LONG)
+    dialers.configure([PeerAddress(bob, "here", 1)])
+    await turns()
+    for key in (alice, bob, carol):
+        dialers.discover(key, ("told", 2))
+    dialers.wake_all()
+    await turns()
+    assert {key for key, _ in attempts} == {bob}
+    assert ("told", 2) not in [address for _, address in attempts], "what is configured stands"
+    permitted.add(carol)
+    dialers.wake_all()
+    await turns()
+    assert (carol, ("told", 2)) in attempts
+    await dialers.stop()
+
+
+async def test_what_is_told_is_bounded() -> None:
+    async def connect(key: bytes, address: Address) -> Connection:
+        raise ConnectionRefusedError
+
+    dialers = Dialers(b"a" * 32, connect, lambda key: False, LONG)
+    for i in range(MAX_TOLD_KEYS + 10):
+        for port in range(1, MAX_TOLD_ADDRESSES + 3):
+            dialers.discover(i.to_bytes(32, "big"), ("told", port))
+    assert len(dialers._told) == MAX_TOLD_KEYS
+    assert {len(told) for told in dialers._told.values()} == {MAX_TOLD_ADDRESSES}
+    assert dialers._dialers == {}
