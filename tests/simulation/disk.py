@@ -43,6 +43,7 @@ class Disk:
 
     Attributes:
         slowest_ms: a write takes up to this long; nothing after it is performed meanwhile.
+        left_of_torn: so many bytes are left of a record that is torn, where that is not drawn.
     """
 
     def __init__(self, world: World, folder: Path) -> None:
@@ -51,6 +52,7 @@ class Disk:
         self._path = folder / "consensus.wal"
         self._log: WriteAheadLog | None = None
         self.slowest_ms = 0
+        self.left_of_torn: int | None = None
         self.torn = 0
 
     def open(self, height: int) -> list[tuple[VoteRecord, bool]]:
@@ -82,7 +84,9 @@ class Disk:
             before = b""  # the append also forgot the decided heights: all of the file is the new record
         whole = data[len(before) :]
         kept = self._world.below(len(whole) + 1)
-        ways = (whole, b"", whole[:kept], self._without_some_sectors(whole, len(before)))
+        ways = [whole, b"", whole[:kept], self._without_some_sectors(whole, len(before))]
+        if self.left_of_torn is not None:
+            ways = [whole[: self.left_of_torn]]
         self._path.write_bytes(before + ways[self._world.below(len(ways))])
         self.torn += 1
 

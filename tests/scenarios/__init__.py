@@ -1,0 +1,1 @@
+"""Readable transcripts of small clusters; `python -m tests.scenarios --rewrite` writes them anew."""
