@@ -198,6 +198,7 @@ class ConsensusDriver:
             if body is None:
                 raise RuntimeError("a vote binds a block whose transactions are not here")
             raws = [tx.raw for tx in body]
+        self._ledger.store.flush()  # whoever votes has the blocks below on its disk
         self._wal.append(effect.record, raws)
 
     def _broadcast(self, effect: effects.Broadcast) -> None:

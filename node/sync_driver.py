@@ -157,6 +157,16 @@ class SyncDriver:
         self._plan.received(request.id, reply.items, self._now_ms(), reply.oldest)
 
     async def _import(self, ready: ReadyBlocks) -> None:
+        """Import blocks in order, with one wait for the disk for all of them."""
+        store = self._ledger.store
+        try:
+            if len(ready.blocks) > FAR_BEHIND_BLOCKS:
+                store.hold()
+            await self._import_blocks(ready)
+        finally:
+            store.flush()
+
+    async def _import_blocks(self, ready: ReadyBlocks) -> None:
         for height, (block_bytes, certificate_bytes) in enumerate(ready.blocks, start=ready.first):
             try:
                 await self.import_block(height, block_bytes, certificate_bytes)

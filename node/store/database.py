@@ -2,6 +2,14 @@
 
 LevelDB writes a batch to its log as one record, so after a crash either all of it is there or nothing
 (a torn record fails its checksum and is dropped).
+
+A node that catches up would wait for the disk once per block. So its batches may be *held*: they go to one LevelDB
+batch, which is written and synced as a whole, and reads see them meanwhile. Unsynced writes would not do: LevelDB
+does not sync an old log when it begins a new one, so an older write could be lost while a later one stays.
+
+Invariants:
+    1. What a held batch says is in every read from `write` on, and on the disk after `flush`: all of it, or nothing.
+    2. What is held is written before any scan, snapshot and other write, and by `close`.
 """
 
 from __future__ import annotations
@@ -31,6 +39,25 @@ class Batch(Protocol):
         ...
 
 
+HELD_BYTES: Final = 4 << 20
+"""Held batches are written when they are as large as one full block's."""
+
+_ABSENT: Final = object()
+
+
+class _HeldBatch:
+    """A batch that becomes a part of a greater one."""
+
+    def __init__(self) -> None:
+        self.changes: dict[bytes, bytes | None] = {}
+
+    def put(self, key: bytes, value: bytes, /) -> None:
+        self.changes[key] = value
+
+    def delete(self, key: bytes, /) -> None:
+        self.changes[key] = None
+
+
 class Database:
     """One open LevelDB."""
 
@@ -50,9 +77,16 @@ class Database:
             ) from error
         self._get = self._db.get
         self._failure: str | None = None
+        self._holding = False
+        self._held: dict[bytes, bytes | None] = {}
+        self._held_bytes = 0
 
     def get(self, key: bytes) -> bytes | None:
         """Return a value, or None."""
+        if self._held:
+            held: Any = self._held.get(key, _ABSENT)
+            if held is not _ABSENT:
+                return held  # type: ignore[no-any-return]
         try:
             value: bytes | None = self._get(key)
         except (plyvel.Error, OSError, RuntimeError) as error:
@@ -61,6 +95,7 @@ class Database:
 
     def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Return the entries with start ≤ key < stop, in order."""
+        self._write_held()
         try:
             with self._db.iterator(start=start, stop=stop, reverse=reverse) as iterator:
                 yield from iterator
@@ -70,6 +105,7 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
         """Offer all entries in order, as they are now, whatever is written meanwhile."""
+        self._write_held()
         try:
             with self._db.snapshot() as snapshot, snapshot.iterator() as iterator:
                 yield iterator
@@ -78,11 +114,46 @@ class Database:
 
     def batch(self) -> Batch:
         """Return an empty batch."""
+        if self._holding:
+            return _HeldBatch()
         batch: Batch = self._db.write_batch(sync=True)
         return batch
 
+    def hold(self) -> None:
+        """From now on let batches wait for `flush`, which the caller owes."""
+        self._holding = True
+
+    def flush(self) -> None:
+        """Write what is held, and wait until it is on the disk; then nothing is held any more."""
+        self._holding = False
+        self._write_held()
+
+    def _write_held(self) -> None:
+        if not self._held:
+            return
+        batch = self._db.write_batch(sync=True)
+        for key, value in self._held.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        self._write(batch)
+        self._held = {}
+        self._held_bytes = 0
+
     def write(self, batch: Any) -> None:
-        """Write a batch and wait until it is on the disk."""
+        """Write a batch and wait until it is on the disk, or hold it."""
+        if isinstance(batch, _HeldBatch):
+            self._check_writable()
+            self._held.update(batch.changes)
+            self._held_bytes += sum(len(key) + len(value or b"") for key, value in batch.changes.items())
+            if self._held_bytes >= HELD_BYTES or not self._holding:
+                self._write_held()
+            return
+        self._write_held()
+        self._write(batch)
+
+    def _write(self, batch: Any) -> None:
         self._check_writable()
         try:
             batch.write()
@@ -98,6 +169,8 @@ class Database:
 
     def unsynced_batch(self) -> Batch:
         """Return an empty batch that may be lost, whole, in a crash of the machine."""
+        if self._holding:
+            return _HeldBatch()
         batch: Batch = self._db.write_batch(sync=False)
         return batch
 
@@ -110,6 +183,7 @@ class Database:
 
     def put_unsynced(self, key: bytes, value: bytes) -> None:
         """Set one key that may be lost in a crash of the machine."""
+        self._write_held()
         self._check_writable()
         try:
             self._db.put(key, value)
@@ -119,7 +193,11 @@ class Database:
 
     def close(self) -> None:
         """Close the database; everything else fails afterwards."""
-        self._db.close()
+        try:
+            if self._failure is None:
+                self.flush()
+        finally:
+            self._db.close()
 
 
 def write_database(path: Path, chunks: Iterable[Iterable[tuple[bytes, bytes]]]) -> None:

@@ -7,7 +7,7 @@ head. So at any moment the database shows the state after some block, whole.
 Invariants:
     1. Heights are committed one after the other; a height that is there is never replaced.
     2. The head's state root is the root of the tree, which is checked at each start.
-    3. Nothing in memory changes before the batch is on the disk.
+    3. Nothing in memory changes before the batch is on the disk, or held (`hold`) until a flush.
 """
 
 from __future__ import annotations
@@ -302,6 +302,18 @@ class Store:
         self._values.applied(commit.changes)
         state.head = head
         return True
+
+    def hold(self) -> None:
+        """Let commits wait for a common sync, until `flush`: for blocks that others have decided long ago."""
+        self._database.hold()
+
+    def flush(self) -> None:
+        """Wait until all commits are on the disk; returns at once where none is held.
+
+        Raises:
+            StoreFailure: the disk refuses; none of the commits held is written.
+        """
+        self._database.flush()
 
     def _is_next(self, commit: BlockCommit, state: _OpenState) -> bool:
         """Tell whether to write a block (False: it is there); refuse what does not fit the head."""

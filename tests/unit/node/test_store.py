@@ -16,6 +16,7 @@ from node.store import (
     StoreFailure,
     StoreOptions,
 )
+from node.store import database as database_module
 from node.store.cache import LruCache
 from node.store.database import Database
 from vm.primitives.codec import encode
@@ -374,3 +375,46 @@ def test_the_cache_stays_within_its_limit_and_keeps_what_is_used():
     assert cache.bytes_held <= 100
     cache.put(9, bytes(101))
     assert (len(cache), cache.bytes_held) == (0, 0)
+
+
+def test_held_commits_are_read_at_once_and_reach_the_disk_together(store, path, monkeypatch):
+    writes = []
+    original = Database._write
+    monkeypatch.setattr(Database, "_write", lambda self, batch: (writes.append(1), original(self, batch)))
+    store.hold()
+    for amount in (6, 7, 8):
+        store.commit_block(block_of(store, {"lot/1": encode(Lot(amount, "me"))}))
+        assert store.state_value("lot/1") == encode(Lot(amount, "me"))
+        assert store.head_at(store.head.height) == store.head
+        assert store.block_bytes(store.head.height) is not None
+    assert writes == []
+    assert store.state_value("lot/1", store.head.height - 1) == encode(Lot(7, "me")), "history is scanned"
+    assert writes == [1]
+    store.commit_block(block_of(store, {"lot/1": None}))
+    assert store.state_value("lot/1") is None
+    store.flush()
+    assert writes == [1, 1]
+    store.commit_block(block_of(store, {"lot/2": encode(Lot(1, "you"))}))
+    assert writes == [1, 1, 1], "after the flush each commit is synced again"
+    head, entries = store.head, everything(store)
+    store.close()
+    again = Store.open(path)
+    assert (again.head, everything(again)) == (head, entries)
+    again.close()
+
+
+def test_held_commits_are_written_once_they_are_large(store, monkeypatch):
+    monkeypatch.setattr(database_module, "HELD_BYTES", 10_000)
+    writes = []
+    original = Database._write
+    monkeypatch.setattr(Database, "_write", lambda self, batch: (writes.append(1), original(self, batch)))
+    store.hold()
+    for amount in range(40):
+        store.commit_block(block_of(store, {"lot/1": encode(Lot(amount, "m" * 1_000))}))
+    assert 2 <= len(writes) <= 20
+
+
+def everything(store):
+    """Every entry of the database."""
+    with store.snapshot() as entries:
+        return list(entries)
