@@ -124,6 +124,14 @@ byzantine: $(DEV_STAMP) ## One real validator of four lies, each lie in turn (AR
 reaction: $(DEV_STAMP) ## Measure the time to a block after the proposer is killed, idle cost, growth (ARGS are passed on).
 	$(BIN)/python -m tests.chaos.reaction $(ARGS)
 
+.PHONY: sync-bench
+sync-bench: $(DEV_STAMP) ## Measure catching up by 50,000 blocks from three nodes of which one lies (some 5 minutes).
+	$(BIN)/python -m tests.bench.bench_sync $(or $(ARGS),--liar)
+
+.PHONY: disk-full
+disk-full: $(DEV_STAMP) ## Fill a validator's disk under load, again and again; needs root (some 2 minutes).
+	$(BIN)/python -m tests.integration.disk_full $(ARGS)
+
 .PHONY: snapshot-bench
 snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by snapshot, from two nodes (some 2 minutes).
 	$(BIN)/python -m tests.bench.bench_snapshot $(ARGS)

@@ -8,7 +8,7 @@ batch, which is written and synced as a whole, and reads see them meanwhile. Uns
 does not sync an old log when it begins a new one, so an older write could be lost while a later one stays.
 
 Invariants:
-    1. What a held batch says is in every read from `write` on, and on the disk after `flush`: all of it, or nothing.
+    1. What a held batch says is in every read from `write` on, and on the disk after `flush`, whole or not at all.
     2. What is held is written before any scan, snapshot and other write, and by `close`.
 """
 
