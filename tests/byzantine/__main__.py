@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.byzantine.lies import LIES
 from tests.byzantine.network import HONEST, LIAR, LyingNetwork
-from tests.support.network import LocalNetwork
+from tests.support.network import LocalNetwork, end_on_sigterm
 from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
 from tests.support.same_chain import batch, check_receipts, check_same_chain, check_supply, critical_lines
 
@@ -127,6 +127,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rate", type=float, default=20.0)
     options = parser.parse_args()
+    end_on_sigterm()
     lies = ["honest", *(name for name in LIES if name != "honest"), "honest"]
     for lie in options.only or lies:
         figures = play(lie, options.seconds, options.rate)

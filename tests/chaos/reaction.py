@@ -25,7 +25,7 @@ from typing import Any
 
 from consensus.proposer import SealRecord, is_active, proposer_order
 from consensus.types import Validator, ValidatorSet
-from tests.support.network import LocalNetwork
+from tests.support.network import LocalNetwork, end_on_sigterm
 from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
 from tests.support.same_chain import check_same_chain, wait_same_head
 from vm.params import Params
@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--idle-seconds", type=float, default=60.0)
     parser.add_argument("--blocks", type=int, default=2_000)
     options = parser.parse_args()
+    end_on_sigterm()
     if options.kills:
         print(json.dumps({"reaction": reaction(options.kills)}, indent=2), flush=True)
     if options.idle_seconds:

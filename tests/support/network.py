@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -58,9 +59,13 @@ class LocalNetwork:
         self._nonces = itertools.count(time.time_ns() // 1_000)
 
     def __enter__(self) -> LocalNetwork:
-        for index in range(len(self.manifest.validators)):
-            self.start(index)
-        self.wait_ready()
+        try:
+            for index in range(len(self.manifest.validators)):
+                self.start(index)
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -226,6 +231,11 @@ class LocalNetwork:
         receipt: dict[str, Any] = self.call(index, "tx_send", tx=self.sign(address, key, ops))
         assert receipt["status"] == "ok", receipt
         return receipt
+
+
+def end_on_sigterm() -> None:
+    """Let a command that is told to end leave its `with` blocks, so that no process of its network stays behind."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def free_ports(count: int) -> int:
