@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_a_chain_at_genesis_and_a_pruned_one_can_be_restored(chain: LocalChain, 
     fresh.close()
     chain.commit(time=chain.ledger.head_time + 60_000)
     pruner = Pruner(chain.store, 2, lambda: chain.ledger.head_time, chain.runtime.calls)
-    while pruner.prune_one():
+    while asyncio.run(pruner.prune_one()):
         pass
     assert chain.store.oldest_block == 6
     restore_backup(backup_of(chain, tmp_path / "b1"), tmp_path / "h1", chain.genesis)
