@@ -133,6 +133,7 @@ class Node:
             self._config.snapshot_distance,
             lambda: self._driver.halted,
         )
+        self._sync.yields_to = self._snapshots.is_due
         self._peering.attach(
             self._manager, self._processor, self._driver, self._sync, self._admission, self._snapshot_server
         )

@@ -56,6 +56,9 @@ TICK_SECONDS: Final = 0.5
 OFFERS_SECONDS: Final = 5.0
 """How often peers are asked what they offer while a snapshot is fetched."""
 
+RETRY_SECONDS: Final = 15.0
+"""After an attempt that brought nothing block sync goes on for so long."""
+
 REQUEST_SECONDS: Final = 10.0
 
 
@@ -108,6 +111,7 @@ class SnapshotDriver:
         self._halted = halted
         self._verifier = Verifier(ledger.chain)
         self._fetch: _Fetch | None = None
+        self._again_at = 0.0
         self._refused: set[tuple[bytes, int]] = set()
         self.installed = asyncio.Event()
         """Set once a whole snapshot waits for the node to be put together anew."""
@@ -126,7 +130,7 @@ class SnapshotDriver:
         """Watch, fetch if needed, and end once a snapshot waits to be installed."""
         while self._halted() is None and not self.installed.is_set():
             await asyncio.sleep(TICK_SECONDS)
-            if not self._is_needed():
+            if not self.is_due():
                 self._forget_superfluous()
                 continue
             try:
@@ -134,8 +138,11 @@ class SnapshotDriver:
             finally:
                 self._fetch = None
                 self._sync.paused = False
-            if not self.installed.is_set():
-                await asyncio.sleep(OFFERS_SECONDS)
+            self._again_at = asyncio.get_running_loop().time() + RETRY_SECONDS
+
+    def is_due(self) -> bool:
+        """Tell whether a snapshot is to be fetched before block sync does anything more."""
+        return self._is_needed() and asyncio.get_running_loop().time() >= self._again_at
 
     def _is_needed(self) -> bool:
         if self._distance == 0:

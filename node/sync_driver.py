@@ -74,6 +74,8 @@ class SyncDriver:
         self.syncing = False
         self.paused = False
         """While a snapshot is fetched, which will make the blocks up to its height superfluous."""
+        self.yields_to: Callable[[], bool] = lambda: False
+        """Whether a snapshot is to be tried first."""
 
     def peer_at(self, key: bytes, height: int) -> None:
         """A peer claims to have decided up to `height`."""
@@ -106,7 +108,7 @@ class SyncDriver:
                 await asyncio.sleep(pause)
                 behind = self._seconds_behind()
                 self.syncing = behind >= PATIENCE_SECONDS
-                if self.paused:
+                if self.paused or self.yields_to():
                     pause = TICK_SECONDS
                     continue
                 patience = PATIENCE_SECONDS if self._driver.is_executing else SHORT_PATIENCE_SECONDS

@@ -70,11 +70,17 @@ def make_chain(network: LocalNetwork, keys: int, blocks: int) -> int:
 
 
 def memory_mib(network: LocalNetwork, index: int, field: str) -> float:
-    """Return a process's VmRSS (now) or VmHWM (at most), in MiB."""
+    """Return a process's VmRSS (now), VmHWM (at most) or RssAnon (now, without mapped files), in MiB."""
     status = Path(f"/proc/{network.processes[index].pid}/status").read_text()
     found = re.search(rf"{field}:\s+(\d+) kB", status)
     assert found is not None
     return int(found[1]) / 1024
+
+
+def memory(network: LocalNetwork, index: int) -> str:
+    """Say what memory a process has; LevelDB maps the files that it reads, which counts as resident."""
+    most, rss, own = (memory_mib(network, index, field) for field in ("VmHWM", "VmRSS", "RssAnon"))
+    return f"at most {most:.0f} MiB resident, {rss:.0f} now, of which {own:.0f} are not mapped files"
 
 
 def answers(network: LocalNetwork, index: int) -> bool:
@@ -103,11 +109,10 @@ def join(network: LocalNetwork, blocks: int) -> None:
     print(f"joined at height {blocks} in {elapsed:.1f} s by the snapshot of height {found[1]}")
     rate = size / seconds / 1e6
     print(f"  {size / 1e6:.0f} MB of keys and values in {seconds:.1f} s from {found[4]} peers: {rate:.1f} MB/s")
-    rss, most = (memory_mib(network, JOINER, field) for field in ("VmRSS", "VmHWM"))
-    print(f"  joiner: {network.cpu_seconds(JOINER):.1f} s of CPU, {rss:.0f} MiB resident, at most {most:.0f}")
+    print(f"  joiner: {network.cpu_seconds(JOINER):.1f} s of CPU, {memory(network, JOINER)}")
     for index in SERVERS:
-        used, most = network.cpu_seconds(index) - cpu[index], memory_mib(network, index, "VmHWM")
-        print(f"  server {index}: {used:.1f} s of CPU, {before[index]:.0f} MiB resident before, at most {most:.0f}")
+        used = network.cpu_seconds(index) - cpu[index]
+        print(f"  server {index}: {used:.1f} s of CPU, {memory(network, index)}, {before[index]:.0f} MiB before")
     roots = {network.head(index)["certificate"]["state_root"] for index in (*SERVERS, JOINER)}
     assert len(roots) == 1, "the joiner's state differs"
 

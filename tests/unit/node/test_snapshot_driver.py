@@ -103,6 +103,7 @@ class FarBehind:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot_driver, "TICK_SECONDS", 0.01)
     monkeypatch.setattr(snapshot_driver, "OFFERS_SECONDS", 0.05)
+    monkeypatch.setattr(snapshot_driver, "RETRY_SECONDS", 0.05)
 
 
 @pytest.fixture
