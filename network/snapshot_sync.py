@@ -92,6 +92,7 @@ class SnapshotSync:
         self._rules = rules or SnapshotRules()
         self._missing: deque[Part] = deque(parts)
         self._peers: dict[bytes, _PeerState] = {}
+        self._gone: dict[bytes, _PeerState] = {}
         self._banned: set[bytes] = set()
         self._requests: dict[int, PartRequest] = {}
         self._last_id = 0
@@ -115,15 +116,20 @@ class SnapshotSync:
 
     def peer_offers(self, peer: bytes) -> None:
         """A peer offers this snapshot; one that gave a bad part stays out."""
-        if peer not in self._banned:
-            self._peers.setdefault(peer, _PeerState())
+        if peer not in self._banned and peer not in self._peers:
+            # Coming back does not wash off failures: who keeps leaving would be asked first for ever.
+            self._peers[peer] = self._gone.pop(peer, _PeerState())
 
     def peer_gone(self, peer: bytes) -> None:
         """A peer is disconnected, or offers the snapshot no more; what it was asked for is free again."""
-        self._peers.pop(peer, None)
-        for asked in [asked for asked in self._requests.values() if asked.peer == peer]:
+        state = self._peers.pop(peer, None)
+        asked_for = [asked for asked in self._requests.values() if asked.peer == peer]
+        for asked in asked_for:
             del self._requests[asked.id]
             self._missing.appendleft(asked.part)
+        if state is not None:
+            state.failures += bool(asked_for)
+            self._gone[peer] = state
 
     def add(self, part: Part) -> None:
         """Another part is known to be needed."""
