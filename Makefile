@@ -67,9 +67,12 @@ lint: $(DEV_STAMP) ## Check style, types and who imports whom.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Named one by one: pytest does not ignore what its own testpaths name.
+FAST_TESTS := tests/unit tests/properties tests/scenarios tests/vectors tests/mutants
+
 .PHONY: unit
 unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parallel.
-	$(BIN)/pytest --ignore=tests/integration --ignore=tests/simulation -n $(TEST_WORKERS) --cov --cov-report=
+	$(BIN)/pytest $(FAST_TESTS) -n $(TEST_WORKERS) --cov --cov-report=
 
 # Without coverage, whose tracing would make the simulator several times slower.
 .PHONY: simulation
