@@ -9,9 +9,12 @@ import os
 
 import pytest
 
+from consensus import rounds, state_machine
+
+from .checkers import Violation
 from .cluster import Cluster, run_seed
 from .ledger import BASE_TIMEOUT_MS
-from .plan import FAULTS, LIVENESS, SILENT_FAULTS, Plan, draw_plan
+from .plan import FAULTS, LIVENESS, SAFETY, SILENT_FAULTS, Plan, draw_plan
 from .strategies import STRATEGIES
 from .world import World
 
@@ -146,3 +149,23 @@ def test_a_node_with_broken_execution_halts_and_the_others_go_on() -> None:
     assert halted.reason == "a quorum sealed other roots than ours"
     assert halted.details["own_state_root"] != halted.details["sealed_state_root"]
     assert min(host.ledger.height for host in cluster.hosts[1:]) > 20
+
+
+def seeds_notice(mode: str, pattern: str) -> None:
+    def run_seeds() -> None:
+        for seed in range(40):
+            run_seed(seed, mode)
+
+    with pytest.raises(Violation, match=pattern):
+        run_seeds()
+
+
+def test_the_simulator_notices_a_log_that_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_machine, "restore", lambda state, records: None)
+    seeds_notice(SAFETY, "signed two different messages")
+
+
+def test_the_simulator_notices_timers_that_never_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (rounds, state_machine):
+        monkeypatch.setattr(module, "start_timer_if_quorum_is_here", lambda state: None)
+    seeds_notice(LIVENESS, r"(?s)height \d+ took \d+ ms.*replay: python -m tests\.simulation --seed")
