@@ -21,6 +21,7 @@ from consensus.types import Candidate, header_digest
 from node.clock import TOLERANCE_MS, BlockClock
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
+from vm.primitives.hashing import sha256
 from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
 
 _log = logging.getLogger(__name__)
@@ -150,12 +151,12 @@ class BlockProcessor:
         for count, raw in enumerate(raws, start=1):
             if count % VERIFY_SLICE == 0:
                 await asyncio.sleep(0)
+            if sha256(raw) not in wanted:
+                continue
             try:
                 tx = parse_transaction(raw)
             except TransactionError:
-                continue
-            if tx.hash not in wanted:
-                continue
+                return False  # the block names these very bytes: there are no others that would make it whole
             if not signatures_valid(tx):
                 return False
             self._verified[tx.hash] = tx
@@ -176,7 +177,7 @@ class BlockProcessor:
         """
         transactions = await self.resolve(candidate, sources)
         if transactions is None:
-            return "a transaction has no valid signature, or they are more than a block may hold"
+            return "a transaction is malformed or has no valid signature, or they are more than a block may hold"
         fault = self._ledger.fault_in(candidate.header, transactions)
         if fault is None and judge_time:
             await self._hold_back(candidate.header.time)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from node.clock import TOLERANCE_MS
@@ -13,6 +14,7 @@ from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain, key_of, program_op
 from vm.params import Params
 from vm.primitives.codec import decode, encode
+from vm.primitives.hashing import sha256
 from vm.transaction import Transaction, encode_body, parse_transaction, sign_body
 
 TIME = START_MS + 500
@@ -107,6 +109,17 @@ async def test_a_bad_signature_makes_a_block_invalid(chain: LocalChain, local: L
     assert "signature" in str(await judged(local, [tx], sources=(1,)))
 
 
+@pytest.mark.parametrize("raw", [b"\x00", b"\x80" * 200, bytes(128 * 1024 + 1)])
+async def test_bytes_that_are_no_transaction_make_a_block_that_names_them_invalid(
+    chain: LocalChain, local: LocalDriver, raw: bytes
+) -> None:
+    honest = transaction(chain)
+    named = msgspec.structs.replace(honest, raw=raw, hash=sha256(raw))
+    local.network.raws = {1: [honest.raw], 2: [raw]}
+    # The first peer has not got them and is not to blame; whoever has them proves the block invalid for all.
+    assert "malformed" in str(await judged(local, [honest, named], sources=(1, 2)))
+
+
 async def test_more_bytes_than_a_block_may_hold_make_it_invalid(chain: LocalChain, local: LocalDriver) -> None:
     transactions = [large(chain, nonce) for nonce in range(3)]
     for tx in transactions:
@@ -168,3 +181,13 @@ async def test_a_block_executed_while_the_head_moves_has_no_outcome(chain: Local
     chain.commit()
     await until(executing.done)
     assert executing.result() is None
+
+
+async def test_nonces_of_one_sender_need_no_order_and_may_have_gaps(chain: LocalChain, local: LocalDriver) -> None:
+    transactions = [
+        parse_transaction(chain.sign("aurora-admin", OPS, nonce=nonce, expires=TIME + 1))
+        for nonce in (9, 2, 2**53 - 1, 0)
+    ]
+    for tx in transactions:
+        local.mempool.add(tx)
+    assert await judged(local, transactions) is None
