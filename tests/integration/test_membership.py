@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from genesis.document import Genesis
-from genesis.keystore import read_key_file
+from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import BRANDS
 from node.client.verification import verify_state
+from node.node import OLD_HEAD_HEARTBEATS
 from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
 from vm.params import Params
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.integration
 
 LARGEST = int(os.environ.get("ENTENTE_MEMBERSHIP", "5"))
 HEARTBEAT_MS = 2_000
+HEARTBEATS_MS = (OLD_HEAD_HEARTBEATS + 1) * HEARTBEAT_MS
 STALL_SECONDS = 8.0
 """No transfer may wait so long for its receipt; a dead proposer costs one timeout of 2 s."""
 
@@ -203,11 +205,45 @@ def test_a_key_is_rotated_to_a_fresh_node_that_syncs_across_every_change(allianc
     assert alliance.brands() == ["aurora", "basil", "comet", "dune"]
 
 
+def _rotate_in_place(alliance: Alliance, index: int) -> None:
+    """Give a validator another key in the same home."""
+    network = alliance.network
+    brand = network.manifest.validators[index].brand
+    old, new = read_key_file(network.home(index) / "key.json").public_key, key_of(f"{brand} again")
+    address, admin = network.account(f"{brand}-admin")
+    rotate = ("gov.rotate_key", {"old": old, "new": new.public_key.hex()})
+    asked = (index + 1) % 3
+    receipt = network.call(asked, "tx_send", tx=network.sign(address, admin, [rotate], cosigners=[new]))
+    assert receipt["status"] == "ok", receipt
+    network.kill(index)
+    write_key_file(network.home(index) / "key.json", new, None, replace=True)
+    network.refresh_peers(index)
+    network.start(index)
+    network.wait_for(lambda: alliance.seals(new, receipt["height"], asked), f"{brand}'s new key seals")
+
+
+def test_every_key_is_rotated_in_place_and_a_fresh_node_finds_the_chain_by_its_configuration(
+    alliance: Alliance,
+) -> None:
+    network = alliance.network
+    for index in range(3):
+        _rotate_in_place(alliance, index)
+    fresh = key_of("auditor")
+    index = network.add_home("auditor", "aurora", fresh)
+    alliance.decide({"action": "add_node", "key": fresh.public_key.hex()})
+    began_ms = Genesis.load(network.directory / "genesis.json").document.time
+    age_ms = time.time_ns() // 1_000_000 - began_ms
+    assert age_ms > HEARTBEATS_MS, "the set of a chain that began a moment ago is taken for the present one"
+    network.start(index)
+    network.wait_ready([index])
+    wait_same_head(network, [0, 1, 2, index])
+
+
 def test_a_state_value_is_proved_from_genesis_across_every_change(alliance: Alliance) -> None:
     network = alliance.network
     genesis = Genesis.load(network.directory / "genesis.json")
     document = network.call(0, "state_proof", key="chain/validators")
-    changes = 2 * (LARGEST - 4) + 1
+    changes = 2 * (LARGEST - 4) + 4
     assert len(document["headers"]) == changes
     verified = verify_state(document, genesis)
     assert verified.height == document["height"]

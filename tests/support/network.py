@@ -22,7 +22,7 @@ import orjson
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
 from node.cli.processes import start_node
-from node.config import NodeConfig, PeerAddress, config_to_toml
+from node.config import NodeConfig, PeerAddress, config_to_toml, load_config
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -95,12 +95,7 @@ class LocalNetwork:
         home = self.directory / name
         home.mkdir()
         shutil.copy(self.directory / "genesis.json", home)
-        peers = []
-        for validator in self.manifest.validators:
-            host, _, port = validator.p2p.rpartition(":")
-            public_key = read_key_file(Path(validator.home) / "key.json").public_key
-            peers.append(PeerAddress(public_key, host, int(port)))
-        config = NodeConfig(rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=tuple(peers))
+        config = NodeConfig(rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=self._peer_addresses())
         (home / "node.toml").write_text(config_to_toml(config))
         write_key_file(home / "key.json", key, None)
         node = TestnetValidator(
@@ -108,6 +103,21 @@ class LocalNetwork:
         )
         self.manifest = msgspec.structs.replace(self.manifest, validators=(*self.manifest.validators, node))
         return len(self.manifest.validators) - 1
+
+    def _peer_addresses(self, without: int | None = None) -> tuple[PeerAddress, ...]:
+        peers = []
+        for index, validator in enumerate(self.manifest.validators):
+            host, _, port = validator.p2p.rpartition(":")
+            public_key = read_key_file(Path(validator.home) / "key.json").public_key
+            if index != without:
+                peers.append(PeerAddress(public_key, host, int(port)))
+        return tuple(peers)
+
+    def refresh_peers(self, index: int) -> None:
+        """Bring a node's configuration up to date with the keys that the others have now."""
+        home = self.home(index)
+        config = msgspec.structs.replace(load_config(home), peers=self._peer_addresses(without=index))
+        (home / "node.toml").write_text(config_to_toml(config))
 
     def add_account(self, name: str, brand: str, key: SigningKey) -> str:
         """Let a further account be known by name; return its address."""
