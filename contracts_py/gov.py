@@ -85,6 +85,8 @@ class Gov(Contract):
             raise Refused("NOT_AUTHORISED", "needs an admin of a brand with a validator")
         if not actions:
             refuse("actions", f"1 to {MAX_ACTIONS} actions")
+        for action in actions:
+            self._actions.check_possible(action)
         if ctx.get(proposal_key(proposal), Proposal) is not None:
             raise Refused("ALREADY_EXISTS", "the proposal exists", proposal=proposal)
         expires = min(ctx.time + VOTING_DAYS * MS_PER_DAY, MAX_INT)

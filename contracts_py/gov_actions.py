@@ -18,6 +18,7 @@ from contracts_py.gov_records import (
     Action,
     AddNode,
     AddValidator,
+    ParamChanges,
     RegisterBrand,
     RemoveNode,
     RemoveValidator,
@@ -34,6 +35,7 @@ from vm.contract_api import (
     Refused,
     ValidatorEntry,
     address_of_key,
+    bound_problem,
     change_nodes,
     change_params,
     change_validators,
@@ -72,6 +74,21 @@ class Actions:
             SetParams: self._set_params,
             ScheduleUpgrade: self._schedule_upgrade,
         }
+
+    def check_possible(self, action: Action) -> None:
+        """Refuse what no vote could ever bring about, before the alliance meets about it.
+
+        Raises:
+            Refused: INVALID_ARGS.
+        """
+        if isinstance(action, SetParams):
+            given = _given(action.params)
+            if not given:
+                raise Refused("INVALID_ARGS", "set_params names no parameter", field="params")
+            for name, value in given.items():
+                problem = bound_problem(name, value)
+                if problem is not None:
+                    raise Refused("INVALID_ARGS", problem, field=f"params.{name}")
 
     def perform(self, ctx: Context, action: Action) -> None:
         """Do one action.
@@ -195,11 +212,11 @@ class Actions:
     # -- the protocol ------------------------------------------------------------------------------
 
     def _set_params(self, ctx: Context, action: SetParams) -> None:
-        given = {name: value for name in action.params.__struct_fields__ if (value := getattr(action.params, name))}
+        given = _given(action.params)
         params = msgspec.structs.replace(current_params(ctx), **given)
         problems = params.problems()
         if problems:
-            raise Refused("INVALID_ARGS", problems[0], field="params")
+            raise Refused("INVALID_ARGS", "; ".join(problems), field="params")
         change_params(ctx, params)
         ctx.emit("gov.params_set", {"params": given})
 
@@ -211,3 +228,9 @@ class Actions:
             raise Refused("EXPIRED", "the height must be at least two above the block's", height=ctx.height)
         schedule_version(ctx, action.version, action.height)
         ctx.emit("gov.upgrade_scheduled", {"version": action.version, "height": action.height})
+
+
+def _given(changes: ParamChanges) -> dict[str, int]:
+    """Return the parameters that a change names."""
+    values = ((name, getattr(changes, name)) for name in changes.__struct_fields__)
+    return {name: value for name, value in values if value is not None}

@@ -28,6 +28,9 @@ from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 from vm.runtime import Runtime
 
 MIN_VALIDATORS = 4
+MAX_VALIDATORS = 256
+"""`consensus.types` has the same bounds; a test holds the two together."""
+
 DEFAULT_STATE_DEPTH = 4
 MAX_STATE_DEPTH = 5
 """16^4 buckets by default, 16^5 above some 5 million keys (PERFORMANCE.md, point 5)."""
@@ -163,6 +166,8 @@ def _key_problems(document: GenesisDocument) -> list[str]:
     found = []
     if len(document.validators) < MIN_VALIDATORS:
         found.append(f"validators: at least {MIN_VALIDATORS}, not {len(document.validators)}")
+    if len(document.validators) > MAX_VALIDATORS:
+        found.append(f"validators: at most {MAX_VALIDATORS}, not {len(document.validators)}")
     keys = [validator.public_key for validator in document.validators] + document.nodes
     found += [
         f"{key!r} is not a public key (64 hex digits)" for key in keys if len(key) != 64 or not is_lower_hex(key)

@@ -49,7 +49,7 @@ from vm.membership import (
     version_at,
 )
 from vm.metering import EVENT, READ, SIGNATURE, WRITE
-from vm.params import Params
+from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
@@ -85,6 +85,7 @@ __all__ = [
     "ValidatorEntry",
     "address_of_key",
     "address_of_member",
+    "bound_problem",
     "call",
     "change_nodes",
     "change_params",

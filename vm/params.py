@@ -1,19 +1,53 @@
-"""The chain's parameters: set in genesis, changed by `gov`, in force from the next height (SPEC section 3)."""
+"""The chain's parameters: set in genesis, changed by `gov`, in force from the next height (SPEC section 3).
+
+Every parameter has a lower and an upper bound. Within them, and with the relations that `Params.problems` checks, a
+chain goes on making blocks in which the alliance can vote: so a vote can always put right what a vote has done.
+`docs/decisions/membership.md` argues each figure.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+from vm.primitives.units import MAX_INT
 
 PARAMS_KEY = "chain/params"
 
-_UPPER_LIMITS = {
-    "block_interval_ms": 60_000,
-    "round_timeout_max_ms": 600_000,
-    "empty_block_interval_ms": 86_400_000,
-    # What network.kinds lets one frame hold, less the block's certificate and framing.
-    "max_block_bytes": 6 * 1024 * 1024,
+COST_PER_MS: Final = 10_000
+"""Work units per millisecond of one core of the testbed (vm.metering)."""
+
+MAX_REPLAY_SLOTS: Final = 1_000
+
+BOUNDS: Final[dict[str, tuple[int, int]]] = {
+    "block_interval_ms": (10, 60_000),
+    "round_timeout_ms": (100, 600_000),
+    # Below it no round might ever be long enough for three messages across the world and a full block.
+    "round_timeout_max_ms": (5_000, 600_000),
+    "empty_block_interval_ms": (1_000, 86_400_000),
+    # From two of the largest transactions to what network.kinds lets one frame hold, less certificate and framing.
+    "max_block_bytes": (256 * 1024, 6 * 1024 * 1024),
+    "max_block_cost": (100_000, 1_500_000_000),
+    # Ten times what the vote that sets parameters costs in an alliance of 256.
+    "max_tx_cost": (100_000, 1_500_000_000),
+    "account_cost_per_window": (10_000, 10**12),
+    # With the greatest block cost, what one account uses in a window stays an exact integer in JSON.
+    "window_blocks": (1, 1_000_000),
+    "max_tx_ttl_ms": (1_000, MAX_INT),
+    "replay_slot_ms": (1_000, MAX_INT),
 }
-"""Beyond these a chain would stand still for a slip of the pen, and no vote could put it right."""
+"""From and to, inclusive. Beyond them a chain would stand still for a slip of the pen, and no vote could help."""
+
+
+def bound_problem(name: str, value: int) -> str | None:
+    """Say why a parameter can never have this value; None where it may."""
+    lowest, highest = BOUNDS[name]
+    if value < lowest:
+        return f"{name} must be at least {lowest}"
+    if value > highest:
+        return f"{name} must not exceed {highest}"
+    return None
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,16 +73,25 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def problems(self) -> list[str]:
         """Say what is wrong with these values, one sentence each; none for a usable set."""
-        found = [f"{name} must be at least 1" for name in self.__struct_fields__ if getattr(self, name) < 1]
+        checked = (bound_problem(name, getattr(self, name)) for name in self.__struct_fields__)
+        return [problem for problem in checked if problem is not None] + self._relations()
+
+    def _relations(self) -> list[str]:
+        found = []
         if self.max_tx_cost > self.max_block_cost:
             found.append("max_tx_cost must not exceed max_block_cost")
         if self.round_timeout_ms > self.round_timeout_max_ms:
             found.append("round_timeout_ms must not exceed round_timeout_max_ms")
-        if self.max_block_bytes < 256 * 1024:
-            found.append("max_block_bytes must hold at least the largest transaction, 262144")
-        for name, limit in _UPPER_LIMITS.items():
-            if getattr(self, name) > limit:
-                found.append(f"{name} must not exceed {limit}")
-        if self.max_tx_ttl_ms > 1_000 * self.replay_slot_ms:
-            found.append("max_tx_ttl_ms must not exceed 1,000 replay slots")
+        if self.block_interval_ms > self.empty_block_interval_ms:
+            found.append("block_interval_ms must not exceed empty_block_interval_ms")
+        # A full block executes within a quarter of the timeout (SPEC section 3, Before PREPARE).
+        affordable = self.round_timeout_ms * COST_PER_MS // 4
+        if self.max_block_cost > affordable:
+            found.append(
+                f"max_block_cost must not exceed {affordable}: a quarter of round_timeout_ms, {COST_PER_MS} per ms"
+            )
+        if self.max_tx_ttl_ms < self.replay_slot_ms:
+            found.append("max_tx_ttl_ms must be at least replay_slot_ms")
+        if self.max_tx_ttl_ms > MAX_REPLAY_SLOTS * self.replay_slot_ms:
+            found.append(f"max_tx_ttl_ms must not exceed {MAX_REPLAY_SLOTS} times replay_slot_ms")
         return found

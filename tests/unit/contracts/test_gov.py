@@ -213,7 +213,7 @@ def test_actions_have_no_authority_left_over_for_later_operations() -> None:
         ({"action": "resume_brand", "brand": "dune"}, "NOT_ELIGIBLE"),
         ({"action": "replace_admins", "brand": "dune", "admins": []}, "INVALID_ARGS"),
         ({"action": "set_params", "params": {"max_tx_cost": 9_000_000}}, "INVALID_ARGS"),
-        ({"action": "set_params", "params": {"max_block_bytes": 8 * 1024 * 1024}}, "INVALID_ARGS"),
+        ({"action": "set_params", "params": {"round_timeout_ms": 1_000}}, "INVALID_ARGS"),
         ({"action": "schedule_upgrade", "version": 1, "height": 1_000}, "NOT_ELIGIBLE"),
         ({"action": "schedule_upgrade", "version": 2, "height": 5}, "EXPIRED"),
     ],

@@ -10,11 +10,14 @@ from typing import Any
 import msgpack
 import pytest
 
-from genesis.document import Genesis
+from consensus.types import MAX_VALIDATORS as CONSENSUS_MAX_VALIDATORS
+from consensus.types import MIN_VALIDATORS as CONSENSUS_MIN_VALIDATORS
+from genesis.document import MAX_VALIDATORS, MIN_VALIDATORS, Genesis
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from genesis.testnet import create_testnet
 from vm.errors import GenesisError
+from vm.params import BOUNDS, bound_problem
 from vm.primitives.hashing import sha256
 
 
@@ -102,7 +105,11 @@ def test_any_other_value_is_another_chain(document: dict[str, Any], change: Call
         (lambda d: d["validators"][0].update(public_key=d["validators"][1]["public_key"]), "stands twice"),
         (lambda d: d.update(nodes=[d["validators"][1]["public_key"]]), "stands twice"),
         (lambda d: d["validators"][0].update(brand="A B"), "is not a slug"),
-        (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 1"),
+        (lambda d: d.update(validators=d["validators"] * 65), "at most 256, not 260"),
+        (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 100"),
+        (lambda d: d["params"].update(max_block_bytes=8 * 1024 * 1024), "max_block_bytes must not exceed 6291456"),
+        (lambda d: d["params"].update(max_tx_cost=1), "max_tx_cost must be at least 100000"),
+        (lambda d: d["params"].update(max_tx_ttl_ms=1_000), "max_tx_ttl_ms must be at least replay_slot_ms"),
         (lambda d: d["ops"][0][1].update(name=2**53), "ops:"),
         (lambda d: d["ops"][0][1].update(name=0.5), "ops:"),
     ],
@@ -112,6 +119,18 @@ def test_each_problem_is_named(document: dict[str, Any], change: Callable[[Any],
     with pytest.raises(GenesisDocumentError) as caught:
         read(document)
     assert any(problem in found for found in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_every_parameter_is_held_within_the_bounds_that_hold_for_votes(document: dict[str, Any], name: str) -> None:
+    document["params"][name] = BOUNDS[name][0] - 1
+    with pytest.raises(GenesisDocumentError) as caught:
+        read(document)
+    assert f"params: {bound_problem(name, BOUNDS[name][0] - 1)}" in caught.value.problems
+
+
+def test_the_bounds_on_validators_are_those_of_consensus() -> None:
+    assert (MIN_VALIDATORS, MAX_VALIDATORS) == (CONSENSUS_MIN_VALIDATORS, CONSENSUS_MAX_VALIDATORS)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_a_block_is_bounded_in_bytes_and_in_count(bench: Bench, monkeypatch: pyt
 
 
 def test_a_block_is_bounded_in_estimated_cost(tmp_path: Path) -> None:
-    chain = LocalChain(tmp_path, params=Params(max_block_cost=20_000, max_tx_cost=10_000))
+    chain = LocalChain(tmp_path, params=Params(max_block_cost=110_000, max_tx_cost=100_000))
     bench = Bench(chain)
     for _ in range(30):
         bench.add(bench.clock.now + 1)
