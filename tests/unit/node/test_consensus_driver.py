@@ -237,3 +237,38 @@ async def test_a_release_that_does_not_know_the_next_version_halts_there_and_not
     assert again.driver.halted == local.driver.halted
     for each in (local, again):
         each.close()
+
+
+async def test_an_input_that_arises_while_effects_are_performed_waits_for_the_rest_of_them(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = follower(chain, tmp_path)
+    candidate = local.candidate([], BLOCK_TIME)
+    others = [i for i in local.others() if i != local.proposer]
+    order: list[str] = []
+
+    def answered_at_once(message: Message) -> None:
+        order.append(f"{type(message).__name__} begins")
+        if isinstance(message, Prepare):
+            receive(local, *(local.prepare(i, candidate) for i in others))
+        order.append(f"{type(message).__name__} ends, locked: {local.driver.state.lock is not None}")
+
+    local.network.on_broadcast = answered_at_once
+    receive(local, local.proposal(candidate))
+    await until(lambda: bool(sent(local, Commit)))
+    assert order[:2] == ["Prepare begins", "Prepare ends, locked: False"]
+    local.close()
+
+
+async def test_a_fault_in_a_task_halts(chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = follower(chain, tmp_path)
+
+    async def fault(*_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    monkeypatch.setattr(local.processor, "judge", fault)
+    receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
+    await until(lambda: local.driver.halted is not None)
+    assert local.driver.halted == "RuntimeError: not foreseen"
+    assert local.network.sent == []
+    local.close()

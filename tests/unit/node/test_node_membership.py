@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.messages import Prepare, vote_payload
+from consensus.messages import Prepare, RoundChange, encode_message, round_change_payload, vote_payload
 from node.config import NodeConfig, PeerAddress
 from node.node import Node
 from node.sync_driver import believable_height
@@ -160,3 +160,16 @@ async def test_evidence_that_the_core_finds_is_about_to_be_reported(local: Local
     assert pending.place == f"{key.public_key.hex()}/1/0/prepare"
     (shown,) = node.node_consensus()["evidence"]
     assert (shown["public_key"], shown["validator"], shown["step"]) == (key.public_key, 2, "prepare")
+
+
+async def test_the_round_that_each_validator_has_reached_is_shown(local: Local) -> None:
+    node = local.node
+    node._driver.start()
+    chain, signer = local.chain.genesis.chain, local.chain.validator_keys[2]
+    for round_ in (7, 3):
+        payload = round_change_payload(chain, 1, round_, None, None)
+        message = RoundChange(1, round_, 2, None, signer.sign(Domain.ROUND_CHANGE, payload))
+        node._peering._consensus_frame(SimpleNamespace(key=signer.public_key), encode_message(message))
+    shown = {line["public_key"]: (line["height"], line["round"]) for line in node.node_consensus()["validators"]}
+    assert shown.pop(signer.public_key) == (1, 7)
+    assert set(shown.values()) == {(0, 0)}

@@ -418,3 +418,26 @@ def everything(store):
     """Every entry of the database."""
     with store.snapshot() as entries:
         return list(entries)
+
+
+def test_whatever_is_written_waits_for_the_disk(store, monkeypatch):
+    plain = store._database._db
+    synced: list[bool] = []
+
+    class Recorder:
+        def write_batch(self, *, sync: bool):
+            synced.append(sync)
+            return plain.write_batch(sync=sync)
+
+        def __getattr__(self, name: str):
+            return getattr(plain, name)
+
+    monkeypatch.setattr(store._database, "_db", Recorder())
+    commit(store, {"a": encode(1)})
+    assert synced == [True]
+    store.hold()
+    commit(store, {"a": encode(2)})
+    commit(store, {"a": encode(3)})
+    assert synced == [True]
+    store.flush()
+    assert synced == [True, True]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from consensus.types import decode_block, decode_certificate
+from consensus.types import Candidate, decode_block, decode_certificate
 from consensus.verification import Verifier
 from network.errors import RequestTimeout
 from network.messages import Blocks, GetBlocks
@@ -20,6 +20,7 @@ from node.sync_driver import BadBlock, SyncDriver
 from tests.support.driver import LocalDriver
 from tests.support.ledger import LocalChain
 from vm.primitives.codec import encode
+from vm.transaction import Transaction
 
 SyncedBlock = tuple[bytes, bytes]
 LIAR, HONEST = b"L" * 32, b"H" * 32
@@ -200,3 +201,23 @@ async def test_a_block_that_is_not_the_certified_one_is_refused(
 
 def fields(struct: object) -> dict[str, object]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}  # type: ignore[attr-defined]
+
+
+async def test_a_height_that_consensus_decides_while_its_block_is_imported_is_left_to_it(
+    chain: LocalChain, source: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Behind(chain, tmp_path, {})
+    processor = node.local.processor
+    execute_body = processor.execute_body
+
+    async def decided_meanwhile(candidate: Candidate, transactions: Sequence[Transaction]) -> Executed | None:
+        executed = await execute_body(candidate, transactions)
+        assert executed is not None
+        node.local.driver.commit(executed, decode_certificate(stored(source, 1)[1]))
+        return executed
+
+    monkeypatch.setattr(processor, "execute_body", decided_meanwhile)
+    await node.sync.import_block(1, *stored(source, 1))
+    assert node.local.ledger.height == 1
+    assert node.local.driver.halted is None
+    node.local.close()
