@@ -33,8 +33,10 @@ class Backend(Protocol):
     runtime: Runtime
     clock: BlockClock
 
-    async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
+    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
         """Admit signed transactions, in order; one outcome each. Verifies signatures in slices.
+
+        `client` is who shares a part of the pool (`node.gateway.limits.CLIENT`).
 
         A well-formed transaction whose id is committed is `Admission(committed=True)` before anything else is
         judged, also after its expiry.

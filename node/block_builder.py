@@ -1,25 +1,38 @@
 """Choosing what goes into a proposal (SPEC section 3, Work).
 
-Transactions are taken in the order of their arrival, as far as bytes and estimated work units allow: a
-transaction beyond the block's work units would be in the block and fail, so the estimate stays on the safe
-side. Its basis is what transactions have cost lately, for each operation.
+Senders with a brand role come first, but for a quarter of the block, which is kept for all others as long as any
+of them wait. Within each of the two groups every source has the same share, so that a client who
+submits a few transactions does not stand behind one who submits thousands. What was chosen stands in the block in
+the order of its arrival.
+
+Bytes and estimated work units bound it: a transaction beyond the block's work units would be in the block and
+fail, so the estimate stays on the safe side. Its basis is what transactions have cost lately, for each operation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heapreplace
+from itertools import islice
+from operator import attrgetter
+from typing import Final
 
 from consensus.types import Candidate, Certificate, Header, HeightContext, certificate_hash
 from node.clock import BlockClock
 from node.ledger import Ledger
 from node.mempool import Mempool
+from node.mempool_lanes import Entry, Lane
 from vm.metering import BYTES_PER_UNIT, SIGNATURE, TRANSACTION
+from vm.params import Params
 from vm.primitives import merkle
 from vm.receipt import Receipt
-from vm.transaction import Transaction
+from vm.transaction import MAX_TX_BYTES, Transaction
 
 MAX_TRANSACTIONS = 2_500
 """Larger blocks gain no throughput and cost latency (PERFORMANCE.md, point 3)."""
+
+RESERVED_FOR_OTHERS: Final = 4
+"""One part in so many of a block is for senders without a brand role, as long as any of them wait."""
 
 _INITIAL_COST_PER_OP = 400
 _SAFETY_NUMERATOR, _SAFETY_DENOMINATOR = 3, 2
@@ -49,20 +62,26 @@ class BlockBuilder:
 
     def select(self, time: int) -> list[Transaction]:
         """Return the transactions that a block of this time would take."""
-        params = self._ledger.params
-        latest = time + params.max_tx_ttl_ms
-        room_bytes = params.max_block_bytes
-        room_cost = params.max_block_cost - params.max_tx_cost
-        chosen: list[Transaction] = []
-        for tx in self._mempool.in_order():
-            if not time < tx.body.expires <= latest:
-                continue
-            room_bytes -= len(tx.raw)
-            if room_bytes < 0 or room_cost < 0 or len(chosen) == MAX_TRANSACTIONS:
-                break
-            room_cost -= self._estimate(tx)
-            chosen.append(tx)
-        return chosen
+        filling = _Filling(self._ledger.params)
+        brands = self._turns(self._mempool.lanes(has_brand_role=True), time)
+        others = self._turns(self._mempool.lanes(has_brand_role=False), time)
+        filling.take(brands, reserved=True)
+        filling.take(others)
+        filling.take(brands)
+        filling.chosen.sort(key=attrgetter("arrival"))
+        return [entry.tx for entry in filling.chosen]
+
+    def _turns(self, lanes: Iterable[Lane], time: int) -> _Turns:
+        """Return a group's transactions in the order in which a block of this time would take them."""
+        latest = time + self._ledger.params.max_tx_ttl_ms
+
+        def valid(lane: Lane) -> Iterator[tuple[Entry, int]]:
+            for entry in lane:
+                if time < entry.tx.body.expires <= latest:
+                    yield entry, self._estimate(entry.tx)
+
+        # Every lane has its first turn before any has its second: more lanes than a block has places are too many.
+        return _Turns([valid(lane) for lane in islice(lanes, MAX_TRANSACTIONS)], self._ledger.params)
 
     def has_work(self, time: int) -> bool:
         """Tell whether a block of this time would take any transaction."""
@@ -98,6 +117,64 @@ class BlockBuilder:
             next_validators_hash=context.next_validators.hash,
         )
         return Candidate(header, parent_certificate, hashes)
+
+
+class _Turns:
+    """Transactions of several lanes, each lane having its turn as long as it has had less than the others.
+
+    What a transaction takes of a block is its part of the bytes, or of the work units if that is more.
+    """
+
+    def __init__(self, lanes: Iterable[Iterator[tuple[Entry, int]]], params: Params) -> None:
+        self._bytes, self._cost = params.max_block_bytes, params.max_block_cost
+        self._heap: list[tuple[int, int, Entry, int, Iterator[tuple[Entry, int]]]] = []
+        for order, lane in enumerate(lanes):
+            first = next(lane, None)
+            if first is not None:
+                self._heap.append((0, order, *first, lane))
+        heapify(self._heap)
+
+    @property
+    def head(self) -> tuple[Entry, int] | None:
+        """Who has the turn, and its estimated work units; None at the end."""
+        return self._heap[0][2:4] if self._heap else None
+
+    def advance(self) -> None:
+        """The head has been taken."""
+        taken, order, entry, cost, lane = self._heap[0]
+        following = next(lane, None)
+        if following is None:
+            heappop(self._heap)
+            return
+        taken += max(len(entry.tx.raw), cost * self._bytes // self._cost)
+        heapreplace(self._heap, (taken, order, *following, lane))
+
+
+class _Filling:
+    """A block that is being filled."""
+
+    def __init__(self, params: Params) -> None:
+        self.chosen: list[Entry] = []
+        self._bytes = params.max_block_bytes
+        self._cost = params.max_block_cost - params.max_tx_cost
+        self._reserved_bytes = max(self._bytes // RESERVED_FOR_OTHERS, MAX_TX_BYTES)
+        self._reserved_cost = self._cost // RESERVED_FOR_OTHERS
+
+    def take(self, turns: _Turns, *, reserved: bool = False) -> None:
+        """Take what there is room for, without what is reserved for others if `reserved`."""
+        end, least_bytes, least_cost = MAX_TRANSACTIONS, 0, 0
+        if reserved:
+            end -= end // RESERVED_FOR_OTHERS
+            least_bytes, least_cost = self._reserved_bytes, self._reserved_cost
+        while (head := turns.head) is not None:
+            entry, cost = head
+            size = len(entry.tx.raw)
+            if self._bytes - size < least_bytes or self._cost < least_cost or len(self.chosen) >= end:
+                return
+            self._bytes -= size
+            self._cost -= cost
+            self.chosen.append(entry)
+            turns.advance()
 
 
 class Proposer:

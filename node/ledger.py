@@ -188,6 +188,12 @@ class Ledger:
         ctx.cost = 0
         return self.runtime.authority.may_act(ctx, tx.body.sender, tx.signer_addresses)
 
+    def has_brand_role(self, tx: Transaction) -> bool:
+        """Tell whether a transaction's sender has a role of a brand that is not suspended, as of the head."""
+        ctx = self._admission
+        ctx.cost = 0
+        return self.runtime.authority.has_brand_role(ctx, tx.body.sender)
+
     def height_context(self) -> HeightContext:
         """Return what the consensus core must know to decide the next height."""
         head = self.store.head

@@ -7,16 +7,17 @@ Invariants:
     1. Every transaction here has valid signatures, and an id that is in no final block.
     2. An id is here at most once; of two transactions with one id the first stays.
     3. Count, bytes and transactions per sender are bounded; what takes far more memory than its bytes counts
-       more.
+       more. How the room is shared among clients, peers and tills is told in `node.mempool_lanes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from node.config import NodeConfig
 from node.errors import TransactionRefused
+from node.mempool_lanes import BRAND_PART, OWN, PUBLIC_PART, Entry, Group, Lane, Origin
 from vm.params import Params
 from vm.transaction import Transaction
 
@@ -42,6 +43,10 @@ class ChainView(Protocol):
         """Tell whether the signers may act for the sender."""
         ...
 
+    def has_brand_role(self, tx: Transaction) -> bool:
+        """Tell whether the sender has a role of a brand that is not suspended."""
+        ...
+
 
 class Mempool:
     """The pool of one node."""
@@ -50,10 +55,12 @@ class Mempool:
         self._max_count = config.mempool_transactions
         self._max_bytes = config.mempool_bytes
         self._max_per_sender = config.mempool_per_sender
+        self._brands = Group(BRAND_PART, self._max_count, self._max_bytes)
+        self._others = Group(PUBLIC_PART, self._max_count, self._max_bytes)
         self._by_hash: dict[bytes, Transaction] = {}
-        self._by_id: dict[bytes, Transaction] = {}
+        self._by_id: dict[bytes, Entry] = {}
         self._per_sender: dict[str, int] = {}
-        self._bytes = 0
+        self._arrivals = 0
 
     def __len__(self) -> int:
         return len(self._by_hash)
@@ -61,7 +68,11 @@ class Mempool:
     @property
     def size_bytes(self) -> int:
         """Bytes of all transactions held, as `weight` counts them."""
-        return self._bytes
+        return self._brands.size + self._others.size
+
+    def count(self, *, has_brand_role: bool) -> int:
+        """Return how many transactions are of senders with, or without, a brand role."""
+        return self._group(has_brand_role).count
 
     def by_hash(self, tx_hash: bytes) -> Transaction | None:
         """Return the transaction with this hash (of the signed bytes)."""
@@ -69,28 +80,36 @@ class Mempool:
 
     def by_id(self, tx_id: bytes) -> Transaction | None:
         """Return the transaction with this id."""
-        return self._by_id.get(tx_id)
+        entry = self._by_id.get(tx_id)
+        return None if entry is None else entry.tx
 
-    def check_room(self, tx: Transaction) -> None:
+    def _group(self, has_brand_role: bool) -> Group:
+        return self._brands if has_brand_role else self._others
+
+    def check_room(self, tx: Transaction, origin: Origin = OWN) -> None:
         """Refuse what the pool cannot take.
 
         Raises:
             TransactionRefused: POOL_FULL.
         """
-        if len(self._by_hash) >= self._max_count or self._bytes + weight(tx) > self._max_bytes:
-            raise TransactionRefused("POOL_FULL", "the pool of pending transactions is full; try again shortly")
+        free_count = self._max_count - len(self._by_hash)
+        free_bytes = self._max_bytes - self.size_bytes
+        full = self._group(origin.has_brand_role).fullness(origin.source, weight(tx), free_count, free_bytes)
+        if full is not None:
+            raise TransactionRefused("POOL_FULL", full)
         if self._per_sender.get(tx.body.sender, 0) >= self._max_per_sender:
             raise TransactionRefused(
                 "POOL_FULL", f"the sender has {self._max_per_sender} pending transactions already"
             )
 
-    def add(self, tx: Transaction) -> bool:
+    def add(self, tx: Transaction, origin: Origin = OWN) -> bool:
         """Keep an admitted transaction; False where its id is here already."""
         if tx.id in self._by_id:
             return False
         self._by_hash[tx.hash] = tx
-        self._by_id[tx.id] = tx
-        self._bytes += weight(tx)
+        group = self._group(origin.has_brand_role)
+        self._arrivals += 1
+        self._by_id[tx.id] = group.add(tx, weight(tx), self._arrivals, origin.source)
         sender = tx.body.sender
         self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
         return True
@@ -98,21 +117,22 @@ class Mempool:
     def remove_committed(self, tx_ids: Iterable[bytes]) -> None:
         """Drop what a final block holds."""
         for tx_id in tx_ids:
-            tx = self._by_id.get(tx_id)
-            if tx is not None:
-                self._remove(tx)
+            entry = self._by_id.get(tx_id)
+            if entry is not None:
+                self._remove(entry, served=True)
 
     def remove_expired(self, time: int) -> int:
         """Drop what can be in no block any more; return how many. Walks the whole pool."""
-        expired = [tx for tx in self._by_hash.values() if tx.body.expires <= time]
-        for tx in expired:
-            self._remove(tx)
+        expired = [entry for entry in self._by_id.values() if entry.tx.body.expires <= time]
+        for entry in expired:
+            self._remove(entry, served=False)
         return len(expired)
 
-    def _remove(self, tx: Transaction) -> None:
+    def _remove(self, entry: Entry, *, served: bool) -> None:
+        tx = entry.tx
         del self._by_hash[tx.hash]
         del self._by_id[tx.id]
-        self._bytes -= weight(tx)
+        entry.lane.group.remove(entry, served=served)
         sender = tx.body.sender
         remaining = self._per_sender[sender] - 1
         if remaining:
@@ -123,6 +143,10 @@ class Mempool:
     def in_order(self) -> Iterator[Transaction]:
         """Yield all transactions in the order of their arrival."""
         return iter(self._by_hash.values())
+
+    def lanes(self, *, has_brand_role: bool) -> Collection[Lane]:
+        """Return the lanes of the senders with, or without, a brand role."""
+        return self._group(has_brand_role).lanes()
 
 
 def weight(tx: Transaction) -> int:

@@ -39,6 +39,7 @@ from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
 from node.pruning import Pruner
+from node.recovery_marker import RecoveryMarker
 from node.snapshot_driver import SnapshotDriver
 from node.snapshot_server import SnapshotServer
 from node.store import Store
@@ -117,6 +118,8 @@ class Node:
         self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
+        guard = self._driver.guard
+        self._marker = RecoveryMarker(self._ledger, self._key, self.clock, guard, self._admission.submit)
         self._manager = PeerManager(self._network_config(), self._key, self._peering, self._is_permitted)
         self._pruner: Pruner | None = None
         if self._config.retain_blocks is not None:
@@ -191,7 +194,7 @@ class Node:
             task = loop.create_task(work)
             task.add_done_callback(self._background_done)
             self._tasks.append(task)
-        for work in (self._snapshot_server.run(), self._snapshots.run()):
+        for work in (self._snapshot_server.run(), self._snapshots.run(), self._marker.run()):
             task = loop.create_task(work)
             task.add_done_callback(self._background_done)
             self._tasks.append(task)
@@ -272,11 +275,11 @@ class Node:
 
     # -- Backend -----------------------------------------------------------------------------------
 
-    async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
+    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
         """Admit signed transactions; see `node.backend.Backend.submit`."""
         if self._driver.halted is not None:
             raise NotReady("the node has halted")
-        outcomes = await self._admission.submit(raws)
+        outcomes = await self._admission.submit(raws, client)
         self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
         return outcomes
 

@@ -37,6 +37,7 @@ from network.scoring import Offence
 from node.admission import AdmissionQueue, Source
 from node.block_processor import BlockProcessor
 from node.consensus_driver import ConsensusDriver
+from node.errors import NotReady
 from node.ledger import Ledger
 from node.snapshot_server import SNAPSHOT_REQUESTS, SnapshotServer
 from node.sync_driver import SyncDriver
@@ -254,9 +255,9 @@ class Peering:
 
     async def settle(self) -> None:
         """Wait, for a short time, until the transactions that have come already are admitted."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, NotReady):
             async with asyncio.timeout(SETTLE_SECONDS):
-                await self._admission.submit(())
+                await self._admission.settle()
 
     # -- what the node tells -----------------------------------------------------------------------
 

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 MAX_TRACKED_CLIENTS: Final = 10_000
 """Some 3 MB of buckets; beyond it strangers only lose the memory of having been slow."""
+
+CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
+"""Who asked what is being answered, as `client_of` names it; the transport sets it for each request."""
 
 
 def client_of(remote: str | None) -> str:

@@ -32,7 +32,7 @@ from node.gateway.bodies import RETRY_MS, BodyReader, BodyRefused
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
 from node.gateway.errors import RpcFault
-from node.gateway.limits import ApiKeys, ConnectionCounter, RateLimiter, client_of
+from node.gateway.limits import CLIENT, ApiKeys, ConnectionCounter, RateLimiter, client_of
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
 from node.gateway.reads import ChainReads
@@ -211,6 +211,7 @@ class Gateway:
 
     async def _call(self, request: web.BaseRequest, body: bytes | bytearray) -> web.Response:
         client = client_of(request.remote)
+        CLIENT.set(client)
         limited = False
 
         def admit(calls: int) -> RpcFault | None:

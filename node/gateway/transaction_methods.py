@@ -14,6 +14,7 @@ from typing import Any, Final
 from node.backend import Admission
 from node.errors import TransactionRefused
 from node.gateway.errors import RpcFault, invalid_param, refused_transaction
+from node.gateway.limits import CLIENT
 from node.gateway.parameters import (
     DEFAULT_TIMEOUT_MS,
     HashBytes,
@@ -75,11 +76,11 @@ class TransactionMethods:
     # -- submitting and waiting --------------------------------------------------------------------
 
     async def _submit_all(self, calls: Sequence[Arguments]) -> list[Any]:
-        outcomes = await self._backend.submit([call["tx"] for call in calls])
+        outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
         return [_submitted(outcome) for outcome in outcomes]
 
     async def _send_all(self, calls: Sequence[Arguments]) -> list[Any]:
-        outcomes = await self._backend.submit([call["tx"] for call in calls])
+        outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
         waits: list[tuple[bytes, int]] = []
         for outcome, call in zip(outcomes, calls, strict=True):
             if isinstance(outcome, Admission):

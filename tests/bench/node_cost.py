@@ -18,6 +18,7 @@ from node.block_builder import BlockBuilder
 from node.config import NodeConfig
 from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
+from node.mempool_lanes import Origin
 from tests.support.network import Op
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -59,7 +60,9 @@ def measure_node_cost(folder: Path) -> tuple[float, float]:
             tx = parse_transaction(raw)
             if not store.contains_transaction(tx.id):
                 check_admissible(tx, ledger, now)
-                mempool.add(tx)
+                origin = Origin("", ledger.has_brand_role(tx))
+                mempool.check_room(tx, origin)
+                mempool.add(tx, origin)
         _commit_one(ledger, builder, mempool)
         if block:  # the first block warms the caches
             spent += time.process_time() - begun

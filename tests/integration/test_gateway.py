@@ -207,6 +207,7 @@ async def test_a_batch_is_submitted_at_once_and_read_afterwards(web: Web, chain:
     assert {answer["result"]["status"] for answer in answers[1:101]} == {"ok"}
     assert [answer["error"]["data"]["reason"] for answer in answers[101:]] == ["MALFORMED", "MALFORMED"]
     assert node.submissions == [1, 101]
+    assert set(node.clients) == {"127.0.0.1"}
     assert chain.height == 1
 
 

@@ -231,7 +231,7 @@ class LocalNode:
     Attributes:
         automatic: False keeps transactions pending until `commit_pending`.
         ready: False makes `submit` raise NotReady, and /ready say so.
-        submissions: how many transactions each call of `submit` got.
+        submissions, clients: how many transactions each call of `submit` got, and for whom.
         waited_for: set once somebody waits for a transaction.
     """
 
@@ -244,15 +244,17 @@ class LocalNode:
         self.automatic = automatic
         self.ready = True
         self.submissions: list[int] = []
+        self.clients: list[str] = []
         self.mempool = Mempool(NodeConfig())
         self.waited_for = asyncio.Event()
         self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
 
-    async def submit(self, raws: Sequence[bytes]) -> list[Admission | TransactionRefused]:
+    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
         """Admit transactions as a node does."""
         if not self.ready:
             raise NotReady("the node is syncing")
         self.submissions.append(len(raws))
+        self.clients.append(client)
         outcomes = [self._admit(raw) for raw in raws]
         if self.automatic and len(self.mempool):
             asyncio.get_running_loop().call_soon(self.commit_pending)

@@ -15,7 +15,6 @@ from node.admission import (
     AdmissionQueue,
     Outcome,
     Source,
-    slices,
 )
 from node.backend import Admission
 from node.config import NodeConfig
@@ -52,8 +51,8 @@ class Desk:
         return Source(key, True, lambda: self.penalties.append(key))
 
     async def drained(self) -> None:
-        """Wait until everything queued before is done: the queue is worked through in order."""
-        await self.queue.submit([])
+        """Wait until everything that peers have sent is done."""
+        await self.queue.settle()
 
 
 @pytest.fixture
@@ -174,19 +173,93 @@ async def test_closing_answers_who_still_waits(chain: LocalChain) -> None:
         await waiting
 
 
-@pytest.mark.parametrize(
-    ("sizes", "expected"),
-    [
-        ([], []),
-        ([300] * SLICE, [SLICE]),
-        ([300] * (2 * SLICE + 1), [SLICE, SLICE, 1]),
-        ([128 * 1024] * 3, [1, 1, 1]),
-        ([1_200] * 48, [21, 21, 6]),
-        ([300, SLICE_BYTES, 300], [2, 1]),
-    ],
-)
-def test_slices_are_bounded_by_count_and_by_bytes(sizes: list[int], expected: list[int]) -> None:
-    raws = [bytes(size) for size in sizes]
-    found = list(slices(raws))
-    assert [len(part) for part in found] == expected
-    assert [raw for part in found for raw in part] == raws
+def signed_by_many(chain: LocalChain, signers: int) -> bytes:
+    """Return a transaction of the first of many signers."""
+    keys = [key_of(f"signer-{number}") for number in range(signers)]
+    return chain.sign(keys[0], OPS, cosigners=keys[1:])
+
+
+@pytest.mark.parametrize(("signers", "expected"), [(1, [SLICE, SLICE, 4]), (8, [SLICE // 8] * 16 + [4])])
+async def test_between_turns_of_the_loop_only_a_slice_of_signatures_is_checked(
+    chain: LocalChain, desk: Desk, signers: int, expected: list[int]
+) -> None:
+    raws = [signed_by_many(chain, signers) for _ in range(100)]
+    waiting = asyncio.create_task(desk.queue.submit(raws))
+    per_turn = []
+    while not waiting.done():
+        before = len(desk.admitted)
+        await asyncio.sleep(0)
+        per_turn.append(len(desk.admitted) - before)
+    assert [count for count in per_turn if count] == expected
+    assert all(isinstance(outcome, Admission) for outcome in waiting.result())
+
+
+async def test_a_slice_ends_at_its_bytes_too(chain: LocalChain, desk: Desk) -> None:
+    raws = [chain.sign("stranger", [("a.b", {"x": "y" * SLICE_BYTES})]) for _ in range(3)]
+    waiting = asyncio.create_task(desk.queue.submit(raws))
+    turns = 0
+    while not waiting.done():
+        before = len(desk.admitted)
+        await asyncio.sleep(0)
+        assert len(desk.admitted) - before <= 1
+        turns += 1
+    assert turns >= 3
+
+
+async def test_nobody_waits_behind_a_flood(chain: LocalChain, desk: Desk) -> None:
+    flood = [chain.sign(f"stranger-{number}", OPS) for number in range(5 * SLICE)]
+    raw = chain.sign("aurora-admin", OPS)
+    flooding = asyncio.create_task(desk.queue.submit(flood, "198.51.100.1"))
+    desk.queue.take_from_peer([bytes(300)] * 5 * SLICE, desk.source(b"flooder"))
+    await asyncio.sleep(0)
+    assert reason((await desk.queue.submit([raw], "192.0.2.1"))[0]) == "admitted"
+    assert len(desk.admitted) <= 2 * SLICE + 1
+    assert len(await flooding) == len(flood)
+    assert [tx.raw for tx, _ in desk.admitted if tx.raw != raw] == flood  # in its order
+
+
+async def test_a_client_leaves_room_in_the_queue_for_others(
+    chain: LocalChain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.admission.MAX_QUEUED_CLIENT_TRANSACTIONS", 8)
+    flood = [chain.sign("aurora-admin", OPS) for _ in range(8)]
+    tasks = [asyncio.create_task(desk.queue.submit([raw], "198.51.100.1")) for raw in flood]
+    other = asyncio.create_task(desk.queue.submit([chain.sign("basil-admin", OPS)] * 2, "192.0.2.1"))
+    outcomes = [reason(outcome) for outcomes in await asyncio.gather(*tasks) for outcome in outcomes]
+    assert outcomes == ["admitted"] * 4 + ["POOL_FULL"] * 4
+    assert [reason(outcome) for outcome in await other] == ["admitted"] * 2
+    assert [reason(outcome) for outcome in await desk.queue.submit(flood[4:], "198.51.100.1")] == ["admitted"] * 4
+
+
+async def test_free_accounts_do_not_push_tills_out(chain: LocalChain, desk: Desk) -> None:
+    desk.mempool = desk.queue._mempool = Mempool(NodeConfig(mempool_transactions=40))
+    for number in range(40):
+        raws = [chain.sign(f"free-{number}-{i}", OPS) for i in range(3)]
+        await desk.queue.submit(raws, f"198.51.100.{number}")
+    assert desk.mempool.count(has_brand_role=False) == 20
+    outcomes = await desk.queue.submit([chain.sign("free", OPS), chain.sign("aurora-admin", OPS)], "203.0.113.1")
+    assert [reason(outcome) for outcome in outcomes] == ["POOL_FULL", "admitted"]
+
+
+async def test_where_admission_dies_everyone_who_waits_hears_of_it(
+    chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(chain)
+    waiting = [asyncio.create_task(desk.queue.submit([chain.sign("aurora-admin", OPS)], name)) for name in "ab"]
+    settling = asyncio.create_task(desk.queue.settle())
+    await asyncio.sleep(0)
+
+    def broken(tx: Transaction) -> bool:
+        raise AssertionError("our own fault")
+
+    monkeypatch.setattr("node.admission.signatures_valid", broken)
+    with pytest.raises(AssertionError):
+        await desk.queue.run()
+    for task in waiting:
+        with pytest.raises(NotReady, match="halted"):
+            await task
+    await settling
+    with pytest.raises(NotReady, match="halted"):
+        await desk.queue.submit([chain.sign("aurora-admin", OPS)])
+    desk.queue.take_from_peer([b"raw"], desk.source(b"peer"))
+    assert desk.queue.dropped_from_peers == 1

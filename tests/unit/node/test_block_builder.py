@@ -14,6 +14,7 @@ from node import block_builder
 from node.block_builder import BlockBuilder, Proposer
 from node.config import NodeConfig
 from node.mempool import Mempool
+from node.mempool_lanes import OWN, Origin
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
 from vm.params import Params
 from vm.transaction import Transaction, encode_body, parse_transaction, sign_body
@@ -30,18 +31,20 @@ class Bench:
         self.mempool = Mempool(NodeConfig())
         self.clock = ManualClock(START_MS + 1_000)
         self.heartbeat_due = False
+        self.nonce = 0
         context = chain.ledger.height_context()
         self.key = chain.validator_keys[context.proposer(0)]
         self.builder = BlockBuilder(chain.ledger, self.mempool, self.key.public_key)
         self.proposer = Proposer(self.builder, self.clock, lambda: self.heartbeat_due)
 
-    def add(self, expires: int, size: int = 0) -> Transaction:
+    def add(self, expires: int, size: int = 0, origin: Origin = OWN) -> Transaction:
         admin = key_of("aurora-admin")
         sender = parse_transaction(self.chain.sign("aurora-admin", OPS)).body.sender
         args = {f"n{i}": "x" * 1_000 for i in range(size // 1_000)}
-        body = encode_body(self.chain.genesis.chain, sender, len(self.mempool), expires, [("a.b", args)])
+        self.nonce += 1
+        body = encode_body(self.chain.genesis.chain, sender, self.nonce, expires, [("a.b", args)])
         tx = parse_transaction(sign_body(body, [admin]))
-        self.mempool.add(tx)
+        self.mempool.add(tx, origin)
         return tx
 
 
@@ -124,3 +127,73 @@ def test_work_is_what_the_builder_would_take_also_where_our_clock_is_behind(
     assert bench.proposer.has_work() == (expires_after_head > 1)
     if proposed is not None:
         assert proposed[0].header.time == START_MS + 5_001
+
+
+def crowd(bench: Bench, count: int, source: str, has_brand_role: bool = False, size: int = 0) -> list[Transaction]:
+    """Add many valid transactions of one source."""
+    return [
+        bench.add(bench.clock.now + 1, size, Origin(source, has_brand_role=has_brand_role)) for _ in range(count)
+    ]
+
+
+def test_tills_come_first_and_all_others_have_a_quarter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 8)
+    others = crowd(bench, 10, "stranger")
+    tills = crowd(bench, 10, "till", has_brand_role=True)
+    assert bench.builder.select(bench.clock.now) == others[:2] + tills[:6]
+    bench.mempool.remove_committed([tx.id for tx in others[1:]])
+    assert bench.builder.select(bench.clock.now) == others[:1] + tills[:7]  # nothing lies idle
+    bench.mempool.remove_committed([tx.id for tx in tills])
+    assert bench.builder.select(bench.clock.now) == others[:1]
+
+
+def test_the_quarter_holds_for_bytes(bench: Bench) -> None:
+    others = crowd(bench, 3, "stranger", size=100_000)
+    crowd(bench, 3, "till", has_brand_role=True, size=100_000)
+    assert len(bench.builder.select(bench.clock.now)) == 2
+    assert others[0] in bench.builder.select(bench.clock.now)
+
+
+def test_the_quarter_holds_for_work_units(tmp_path: Path) -> None:
+    chain = LocalChain(tmp_path, params=Params(max_block_cost=110_000, max_tx_cost=100_000))
+    bench = Bench(chain)
+    others = crowd(bench, 30, "stranger")
+    tills = crowd(bench, 30, "till", has_brand_role=True)
+    chosen = bench.builder.select(bench.clock.now)
+    taken = [len([tx for tx in group if tx in chosen]) for group in (others, tills)]
+    assert 3 * taken[0] - 3 <= taken[1] <= 3 * taken[0] + 3
+    assert taken[0] > 1
+    chain.close()
+
+
+def test_every_source_has_the_same_share_of_a_block(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 6)
+    flood = crowd(bench, 20, "flooder")
+    shopper = crowd(bench, 2, "shopper")
+    another = crowd(bench, 5, "another")
+    assert bench.builder.select(bench.clock.now) == flood[:2] + shopper + another[:2]
+
+
+def test_large_transactions_are_no_larger_share(bench: Bench) -> None:
+    large = crowd(bench, 8, "flooder", size=30_000)
+    small = crowd(bench, 100, "shopper")
+    chosen = bench.builder.select(bench.clock.now)
+    assert [tx for tx in chosen if tx in small] == small
+    assert 1 < len([tx for tx in chosen if tx in large]) < 8
+
+
+def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 2)
+    lanes = [crowd(bench, 2, f"source {number}") for number in range(4)]
+    served = []
+    for _ in range(4):
+        chosen = bench.builder.select(bench.clock.now)
+        served.append(chosen)
+        bench.mempool.remove_committed([tx.id for tx in chosen])
+    first, second, third, fourth = lanes
+    assert served == [
+        [first[0], second[0]],
+        [third[0], fourth[0]],
+        [first[1], second[1]],
+        [third[1], fourth[1]],
+    ]

@@ -63,7 +63,9 @@ def test_committed_and_expired_transactions_leave_without_a_trace() -> None:
     mempool.check_room(transaction(3))
 
 
-@pytest.mark.parametrize("limits", [{"mempool_transactions": 2}, {"mempool_per_sender": 2}, {"mempool_bytes": 600}])
+@pytest.mark.parametrize(
+    "limits", [{"mempool_transactions": 8}, {"mempool_per_sender": 2}, {"mempool_bytes": 1_500}]
+)
 def test_a_full_pool_refuses(limits: dict[str, int]) -> None:
     mempool = pool(**limits)
     for nonce in range(2):
@@ -100,7 +102,7 @@ def test_ordinary_transactions_count_as_their_bytes(ops: list[tuple[str, dict[st
 def test_what_takes_far_more_memory_than_bytes_counts_more(ops: list[tuple[str, dict[str, Any]]]) -> None:
     tx = with_ops(*ops)
     assert weight(tx) == DENSE_FACTOR * len(tx.raw)
-    mempool = pool(mempool_bytes=weight(tx))
+    mempool = pool(mempool_bytes=2 * weight(tx))
     mempool.check_room(tx)
     mempool.add(tx)
     with pytest.raises(TransactionRefused):
@@ -127,6 +129,10 @@ class Head:
     def may_act(self, tx: Transaction) -> bool:
         """Answer as told."""
         return self.acts
+
+    def has_brand_role(self, tx: Transaction) -> bool:
+        """No sender has one."""
+        return False
 
 
 TTL = Params().max_tx_ttl_ms
