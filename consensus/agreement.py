@@ -68,7 +68,10 @@ def _accept(state: State, message: Proposal, digest: bytes) -> None:
 
 
 def prepare_if_valid(state: State, judge_time: bool) -> None:
-    """PREPARE the accepted block if it is known to be valid; otherwise have it checked."""
+    """PREPARE the accepted block if it is known to be valid; otherwise have it checked.
+
+    Source: Dafny `UponProposal`, its second half.
+    """
     digest = state.accepted
     if digest is None:
         return
@@ -80,7 +83,10 @@ def prepare_if_valid(state: State, judge_time: bool) -> None:
 
 
 def on_block_checked(state: State, event: BlockChecked) -> None:
-    """Take the shell's verdict in: PREPARE, propose again, or decide, whichever waited for it."""
+    """Take the shell's verdict in: PREPARE, propose again, or decide, whichever waited for it.
+
+    Source: Dafny `validateEthereumBlock`, answered by the shell.
+    """
     if state.context is None or event.height != state.context.height or state.decided:
         return
     state.checking.pop(event.digest, None)
@@ -106,7 +112,10 @@ def upon_prepare(state: State, _message: Prepare | None = None) -> None:
 
 
 def _commit_if_executed(state: State) -> None:
-    """Seal the block that we are locked on in this round, with the roots that we computed."""
+    """Seal the block that we are locked on in this round, with the roots that we computed.
+
+    Source: Dafny `UponPrepare`, its second half; execution lies between.
+    """
     lock = state.lock
     if lock is None or lock.round != state.round or lock.digest != state.accepted:
         return
@@ -170,7 +179,10 @@ def _tell_other_roots(state: State, digest: bytes) -> None:
 
 
 def decide(state: State) -> None:
-    """Commit a certified block once it is here and executed to the certified roots; else get there."""
+    """Commit a certified block once it is here and executed to the certified roots; else get there.
+
+    Source: Dafny `UponCommit`, its second half.
+    """
     certified = state.certified
     if certified is None or state.decided or state.halted:
         return

@@ -95,7 +95,7 @@ class MessageLog:
         self.proposals: dict[int, Proposal] = {}
 
     def add(self, message: Message) -> Added:
-        """Keep a verified message within the sender's bounds."""
+        """Keep a verified message within the sender's bounds. Source: Dafny `messagesReceived`, without bounds."""
         if isinstance(message, Prepare):
             return self.prepares.add(message)
         if isinstance(message, Commit):
@@ -121,7 +121,7 @@ class MessageLog:
     def commit_seals(self, round_: int, digest: bytes, roots: Roots) -> list[Seal]:
         """Return the seals of one round for a digest and its roots, sorted by sender.
 
-        Source: Dafny `validCommitsForHeightRoundAndDigest`; here the roots must be equal too.
+        Source: Dafny `validCommitsForHeightRoundAndDigest`, `validateCommit`; here the roots must be equal too.
         """
         votes = self.commits.rounds.get(round_, {})
         return [
@@ -140,7 +140,7 @@ class MessageLog:
         return sorted(found)
 
     def round_changes_for(self, round_: int) -> list[RoundChange]:
-        """Return the round-changes for exactly this round, sorted by sender."""
+        """Return the round-changes for exactly this round, by sender. Source: Dafny `receivedRoundChanges`."""
         return [rc for _, rc in sorted(self.round_changes.items()) if rc.round == round_]
 
     def reached(self, round_: int) -> int:
@@ -148,6 +148,9 @@ class MessageLog:
         return sum(1 for rc in self.round_changes.values() if rc.round >= round_)
 
     def highest_round_reached_by(self, count: int) -> int:
-        """Return the highest round that `count` senders have reached; 0 if there are fewer senders."""
+        """Return the highest round that `count` senders have reached; 0 if there are fewer senders.
+
+        Source: Dafny `receivedSignedRoundChangesForCurrentHeightAndFutureRounds`, `minSet`, for the highest.
+        """
         rounds = sorted((rc.round for rc in self.round_changes.values()), reverse=True)
         return rounds[count - 1] if len(rounds) >= count else 0

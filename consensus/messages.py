@@ -174,19 +174,22 @@ class _RoundChange(msgspec.Struct, frozen=True, gc=False):
 
 
 def vote_payload(chain: str, height: int, round_: int, digest: bytes) -> bytes:
-    """Return what a PROPOSAL and a PREPARE sign, each under its own domain tag."""
+    """Return what a PROPOSAL and a PREPARE sign, each under its own domain tag.
+
+    Source: Dafny `UnsignedProposal`, `UnsignedPrepare`.
+    """
     return encode(_Vote(chain, height, round_, digest))
 
 
 def seal_payload(chain: str, height: int, round_: int, digest: bytes, roots: Roots) -> bytes:
-    """Return what a COMMIT signs: the payload of the seal."""
+    """Return what a COMMIT signs: the payload of the seal. Source: Dafny `UnsignedCommit`, with roots."""
     return encode(_Commit(chain, height, round_, digest, roots.state_root, roots.receipts_root))
 
 
 def round_change_payload(
     chain: str, height: int, round_: int, prepared_round: int | None, prepared_digest: bytes | None
 ) -> bytes:
-    """Return what a ROUND_CHANGE signs."""
+    """Return what a ROUND_CHANGE signs. Source: Dafny `UnsignedRoundChange`."""
     return encode(_RoundChange(chain, height, round_, prepared_round, prepared_digest))
 
 

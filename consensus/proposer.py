@@ -45,7 +45,7 @@ def proposer_order(
     height: int,
     previous_proposer: bytes | None,
 ) -> tuple[int, ...]:
-    """Return order(height) as indices into `validators`.
+    """Return order(height) as indices into `validators`. Source: Dafny `proposer`, with the active ones first.
 
     Args:
         records: by public key; a validator without one has never sealed.

@@ -212,7 +212,10 @@ class HeightContext(msgspec.Struct, frozen=True):
 
 
 def header_digest(header: Header) -> bytes:
-    """Return SHA-256 of the canonical header: the block's identity. Source: Dafny `digest`."""
+    """Return SHA-256 of the canonical header: the block's identity.
+
+    Source: Dafny `digest`, `hashBlockForCommitSeal`; here the header holds neither round nor seals of its own.
+    """
     return sha256(encode(header))
 
 

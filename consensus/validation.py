@@ -14,7 +14,7 @@ def parent_certificate_fault(certificate: Certificate | None, context: HeightCon
     """Say why a block must not embed this certificate; None if it may.
 
     q or more distinct, index-sorted seals of one round, for the parent's digest and the roots that
-    this validator computed; not necessarily the certificate that it holds itself.
+    this validator computed; not necessarily the certificate that it holds itself. Source: Dafny `ValidNewBlock`.
     """
     if context.height == 1 or context.parent_validators is None:
         return None if certificate is None else "block 1 has no parent certificate"
@@ -35,6 +35,8 @@ def parent_certificate_fault(certificate: Certificate | None, context: HeightCon
 
 def candidate_fault(candidate: Candidate, context: HeightContext, proposer: int | None) -> str | None:
     """Say why a candidate's header is invalid at this height; None if it is valid.
+
+    Source: Dafny `validateNonPreparedBlock`; of a prepared block all but its proposer is checked as well.
 
     Args:
         proposer: whose key the header must carry; None for a block prepared in an earlier round, which

@@ -52,6 +52,7 @@ def candidate_is_whole(candidate: Candidate) -> bool:
     """Tell whether the header's hashes bind the candidate's other parts.
 
     `tx_root` is the Merkle root over the transaction hashes (`vm.primitives.merkle.root`).
+    Source: Dafny `digest`, which is over a whole block.
     """
     header = candidate.header
     return (
@@ -108,6 +109,9 @@ def _proposal_checks(chain: str, message: Proposal, validators_at: ValidatorsAt)
 def signature_checks(chain: str, message: Message, validators_at: ValidatorsAt) -> Iterator[SignatureCheck]:
     """Yield every signature check of a message, its own first.
 
+    Source: Dafny `recoverSignedProposalAuthor`, `recoverSignedPrepareAuthor`, `recoverSignedCommitAuthor`,
+    `recoverSignedRoundChangeAuthor`; here the message names its author, whose signature is verified.
+
     Raises (while iterating):
         MalformedMessage: an index outside the validator set.
         UnknownHeight: the validators of the message's height, or of its parent, are not known.
@@ -161,6 +165,8 @@ class Verifier:
     def verify(self, message: Message, validators_at: ValidatorsAt) -> None:
         """Return if every signature in the message is valid.
 
+        Source: Dafny `recoverSignedProposalAuthor` and the like, by `signature_checks`.
+
         Raises:
             MalformedMessage, InvalidSignature: the peer's fault.
             UnknownHeight: the height is out of reach; help the peer or sync, by the claimed height.
@@ -185,7 +191,10 @@ class Verifier:
         certificate: Certificate,
         validators: ValidatorSet,
     ) -> bool:
-        """Tell whether a certificate holds a quorum of valid, index-sorted seals: for block sync."""
+        """Tell whether a certificate holds a quorum of valid, index-sorted seals: for block sync.
+
+        Source: Dafny `ValidNewBlock`, `validNewBlockMessage`.
+        """
         seals = certificate.seals
         if len(seals) < validators.quorum or seals[-1].index >= validators.n:
             return False

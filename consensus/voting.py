@@ -74,7 +74,10 @@ def cast_proposal(
 
 
 def cast_prepare(state: State, digest: bytes) -> bool:
-    """Sign and send PREPARE of the current round; tell whether our vote there is for `digest`."""
+    """Sign and send PREPARE of the current round; tell whether our vote there is for `digest`.
+
+    Source: Dafny `UponProposal`.
+    """
     prior = state.signed.get((state.round, STEP_PREPARE))
     if isinstance(prior, Prepare):
         return prior.digest == digest
@@ -86,7 +89,10 @@ def cast_prepare(state: State, digest: bytes) -> bool:
 
 
 def cast_commit(state: State, prepared: PreparedCertificate, roots: Roots) -> Commit | None:
-    """Sign and send the seal of the block that we are locked on in this round, unless it is signed."""
+    """Sign and send the seal of the block that we are locked on in this round, unless it is signed.
+
+    Source: Dafny `UponPrepare`, whose COMMIT is sent once as well.
+    """
     if (state.round, STEP_COMMIT) in state.signed:
         return None
     here = state.here
@@ -109,7 +115,10 @@ def cast_commit(state: State, prepared: PreparedCertificate, roots: Roots) -> Co
 
 
 def cast_round_change(state: State) -> None:
-    """Sign and send ROUND_CHANGE to the current round. Source: Dafny `createRoundChange`."""
+    """Sign and send ROUND_CHANGE to the current round.
+
+    Source: Dafny `createRoundChange`, `getRoundChangeJustification`.
+    """
     if (state.round, STEP_ROUND_CHANGE) in state.signed:
         return
     here = state.here
