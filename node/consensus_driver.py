@@ -103,11 +103,12 @@ class ConsensusDriver:
         self._queue: deque[inputs.Input] = deque()
         self._draining = False
         self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
-        self._fetching: effects.FetchCandidate | None = None
+        self._fetching: dict[bytes, effects.FetchCandidate] = {}
         self._round_timer: asyncio.TimerHandle | None = None
         self._rebroadcast_timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self.halted: str | None = None
+        self.on_halt: Callable[[], None] = lambda: None
         self.disk_failed = asyncio.Event()
         self.unready: str | None = None
         self.conduct = Conduct()
@@ -265,7 +266,7 @@ class ConsensusDriver:
         return [] if context is None else [i for i in range(context.validators.n) if i != context.own_index]
 
     def _fetch_candidate(self, effect: effects.FetchCandidate) -> None:
-        if self._fetching == effect and ("fetch", effect.digest) in self._tasks:
+        if self._fetching.get(effect.digest) == effect and ("fetch", effect.digest) in self._tasks:
             return  # beginning again at each repetition, a silent first source would be asked for ever
 
         async def fetch() -> None:
@@ -280,7 +281,7 @@ class ConsensusDriver:
                 if attempt % len(effect.sources) == 0:
                     await asyncio.sleep(FETCH_PAUSE_SECONDS)
 
-        self._fetching = effect
+        self._fetching[effect.digest] = effect
         self._start_task("fetch", effect.digest, fetch())
 
     def _commit_block(self, effect: effects.CommitBlock) -> None:
@@ -302,6 +303,7 @@ class ConsensusDriver:
         self.guard.certificate_seen(certificate, context.validators)
         self.conduct.height_decided(self._state, certificate)
         self._ledger.commit(executed, certificate, self._wal.mark)
+        self.guard.block_final(certificate.height, (tx.id for tx in executed.transactions))
         self._cancel_tasks()
         self._processor.clear()
         self._remember_logged_bodies()
@@ -344,6 +346,7 @@ class ConsensusDriver:
         self.halted = reason
         _log.critical("HALTED at height %d: %s %s", self._ledger.height + 1, reason, details)
         self.stop()
+        self.on_halt()
 
     def halt_for(self, error: BaseException) -> None:
         """Stop taking part because of an exception."""
@@ -401,6 +404,7 @@ class ConsensusDriver:
             if task is not current:  # the task whose answer led here ends by itself
                 task.cancel()
         self._tasks.clear()
+        self._fetching.clear()
 
 
 DISK_ERRORS: Final = (WriteAheadLogError, StoreFailure, DiskFull)

@@ -66,7 +66,8 @@ def test_it_signs_again_two_blocks_after_the_greatest_height_that_a_quorum_repor
     guard.heard(b"a full node" + bytes(21), 5)
     guard.heard(others[0], 1_000_000)  # only what it said first is about the time before our start
     assert not signs(guard, ledger)
-    assert guard.reason == "recovering: heard from 2 other validators, 3 are needed"
+    heard = "heard from 2 other validators, 3 are needed"
+    assert guard.reason == f"recovering: {heard}, or its own marker in a block"
     guard.heard(others[2], 6)
     for _ in range(2):  # the next height is 6, then 7, then 8
         assert not signs(guard, ledger)
@@ -160,3 +161,55 @@ def test_a_log_that_is_ahead_of_the_store_is_good(chain: LocalChain, wal: WriteA
     compare_with_store(wal, chain.store)
     assert not wal.recovering
     assert chain.store.log_mark == wal.mark
+
+
+def test_a_marker_in_a_block_ends_the_recovery_whatever_peers_report(chain: LocalChain, wal: WriteAheadLog) -> None:
+    """One peer is mute, another claims a height that it never proves: reports alone would never do."""
+    for _ in range(3):
+        chain.commit()
+    wal.begin_recovery(2)
+    guard, ledger = guard_of(chain, wal)
+    mute, liar, honest = [key.public_key for key in chain.validator_keys[1:]]
+    assert mute
+    guard.heard(liar, 10**9)
+    guard.heard(honest, 3)
+    assert not signs(guard, ledger)
+    assert guard.wants_marker
+    marker = sha256(b"marker")
+    guard.marker_made(marker)
+    chain.commit()
+    guard.block_final(4, [sha256(b"a marker of a former life")])
+    assert not signs(guard, ledger)
+    assert str(guard.reason).endswith("or its own marker in a block")
+    guard.block_final(5, [sha256(b"another"), marker])
+    assert not signs(guard, ledger), "the next height is 5: that of the marker's own block"
+    assert not guard.wants_marker
+    chain.commit()
+    assert signs(guard, ledger)
+    assert not wal.recovering
+
+
+def test_a_marker_does_not_lift_the_floor_of_what_is_known_to_be_signed(
+    chain: LocalChain, wal: WriteAheadLog
+) -> None:
+    wal.begin_recovery(4)
+    guard, ledger = guard_of(chain, wal)
+    guard.marker_made(b"m" * 32)
+    guard.block_final(1, [b"m" * 32])
+    for _ in range(4):
+        assert not signs(guard, ledger)
+        chain.commit()
+    assert signs(guard, ledger)
+
+
+def test_a_marker_of_before_does_not_end_a_later_recovery(chain: LocalChain, wal: WriteAheadLog) -> None:
+    guard, ledger = guard_of(chain, wal)
+    guard.marker_made(b"m" * 32)
+    guard.block_final(1, [b"m" * 32])
+    chain.commit()
+    chain.commit()
+    guard.certificate_seen(ledger.certificate(2), ledger.next_validators())
+    assert guard.recovering
+    chain.commit()
+    assert not signs(guard, ledger)
+    assert guard.wants_marker

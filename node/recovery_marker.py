@@ -1,0 +1,83 @@
+"""A recovering validator's own transaction, which cannot be older than its present life.
+
+It holds 16 random bytes that nobody knew before. The block in which it becomes final was therefore not decided
+before this life began, while everything that a former life signed, it signed on blocks decided by then. So that
+block is past all of it, whatever peers report (docs/operations-recovery.md). The transaction's one call is known to
+no contract: it fails, and changes nothing. It also wakes an idle chain, so that recovery need not wait for
+heartbeats.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from node.clock import BlockClock
+from node.errors import NotReady
+from node.ledger import Ledger
+from node.signing_guard import SigningGuard
+from vm.primitives.address import address_of_key
+from vm.primitives.hashing import sha256
+from vm.primitives.keys import SigningKey
+from vm.primitives.units import MAX_INT
+from vm.transaction import encode_body, sign_body
+
+_log = logging.getLogger(__name__)
+
+CALL: Final = "recovery.mark"
+LOOK_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 20.0
+"""A marker that is not final by then may have been lost, or censored: another one is sent."""
+
+LIFETIME_MS: Final = 60_000
+"""Of the transaction, in real time."""
+
+Submit = Callable[[Sequence[bytes]], Awaitable[Any]]
+
+
+class RecoveryMarker:
+    """Sends markers, from its task `run`, while this validator recovers."""
+
+    def __init__(
+        self, ledger: Ledger, key: SigningKey, clock: BlockClock, guard: SigningGuard, submit: Submit
+    ) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._clock = clock
+        self._guard = guard
+        self._submit = submit
+
+    async def run(self) -> None:
+        """Send a marker whenever one is needed, until cancelled."""
+        again_at = 0.0
+        while True:
+            now = asyncio.get_running_loop().time()
+            if not self._guard.wants_marker:
+                again_at = 0.0
+            elif now >= again_at:
+                again_at = now + AGAIN_SECONDS
+                await self._send()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _send(self) -> None:
+        now = max(self._ledger.head_time, self._clock.now_ms())
+        body = encode_body(
+            self._ledger.chain,
+            address_of_key(self._key.public_key),
+            secrets.randbelow(MAX_INT + 1),
+            now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
+            [(CALL, {})],
+            memo=os.urandom(16).hex(),
+        )
+        # Known before it leaves: it may be final before the submission is answered.
+        self._guard.marker_made(sha256(body))
+        try:
+            (outcome,) = await self._submit([sign_body(body, [self._key])])
+        except NotReady as error:
+            _log.info("no recovery marker yet: %s", error)
+        else:
+            _log.info("a recovery marker is sent: %s", outcome)
