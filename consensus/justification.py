@@ -76,7 +76,10 @@ def proposal_fault(message: Proposal, validators: ValidatorSet) -> str | None:
 
 
 def _highest_fault(message: Proposal, best: RoundChangeVote | None, validators: ValidatorSet) -> str | None:
-    """Check the second half: the highest prepared block is proposed, and was prepared."""
+    """Check the second half: the highest prepared block is proposed, and was prepared.
+
+    Source: Dafny `isProposalJustification`, `isHighestPrepared`.
+    """
     prepared = message.prepared
     if best is None:
         return None if prepared is None else "prepared certificate without a prepared round-change"
@@ -89,10 +92,14 @@ def _highest_fault(message: Proposal, best: RoundChangeVote | None, validators: 
     return prepared_fault(prepared, message.round, validators)
 
 
-def choose(round_changes: Sequence[RoundChange], quorum: int) -> tuple[RoundChange, ...]:
+def choose(round_changes: Sequence[RoundChange], quorum: int, passed_over: int = 0) -> tuple[RoundChange, ...]:
     """Choose a quorum for a Proposal, sorted by sender: the highest prepared come first in the choice.
 
+    Any quorum justifies a Proposal of its own highest prepared block.
     Source: Dafny `isReceivedProposalJustification`.
+
+    Args:
+        passed_over: leave out so many of the highest.
     """
     ranked = sorted(round_changes, key=lambda rc: 0 if rc.prepared is None else -1 - rc.prepared.round)
-    return tuple(sorted(ranked[:quorum], key=lambda rc: rc.sender))
+    return tuple(sorted(ranked[passed_over : passed_over + quorum], key=lambda rc: rc.sender))

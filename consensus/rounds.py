@@ -9,13 +9,14 @@ Invariants:
     1. The round never decreases within a height.
     2. At most one round timer runs, that of the current round.
     3. Entering any round above 0 sends ROUND_CHANGE for it.
+    4. Candidates asked for are those of the current round's round-changes, and the certified one.
 """
 
 from __future__ import annotations
 
 from consensus.effects import BuildBlock, CheckBlock, FetchCandidate, ScheduleTimeout, Send, Unready
 from consensus.justification import choose, highest_prepared
-from consensus.messages import STEP_PROPOSAL, STEP_ROUND_CHANGE, Proposal, RoundChange
+from consensus.messages import STEP_PROPOSAL, STEP_ROUND_CHANGE, PreparedCertificate, Proposal, RoundChange
 from consensus.state import State
 from consensus.validation import candidate_fault
 from consensus.voting import cast_proposal, cast_round_change, start_retransmitting, votes_here
@@ -27,8 +28,8 @@ def enter_round(state: State, round_: int) -> None:
     state.accepted = None
     state.building_round = None
     state.built = None
-    if state.certified is None:
-        state.fetching = None
+    certified = None if state.certified is None else state.certified.digest
+    state.fetching = {digest: sources for digest, sources in state.fetching.items() if digest == certified}
     if votes_here(state):
         cast_round_change(state)
         start_timer_if_quorum_is_here(state)
@@ -92,43 +93,52 @@ def ask_for_block(state: State) -> None:
 def propose_with_justification(state: State) -> Proposal | None:
     """Propose in a round above 0 as soon as a quorum of round-changes and the block are here.
 
+    Any quorum of them justifies a proposal. A Byzantine validator may tell, in every round, of a block that nobody
+    serves: those who prepared it without locking it may have lost it in a crash. So where the quorum with the
+    highest prepared block waits for that block, the next quorum is tried, without it. A block that may have been
+    decided is in every quorum.
+
+    Liveness: once all n − f ≥ q honest round-changes are here, the highest of them begins a quorum, after at most f
+    others. Its block is logged by the honest validator that is locked on it, and so served. What is fetched
+    for the others does not hide it.
+
     Source: Dafny `UponRoundChange`, first case; `isReceivedProposalJustification`.
     """
     if state.round == 0 or not may_propose(state):
         return None
     round_changes = state.log.round_changes_for(state.round)
     quorum = state.here.validators.quorum
-    if len(round_changes) < quorum:
-        return None
-    chosen = choose(round_changes, quorum)
-    best = highest_prepared([rc.vote for rc in chosen])
-    if best is not None:
-        return _propose_prepared(state, chosen, best.sender)
-    if state.built is None:
-        ask_for_block(state)
-        return None
-    return cast_proposal(state, state.built, tuple(rc.vote for rc in chosen), None)
+    for passed_over in range(len(round_changes) - quorum + 1):
+        chosen = choose(round_changes, quorum, passed_over)
+        best = highest_prepared([rc.vote for rc in chosen])
+        votes = tuple(rc.vote for rc in chosen)
+        if best is None:
+            if state.built is not None:
+                return cast_proposal(state, state.built, votes, None)
+            ask_for_block(state)
+            return None
+        prepared = next(rc.prepared for rc in chosen if rc.sender == best.sender)
+        if prepared is not None and _may_be_proposed(state, prepared, best.sender):
+            return cast_proposal(state, state.candidates[prepared.digest], votes, prepared)
+    return None
 
 
-def _propose_prepared(state: State, chosen: tuple[RoundChange, ...], sender: int) -> Proposal | None:
-    prepared = next(rc.prepared for rc in chosen if rc.sender == sender)
-    if prepared is None:
-        return None
+def _may_be_proposed(state: State, prepared: PreparedCertificate, sender: int) -> bool:
+    """Tell whether a prepared block is here and valid; else get there."""
     candidate = state.candidates.get(prepared.digest)
     if candidate is None:
-        holders = [sender, *(seal.index for seal in prepared.prepares)]
-        fetch(state, prepared.digest, holders)
-        return None
+        fetch(state, prepared.digest, [sender, *(seal.index for seal in prepared.prepares)])
+        return False
     fault = candidate_fault(candidate, state.here, None)
     verdict = state.valid.get(prepared.digest)
     if fault is not None or verdict is False:
         _tell_wrong(state, prepared.digest, fault or "the block")
-        return None
-    if verdict is None:
+    elif verdict is None:
         # Proposing binds us to the block's bytes, so its transactions must be here first.
         check_block(state, prepared.digest, sender, judge_time=False)
-        return None
-    return cast_proposal(state, candidate, tuple(rc.vote for rc in chosen), prepared)
+    else:
+        return True
+    return False
 
 
 def _tell_wrong(state: State, digest: bytes, fault: str) -> None:
@@ -140,7 +150,10 @@ def _tell_wrong(state: State, digest: bytes, fault: str) -> None:
 
 
 def check_block(state: State, digest: bytes, source: int, judge_time: bool) -> None:
-    """Have a block checked, once; again where a quorum has prepared what was held back for its time."""
+    """Have a block checked, once; again where a quorum has prepared what was held back for its time.
+
+    Source: Dafny `validateEthereumBlock`.
+    """
     asked = state.checking.get(digest)
     if asked is None or (asked and not judge_time):
         state.checking[digest] = judge_time
@@ -148,10 +161,16 @@ def check_block(state: State, digest: bytes, source: int, judge_time: bool) -> N
 
 
 def fetch(state: State, digest: bytes, holders: list[int]) -> None:
-    """Ask for a candidate, once; RebroadcastDue asks again."""
-    sources = tuple(i for i in dict.fromkeys(holders) if i != state.here.own_index)
-    if state.fetching is not None and state.fetching[0] == digest:
-        return
-    state.fetching = (digest, sources)
-    state.emit(FetchCandidate(state.here.height, digest, sources))
-    start_retransmitting(state)
+    """Ask for a candidate, once; RebroadcastDue asks again, also those who were heard to hold it since.
+
+    Each digest has its own slot: were there one for all, a block that somebody withholds would take the place of
+    one that others serve.
+
+    Source: Dafny `receivedBlocksInRoundChanges`, where messages carry their blocks.
+    """
+    known = state.fetching.get(digest)
+    sources = tuple(i for i in dict.fromkeys([*(known or ()), *holders]) if i != state.here.own_index)
+    state.fetching[digest] = sources
+    if known is None:
+        state.emit(FetchCandidate(state.here.height, digest, sources))
+        start_retransmitting(state)

@@ -77,7 +77,7 @@ class State:
         self.built: Candidate | None = None
         self.timer_round: int | None = None
         self.retransmitting = False
-        self.fetching: tuple[bytes, tuple[int, ...]] | None = None
+        self.fetching: dict[bytes, tuple[int, ...]] = {}
         self.parent_seals: dict[int, Seal] = {}
         self.told_behind: dict[int, None] = {}
         self.told_evidence: dict[tuple[int, int, int, str], None] = {}

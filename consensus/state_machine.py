@@ -158,7 +158,10 @@ def _is_own(context: HeightContext, message: Message) -> bool:
 
 
 def _on_early_message(state: State, message: Message) -> None:
-    """The sender is ahead; keep what we can use next, within the sender's own bound."""
+    """The sender is ahead; keep what we can use next, within the sender's own bound.
+
+    Source: Dafny `messagesReceived`, which also holds what is early.
+    """
     repeated = False
     if message.height == state.here.height + 1:
         kept = state.early.setdefault(message.sender, [])
@@ -245,6 +248,7 @@ def _on_work_available(state: State, event: WorkAvailable) -> None:
 
 
 def _on_block_built(state: State, event: BlockBuilt) -> None:
+    """Propose what the shell has built. Source: Dafny `UponBlockTimeout`, `getNewBlock`."""
     if state.context is None or event.height != state.context.height or event.round != state.building_round:
         return
     if event.candidate is None:
@@ -266,9 +270,8 @@ def _on_block_built(state: State, event: BlockBuilt) -> None:
 
 def _on_candidate_fetched(state: State, event: CandidateFetched) -> None:
     digest = header_digest(event.candidate.header)
-    if state.fetching is None or state.fetching[0] != digest:
+    if state.fetching.pop(digest, None) is None:
         return
-    state.fetching = None
     state.keep_candidate(digest, event.candidate)
     propose(state)
     decide(state)
@@ -279,8 +282,8 @@ def _on_rebroadcast_due(state: State, event: RebroadcastDue) -> None:
     if state.context is None or event.height != state.context.height or state.decided:
         return
     rebroadcast(state)
-    if state.fetching is not None:
-        state.emit(FetchCandidate(event.height, *state.fetching))
+    for digest, sources in state.fetching.items():
+        state.emit(FetchCandidate(event.height, digest, sources))
     schedule_rebroadcast(state)
 
 

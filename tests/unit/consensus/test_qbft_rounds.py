@@ -25,6 +25,10 @@ def timers(effects):
     return [(e.round, e.duration_ms) for e in effects if isinstance(e, ScheduleTimeout)]
 
 
+def fetches(effects):
+    return [e.digest for e in effects if isinstance(e, FetchCandidate)]
+
+
 # Timers
 
 
@@ -185,6 +189,49 @@ def test_highest_prepared_block_is_proposed_again():
     assert message.candidate == newer
     assert message.candidate.header.proposer == here.validators.validators[1].public_key
     assert message.prepared == high
+
+
+def test_a_prepared_block_that_nobody_serves_holds_up_no_round():
+    """Validator 0 tells of a block that those who prepared it lost in a crash, before any of them was locked."""
+    core = proposer_of_round_1(4)
+    lost = prepared_certificate(core.here, b"\7" * 32, 0, [0, 2, 3])
+    assert fetches(core.receive(round_change(core.here, 0, 1, lost), round_change(core.here, 2))) == [b"\7" * 32]
+    # With the last honest one there is a quorum without it; the lost block cannot have been decided.
+    effects = core.receive(round_change(core.here, 3))
+    assert [e.round for e in effects if isinstance(e, BuildBlock)] == [1]
+    message = sent(core.built(candidate(core.here, proposer=1), 1))[0]
+    assert [vote.sender for vote in message.round_changes] == [1, 2, 3]
+    assert message.prepared is None
+
+
+def test_a_withheld_block_does_not_take_the_place_of_one_that_is_served():
+    """The same, while an honest validator is locked on a block of a lower round, which must return."""
+    core = Core(context(own=2))
+    block = candidate(core.here)
+    served = prepared_certificate(core.here, digest_of_candidate(block), 0, [0, 1, 3])
+    withheld = prepared_certificate(core.here, b"\7" * 32, 1, [0, 1, 3])
+    effects = core.receive(*(round_change(core.here, i, 2, c) for i, c in ((0, withheld), (1, None), (3, served))))
+    wanted = [b"\7" * 32, digest_of_candidate(block)]
+    assert fetches(effects) == wanted
+    assert fetches(core.feed(RebroadcastDue(1))) == wanted
+    assert core.feed(CandidateFetched(block)) == [CheckBlock(block, 3, judge_time=False)]
+    message = sent(core.checked(block))[0]
+    assert [vote.sender for vote in message.round_changes] == [1, 2, 3]
+    assert (message.candidate, message.prepared) == (block, served)
+    core.feed(TimerExpired(1, 2))
+    assert core.state.fetching == {}
+
+
+def test_a_lower_quorum_does_not_hide_a_block_that_may_have_been_decided():
+    """Three validators are locked on it: without the block there is no proposal."""
+    core = proposer_of_round_1(4)
+    digest = digest_of_candidate(candidate(core.here))
+    locked = prepared_certificate(core.here, digest, 0, [0, 2, 3])
+    core.receive(round_change(core.here, 0, 1, locked), round_change(core.here, 2, 1, locked))
+    effects = core.receive(round_change(core.here, 3, 1, locked))
+    assert fetches(effects) == []
+    assert sent(effects) == []
+    assert core.state.building_round is None
 
 
 def test_highest_prepared_is_chosen_among_more_than_a_quorum():

@@ -234,11 +234,14 @@ def test_decision_without_own_lock_fetches_executes_compares():
 
 
 def test_certified_candidate_is_asked_for_again():
-    core = Core(context(own=3))
+    core = Core(context(6, own=5))
     digest = digest_of_candidate(candidate(core.here))
-    core.receive(*(commit(core.here, i, digest) for i in range(3)))
+    core.receive(*(commit(core.here, i, digest) for i in range(4)))
     effects = core.feed(RebroadcastDue(1))
     assert kinds(effects) == ["FetchCandidate", "ScheduleRebroadcast"]
+    # Whoever seals it later is asked as well, from then on.
+    assert core.receive(commit(core.here, 4, digest)) == []
+    assert core.feed(RebroadcastDue(1))[0] == FetchCandidate(1, digest, (0, 1, 2, 3, 4))
 
 
 def test_seals_of_different_rounds_never_add_up():
