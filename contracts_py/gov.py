@@ -195,7 +195,8 @@ class Gov(Contract):
         """Record that a validator signed two different statements for one step; anyone may, as it proves itself.
 
         Returns:
-            {validator, brand, height, round, step}.
+            {validator, brand, height, round, step, kept, counted}: how many of the validator are kept in full, and
+            how many more have been counted.
         """
         return gov_reports.record_report(ctx, validator, height, round_, step, first, second)
 
@@ -227,6 +228,11 @@ class Gov(Contract):
     ) -> dict[str, Any]:
         """Return {items, next}: validators that contradicted themselves, with what they signed."""
         return gov_reports.list_reports(ctx, cursor, limit)
+
+    @view
+    def reported(self, ctx: Context, validator: PublicKey) -> dict[str, Any]:
+        """Return {kept, counted, height}: how often a validator was reported, in full and beyond, and how late."""
+        return msgspec.structs.asdict(gov_reports.report_count(ctx, validator))
 
     def _show(self, ctx: Context, proposal: str) -> dict[str, Any]:
         record = self._record(ctx, proposal)

@@ -24,12 +24,15 @@ from contracts_py.gov_records import (
     RemoveValidator,
     ReplaceAdmins,
     ResumeBrand,
+    Rotations,
     ScheduleUpgrade,
     SetParams,
     SuspendBrand,
+    rotations_key,
 )
 from contracts_py.identity import MAX_ADMINS_AT_START, MAX_ROLE_HOLDERS, Identity
 from vm.contract_api import (
+    MS_PER_DAY,
     Context,
     InvariantBroken,
     Refused,
@@ -55,6 +58,10 @@ FIRST_VERSION: Final = 1
 
 MAX_NODES: Final = 1_000
 """One record holds them all, and a node reads it at each handshake."""
+
+
+MAX_ROTATIONS_PER_DAY: Final = 4
+"""A rotation needs no vote, and every one makes what a light client must verify longer for ever."""
 
 
 class Actions:
@@ -116,7 +123,7 @@ class Actions:
         """Give a validator another key; return its brand.
 
         Raises:
-            Refused: NOT_FOUND, ALREADY_EXISTS.
+            Refused: NOT_FOUND, NOT_AUTHORISED, LIMIT_EXCEEDED, ALREADY_EXISTS.
         """
         entries = current_validators(ctx)
         entry = next((entry for entry in entries if entry.public_key.hex() == old), None)
@@ -125,10 +132,24 @@ class Actions:
         self._identity.require_role(ctx, entry.brand, "admin")
         if address_of_key(bytes.fromhex(new)) not in ctx.signers:
             raise Refused("NOT_AUTHORISED", "the new key must sign too", key=new)
+        self._count_rotation(ctx, entry.brand)
         self._claim_key(ctx, new)
         others = [other for other in entries if other is not entry]
         change_validators(ctx, [*others, ValidatorEntry(bytes.fromhex(new), entry.brand)])
         return entry.brand
+
+    def _count_rotation(self, ctx: Context, brand: str) -> None:
+        today = ctx.time // MS_PER_DAY
+        record = ctx.get(rotations_key(brand), Rotations)
+        count = record.count if record is not None and record.day == today else 0
+        if count >= MAX_ROTATIONS_PER_DAY:
+            raise Refused(
+                "LIMIT_EXCEEDED",
+                f"a brand rotates its key {MAX_ROTATIONS_PER_DAY} times a day; a vote may do it more often",
+                limit=MAX_ROTATIONS_PER_DAY,
+                until=(today + 1) * MS_PER_DAY,
+            )
+        ctx.put(rotations_key(brand), Rotations(today, count + 1))
 
     # -- validators and nodes ----------------------------------------------------------------------
 

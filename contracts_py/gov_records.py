@@ -4,7 +4,8 @@ gov/proposals                       list of proposal ids (see `contracts_py.sequ
 gov/proposal/<proposal>             Proposal: what is proposed, who has voted, what became of it
 gov/reports                         list of the keys of reports, without `gov/report/`
 gov/report/<key hex>/<height>/<round>/<step>  Report: two statements that contradict each other
-gov/reported/<key hex>              how many reports there are of one validator
+gov/reported/<key hex>              ReportCount: how many of one validator are kept, and how many more were counted
+gov/rotations/<brand>               Rotations: how often a brand has rotated its key on a day
 
 The chain's own records (validators, nodes, parameters, version) are reached through `vm.contract_api`.
 """
@@ -173,6 +174,21 @@ class Report(msgspec.Struct, frozen=True):
     reported: int
 
 
+class ReportCount(msgspec.Struct, frozen=True):
+    """How often a validator was reported: `kept` in full, `counted` beyond, the last of these for `height`."""
+
+    kept: int
+    counted: int = 0
+    height: int = 0
+
+
+class Rotations(msgspec.Struct, frozen=True):
+    """How often a brand has rotated its validator's key on one day (UTC, of block time)."""
+
+    day: int
+    count: int
+
+
 def proposal_key(proposal: str) -> str:
     """Return the key of a Proposal."""
     return f"gov/proposal/{proposal}"
@@ -184,5 +200,10 @@ def report_key(place: str) -> str:
 
 
 def report_count_key(validator: str) -> str:
-    """Return the key of how many reports there are of a validator."""
+    """Return the key of a ReportCount."""
     return f"gov/reported/{validator}"
+
+
+def rotations_key(brand: str) -> str:
+    """Return the key of a Rotations."""
+    return f"gov/rotations/{brand}"

@@ -2,26 +2,50 @@
 
 A report proves itself, so anyone may make one. The contract builds both signed payloads from their fields in
 the canonical form of `consensus.messages` and checks the signatures; nothing that was not signed is believed.
+
+A validator that contradicts itself can do so in every step of every round that it likes to invent, and report
+itself. So the first reports of each are kept in full; of what comes later only the number grows, once per
+HEIGHTS_BETWEEN_COUNTED heights. `docs/decisions/membership.md` argues the figures.
+
+Invariants:
+    1. Each (validator, height, round, step) is recorded at most once, in full or in the count.
+    2. One key takes at most MAX_REPORTS_PER_VALIDATOR reports and one count of the state, whatever it signs.
+    3. A height is counted only above all that were counted, or kept, of the same validator before.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts_py.gov_records import REPORTS, Report, Statement, Step, report_count_key, report_key
+from contracts_py.gov_records import (
+    REPORTS,
+    Report,
+    ReportCount,
+    Statement,
+    Step,
+    report_count_key,
+    report_key,
+)
 from contracts_py.sequences import append, list_page
 from vm.contract_api import (
     Context,
     Domain,
     InvariantBroken,
+    Readable,
     Refused,
     encode,
     refuse,
     validators_deciding,
 )
 
-MAX_REPORTS_PER_VALIDATOR: Final = 100
-"""One is enough to act on; a validator that contradicts itself all the time must not fill the state."""
+MAX_REPORTS_PER_VALIDATOR: Final = 20
+"""One is enough to act on; so many tell a slip from a habit."""
+
+HEIGHTS_BETWEEN_COUNTED: Final = 1_000
+"""A further report costs a transaction; so rare, they take nothing from anybody."""
+
+MAX_REPORT_AGE: Final = 100_000
+"""Heights. Old keys leak, and nobody can say any more who used them; five hours at full load, months when idle."""
 
 _DOMAINS: Final[dict[str, bytes]] = {
     "proposal": Domain.PROPOSAL,
@@ -40,40 +64,73 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 def record_report(
     ctx: Context, validator: str, height: int, round_: int, step: Step, first: Statement, second: Statement
 ) -> dict[str, Any]:
-    """Check a report and keep it.
+    """Check a report and keep or count it.
 
     Raises:
         Refused: INVALID_ARGS (no contradiction, no valid signature), NOT_FOUND (no validator of that height),
-            ALREADY_EXISTS, LIMIT_EXCEEDED.
+            EXPIRED (the height is long past), ALREADY_EXISTS, LIMIT_EXCEEDED (enough is known for now).
     """
     if not 1 <= height <= ctx.height:
         refuse("height", f"a height from 1 to {ctx.height}")
-    public_key = bytes.fromhex(validator)
-    deciders = validators_deciding(ctx, height)
-    brand = next((entry.brand for entry in deciders if entry.public_key == public_key), None)
-    if brand is None:
-        raise Refused("NOT_FOUND", "no validator of that height has this key", validator=validator)
+    if height < ctx.height - MAX_REPORT_AGE:
+        raise Refused("EXPIRED", f"heights are reported for {MAX_REPORT_AGE} blocks", height=ctx.height)
+    brand = _brand_deciding(ctx, bytes.fromhex(validator), height)
     place = f"{validator}/{height}/{round_}/{step}"
     if ctx.get(report_key(place), Report) is not None:
         raise Refused("ALREADY_EXISTS", "this step has been reported", validator=validator, step=step)
-    count = ctx.get(report_count_key(validator), int) or 0
-    if count >= MAX_REPORTS_PER_VALIDATOR:
-        raise Refused("LIMIT_EXCEEDED", "enough is known of this validator", limit=MAX_REPORTS_PER_VALIDATOR)
+    count = report_count(ctx, validator)
+    if not is_wanted(count, height):
+        raise Refused(
+            "LIMIT_EXCEEDED",
+            "enough is known of this validator for now",
+            limit=MAX_REPORTS_PER_VALIDATOR,
+            next_height=count.height + HEIGHTS_BETWEEN_COUNTED,
+        )
+    _check_contradiction(ctx, validator, height, round_, step, first, second)
+    latest = max(height, count.height)
+    if count.kept < MAX_REPORTS_PER_VALIDATOR:
+        count = ReportCount(count.kept + 1, count.counted, latest)
+        ctx.put(report_key(place), Report(brand, first, second, ctx.sender, ctx.height))
+        append(ctx, REPORTS, place)
+    else:
+        count = ReportCount(count.kept, count.counted + 1, latest)
+    ctx.put(report_count_key(validator), count)
+    told = {"validator": validator, "brand": brand, "height": height, "round": round_, "step": step}
+    told |= {"kept": count.kept, "counted": count.counted}
+    ctx.emit("gov.reported", told)
+    return told
+
+
+def report_count(state: Readable, validator: str) -> ReportCount:
+    """Return how often a validator has been reported."""
+    return state.get(report_count_key(validator), ReportCount) or ReportCount(0)
+
+
+def is_wanted(count: ReportCount, height: int) -> bool:
+    """Tell whether a report for a height would still be recorded of a validator with this count."""
+    return count.kept < MAX_REPORTS_PER_VALIDATOR or height >= count.height + HEIGHTS_BETWEEN_COUNTED
+
+
+def _brand_deciding(ctx: Context, public_key: bytes, height: int) -> str:
+    for entry in validators_deciding(ctx, height):
+        if entry.public_key == public_key:
+            return entry.brand
+    raise Refused("NOT_FOUND", "no validator of that height has this key", validator=public_key.hex())
+
+
+def _check_contradiction(
+    ctx: Context, validator: str, height: int, round_: int, step: Step, first: Statement, second: Statement
+) -> None:
     payloads = [
         _payload(ctx.chain, height, round_, step, statement, field)
         for statement, field in ((first, "first"), (second, "second"))
     ]
     if payloads[0] == payloads[1]:
         refuse("second", "another statement than the first")
+    key = bytes.fromhex(validator)
     for statement, payload, field in ((first, payloads[0], "first"), (second, payloads[1], "second")):
-        if not ctx.verify_signature(_DOMAINS[step], public_key, payload, bytes.fromhex(statement.signature)):
+        if not ctx.verify_signature(_DOMAINS[step], key, payload, bytes.fromhex(statement.signature)):
             refuse(f"{field}.signature", "the validator's signature over the statement")
-    ctx.put(report_key(place), Report(brand, first, second, ctx.sender, ctx.height))
-    ctx.put(report_count_key(validator), count + 1)
-    append(ctx, REPORTS, place)
-    told = {"validator": validator, "brand": brand, "height": height, "round": round_, "step": step}
-    ctx.emit("gov.reported", told)
-    return told
 
 
 def _payload(chain: str, height: int, round_: int, step: Step, statement: Statement, field: str) -> bytes:

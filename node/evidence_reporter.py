@@ -3,6 +3,7 @@
 A report proves itself, so any account may make it; this node signs with its own key, as the account that its key
 makes. All who saw the evidence take turns by their place in the validator set, and look first whether it is
 recorded already, so that one report is enough as a rule. A second one does no harm: it fails with ALREADY_EXISTS.
+What the contract would refuse, as enough is known of a validator, is not sent.
 
 What was not reported before the node ends is lost here; others have seen it, or see the next one.
 """
@@ -18,6 +19,7 @@ from typing import Any, Final
 from consensus.effects import Evidence
 from consensus.messages import Commit, Message, RoundChange, digest_of, step_of
 from contracts_py.gov_records import Report, report_key
+from contracts_py.gov_reports import is_wanted, report_count
 from node.clock import BlockClock
 from node.errors import NotReady
 from node.ledger import Ledger
@@ -27,7 +29,9 @@ from vm.transaction import encode_body, sign_body
 
 _log = logging.getLogger(__name__)
 
-MAX_PENDING: Final = 64
+MAX_PENDING_PER_VALIDATOR: Final = 8
+"""Whoever contradicts itself all the time must not crowd out what is known of others."""
+
 MAX_TRIES: Final = 5
 TURN_SECONDS: Final = 1.0
 """So much later does the next validator report: a block is final in less."""
@@ -63,7 +67,8 @@ class EvidenceReporter:
         """Take evidence in, to be reported when it is this node's turn."""
         args = report_args(self._ledger, evidence)
         place = f"{args['validator']}/{args['height']}/{args['round']}/{args['step']}"
-        if place not in self._pending and len(self._pending) < MAX_PENDING:
+        of_same = sum(pending.args["validator"] == args["validator"] for pending in self._pending.values())
+        if place not in self._pending and of_same < MAX_PENDING_PER_VALIDATOR:
             due = asyncio.get_running_loop().time() + self._turn() * TURN_SECONDS
             self._pending[place] = _Pending(place, args, due)
             self._wake.set()
@@ -87,8 +92,7 @@ class EvidenceReporter:
                 await self._report(pending)
 
     async def _report(self, pending: _Pending) -> None:
-        recorded = self._ledger.store.reader.get(report_key(pending.place), Report) is not None
-        if recorded or pending.tries >= MAX_TRIES:
+        if not self._is_wanted(pending) or pending.tries >= MAX_TRIES:
             del self._pending[pending.place]
             return
         pending.tries += 1
@@ -99,6 +103,13 @@ class EvidenceReporter:
             _log.info("evidence %s is not reported yet: %s", pending.place, error)
         else:
             _log.warning("evidence %s is reported: %s", pending.place, outcome)
+
+    def _is_wanted(self, pending: _Pending) -> bool:
+        """Tell whether the chain has no such report, and would take it."""
+        reader = self._ledger.store.reader
+        count = report_count(reader, pending.args["validator"])
+        recorded = reader.get(report_key(pending.place), Report) is not None
+        return not recorded and is_wanted(count, pending.args["height"])
 
     def _transaction(self, args: dict[str, Any]) -> bytes:
         now = max(self._ledger.head_time, self._clock.now_ms())

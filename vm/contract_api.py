@@ -38,6 +38,7 @@ from vm.arguments import (
 from vm.chain_records import ValidatorEntry
 from vm.errors import InvariantBroken, Refused
 from vm.membership import (
+    Readable,
     change_nodes,
     change_params,
     change_validators,
@@ -76,6 +77,7 @@ __all__ = [
     "Name",
     "Params",
     "PublicKey",
+    "Readable",
     "Ref",
     "Refused",
     "Rule",

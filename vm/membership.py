@@ -8,7 +8,7 @@ holds the head, a backup or a snapshot knows who decided any height:
     chain/membership/<n>   MembershipChange; entry 0 is the genesis set at height 0
 
 Invariants:
-    1. The entries' heights ascend strictly; the last one's set is `chain/validators`.
+    1. The entries' heights ascend strictly, neighbours differ, and the last one's set is `chain/validators`.
     2. A record `chain/validator/<key>` exists only for keys in `chain/validators`.
 
 Contracts reach these functions through `vm.contract_api`; only `gov` changes anything.
@@ -157,12 +157,22 @@ def change_validators(ctx: Writable, validators: Iterable[ValidatorEntry]) -> No
         if entry.public_key not in kept:
             ctx.delete(validator_record_key(entry.public_key))
     ctx.put(VALIDATORS_KEY, ValidatorList(entries))
+    _record_change(ctx, before, entries)
+
+
+def _record_change(ctx: Writable, before: tuple[ValidatorEntry, ...], entries: tuple[ValidatorEntry, ...]) -> None:
+    """Append a set to the history. All changes in one block are one: no height decides by what was in between."""
     count = change_count(ctx)
     if count == 0:
         ctx.put(f"{CHANGES_KEY}/0", MembershipChange(0, before))
         count = 1
-    # Two changes in one block are one change: no height decides by what was in between.
-    place = count - 1 if membership_change(ctx, count - 1).height == ctx.height else count
+    changed_before = membership_change(ctx, count - 1).height == ctx.height
+    place = count - 1 if changed_before else count
+    if changed_before and membership_change(ctx, place - 1).validators == entries:
+        # Changed and changed back: no header will announce it, so nobody must look for one.
+        ctx.delete(f"{CHANGES_KEY}/{place}")
+        ctx.put(CHANGES_KEY, place)
+        return
     ctx.put(f"{CHANGES_KEY}/{place}", MembershipChange(ctx.height, entries))
     ctx.put(CHANGES_KEY, place + 1)
 

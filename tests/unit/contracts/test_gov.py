@@ -15,8 +15,17 @@ from contracts_py.gov import MAX_ACTIONS, VOTING_DAYS
 from contracts_py.gov_records import ParamChanges
 from tests.contract_harness import CHAIN, Chain, account_of, brand_ops, key_of, program_args
 from tests.support.ledger import key_of as real_key
+from vm.apply import Allowance, allowance_key
 from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
-from vm.membership import current_nodes, current_params, current_validators, validators_deciding, version_at
+from vm.membership import (
+    change_count,
+    current_nodes,
+    current_params,
+    current_validators,
+    validators_deciding,
+    version_at,
+)
+from vm.metering import SIGNATURE
 from vm.params import Params
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
@@ -390,6 +399,68 @@ def test_a_rotation_to_another_validators_key_is_refused() -> None:
     assert chain.refused("comet-admin", "gov.rotate_key", ["comet-admin", "newcomer"], **args) == "ALREADY_EXISTS"
 
 
+def rotate(chain: Chain, old: str, new: str) -> dict[str, Any]:
+    args = {"old": old, "new": key_of(new).hex()}
+    return chain.send("dune-admin", "gov.rotate_key", ["dune-admin", new], **args)
+
+
+def test_a_key_rotated_twice_within_two_blocks_decides_one_height() -> None:
+    chain = alliance()
+    first = rotate(chain, _key("dune"), "newcomer")
+    second = rotate(chain, NEW_KEY, "next")
+    assert (first["decides"] + 1, second["decides"]) == (second["decides"], chain.height + 2)
+    keys = [
+        next(entry.public_key for entry in validators_deciding(chain.state, height) if entry.brand == "dune")
+        for height in range(chain.height, chain.height + 3)
+    ]
+    assert keys == [real_key("dune-validator").public_key, key_of("newcomer"), key_of("next")]
+
+
+def test_rotations_of_a_day_are_bounded_for_each_brand() -> None:
+    chain = alliance()
+    old = _key("dune")
+    for number in range(gov_actions.MAX_ROTATIONS_PER_DAY):
+        old = rotate(chain, old, f"dune-{number}")["new"]
+    args = {"old": old, "new": key_of("one-more").hex()}
+    assert chain.refused("dune-admin", "gov.rotate_key", ["dune-admin", "one-more"], **args) == "LIMIT_EXCEEDED"
+    other = {"old": _key("comet"), "new": key_of("other").hex()}
+    chain.send("comet-admin", "gov.rotate_key", ["comet-admin", "other"], **other)
+    again = [{"action": "remove_validator", "brand": "dune"}, add_validator("dune", key_of("one-more").hex())]
+    assert decided(chain, *again)["status"] == "passed", "the alliance itself is not bound"
+    chain.block([], after_ms=MS_PER_DAY)
+    rotate(chain, key_of("one-more").hex(), "tomorrow")
+
+
+def test_a_refused_rotation_is_not_counted() -> None:
+    chain = alliance()
+    chain.send("comet-admin", "gov.rotate_key", ["comet-admin", "newcomer"], old=_key("comet"), new=NEW_KEY)
+    args = {"old": _key("dune"), "new": NEW_KEY}
+    for _ in range(gov_actions.MAX_ROTATIONS_PER_DAY):
+        assert chain.refused("dune-admin", "gov.rotate_key", ["dune-admin", "newcomer"], **args) == "ALREADY_EXISTS"
+    rotate(chain, _key("dune"), "next")
+
+
+def test_a_full_nodes_key_may_replace_a_validators_and_the_old_key_may_follow_as_a_node() -> None:
+    chain = alliance()
+    decided(chain, {"action": "add_node", "key": NEW_KEY})
+    rotate(chain, _key("dune"), "newcomer")
+    assert current_nodes(chain.state) == ()
+    propose(chain, {"action": "add_node", "key": _key("dune")}, proposal="old")
+    assert vote(chain, "aurora", "basil", "comet", proposal="old") == "passed"
+    propose(chain, {"action": "remove_validator", "brand": "dune"}, add_validator("echo"), proposal="swap")
+    assert vote(chain, "aurora", "basil", "comet", proposal="swap") == "passed", "a former validator's key is free"
+    assert brands_of(chain) == ["aurora", "basil", "comet", "echo"]
+
+
+def test_removing_and_adding_the_same_key_is_no_change_of_the_set() -> None:
+    chain = alliance()
+    before = current_validators(chain.state)
+    shown = decided(chain, {"action": "remove_validator", "brand": "dune"}, add_validator("dune", _key("dune")))
+    assert (shown["status"], current_validators(chain.state)) == ("passed", before)
+    assert change_count(chain.state) == 1, "the genesis set alone"
+    assert validators_deciding(chain.state, chain.height + 2) == before
+
+
 def _key(brand: str) -> str:
     return real_key(f"{brand}-validator").public_key.hex()
 
@@ -445,7 +516,7 @@ def grown() -> Chain:
 def test_anyone_reports_a_contradiction_once(step: str) -> None:
     chain = grown()
     told = {"validator": _key("dune"), "brand": "dune", "height": 3, "round": 1, "step": step}
-    assert chain.send("nobody", "gov.report", **report(step)) == told
+    assert chain.send("nobody", "gov.report", **report(step)) == {**told, "kept": 1, "counted": 0}
     assert chain.refused("somebody", "gov.report", **report(step)) == "ALREADY_EXISTS"
     (item,) = chain.view("gov_reports")["items"]
     assert {name: item[name] for name in told} == told
@@ -488,9 +559,85 @@ def test_a_validator_that_has_left_is_still_reported_for_its_heights() -> None:
     chain.send("nobody", "gov.report", **report())
 
 
-def test_reports_of_one_validator_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gov_reports, "MAX_REPORTS_PER_VALIDATOR", 1)
-    chain = grown()
-    chain.send("nobody", "gov.report", **report("prepare"))
-    assert chain.refused("nobody", "gov.report", **report("commit")) == "LIMIT_EXCEEDED"
+def test_reports_of_one_validator_are_bounded_and_further_ones_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_reports, "MAX_REPORTS_PER_VALIDATOR", 2)
+    monkeypatch.setattr(gov_reports, "HEIGHTS_BETWEEN_COUNTED", 10)
+    chain = alliance()
+    while chain.height < 60:
+        chain.block([])
+    for number, step in enumerate(["prepare", "commit"], start=1):
+        result = chain.send("nobody", "gov.report", **report(step))
+        assert (result["kept"], result["counted"]) == (number, 0)
+    state_keys = set(chain.state.values)
+    assert chain.refused("nobody", "gov.report", **report("proposal")) == "LIMIT_EXCEEDED", (
+        "three heights are no ten"
+    )
+    for count, height in enumerate([20, 30, 45], start=1):
+        result = chain.send("nobody", "gov.report", **report_of(height))
+        assert (result["kept"], result["counted"]) == (2, count)
+        for again in (height, height + 9, height - 5):
+            assert chain.refused("nobody", "gov.report", **report_of(again)) == "LIMIT_EXCEEDED"
+    assert _told(set(chain.state.values) - state_keys) == set(), "what is only counted takes no room"
+    assert len(chain.view("gov_reports")["items"]) == 2
+    assert chain.view("gov_reported", validator=_key("dune")) == {"kept": 2, "counted": 3, "height": 45}
     chain.send("nobody", "gov.report", **report("commit", brand="comet"))
+    assert chain.view("gov_reported", validator=_key("comet")) == {"kept": 1, "counted": 0, "height": 3}
+    assert chain.view("gov_reported", validator=_key("basil")) == {"kept": 0, "counted": 0, "height": 0}
+
+
+def report_of(height: int, step: str = "prepare") -> dict[str, Any]:
+    return report(
+        step, height=height, first=statement(step, 0, height=height), second=statement(step, 1, height=height)
+    )
+
+
+def _told(keys: set[str]) -> set[str]:
+    return {key for key in keys if key.startswith("gov/")}
+
+
+def test_what_is_only_counted_must_be_proved_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_reports, "MAX_REPORTS_PER_VALIDATOR", 0)
+    monkeypatch.setattr(gov_reports, "HEIGHTS_BETWEEN_COUNTED", 1)
+    chain = grown()
+    forged = report(second={**statement("prepare", 0), "digest": DIGESTS[1].hex()})
+    assert chain.refused("nobody", "gov.report", **forged) == "INVALID_ARGS"
+    assert chain.view("gov_reported", validator=_key("dune"))["counted"] == 0
+    assert chain.send("nobody", "gov.report", **report())["counted"] == 1
+
+
+def test_heights_long_past_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_reports, "MAX_REPORT_AGE", 3)
+    chain = grown()
+    while chain.height < 5:
+        chain.block([])
+    chain.send("nobody", "gov.report", **report("prepare"))
+    assert chain.height == 3 + gov_reports.MAX_REPORT_AGE
+    assert chain.refused("nobody", "gov.report", **report("commit")) == "EXPIRED"
+
+
+def test_a_forged_report_costs_its_sender_as_much_as_a_true_one() -> None:
+    chain = grown()
+    forged = report("commit", second={**statement("commit", 0), "state_root": "00" * 32})
+    false = chain.send_ops("forger", [("gov.report", forged)])
+    true = chain.send_ops("witness", [("gov.report", report("commit"))])
+    assert (false.status, true.status) == ("failed", "ok")
+    assert false.cost > 2 * SIGNATURE
+    used = {name: chain.state.get(allowance_key(account_of(name)), Allowance) for name in ("forger", "witness")}
+    assert used["forger"] is not None
+    assert used["forger"].used == false.cost
+
+
+def test_forgers_run_out_of_their_allowance() -> None:
+    chain = Chain(
+        [op for brand in BRANDS[:4] for op in brand_ops(brand)],
+        Params(account_cost_per_window=10_000),
+        [ValidatorEntry(real_key(f"{brand}-validator").public_key, brand) for brand in BRANDS[:4]],
+    )
+    for _ in range(4):
+        chain.block([])
+    forged = report("commit", second={**statement("commit", 0), "state_root": "00" * 32})
+    ops = [("gov.report", forged)]
+    sent = [chain.transaction(account_of("forger"), ops, ["forger"]) for _ in range(60)]
+    codes = [receipt.error.code for receipt in chain.block(sent).receipts[:-1] if receipt.error]
+    assert codes[0] == "INVALID_ARGS"
+    assert codes[-1] == "OUT_OF_BUDGET"

@@ -21,6 +21,7 @@ from consensus.messages import (
     vote_payload,
 )
 from consensus.types import Roots, Seal
+from contracts_py import gov_reports
 from node import evidence_reporter
 from node.errors import NotReady
 from node.evidence_reporter import EvidenceReporter
@@ -45,10 +46,10 @@ def chain(tmp_path: Path) -> Iterator[LocalChain]:
     made.close()
 
 
-def prepare(chain: LocalChain, which: int) -> Message:
-    payload = vote_payload(chain.genesis.chain, HEIGHT, ROUND, DIGESTS[which])
-    signature = chain.validator_keys[SENDER].sign(Domain.PREPARE, payload)
-    return Prepare(HEIGHT, ROUND, SENDER, DIGESTS[which], signature)
+def prepare(chain: LocalChain, which: int, round_: int = ROUND, sender: int = SENDER) -> Message:
+    payload = vote_payload(chain.genesis.chain, HEIGHT, round_, DIGESTS[which])
+    signature = chain.validator_keys[sender].sign(Domain.PREPARE, payload)
+    return Prepare(HEIGHT, round_, sender, DIGESTS[which], signature)
 
 
 def commit(chain: LocalChain, which: int) -> Message:
@@ -151,3 +152,26 @@ async def test_validators_take_turns_by_their_place(chain: LocalChain) -> None:
     clock = ManualClock(START_MS)
     turns = [EvidenceReporter(chain.ledger, key, clock, submissions.submit)._turn() for key in keys]
     assert turns == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("quick")
+async def test_nothing_is_sent_of_whom_enough_is_known(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_reports, "MAX_REPORTS_PER_VALIDATOR", 2)
+    submissions = Submissions(chain)
+    reporter = EvidenceReporter(chain.ledger, chain.validator_keys[0], ManualClock(START_MS), submissions.submit)
+    for round_ in range(5):
+        reporter.found(Evidence(prepare(chain, 0, round_), prepare(chain, 1, round_)))
+    task = asyncio.create_task(reporter.run())
+    await until(lambda: not reporter._pending)
+    assert submissions.statuses == ["ok", "ok"]
+    task.cancel()
+
+
+async def test_one_validators_contradictions_do_not_crowd_out_anothers(chain: LocalChain) -> None:
+    submissions = Submissions(chain)
+    reporter = EvidenceReporter(chain.ledger, chain.validator_keys[0], ManualClock(START_MS), submissions.submit)
+    for round_ in range(100):
+        reporter.found(Evidence(prepare(chain, 0, round_), prepare(chain, 1, round_)))
+    assert len(reporter._pending) == evidence_reporter.MAX_PENDING_PER_VALIDATOR
+    reporter.found(Evidence(prepare(chain, 0, sender=2), prepare(chain, 1, sender=2)))
+    assert len(reporter._pending) == evidence_reporter.MAX_PENDING_PER_VALIDATOR + 1
