@@ -1,7 +1,8 @@
 """The process: opens a node's home folder, runs the node and its gateway, and ends cleanly.
 
 It ends on a signal with exit code 0, and with EXIT_DISK once the disk has refused a write or is nearly full:
-nothing final is lost, and it can be started again when there is room (docs/decisions/halting.md).
+nothing final is lost, and it can be started again when there is room. Where a part that the node cannot do without
+has failed by our own fault it ends with EXIT_FAILURE (docs/decisions/halting.md).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from node.clock import make_clock
 from node.config import NodeConfig, load_config
 from node.disk_space import DiskFull, DiskSpace
 from node.errors import ConfigError
+from node.failures import EXIT_FAILURE
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
 from node.node import Node, NodeSettings
@@ -126,13 +128,15 @@ async def _run_once(
             ) from None
         await gateway.start()
         await admin.start()
-        await _first_of(stopping, node.disk_failed, node.snapshot_ready)
+        await _first_of(stopping, node.disk_failed, node.failed, node.snapshot_ready)
         _log.info("stopping")
     finally:
         await admin.stop()
         await gateway.stop()
         await node.stop()
     if not node.disk_failed.is_set():
+        if node.failed.is_set():
+            return EXIT_FAILURE
         return None if node.snapshot_ready.is_set() and not stopping.is_set() else 0
     _forget_unwritable_output()
     return EXIT_DISK

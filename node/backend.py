@@ -51,6 +51,9 @@ class Backend(Protocol):
 
         One call waits for a whole JSON-RPC batch, so that the node needs no task per transaction. An id that
         the node has never seen is waited for like any other: it may come from a peer.
+
+        Raises:
+            NotReady: the node has halted, so that those which are not final yet will not be so here.
         """
         ...
 

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,10 +30,11 @@ from node.block_builder import BlockBuilder, Proposer
 from node.block_processor import BlockProcessor
 from node.clock import BlockClock
 from node.config import NodeConfig
-from node.consensus_driver import ConsensusDriver
+from node.consensus_driver import DISK_ERRORS, ConsensusDriver
 from node.disk_space import DiskSpace
 from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
+from node.failures import handler
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
 from node.metrics import Metrics
@@ -56,6 +57,7 @@ _log = logging.getLogger(__name__)
 
 MEMPOOL_SECONDS: Final = 5.0
 """How often expired transactions are dropped and those that wait are offered to peers again."""
+HALTED: Final = "the node has halted"
 OLD_HEAD_HEARTBEATS: Final = 3
 """A chain that lives makes a block per heartbeat; one or two may be late."""
 GC_THRESHOLDS: Final = (50_000, 20, 50)
@@ -80,7 +82,10 @@ class Node:
         self._ledger = Ledger(genesis, runtime, store, settings.key.public_key)
         self._mempool = Mempool(settings.config)
         self._metrics = Metrics()
-        self._waiters: dict[bytes, list[asyncio.Future[None]]] = {}
+        self._waiters: dict[bytes, list[asyncio.Future[bool]]] = {}
+        self.failed = asyncio.Event()
+        """Set once something that the node cannot do without has ended by our own fault: the process should end."""
+
         self._tasks: list[asyncio.Task[None]] = []
         self._started_at = 0.0
         self._last_commit = 0.0
@@ -115,6 +120,7 @@ class Node:
             self._committed,
             lambda evidence: self._reporter.found(evidence),
         )
+        self._driver.on_halt = self._halted
         self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
@@ -187,29 +193,47 @@ class Node:
         """
         loop = asyncio.get_running_loop()
         self._started_at = self._last_commit = loop.time()
+        loop.set_exception_handler(handler(self._fail))
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
         self._driver.start()
-        for work in (self._admission.run(), self._sync.run(), self._reporter.run(), self._tend_mempool()):
-            task = loop.create_task(work)
-            task.add_done_callback(self._background_done)
-            self._tasks.append(task)
-        for work in (self._snapshot_server.run(), self._snapshots.run(), self._marker.run()):
-            task = loop.create_task(work)
-            task.add_done_callback(self._background_done)
-            self._tasks.append(task)
+        self._run(self._sync.run(), self._driver.halt_for)
+        for work in (self._admission.run(), self._reporter.run(), self._tend_mempool()):
+            self._run(work, self._fail)
+        for work in (self._snapshot_server.run(), self._snapshots.run()):
+            self._run(work, self._fail)
         if self._pruner is not None:
-            task = loop.create_task(self._pruner.run())
-            task.add_done_callback(self._background_done)
-            self._tasks.append(task)
+            self._run(self._pruner.run(), self._fail)
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()
         head = self.store.head
         _log.info("chain %s at height %d, state root %s", self.genesis.chain, head.height, head.state_root.hex())
 
-    def _background_done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._driver.halt_for(error)
+    def _run(self, work: Coroutine[Any, Any, None], on_error: Callable[[BaseException], None]) -> None:
+        """Run what lasts as long as the node. Block sync executes blocks: its errors halt as those of consensus."""
+
+        def done(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                on_error(error)
+
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(done)
+        self._tasks.append(task)
+
+    def _fail(self, error: BaseException) -> None:
+        """Stop taking part, and let the process end: by our own fault, or because the disk refuses."""
+        self._driver.halt_for(error)
+        if not isinstance(error, DISK_ERRORS):
+            self.failed.set()
+
+    def _halted(self) -> None:
+        """Let everyone who waits know that nothing will become final here."""
+        self._admission.close(HALTED)
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(False)
+        self._waiters.clear()
 
     async def stop(self) -> None:
         """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
@@ -254,7 +278,7 @@ class Node:
         for tx in transactions:
             for waiter in self._waiters.pop(tx.id, ()):
                 if not waiter.done():
-                    waiter.set_result(None)
+                    waiter.set_result(True)
         self._count(executed)
         self._enforce_membership()
         self._peering.head_moved()
@@ -278,7 +302,7 @@ class Node:
     async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
         """Admit signed transactions; see `node.backend.Backend.submit`."""
         if self._driver.halted is not None:
-            raise NotReady("the node has halted")
+            raise NotReady(HALTED)
         outcomes = await self._admission.submit(raws, client)
         self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
         return outcomes
@@ -286,21 +310,23 @@ class Node:
     async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
         """Wait for transactions to become final; see `node.backend.Backend.wait_committed`."""
         loop = asyncio.get_running_loop()
-        waiting: dict[bytes, asyncio.Future[None]] = {}
+        waiting: dict[bytes, asyncio.Future[bool]] = {}
         for tx_id in tx_ids:
             if tx_id not in waiting and not self.store.contains_transaction(tx_id):
                 waiting[tx_id] = loop.create_future()
                 self._waiters.setdefault(tx_id, []).append(waiting[tx_id])
         try:
-            if waiting:
+            if waiting and self._driver.halted is None:
                 await asyncio.wait(waiting.values(), timeout=timeout_ms / 1_000)
+            if waiting and self._driver.halted is not None:
+                raise NotReady(HALTED)
             return [tx_id not in waiting or waiting[tx_id].done() for tx_id in tx_ids]
         finally:
             for tx_id, future in waiting.items():
                 if not future.done():
                     self._forget_waiter(tx_id, future)
 
-    def _forget_waiter(self, tx_id: bytes, future: asyncio.Future[None]) -> None:
+    def _forget_waiter(self, tx_id: bytes, future: asyncio.Future[bool]) -> None:
         waiters = self._waiters.get(tx_id, [])
         with contextlib.suppress(ValueError):
             waiters.remove(future)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from node.backend import Admission
-from node.errors import TransactionRefused
+from node.errors import NotReady, TransactionRefused
 from node.gateway.errors import RpcFault, invalid_param, refused_transaction
 from node.gateway.limits import CLIENT
 from node.gateway.parameters import (
@@ -103,10 +103,14 @@ class TransactionMethods:
             if self._reads.find(tx_id) is None:
                 by_timeout.setdefault(timeout_ms, []).append(tx_id)
         by_timeout.pop(0, None)
+        halted = ""
         if by_timeout:
-            await self._wait(by_timeout)
+            try:
+                await self._wait(by_timeout)
+            except NotReady as error:
+                halted = str(error)
         found = await self._found(tx_id for tx_id, _ in waits)
-        return [found.get(tx_id) or self._no_receipt(tx_id, timeout_ms) for tx_id, timeout_ms in waits]
+        return [found.get(tx_id) or self._no_receipt(tx_id, timeout_ms, halted) for tx_id, timeout_ms in waits]
 
     async def _found(self, tx_ids: Iterable[bytes]) -> dict[bytes, Receipt]:
         """Return the receipts of those that are committed; a batch may ask for those of a thousand full blocks."""
@@ -131,7 +135,9 @@ class TransactionMethods:
             closing.cancel()
             waiting.cancel()
 
-    def _no_receipt(self, tx_id: bytes, timeout_ms: int) -> RpcFault:
+    def _no_receipt(self, tx_id: bytes, timeout_ms: int, halted: str) -> RpcFault:
+        if halted:
+            return RpcFault("NOT_READY", f"{halted}; the transaction may still commit", id=tx_id.hex())
         if self._closing.is_set():
             return RpcFault("SHUTTING_DOWN", "the node is shutting down; the transaction may still commit")
         if self._backend.store.contains_transaction(tx_id):
