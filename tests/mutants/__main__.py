@@ -2,7 +2,8 @@
 
 Every worker has a copy of the tree of its own. For each mutant it edits the copy, runs the unit tests that are
 named for it, up to the first failure, and where those pass the simulator's seeds, up to the first violation.
-Before that, the unbroken copy must pass. A mutant that survives fails the run.
+What a lesson of others is about must be noticed by the test named for it (docs/lessons.md). Before that, the
+unbroken copy must pass. A mutant that survives fails the run.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ COPIED = ("consensus", "vm", "contracts_py", "genesis", "network", "node", "test
 TIMEOUT_SECONDS = 240
 """A mutant that hangs is noticed, too: no unbroken run takes a quarter of this."""
 
-ALL_TESTS = tuple(dict.fromkeys(path for mutant in MUTANTS for path in mutant.tests))
-
 NOBODY = ""
 
 
@@ -59,22 +58,28 @@ class Copies:
                     shutil.copy(ROOT / name, copy / name)
             self._free.put(copy)
 
-    def judge(self, mutant: Mutant | None, seeds: str, simulator_only: bool) -> tuple[str, float]:
+    def judge(self, mutant: Mutant, seeds: str, simulator_only: bool) -> tuple[str, float]:
         """Break a free copy, see who notices, and mend it."""
         copy = self._free.get()
-        paths = () if mutant is None else tuple({edit.path for edit in mutant.edits})
         began = time.perf_counter()
         try:
-            for edit in () if mutant is None else mutant.edits:
+            for edit in mutant.edits:
                 edit.apply(copy)
-            tests = ALL_TESTS if mutant is None else mutant.tests
-            noticed = NOBODY if simulator_only else _unit_tests(copy, tests)
-            noticed = noticed or _simulator(copy, seeds)
+            noticed = NOBODY if simulator_only else _unit_tests(copy, mutant.tests)
+            if simulator_only or not (noticed or mutant.lessons):
+                noticed = _simulator(copy, seeds)
             return noticed, time.perf_counter() - began
         finally:
-            for path in paths:
+            for path in {edit.path for edit in mutant.edits}:
                 shutil.copy(ROOT / path, copy / path)
             self._free.put(copy)
+
+
+def _unbroken(chosen: list[Mutant]) -> Mutant:
+    """Return what breaks nothing, for all the tests of those that are chosen."""
+    tests = dict.fromkeys(path for mutant in chosen for path in mutant.tests)
+    lessons = chosen[0].lessons if all(mutant.lessons for mutant in chosen) else ()
+    return Mutant("nothing", tests=tuple(tests), lessons=lessons)
 
 
 def _run(copy: Path, *command: str) -> tuple[int, str]:
@@ -115,6 +120,7 @@ def main() -> int:
     """Judge all mutants; print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name holds this text")
+    parser.add_argument("--lessons", action="store_true", help="mutants of others' lessons (docs/lessons.md) only")
     parser.add_argument("--seeds", default="0-40", help="the simulator's seeds, A-B")
     parser.add_argument(
         "--simulator-only", action="store_true", help="do not run unit tests; survivors are no error"
@@ -122,11 +128,15 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console()
     chosen = [mutant for mutant in MUTANTS if arguments.only in mutant.name]
+    if arguments.lessons:
+        chosen = [mutant for mutant in chosen if mutant.lessons]
+    if not chosen:
+        parser.error("no such mutant")
     workers = os.cpu_count() or 1
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="entente-mutants-") as folder, ThreadPoolExecutor(workers) as pool:
         copies = Copies(Path(folder), workers)
-        noticed, _ = copies.judge(None, arguments.seeds, arguments.simulator_only)
+        noticed, _ = copies.judge(_unbroken(chosen), arguments.seeds, arguments.simulator_only)
         if noticed:
             console.print(f"the unbroken tree does not pass: {noticed}", style="red")
             return 1

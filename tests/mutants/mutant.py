@@ -40,11 +40,13 @@ class Mutant:
 
     Attributes:
         tests: pytest arguments that should notice; the simulator's seeds are tried after them.
+        lessons: where others suffered for want of the rule, as trackers name it; then the tests alone must notice.
     """
 
     name: str
     edits: list[Edit] = field(default_factory=list)
     tests: tuple[str, ...] = CONSENSUS_TESTS
+    lessons: tuple[str, ...] = ()
 
 
 def read_catalogue(text: str) -> list[Mutant]:
@@ -57,6 +59,8 @@ def read_catalogue(text: str) -> list[Mutant]:
             mutants[-1].edits[-1].old.append(line[2:])
         elif line.startswith("+ "):
             mutants[-1].edits[-1].new.append(line[2:])
+        elif line.startswith("lesson: "):
+            mutants[-1].lessons = tuple(line.removeprefix("lesson: ").split(", "))
         elif line and not line.startswith("#"):
             path, *tests = line.split()
             mutants[-1].edits.append(Edit(path))
