@@ -198,7 +198,7 @@ class Node:
         self._schedule.height_started(self._ledger.params)
         self._driver.start()
         self._run(self._sync.run(), self._driver.halt_for)
-        for work in (self._admission.run(), self._reporter.run(), self._tend_mempool()):
+        for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
             self._run(work, self._fail)
         for work in (self._snapshot_server.run(), self._snapshots.run()):
             self._run(work, self._fail)
