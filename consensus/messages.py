@@ -149,6 +149,16 @@ def digest_of(message: Message) -> bytes | None:
     return message.digest
 
 
+def statement_of(message: Message) -> Message:
+    """Return a message reduced to what its signature covers: some hundred bytes; a Proposal may have a megabyte."""
+    if isinstance(message, Proposal):
+        candidate = Candidate(message.candidate.header, None, ())
+        return msgspec.structs.replace(message, candidate=candidate, round_changes=(), prepared=None)
+    if isinstance(message, RoundChange) and message.prepared is not None:
+        return msgspec.structs.replace(message, prepared=msgspec.structs.replace(message.prepared, prepares=()))
+    return message
+
+
 class _Vote(msgspec.Struct, frozen=True, gc=False):
     chain: str
     height: int

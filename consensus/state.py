@@ -33,6 +33,9 @@ CANDIDATES_KEPT: Final = 16
 EARLY_KEPT: Final = 16
 """Messages of the next height kept for each sender; a height takes 3 without round changes."""
 
+EARLY_PROPOSALS_KEPT: Final = 2
+"""Of these, PROPOSALs, which may be large; a second turn of one validator is n rounds later."""
+
 
 class Certified(NamedTuple):
     """What a quorum of COMMITs of one round sealed."""

@@ -56,7 +56,7 @@ from consensus.rounds import (
     start_timer,
     start_timer_if_quorum_is_here,
 )
-from consensus.state import EARLY_KEPT, Sign, State, Transition
+from consensus.state import EARLY_KEPT, EARLY_PROPOSALS_KEPT, Sign, State, Transition
 from consensus.types import HeightContext, header_digest
 from consensus.validation import candidate_fault
 from consensus.voting import cast_proposal, rebroadcast, restore, schedule_rebroadcast, votes_here
@@ -166,12 +166,19 @@ def _on_early_message(state: State, message: Message) -> None:
     if message.height == state.here.height + 1:
         kept = state.early.setdefault(message.sender, [])
         repeated = message in kept
-        if not repeated and len(kept) < EARLY_KEPT:
+        if not repeated and _has_room(kept, message):
             kept.append(message)
     # Told at the first message, and again when the sender repeats itself: the others may wait for us.
     if repeated or message.sender not in state.told_behind:
         state.told_behind[message.sender] = None
         state.emit(Behind(message.sender, message.height))
+
+
+def _has_room(kept: list[Message], message: Message) -> bool:
+    """Tell whether a sender's early messages are within their bounds with one more."""
+    if isinstance(message, Proposal) and sum(isinstance(early, Proposal) for early in kept) >= EARLY_PROPOSALS_KEPT:
+        return False
+    return len(kept) < EARLY_KEPT
 
 
 def _on_late_message(state: State, message: Message) -> None:

@@ -28,8 +28,8 @@ MIN_VALIDATORS: Final = 4
 MAX_VALIDATORS: Final = 256
 """Our bound on decoded lists; an alliance has tens of brands."""
 
-MAX_BLOCK_TRANSACTIONS: Final = 100_000
-"""Our bound on decoded lists; max_block_bytes binds far earlier."""
+MAX_BLOCK_TRANSACTIONS: Final = 32_768
+"""Our bound on decoded lists; max_block_bytes binds earlier, as the smallest transaction has some 250 bytes."""
 
 _LONGEST_SHIFT: Final = 53
 """1 ms doubled 53 times exceeds every integer that a parameter can hold."""

@@ -13,7 +13,8 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from consensus.errors import InvalidSignature, MalformedMessage, UnknownHeight
@@ -76,11 +77,22 @@ def certificate_checks(chain: str, certificate: Certificate, validators: Validat
         yield Domain.COMMIT, _key(validators, seal.index), payload, seal.signature
 
 
+def _require_order(senders: Sequence[int]) -> None:
+    """Refuse a list that no correct validator sends, before its signatures cost anything.
+
+    Ed25519 lets a signer make any number of valid signatures of one payload. Without this, one message could hold
+    hundreds by its sender, every one of them new to the cache.
+    """
+    if any(a >= b for a, b in pairwise(senders)):
+        raise MalformedMessage("votes that are not distinct and sorted by sender")
+
+
 def _prepared_checks(
     chain: str, height: int, prepared: PreparedCertificate | None, validators: ValidatorSet
 ) -> Iterator[SignatureCheck]:
     if prepared is None:
         return
+    _require_order([seal.index for seal in prepared.prepares])
     payload = vote_payload(chain, height, prepared.round, prepared.digest)
     for seal in prepared.prepares:
         yield Domain.PREPARE, _key(validators, seal.index), payload, seal.signature
@@ -92,6 +104,7 @@ def _proposal_checks(chain: str, message: Proposal, validators_at: ValidatorsAt)
         raise UnknownHeight(message.height, message.sender)
     payload = vote_payload(chain, message.height, message.round, header_digest(message.candidate.header))
     yield Domain.PROPOSAL, _key(validators, message.sender), payload, message.signature
+    _require_order([vote.sender for vote in message.round_changes])
     for vote in message.round_changes:
         payload = round_change_payload(
             chain, message.height, message.round, vote.prepared_round, vote.prepared_digest
@@ -103,6 +116,7 @@ def _proposal_checks(chain: str, message: Proposal, validators_at: ValidatorsAt)
         parents = validators_at(message.height - 1)
         if parents is None:
             raise UnknownHeight(message.height, message.sender)
+        _require_order([seal.index for seal in certificate.seals])
         yield from certificate_checks(chain, certificate, parents)
 
 
@@ -177,12 +191,22 @@ class Verifier:
         if isinstance(message, Proposal) and not candidate_is_whole(message.candidate):
             raise MalformedMessage("the header does not bind the candidate")
 
-    def decode_and_verify(self, data: bytes, validators_at: ValidatorsAt) -> Message:
-        """Return the verified message in `data`; raises what `verify` raises."""
+    def decode_and_verify(self, data: bytes, validators_at: ValidatorsAt, source: bytes | None = None) -> Message:
+        """Return the verified message in `data`; raises what `verify` raises.
+
+        Args:
+            source: the key of whoever sent the bytes, where the channel proves it: nobody may pass on another's
+                message. A justification is not under its message's signature, so a copy with a worse one would
+                take the place of the real one, and the blame would fall on the signer.
+        """
         try:
             message = decode_message(data)
         except CodecError as error:
             raise MalformedMessage(str(error)) from None
+        if source is not None:
+            validators = validators_at(message.height)
+            if validators is not None and validators.key(message.sender) != source:
+                raise MalformedMessage(f"a message of validator {message.sender}, passed on by another")
         self.verify(message, validators_at)
         return message
 

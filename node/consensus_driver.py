@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from consensus import effects, inputs
-from consensus.messages import Message, encode_message
+from consensus.messages import Message, encode_message, statement_of
 from consensus.state_machine import State, step
 from consensus.types import Candidate, Certificate, ValidatorSet, header_digest
 from node.block_builder import Proposer
@@ -330,7 +330,7 @@ class ConsensusDriver:
     def _keep_evidence(self, effect: effects.Evidence) -> None:
         self.conduct.count_index(self._validators_at(effect.first.height), effect.first.sender, EQUIVOCATIONS)
         _log.error("validator %d signed two different messages for one step", effect.first.sender)
-        self.evidence.append(effect)
+        self.evidence.append(effects.Evidence(statement_of(effect.first), statement_of(effect.second)))
         self._on_evidence(effect)
 
     def _become_unready(self, effect: effects.Unready) -> None:

@@ -104,7 +104,7 @@ class Peering:
         self._gossiper.peer_connected(peer)
         self._sync.peer_at(peer.key, peer.height)
         self._driver.guard.heard(peer.key, peer.height)
-        self._manager_status()
+        self.tell_head()
         self.offer_again(self._processor.pending())
 
     def offer_again(self, transactions: Sequence[Transaction]) -> None:
@@ -138,7 +138,7 @@ class Peering:
         if context is None or self._driver.halted is not None:
             return
         try:
-            message = self._verifier.decode_and_verify(payload, context.validators_at)
+            message = self._verifier.decode_and_verify(payload, context.validators_at, peer.key)
         except UnknownHeight as unknown:
             if unknown.height > context.height:
                 self._sync.peer_at(peer.key, max(peer.height, unknown.height - 1))
@@ -149,10 +149,7 @@ class Peering:
             _log.warning("consensus message from %s: %s", peer.key.hex()[:16], error)
             peer.penalise(Offence.BAD_SIGNATURE)
             return
-        validators = context.validators_at(message.height)
-        key = None if validators is None else validators.key(message.sender)
-        if key is not None:
-            self._note_seen(key, message.height, message.round)
+        self._note_seen(peer.key, message.height, message.round)
         self._driver.message_received(message)
 
     def _note_seen(self, key: bytes, height: int, round_: int) -> None:
@@ -265,7 +262,7 @@ class Peering:
         """Tell every peer where we are, at most every STATUS_PAUSE_SECONDS: catching up is no flood."""
         self._sync.head_moved()
         if self._status_due is None:
-            self._manager_status()
+            self.tell_head()
             self._status_due = asyncio.get_running_loop().call_later(STATUS_PAUSE_SECONDS, self._status_may_be_told)
 
     def _status_may_be_told(self) -> None:
@@ -273,7 +270,8 @@ class Peering:
         if self._ledger.height > self._height_told:
             self.head_moved()
 
-    def _manager_status(self) -> None:
+    def tell_head(self) -> None:
+        """Tell every peer, and those to come in HELLO, where we are."""
         head = self._ledger.store.head
         self._height_told = head.height
         self._manager.set_status(head.height, self._driver.state.round, head.digest)

@@ -32,7 +32,7 @@ EVIDENCE: Mapping[str, set[str]] = {
 }
 """Which steps' conflicting messages `node_consensus` must show."""
 
-SCORED = {"oversized-messages", "malformed-messages", "flooding"}
+SCORED = {"oversized-messages", "malformed-messages", "flooding", "stuffed-justifications", "huge-proposals"}
 """After these an honest node has the liar's key on its score board, or has shut it out."""
 
 

@@ -7,11 +7,13 @@ signed by this validator. Nothing here is imported by a production package.
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+from nacl import bindings
 
 from consensus.messages import (
     Commit,
@@ -26,8 +28,17 @@ from consensus.messages import (
     seal_payload,
     vote_payload,
 )
-from consensus.types import Candidate, Certificate, Seal, header_digest
+from consensus.types import (
+    MAX_BLOCK_TRANSACTIONS,
+    Candidate,
+    Certificate,
+    Header,
+    Seal,
+    certificate_hash,
+    header_digest,
+)
 from network.kinds import RULES, Kind
+from vm.primitives import merkle
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
@@ -41,6 +52,8 @@ Said = Message | bytes
 """A message, or bytes that are sent in its place."""
 
 KEPT = 400
+BEGIN = 3
+"""Lies for which one is shut out at once begin at this height, when the network has come up."""
 
 
 class Lie:
@@ -297,6 +310,84 @@ class Flooder(Lie):
                 self.liar.say_to_all(encode_message(vote))
 
 
+class Stuffed(Lie):
+    """Sends justifications of the greatest length, each seal of which it has signed itself, afresh and validly.
+
+    Ed25519 lets a signer make any number of valid signatures of one payload. With the nonces made beforehand one
+    costs the liar some µs, and whoever verifies it 55.
+    """
+
+    name = "stuffed-justifications"
+    tick_seconds = 0.05
+    _ORDER = 2**252 + 27742317777372353535851937790883648493
+
+    def __init__(self, liar: Liar, chance: random.Random) -> None:
+        super().__init__(liar, chance)
+        digest = bytearray(hashlib.sha512(liar.seed).digest()[:32])
+        digest[0] &= 248
+        digest[31] = digest[31] & 63 | 64
+        self._scalar = int.from_bytes(digest, "little")
+        self._nonces = []
+        for _ in range(256):
+            nonce = chance.randrange(self._ORDER)
+            point = bindings.crypto_scalarmult_ed25519_base_noclamp(nonce.to_bytes(32, "little"))
+            self._nonces.append((nonce, point))
+
+    def _seals(self, round_: int, digest: bytes) -> tuple[Seal, ...]:
+        """Return 256 valid PREPAREs of our own, all different."""
+        return tuple(self._seal(nonce, point, round_, digest) for nonce, point in self._nonces)
+
+    def _seal(self, nonce: int, point: bytes, round_: int, digest: bytes) -> Seal:
+        message = Domain.PREPARE + vote_payload(self.liar.chain, self.liar.height + 1, round_, digest)
+        challenge = int.from_bytes(hashlib.sha512(point + self.liar.public_key + message).digest(), "little")
+        scalar = (nonce + challenge % self._ORDER * self._scalar) % self._ORDER
+        return Seal(self.liar.own_index, point + scalar.to_bytes(32, "little"))
+
+    def on_tick(self) -> None:
+        if self.liar.height < BEGIN:
+            return
+        for _ in range(2):
+            digest = self.chance.randbytes(32)
+            prepared = PreparedCertificate(0, digest, self._seals(0, digest))
+            message = RoundChange(self.liar.height + 1, 1, self.liar.own_index, prepared, bytes(64))
+            self.liar.say_to_all(encode_message(self.signed(message)))
+
+
+class HugeProposals(Lie):
+    """Proposes, for the next height, blocks of as many transactions as a message can name."""
+
+    name = "huge-proposals"
+    tick_seconds = 0.5
+    hashes: ClassVar[int] = MAX_BLOCK_TRANSACTIONS
+
+    def __init__(self, liar: Liar, chance: random.Random) -> None:
+        super().__init__(liar, chance)
+        self._hashes = tuple(chance.randbytes(32) for _ in range(self.hashes))
+        self._root = merkle.root(self._hashes)
+
+    def on_tick(self) -> None:
+        if self.liar.height < BEGIN:
+            return
+        zero = bytes(32)
+        header = Header(
+            chain=self.liar.chain,
+            version=1,
+            height=self.liar.height + 1,
+            time=self.chance.randrange(MAX_INT),
+            parent=zero,
+            parent_state_root=zero,
+            parent_commit=certificate_hash(None),
+            proposer=self.liar.public_key,
+            tx_root=self._root,
+            tx_count=len(self._hashes),
+            validators_hash=zero,
+            next_validators_hash=zero,
+        )
+        candidate = Candidate(header, None, self._hashes)
+        message = Proposal(header.height, 1, self.liar.own_index, candidate, (), None, bytes(64))
+        self.liar.say_to_all(encode_message(self.signed(message)))
+
+
 LIES: dict[str, type[Lie]] = {
     lie.name: lie
     for lie in (
@@ -314,5 +405,7 @@ LIES: dict[str, type[Lie]] = {
         Oversized,
         Malformed,
         Flooder,
+        Stuffed,
+        HugeProposals,
     )
 }

@@ -52,6 +52,8 @@ class Liar:
         self._chance = random.Random(_options.seed)
         self.chain = node.genesis.chain
         self.sign = node._key.sign
+        self.public_key = node._key.public_key
+        self.seed = node._key.seed
         self.censored = frozenset(_options.censored)
         self.lie: Lie = LIES["honest"](self, self._chance)
 

@@ -43,7 +43,7 @@ from consensus.inputs import (
     Restored,
     TimerExpired,
 )
-from consensus.messages import Commit, Prepare, Proposal
+from consensus.messages import Commit, Prepare, Proposal, RoundChange
 from consensus.state import CANDIDATES_KEPT
 
 
@@ -396,6 +396,14 @@ def test_early_messages_are_bounded():
     core.receive(*(round_change(following, 0, round_) for round_ in range(1, 100)))
     core.receive(round_change(context(own=3, height=3), 1))
     assert {sender: len(kept) for sender, kept in core.state.early.items()} == {0: 16}
+
+
+def test_early_proposals_have_a_bound_of_their_own_as_they_may_be_large():
+    core = Core(context(own=3))
+    following = context(own=3, height=2)
+    core.receive(*(proposal(following, candidate(following), round_, 0) for round_ in range(16)))
+    core.receive(round_change(following, 0, 1))
+    assert [type(message) for message in core.state.early[0]] == [Proposal, Proposal, RoundChange]
 
 
 def test_late_seals_are_embedded():

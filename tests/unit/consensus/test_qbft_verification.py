@@ -20,7 +20,7 @@ from consensus_kit import (
 
 from consensus.errors import InvalidSignature, MalformedMessage, UnknownHeight
 from consensus.messages import Prepare, encode_message, vote_payload
-from consensus.types import Seal, Validator, ValidatorSet
+from consensus.types import Seal, Validator, ValidatorSet, certificate_hash
 from consensus.verification import Verifier, candidate_is_whole, signature_checks
 from vm.primitives.keys import Domain, SigningKey
 
@@ -92,6 +92,46 @@ def forgeries():
 def test_every_signature_in_a_justification_is_checked(forged):
     with pytest.raises(InvalidSignature):
         verifier().verify(forged, HERE.validators_at)
+
+
+def unordered():
+    """Messages whose every signature is valid, with lists that no correct validator sends."""
+    message, lock = MESSAGES["proposal"], PREPARED
+    for prepares in (lock.prepares * 2, lock.prepares[::-1], lock.prepares[:1] * 2):
+        longer = msgspec.structs.replace(lock, prepares=prepares)
+        yield msgspec.structs.replace(message, prepared=longer)
+        yield msgspec.structs.replace(MESSAGES["round_change"], prepared=longer)
+    yield msgspec.structs.replace(message, round_changes=message.round_changes * 2)
+    parent = BLOCK.parent_certificate
+    sealed = msgspec.structs.replace(parent, seals=parent.seals * 2)
+    changed = msgspec.structs.replace(BLOCK.header, parent_commit=certificate_hash(sealed))
+    yield proposal(HERE, msgspec.structs.replace(BLOCK, header=changed, parent_certificate=sealed), 0, 1)
+
+
+@pytest.mark.parametrize("message", list(unordered()))
+def test_repeated_votes_are_refused_before_they_cost_a_check_each(message):
+    """A signer can make any number of valid signatures of one payload: a list of them would cost 256 checks."""
+    calls = []
+
+    def counting(*check):
+        calls.append(check)
+        return True
+
+    with pytest.raises(MalformedMessage):
+        Verifier(CHAIN, counting).verify(message, HERE.validators_at)
+    assert len({check[1:3] for check in calls}) == len(calls)
+
+
+def test_a_message_passed_on_by_another_is_refused_where_the_source_is_known():
+    for message in MESSAGES.values():
+        data = encode_message(message)
+        keys = [validator.public_key for validator in HERE.validators.validators]
+        assert verifier().decode_and_verify(data, HERE.validators_at, keys[message.sender]) == message
+        with pytest.raises(MalformedMessage):
+            verifier().decode_and_verify(data, HERE.validators_at, keys[(message.sender + 1) % 4])
+    beyond = encode_message(prepare(context(4, height=4), 1, DIGEST))
+    with pytest.raises(UnknownHeight):
+        verifier().decode_and_verify(beyond, HERE.validators_at, b"any")
 
 
 def test_votes_do_not_pass_for_others():
