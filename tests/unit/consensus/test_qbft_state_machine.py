@@ -359,6 +359,15 @@ def test_a_stale_built_block_is_dropped():
     assert core.built(candidate(core.here)) == []
 
 
+def test_a_block_built_for_an_earlier_turn_of_ours_is_dropped():
+    core = Core(context(own=0))
+    core.work()
+    asked = core.receive(*(round_change(core.here, i, 4) for i in (1, 2, 3)))
+    assert BuildBlock(1, 4, None, required=True) in asked
+    assert core.built(candidate(core.here), 0) == []
+    assert [type(message) for message in sent(core.built(candidate(core.here), 4))] == [Proposal, Prepare]
+
+
 # Neighbouring heights
 
 
