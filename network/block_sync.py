@@ -12,8 +12,8 @@ Invariants:
     1. A height is asked from at most one peer at a time, a peer is asked for one range at a time.
     2. Blocks are handed out in order, each height once, and again only after `rejected`.
     3. At most `max_ahead` blocks are asked for or kept beyond the head.
-    4. A peer that fails rests for a doubling while; a claim without blocks
-       is believed no more until it is repeated.
+    4. A peer that fails rests for a doubling while, and is passed over while another fails less; a claim
+       without blocks is believed no more until it is repeated.
     5. A peer that has pruned a height is not asked for it again, and is not blamed.
 """
 
@@ -27,6 +27,10 @@ from network.kinds import MIB
 from network.messages import MAX_BLOCKS_PER_REQUEST
 
 MAX_REPLY_BYTES: Final = 4 * MIB
+
+MAX_MORE_FAILURES: Final = 2
+"""A peer that has failed more often in a row than another by more than this is not asked beside it: each time,
+whatever follows its range waits until the request's deadline, and it may be slow, or silent, on purpose."""
 
 SyncedBlock = tuple[bytes, bytes]
 """A block's bytes and its certificate's."""
@@ -189,10 +193,12 @@ class BlockSync:
         if room <= 0:
             return None
         busy = {asked.peer for asked in self._requests.values()}
+        claiming = {key: peer for key, peer in self._peers.items() if peer.oldest <= first <= peer.height}
+        fewest = min((peer.failures for peer in claiming.values()), default=0)
         able = [
             (peer.failures, peer.last_asked, key)
-            for key, peer in self._peers.items()
-            if peer.oldest <= first <= peer.height and peer.resting_until_ms <= now_ms and key not in busy
+            for key, peer in claiming.items()
+            if peer.resting_until_ms <= now_ms and key not in busy and peer.failures <= fewest + MAX_MORE_FAILURES
         ]
         if not able:
             return None

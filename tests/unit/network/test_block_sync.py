@@ -2,7 +2,7 @@
 
 import pytest
 
-from network.block_sync import BlockSync, RangeRequest, SyncedBlock, SyncRules, collect_blocks
+from network.block_sync import MAX_MORE_FAILURES, BlockSync, RangeRequest, SyncedBlock, SyncRules, collect_blocks
 
 A, B, C = b"a" * 32, b"b" * 32, b"c" * 32
 RULES = SyncRules(max_blocks=10, parallel=2, max_ahead=40, timeout_ms=1_000, rest_ms=100)
@@ -83,6 +83,27 @@ def test_a_peer_that_fails_rests_longer_each_time_and_is_asked_again() -> None:
         assert sync.next_requests(now + rest - 1) == []
         now += rest
     assert len(sync.next_requests(now)) == 1
+
+
+def test_a_peer_that_always_keeps_us_waiting_is_asked_three_times_and_no_more_beside_a_good_one() -> None:
+    """It may send a byte a second, or nothing, and claim any height; the other one is asked for everything."""
+    sync = BlockSync(0, SyncRules(max_blocks=10, parallel=2, max_ahead=20, timeout_ms=1_000, rest_ms=100))
+    sync.peer_at(A, 2**50)
+    sync.peer_at(B, 1_000)
+    now, waited, height = 0, 0, 0
+    while height < 1_000:
+        asked = sync.next_requests(now)
+        now += 100
+        waited += sum(request.peer == A for request in asked)
+        for request in asked:
+            if request.peer == B:
+                sync.received(request.id, blocks(request.first, request.count), now)
+        while (ready := sync.take_ready()) is not None:
+            height = ready.first + len(ready.blocks) - 1
+            sync.advanced(height)
+    assert waited == MAX_MORE_FAILURES + 1
+    sync.peer_gone(B)
+    assert ranges(sync.next_requests(now + 60_000)) == [(A, 1_001, 10)]  # nobody is left who fails less
 
 
 def test_a_claim_without_blocks_is_believed_only_when_repeated() -> None:

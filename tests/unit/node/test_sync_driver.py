@@ -19,6 +19,7 @@ from node.ledger import Executed
 from node.sync_driver import BadBlock, SyncDriver
 from tests.support.driver import LocalDriver
 from tests.support.ledger import LocalChain
+from vm.params import Params
 from vm.primitives.codec import encode
 from vm.transaction import Transaction
 
@@ -129,6 +130,39 @@ async def test_old_blocks_in_place_of_those_asked_for_are_the_senders_fault(
     await node.sync._catch_up()  # the heights are asked for again, from someone else
     assert node.local.ledger.height == 6
     assert node.peers.penalised == [(LIAR, Offence.BAD_DATA)]
+    node.local.close()
+
+
+async def test_blocks_with_valid_certificates_of_another_chain_are_the_senders_fault(
+    chain: LocalChain, source: LocalChain, tmp_path: Path
+) -> None:
+    """The same validators decide another chain too; its seals are good, but not for this one."""
+    other = LocalChain(tmp_path / "other", params=Params(block_interval_ms=300))
+    for _ in range(6):
+        other.commit()
+    assert other.genesis.chain != chain.genesis.chain
+    node = Behind(chain, tmp_path, {LIAR: BlockPeer(other), HONEST: BlockPeer(source)})
+    node.sync.peer_at(LIAR, 6)
+    assert not await node.sync._catch_up()
+    assert node.peers.penalised == [(LIAR, Offence.BAD_DATA)]
+    node.sync.peer_at(HONEST, 6)
+    await node.sync._catch_up()
+    assert node.local.ledger.store.head == source.store.head
+    node.local.close()
+    other.close()
+
+
+async def test_a_huge_claim_is_taken_back_and_the_work_goes_on(
+    chain: LocalChain, source: LocalChain, tmp_path: Path
+) -> None:
+    node = Behind(chain, tmp_path, {LIAR: BlockPeer(None, []), HONEST: BlockPeer(source)})
+    node.sync.peer_at(LIAR, 2**50)
+    node.sync.peer_at(HONEST, 6)
+    task = asyncio.create_task(node.sync.run())
+    await asyncio.wait_for(node.reached[6].wait(), 10)
+    task.cancel()
+    assert node.sync.target == 6
+    assert node.peers.penalised == []  # it may have restored a backup since it said so
     node.local.close()
 
 
