@@ -89,7 +89,7 @@ def test_a_peer_that_always_keeps_us_waiting_is_asked_three_times_and_no_more_be
     """It may send a byte a second, or nothing, and claim any height; the other one is asked for everything."""
     sync = BlockSync(0, SyncRules(max_blocks=10, parallel=2, max_ahead=20, timeout_ms=1_000, rest_ms=100))
     sync.peer_at(A, 2**50)
-    sync.peer_at(B, 1_000)
+    sync.peer_at(B, 2_000)
     now, waited, height = 0, 0, 0
     while height < 1_000:
         asked = sync.next_requests(now)
