@@ -113,6 +113,8 @@ class SnapshotDriver:
         self._fetch: _Fetch | None = None
         self._again_at = 0.0
         self._refused: set[tuple[bytes, int]] = set()
+        self.check_disk: Callable[[], None] = lambda: None
+        """Raises where there is too little room: a snapshot can fill a disk without a single commit."""
         self.installed = asyncio.Event()
         """Set once a whole snapshot waits for the node to be put together anew."""
 
@@ -279,6 +281,7 @@ class SnapshotDriver:
         slots_known = False
         try:
             while self._halted() is None:
+                self.check_disk()
                 for request in fetch.plan.next_requests(self._now_ms()):
                     task = loop.create_task(self._part(fetch, incoming, request))
                     tasks.add(task)

@@ -28,6 +28,7 @@ from network.messages import (
 from network.peers import PeerManager
 from network.scoring import Offence
 from node import snapshot_driver
+from node.disk_space import DiskFull
 from node.snapshot_driver import SnapshotDriver
 from node.snapshot_folders import incoming_folder, install_ready
 from node.snapshot_server import SnapshotServer
@@ -273,6 +274,30 @@ async def test_what_was_fetched_before_a_crash_is_not_asked_again(source: LocalC
     wanted = [request for request in peer.asked if isinstance(request, GetStateChunk)]
     assert all(int(r.prefix, 16) in missing and int(r.prefix, 16) + r.count - 1 in missing for r in wanted)
     assert sum(request.count for request in wanted) >= len(missing)
+
+
+async def test_too_little_room_ends_the_attempt_and_what_has_come_is_kept(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    looks = 0
+
+    def gets_full() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            raise DiskFull("no room")
+
+    peer = SnapshotPeer(HONEST, source)
+    driver, chain = driver_of(home, SnapshotPeers(peer))
+    driver.check_disk = gets_full
+    with pytest.raises(DiskFull):
+        await asyncio.wait_for(driver.run(), 30)
+    chain.close()
+    begun = IncomingSnapshot(incoming_folder(home))
+    assert 0 < len(begun.missing()) < 65_536
+    begun.close()
+    check(await fetch(home, SnapshotPeers(peer)), source)
 
 
 async def test_a_later_height_is_taken_where_nobody_offers_the_first_any_more(
