@@ -220,7 +220,7 @@ class AdmissionQueue:
                 return Admission(tx.id, committed=False)
             check_admissible(tx, self._ledger, now)
             origin = Origin(key, self._ledger.has_brand_role(tx))
-            self._mempool.check_room(tx, origin)
+            size = self._mempool.check_room(tx, origin)
             budget.signatures -= len(tx.sigs) - 1
             if not signatures_valid(tx):
                 raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
@@ -230,6 +230,6 @@ class AdmissionQueue:
             return TransactionRefused(error.reason, str(error))
         except TransactionRefused as refusal:
             return refusal
-        self._mempool.add(tx, origin)
+        self._mempool.add(tx, origin, size)
         admitted.append(tx)
         return Admission(tx.id, committed=False)

@@ -86,30 +86,32 @@ class Mempool:
     def _group(self, has_brand_role: bool) -> Group:
         return self._brands if has_brand_role else self._others
 
-    def check_room(self, tx: Transaction, origin: Origin = OWN) -> None:
-        """Refuse what the pool cannot take.
+    def check_room(self, tx: Transaction, origin: Origin = OWN) -> int:
+        """Refuse what the pool cannot take; return the bytes that a transaction counts for.
 
         Raises:
             TransactionRefused: POOL_FULL.
         """
         free_count = self._max_count - len(self._by_hash)
         free_bytes = self._max_bytes - self.size_bytes
-        full = self._group(origin.has_brand_role).fullness(origin.source, weight(tx), free_count, free_bytes)
+        size = weight(tx)
+        full = self._group(origin.has_brand_role).fullness(origin.source, size, free_count, free_bytes)
         if full is not None:
             raise TransactionRefused("POOL_FULL", full)
         if self._per_sender.get(tx.body.sender, 0) >= self._max_per_sender:
             raise TransactionRefused(
                 "POOL_FULL", f"the sender has {self._max_per_sender} pending transactions already"
             )
+        return size
 
-    def add(self, tx: Transaction, origin: Origin = OWN) -> bool:
-        """Keep an admitted transaction; False where its id is here already."""
+    def add(self, tx: Transaction, origin: Origin = OWN, size: int | None = None) -> bool:
+        """Keep an admitted transaction, of the `size` that `check_room` returned; False where its id is here already."""
         if tx.id in self._by_id:
             return False
         self._by_hash[tx.hash] = tx
         group = self._group(origin.has_brand_role)
         self._arrivals += 1
-        self._by_id[tx.id] = group.add(tx, weight(tx), self._arrivals, origin.source)
+        self._by_id[tx.id] = group.add(tx, weight(tx) if size is None else size, self._arrivals, origin.source)
         sender = tx.body.sender
         self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
         return True

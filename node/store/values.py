@@ -54,8 +54,8 @@ class StateValues:
             StoreCorrupt: the value is not of this type.
         """
         entry = self._peek(key)
-        if entry is not None and entry[0] is type_:
-            found: T = entry[1]
+        if entry is not None and (entry[0] is type_ or entry[2] is None):
+            found: T | None = entry[1]  # None where it is known that there is no value
             return found
         return self._decode(key, type_)
 

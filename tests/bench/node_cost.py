@@ -61,8 +61,7 @@ def measure_node_cost(folder: Path) -> tuple[float, float]:
             if not store.contains_transaction(tx.id):
                 check_admissible(tx, ledger, now)
                 origin = Origin("", ledger.has_brand_role(tx))
-                mempool.check_room(tx, origin)
-                mempool.add(tx, origin)
+                mempool.add(tx, origin, mempool.check_room(tx, origin))
         _commit_one(ledger, builder, mempool)
         if block:  # the first block warms the caches
             spent += time.process_time() - begun
