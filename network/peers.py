@@ -39,6 +39,7 @@ from network.messages import (
     kind_of,
 )
 from network.peer import Peer, PeerInfo
+from network.rate_limit import InboundLimits
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
 from network.transport import Connection
@@ -93,6 +94,7 @@ class PeerManager:
         self._status = Status(height=0, round=0, digest=ZERO_HASH)
         self._ungreeted: set[Connection] = set()
         self._peers: dict[bytes, Peer] = {}
+        self._limits: dict[bytes, InboundLimits] = {}
         self._dialers = Dialers(self._own_key, self._dial, self._is_missing, config.timing)
         self._listener: Listener | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -194,6 +196,7 @@ class PeerManager:
         for connection in self._connections():
             if not self._is_permitted(connection.key):
                 connection.close("removed from the node list")
+        self._limits = {key: limits for key, limits in self._limits.items() if self._is_permitted(key)}
         self._dialers.wake_all()
 
     # -- connections: the owner's side of `transport` ----------------------------------------------
@@ -201,6 +204,7 @@ class PeerManager:
     def connection_ready(self, connection: Connection) -> None:
         """Greet an authenticated connection."""
         self._ungreeted.add(connection)
+        connection.continue_limits(self._limits)
         listen = self._config.advertise or ("", self.listen_port)
         hello = Hello(
             chain=self._config.chain,

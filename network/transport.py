@@ -150,6 +150,14 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- receiving ---------------------------------------------------------------------------------
 
+    def continue_limits(self, limits: dict[bytes, InboundLimits]) -> None:
+        """Count on where the key's former connection ended, or hanging up would refill every bucket.
+
+        Args:
+            limits: by key, those of the present or latest connection.
+        """
+        self._limits = limits.setdefault(self.key, self._limits)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the TLS handshake is done; check whose it was before anything else."""
         self._transport = cast(asyncio.Transport, transport)

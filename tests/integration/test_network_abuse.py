@@ -147,7 +147,7 @@ async def test_a_peer_that_does_not_drain_is_disconnected() -> None:
         slow = await RawPeer.greeted(alice.manager.listen_port, BOB)
         await alice.until(lambda: alice.is_connected(BOB.public_key))
         slow.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        while alice.manager.broadcast(Kind.CONSENSUS, bytes(4 * MIB)):
+        while alice.manager.broadcast(Kind.CONSENSUS, bytes(RULES[Kind.CONSENSUS].max_bytes)):
             slow.send(Ping(id=1))
             await asyncio.sleep(0)
         await alice.until(lambda: alice.departures == [(BOB.public_key, "does not drain")])
@@ -225,3 +225,23 @@ async def test_a_bomb_of_connections_leaves_no_litter() -> None:
         gc.collect()
         assert alice.manager.peers() == []
         assert not alice.manager._ungreeted
+
+
+async def test_hanging_up_does_not_refill_what_a_peer_may_send_at_once() -> None:
+    """A burst is free once: otherwise twenty connections a second would be twenty bursts a second."""
+    alice = Node(ALICE, PERMITTED)
+    burst = BURST_SECONDS * RULES[Kind.CONSENSUS].frames_per_second
+    async with running(alice):
+        first = await RawPeer.greeted(alice.manager.listen_port, MALLORY)
+        await alice.until(lambda: len(alice.arrivals) == 1)
+        first.write(encode_frame(Kind.CONSENSUS, b"vote") * burst)
+        await alice.until(lambda: len(alice.received(Kind.CONSENSUS)) == burst)
+        assert alice.manager.peers()[0].score == 0
+        first.close()
+        await alice.until(lambda: len(alice.departures) == 1)
+        again = await RawPeer.greeted(alice.manager.listen_port, MALLORY)
+        await alice.until(lambda: len(alice.arrivals) == 2)
+        again.write(encode_frame(Kind.CONSENSUS, b"vote") * burst)
+        await alice.until(lambda: alice.manager.peers()[0].score > 0 or len(alice.frames) == 2 * burst)
+        assert len(alice.frames) < 2 * burst
+        again.close()
