@@ -93,11 +93,17 @@ class Database:
             raise StoreFailure(f"cannot read from the database: {error}") from error
         return value
 
-    def scan(self, start: bytes, stop: bytes, reverse: bool = False) -> Iterator[tuple[bytes, bytes]]:
-        """Return the entries with start ≤ key < stop, in order."""
+    def scan(
+        self, start: bytes, stop: bytes, reverse: bool = False, once: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Return the entries with start ≤ key < stop, in order.
+
+        Args:
+            once: what is read for a stranger, and soon not again, does not take the place of what is in use here.
+        """
         self._write_held()
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse) as iterator:
+            with self._db.iterator(start=start, stop=stop, reverse=reverse, fill_cache=not once) as iterator:
                 yield from iterator
         except (plyvel.Error, OSError, RuntimeError) as error:
             raise StoreFailure(f"cannot read from the database: {error}") from error
@@ -107,7 +113,7 @@ class Database:
         """Offer all entries in order, as they are now, whatever is written meanwhile."""
         self._write_held()
         try:
-            with self._db.snapshot() as snapshot, snapshot.iterator() as iterator:
+            with self._db.snapshot() as snapshot, snapshot.iterator(fill_cache=False) as iterator:
                 yield iterator
         except (plyvel.Error, OSError, RuntimeError) as error:
             raise StoreFailure(f"cannot read from the database: {error}") from error

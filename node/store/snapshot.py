@@ -133,7 +133,7 @@ class SnapshotRecords:
         """Return ids of a slot, up to a height, in the order of the chain; None if the height is not offered."""
         if height not in self.heights():
             return None
-        scan = self._database.scan(_ids_key(slot, 0), _ids_key(slot, height + 1))
+        scan = self._database.scan(_ids_key(slot, 0), _ids_key(slot, height + 1), once=True)
         joined = b"".join([ids for _, ids in scan])
         return joined[skip * HASH_BYTES : (skip + limit) * HASH_BYTES]
 
@@ -198,7 +198,7 @@ class SnapshotRecords:
 
     def _shard_records(self, height: int, shard: int, low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
         replaced = self._replaced_in(shard, height)
-        at_head = ((key[1:], record) for key, record in self._database.scan(low, high))
+        at_head = ((key[1:], record) for key, record in self._database.scan(low, high, once=True))
         if not replaced:
             yield from at_head
             return
