@@ -20,17 +20,20 @@ COST_PER_MS: Final = 10_000
 
 MAX_REPLAY_SLOTS: Final = 1_000
 
+_MAX_TIMEOUT_MS: Final = 600_000
+_MAX_COST: Final = _MAX_TIMEOUT_MS * COST_PER_MS // 4
+
 BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "block_interval_ms": (10, 60_000),
-    "round_timeout_ms": (100, 600_000),
+    "round_timeout_ms": (200, _MAX_TIMEOUT_MS),
     # Below it no round might ever be long enough for three messages across the world and a full block.
-    "round_timeout_max_ms": (5_000, 600_000),
+    "round_timeout_max_ms": (5_000, _MAX_TIMEOUT_MS),
     "empty_block_interval_ms": (1_000, 86_400_000),
     # From two of the largest transactions to what network.kinds lets one frame hold, less certificate and framing.
     "max_block_bytes": (256 * 1024, 6 * 1024 * 1024),
-    "max_block_cost": (100_000, 1_500_000_000),
+    "max_block_cost": (100_000, _MAX_COST),
     # Ten times what the vote that sets parameters costs in an alliance of 256.
-    "max_tx_cost": (100_000, 1_500_000_000),
+    "max_tx_cost": (100_000, _MAX_COST),
     "account_cost_per_window": (10_000, 10**12),
     # With the greatest block cost, what one account uses in a window stays an exact integer in JSON.
     "window_blocks": (1, 1_000_000),

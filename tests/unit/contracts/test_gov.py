@@ -344,10 +344,10 @@ def test_lost_admins_are_replaced() -> None:
 
 def test_parameters_change() -> None:
     chain = alliance()
-    changes = {"round_timeout_ms": 3_000, "max_tx_cost": 400_000}
+    changes = {"round_timeout_ms": 3_000, "max_tx_cost": 300_000}
     assert decided(chain, {"action": "set_params", "params": changes})["status"] == "passed"
     params = current_params(chain.state)
-    assert params == Params(round_timeout_ms=3_000, max_tx_cost=400_000)
+    assert params == Params(round_timeout_ms=3_000, max_tx_cost=300_000)
     assert chain.view("gov_params")["round_timeout_ms"] == 3_000
 
 

@@ -11,7 +11,7 @@ from contracts_py.gov_records import ParamChanges
 from tests.contract_harness import Chain, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
 from vm.membership import current_params
-from vm.params import BOUNDS, Params
+from vm.params import BOUNDS, COST_PER_MS, Params
 
 LEAST_COST = Params(max_block_cost=BOUNDS["max_block_cost"][0], max_tx_cost=BOUNDS["max_tx_cost"][0])
 
@@ -70,23 +70,26 @@ def test_a_change_of_nothing_cannot_be_proposed() -> None:
 
 def test_a_proposal_that_breaks_a_relation_fails_with_every_reason_and_changes_nothing() -> None:
     chain, brands = alliance()
-    assert propose(chain, set_params(round_timeout_ms=1_000, max_tx_cost=4_000_000)).status == "ok"
+    beyond = Params().max_block_cost + 1
+    assert propose(chain, set_params(round_timeout_ms=1_000, max_tx_cost=beyond)).status == "ok"
     for brand in brands[:3]:
         chain.send(f"{brand}-admin", "gov.vote", proposal="change", choice="yes")
     assert chain.view("gov_proposal", proposal="change")["failure"] == {
         "action": 0,
         "code": "INVALID_ARGS",
-        "message": "max_tx_cost must not exceed max_block_cost; max_block_cost must not exceed 2500000: "
-        "a quarter of round_timeout_ms, 10000 per ms",
+        "message": "max_tx_cost must not exceed max_block_cost; "
+        f"max_block_cost must not exceed {250 * COST_PER_MS}: a quarter of round_timeout_ms, {COST_PER_MS} per ms",
     }
     assert current_params(chain.state) == Params()
 
 
 def test_at_the_lowest_budget_an_alliance_of_256_can_vote_the_old_one_back() -> None:
     chain, brands = alliance(256, LEAST_COST)
-    dearest = decide(chain, brands, set_params(max_block_cost=3_000_000, max_tx_cost=500_000))
+    dearest = decide(
+        chain, brands, set_params(max_block_cost=Params().max_block_cost, max_tx_cost=Params().max_tx_cost)
+    )
     assert current_params(chain.state) == Params()
-    assert 10 * dearest < LEAST_COST.max_tx_cost
+    assert 4 * dearest < LEAST_COST.max_tx_cost
 
 
 def test_at_the_lowest_budget_full_proposals_to_change_validators_pass() -> None:

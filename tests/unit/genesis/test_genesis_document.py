@@ -106,7 +106,7 @@ def test_any_other_value_is_another_chain(document: dict[str, Any], change: Call
         (lambda d: d.update(nodes=[d["validators"][1]["public_key"]]), "stands twice"),
         (lambda d: d["validators"][0].update(brand="A B"), "is not a slug"),
         (lambda d: d.update(validators=d["validators"] * 65), "at most 256, not 260"),
-        (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 100"),
+        (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 200"),
         (lambda d: d["params"].update(max_block_bytes=8 * 1024 * 1024), "max_block_bytes must not exceed 6291456"),
         (lambda d: d["params"].update(max_tx_cost=1), "max_tx_cost must be at least 100000"),
         (lambda d: d["params"].update(max_tx_ttl_ms=1_000), "max_tx_ttl_ms must be at least replay_slot_ms"),
