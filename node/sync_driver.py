@@ -80,6 +80,8 @@ class SyncDriver:
     def peer_at(self, key: bytes, height: int) -> None:
         """A peer claims to have decided up to `height`."""
         self._plan.peer_at(key, height)
+        if self._plan.target - self._ledger.height >= FAR_BEHIND_BLOCKS:
+            self.syncing = True  # at once: a node that has just connected must not call itself ready
 
     def peer_gone(self, key: bytes) -> None:
         """A peer is disconnected."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -47,6 +48,9 @@ def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Pa
         lambda: str(click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True))
     )
     passphrase = None if unencrypted else find_passphrase(passphrase_file, os.environ, ask)()
+    # The first thing that a new operator types is `keys new HOME/key.json`, and there is no HOME yet.
+    with contextlib.suppress(OSError):  # writing the file says what is wrong
+        path.parent.mkdir(mode=0o700, exist_ok=True)
     write_key_file(path, key, passphrase)
 
 

@@ -185,6 +185,16 @@ async def test_a_silent_peer_that_claims_much_does_not_make_the_loop_spin(
     node.local.close()
 
 
+@pytest.mark.parametrize(("ahead", "syncing"), [(2, False), (3, True)])
+async def test_a_node_that_has_just_heard_of_higher_heads_is_syncing_at_once(
+    chain: LocalChain, tmp_path: Path, ahead: int, syncing: bool
+) -> None:
+    node = Behind(chain, tmp_path, {HONEST: BlockPeer(None)})
+    node.sync.peer_at(HONEST, chain.height + ahead)
+    assert node.sync.syncing is syncing
+    node.local.close()
+
+
 @pytest.mark.parametrize("executing", [False, True])
 async def test_one_block_behind_is_asked_for_soon_unless_it_is_being_executed(
     chain: LocalChain, source: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, executing: bool

@@ -100,6 +100,14 @@ def test_passphrase_file(tmp_path: Path) -> None:
     assert load_key(tmp_path / "a.json", lambda: "secret").encrypted
 
 
+def test_a_new_key_makes_its_home_but_no_folders_above(tmp_path: Path) -> None:
+    answer("keys", "new", tmp_path / "home" / "key.json", "--unencrypted")
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+    result = run("keys", "new", tmp_path / "typo" / "home" / "key.json", "--unencrypted")
+    assert (result.exit_code, "cannot be written" in result.stderr) == (1, True)
+    assert not (tmp_path / "typo").exists()
+
+
 def test_genesis_new_validate_show(tmp_path: Path) -> None:
     brands = ["north", "south", "east", "west"]
     keys = {brand: SigningKey(bytes([i]) * 32).public_key for i, brand in enumerate(brands)}
