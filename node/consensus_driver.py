@@ -302,6 +302,7 @@ class ConsensusDriver:
         self.guard.certificate_seen(executed.candidate.parent_certificate, context.parent_validators)
         self.guard.certificate_seen(certificate, context.validators)
         self.conduct.height_decided(self._state, certificate)
+        self.conduct.block_decided(self._state, executed, self._ledger.params)
         self._ledger.commit(executed, certificate, self._wal.mark)
         self.guard.block_final(certificate.height, (tx.id for tx in executed.transactions))
         self._cancel_tasks()

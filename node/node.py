@@ -57,6 +57,8 @@ _log = logging.getLogger(__name__)
 
 MEMPOOL_SECONDS: Final = 5.0
 """How often expired transactions are dropped and those that wait are offered to peers again."""
+SETTLED_MS: Final = 50
+"""Beyond the way to the farthest peer and back, so long after a height began others have what was here then."""
 HALTED: Final = "the node has halted"
 OLD_HEAD_HEARTBEATS: Final = 3
 """A chain that lives makes a block per heartbeat; one or two may be late."""
@@ -121,7 +123,7 @@ class Node:
             lambda evidence: self._reporter.found(evidence),
         )
         self._driver.on_halt = self._halted
-        self._schedule = WorkSchedule(self._proposer.has_work, self._driver.work_available)
+        self._schedule = WorkSchedule(self._proposer.has_work, self._work_began)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
         guard = self._driver.guard
@@ -281,6 +283,7 @@ class Node:
             for waiter in self._waiters.pop(tx.id, ()):
                 if not waiter.done():
                     waiter.set_result(True)
+        self._driver.conduct.height_began(self._mempool.in_order())
         self._count(executed)
         self._enforce_membership()
         self._peering.head_moved()
@@ -288,6 +291,12 @@ class Node:
         if self._pruner is not None:
             self._pruner.head_moved()
         self._disk.check()
+
+    def _work_began(self) -> None:
+        elapsed = asyncio.get_running_loop().time() - self._last_commit
+        slowest_ms = max((peer.rtt_ms or 0 for peer in self._manager.connected()), default=0)
+        self._driver.conduct.work_began(self._driver.state, settled=elapsed * 1_000 >= slowest_ms + SETTLED_MS)
+        self._driver.work_available()
 
     def _count(self, executed: Executed) -> None:
         metrics = self._metrics

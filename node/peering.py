@@ -140,6 +140,7 @@ class Peering:
         try:
             message = self._verifier.decode_and_verify(payload, context.validators_at, peer.key)
         except UnknownHeight as unknown:
+            self._driver.conduct.message_out_of_reach(context.validators, peer.key)
             if unknown.height > context.height:
                 self._sync.peer_at(peer.key, max(peer.height, unknown.height - 1))
             else:
@@ -150,6 +151,7 @@ class Peering:
             peer.penalise(Offence.BAD_SIGNATURE)
             return
         self._note_seen(peer.key, message.height, message.round)
+        self._driver.conduct.message_of_round(self._driver.state, peer.key, message.height, message.round)
         self._driver.message_received(message)
 
     def _note_seen(self, key: bytes, height: int, round_: int) -> None:

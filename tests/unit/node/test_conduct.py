@@ -7,8 +7,9 @@ from typing import Any
 
 from consensus.message_log import MessageLog
 from consensus.messages import Commit
-from consensus.types import Certificate, Roots, Validator, ValidatorSet
-from node.conduct import LOST_ROUNDS, OTHER_ROOTS, Conduct
+from consensus.types import Certificate, Roots, Seal, Validator, ValidatorSet
+from node.conduct import LOST_ROUNDS, OMITTED_SEALS, OTHER_ROOTS, OUT_OF_REACH, PASSED_OVER, Conduct
+from vm.params import Params
 
 VALIDATORS = ValidatorSet([Validator(bytes([i]) * 32, f"brand-{i}") for i in range(4)])
 DIGEST, ROOT, LIE = b"d" * 32, b"r" * 32, b"l" * 32
@@ -61,3 +62,80 @@ def test_the_first_height_has_no_parent_to_look_at() -> None:
     conduct = Conduct()
     conduct.height_decided(state(MessageLog(), None), certificate(0))
     assert counters(conduct) == [{}, {}, {}, {}]
+
+
+# Blocks, beside what was here when work on them began
+
+PROPOSER = VALIDATORS.validators[2].public_key
+WAITING = SimpleNamespace(id=b"w" * 32, body=SimpleNamespace(expires=5_001), raw=bytes(100))
+OTHER = SimpleNamespace(id=b"o" * 32, raw=bytes(100))
+
+
+def height_7(seals: tuple[int, ...] = (), parent_round: int = 0) -> Any:
+    """The height of block 7, whose parent has seals of these validators here."""
+    parent = Certificate(6, parent_round, DIGEST, ROOT, ROOT, ())
+    here = SimpleNamespace(height=7, validators=VALIDATORS, parent_certificate=parent)
+    return SimpleNamespace(here=here, context=here, parent_seals=dict.fromkeys(seals), round=0)
+
+
+def block(
+    seals: tuple[int, ...] = (),
+    transactions: tuple[Any, ...] = (),
+    time: int = 5_000,
+    cost: int = 0,
+    height: int = 7,
+) -> Any:
+    embedded = Certificate(6, 0, DIGEST, ROOT, ROOT, tuple(Seal(i, bytes(64)) for i in seals))
+    header = SimpleNamespace(height=height, proposer=PROPOSER, time=time)
+    candidate = SimpleNamespace(header=header, parent_certificate=embedded)
+    return SimpleNamespace(candidate=candidate, transactions=transactions, result=SimpleNamespace(cost=cost))
+
+
+def judged(decided: Any, state: Any, *, settled: bool = True, waiting: tuple[Any, ...] = ()) -> dict[str, int]:
+    conduct = Conduct()
+    conduct.height_began(waiting)
+    conduct.work_began(state, settled)
+    conduct.block_decided(state, decided, Params())
+    return dict(conduct.of(PROPOSER))
+
+
+def test_seals_that_were_here_and_are_not_in_the_block_count() -> None:
+    assert judged(block((0, 1, 2)), height_7((0, 1, 2, 3))) == {OMITTED_SEALS: 1}
+    assert judged(block((0, 1, 2, 3)), height_7((0, 1, 2))) == {}
+    assert judged(block((0, 1, 2)), height_7((0, 1, 3), parent_round=1)) == {}, "a certificate of another round"
+
+
+def test_a_block_with_room_that_leaves_a_waiting_transaction_counts_once() -> None:
+    assert judged(block(transactions=(OTHER,)), height_7(), waiting=(WAITING, WAITING)) == {PASSED_OVER: 1}
+    assert judged(block(transactions=(OTHER, WAITING)), height_7(), waiting=(WAITING,)) == {}
+    assert judged(block(time=5_001), height_7(), waiting=(WAITING,)) == {}, "it had expired"
+
+
+def test_a_full_block_passes_nobody_over() -> None:
+    large = SimpleNamespace(id=b"l" * 32, raw=bytes(Params().max_block_bytes // 2 + 1))
+    assert judged(block(transactions=(large,)), height_7(), waiting=(WAITING,)) == {}
+    assert judged(block(cost=Params().max_block_cost // 2 + 1), height_7(), waiting=(WAITING,)) == {}
+
+
+def test_nothing_is_expected_of_who_cannot_have_it_yet() -> None:
+    assert judged(block((0, 1, 2)), height_7((0, 1, 2, 3)), settled=False, waiting=(WAITING,)) == {}
+    assert judged(block((0, 1, 2), height=8), height_7((0, 1, 2, 3)), waiting=(WAITING,)) == {}
+
+
+def test_what_comes_after_work_began_is_not_expected() -> None:
+    conduct = Conduct()
+    state = height_7((0, 1, 2))
+    conduct.work_began(state, True)
+    state.parent_seals[3] = None
+    conduct.work_began(state, True)  # a height is told of its work again and again
+    conduct.block_decided(state, block((0, 1, 2)), Params())
+    assert conduct.of(PROPOSER) == {}
+
+
+def test_messages_of_far_heights_and_rounds_count_against_validators_only() -> None:
+    conduct = Conduct()
+    conduct.message_out_of_reach(VALIDATORS, b"full node" + bytes(23))
+    conduct.message_out_of_reach(VALIDATORS, PROPOSER)
+    for height, round_ in ((7, 8), (7, 9), (8, 2**50)):
+        conduct.message_of_round(height_7(), PROPOSER, height, round_)
+    assert counters(conduct) == [{}, {}, {OUT_OF_REACH: 2}, {}]
