@@ -105,7 +105,7 @@ class Mempool:
         return size
 
     def add(self, tx: Transaction, origin: Origin = OWN, size: int | None = None) -> bool:
-        """Keep an admitted transaction of the size that `check_room` returned; False where its id is here already."""
+        """Keep an admitted transaction; False where its id is here already. `size` is as `check_room` gave it."""
         if tx.id in self._by_id:
             return False
         self._by_hash[tx.hash] = tx
