@@ -32,6 +32,13 @@ EVIDENCE: Mapping[str, set[str]] = {
 }
 """Which steps' conflicting messages `node_consensus` must show."""
 
+COUNTED: Mapping[str, str] = {
+    "fewest-seals": "omitted_seals",
+    "stale-messages": "out_of_reach",
+    "far-future-messages": "out_of_reach",
+}
+"""What operators see, under `faults`, of lies that cost nothing. Censoring shows as `passed_over`, in most runs."""
+
 SCORED = {"oversized-messages", "malformed-messages", "flooding", "stuffed-justifications", "huge-proposals"}
 """After these an honest node has the liar's key on its score board, or has shut it out."""
 
@@ -101,6 +108,8 @@ def check_seen(lie: str, figures: Mapping[str, Any]) -> None:
         assert min(figures["proposed"][:LIAR]) > figures["blocks"] // 8, (
             f"{lie}: a victim was pushed out: {figures}"
         )
+    if lie in COUNTED:
+        assert figures["faults"].get(COUNTED[lie], 0) > 0, f"{lie}: nobody counts it: {figures}"
     if lie in SCORED:
         assert figures["scored_by"] > 0, f"{lie}: nobody scores the liar"
 
