@@ -16,10 +16,11 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256 as _sha256
 from pathlib import Path
@@ -45,6 +46,7 @@ from network.snapshot_sync import PartRequest, ReplaySlot, SnapshotRules, Snapsh
 from node.ledger import Ledger
 from node.snapshot_folders import declare_ready, incoming_folder
 from node.snapshot_trust import NotCertified, TrustedSets
+from node.store import StoreFailure
 from node.store.incoming import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync_driver import SyncDriver
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
@@ -155,7 +157,8 @@ class SnapshotDriver:
         """Delete what was begun, once block sync has brought this node to its peers' height without it."""
         folder = incoming_folder(self._home)
         if 0 < self._sync.target <= self._ledger.height and folder.exists():
-            shutil.rmtree(folder)
+            with _disk_errors():
+                shutil.rmtree(folder)
 
     # -- choosing a height -------------------------------------------------------------------------
 
@@ -198,7 +201,8 @@ class SnapshotDriver:
                     assert genesis_head is not None
                     incoming.finish(self._ledger.store.genesis_bytes, genesis_head, fetch.newest, fetch.links)
                     incoming.close()
-                    declare_ready(self._home)
+                    with _disk_errors():
+                        declare_ready(self._home)
                     elapsed = asyncio.get_running_loop().time() - started
                     figures = height, fetch.bytes_fetched, elapsed, len(fetch.senders)
                     _log.info("the snapshot of height %d is whole: %d bytes in %.1f s from %d peers", *figures)
@@ -413,3 +417,12 @@ class SnapshotDriver:
     @staticmethod
     def _now_ms() -> int:
         return int(asyncio.get_running_loop().time() * 1_000)
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """A file system that refuses is no fault of ours: the node ends as for any disk that does."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailure(f"{error.filename}: {error.strerror}") from error

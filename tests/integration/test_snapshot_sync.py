@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from node.app import EXIT_DISK
+from node.snapshot_folders import incoming_folder
+from node.store.incoming import IncomingSnapshot
 from tests.integration.test_real_network import PROGRAM, balance, issue, wait_same_head
 from tests.support.network import LocalNetwork
 
@@ -15,6 +20,7 @@ pytestmark = pytest.mark.integration
 
 SETTINGS = "state_history_blocks = 8\nsnapshot_interval = 4\nsnapshot_distance = 12\n"
 INSTALLED = "the snapshot that was fetched has become the store"
+FETCHING = "buckets from"
 LATE = 3
 
 
@@ -43,14 +49,88 @@ def network(tmp_path: Path) -> Iterator[LocalNetwork]:
         yield network
 
 
+def wipe(network: LocalNetwork, index: int) -> None:
+    """Let a stopped validator lose everything but its key, its configuration and the genesis document."""
+    for folder in ("data", "wal"):
+        shutil.rmtree(network.home(index) / folder)
+    (network.home(index) / "node.log").write_text("")
+
+
+def kill_when(network: LocalNetwork, condition: Callable[[], bool]) -> bool:
+    """Start the late validator, and kill it as soon as a condition holds; tell whether it was still fetching."""
+    network.start(LATE)
+    deadline = time.monotonic() + 60
+    while not condition():
+        ended = network.processes[LATE].poll() is not None
+        assert not ended and time.monotonic() < deadline, log_of(network, LATE)[-2_000:]
+        time.sleep(0.001)
+    network.kill(LATE)
+    return not any((network.home(LATE) / name).exists() for name in ("data.ready", "data.replaced"))
+
+
+def refuse_more_disk(network: LocalNetwork) -> None:
+    """Start the late validator, and let no file of it grow once it fetches: writing fails with EFBIG."""
+    network.start(LATE)
+    network.wait_for(lambda: FETCHING in log_of(network, LATE), "it fetches")
+    process = network.processes.pop(LATE)
+    written = max(file.stat().st_size for file in incoming_folder(network.home(LATE)).glob("*.log"))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (written + 2_000,) * 2)
+    assert process.wait(timeout=60) == EXIT_DISK
+    assert " HALTED " in log_of(network, LATE)
+
+
+def missing_buckets(network: LocalNetwork) -> int:
+    """Return how many buckets of the incoming snapshot are not here yet; nobody may have it open."""
+    incoming = IncomingSnapshot(incoming_folder(network.home(LATE)))
+    try:
+        assert incoming.target is not None
+        return len(incoming.missing())
+    finally:
+        incoming.close()
+
+
+def test_kills_amid_a_snapshot_never_leave_half_a_state(network: LocalNetwork) -> None:
+    network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
+    basil, _ = network.account("basil-admin")
+    network.kill(LATE)
+    wipe(network, LATE)
+    for number in range(20):
+        issue(network, number % 3, basil, 1, f"{number}")
+    home = network.home(LATE)
+
+    refuse_more_disk(network)
+    (home / "node.log").write_text("")
+    # In the midst of the download: what has come is kept, only the rest is asked for.
+    assert kill_when(network, lambda: FETCHING in log_of(network, LATE))
+    missing = missing_buckets(network)
+    assert missing > 0
+    (home / "node.log").write_text("")
+    # Again, now at the moment when it is whole: the store is exchanged by the next start, or was already.
+    kill_when(network, lambda: (home / "data.ready").exists() or INSTALLED in log_of(network, LATE))
+    assert f": {missing} {FETCHING}" in log_of(network, LATE)
+    # And as soon as the former store is out of the way, if that can be met.
+    kill_when(network, lambda: (home / "data.replaced").exists() or INSTALLED in log_of(network, LATE))
+
+    network.start(LATE)
+    network.wait_for(lambda: answers(network, LATE), "it answers")
+    wait_same_head(network, [0, 1, 2, 3])
+    assert balance(network, LATE, basil) == 20
+    assert sorted(path.name for path in home.iterdir() if path.name.startswith("data")) == ["data"]
+    issue(network, 0, basil, 1, "after")
+    network.wait_ready([LATE])
+    network.kill(1)
+    issue(network, LATE, basil, 1, "it signs")
+    wait_same_head(network, [0, 2, 3])
+    assert all(network.call(index, "node_consensus")["evidence"] == [] for index in (0, 2, 3))
+    assert all(" CRITICAL " not in log_of(network, index) for index in (0, 2, 3))
+
+
 def test_a_validator_without_home_joins_by_snapshot_and_signs_again(network: LocalNetwork) -> None:
     network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
     basil, _ = network.account("basil-admin")
     sender, key = network.account("aurora-admin")
     network.kill(LATE)
-    for folder in ("data", "wal"):
-        shutil.rmtree(network.home(LATE) / folder)
-    (network.home(LATE) / "node.log").write_text("")
+    wipe(network, LATE)
     operations = [("token.issue", {"program": "miles", "to": basil, "amount": 7, "ref": "seen-before"})]
     early = network.sign(sender, key, operations)
     first = network.call(0, "tx_send", tx=early)
