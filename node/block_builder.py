@@ -22,7 +22,7 @@ from node.clock import BlockClock
 from node.ledger import Ledger
 from node.mempool import Mempool
 from node.mempool_lanes import Entry, Lane
-from vm.metering import BYTES_PER_UNIT, SIGNATURE, TRANSACTION
+from vm.apply import base_cost
 from vm.params import Params
 from vm.primitives import merkle
 from vm.receipt import Receipt
@@ -35,7 +35,7 @@ RESERVED_FOR_OTHERS: Final = 4
 """One part in so many of a block is for senders without a brand role, as long as any of them wait."""
 
 _INITIAL_COST_PER_OP = 400
-_SAFETY_NUMERATOR, _SAFETY_DENOMINATOR = 3, 2
+_SAFETY_NUMERATOR, _SAFETY_DENOMINATOR = 5, 4
 
 
 class BlockBuilder:
@@ -57,6 +57,7 @@ class BlockBuilder:
         ops = sum(len(tx.body.ops) for tx in transactions)
         if ops:
             cost = sum(receipt.cost for receipt in receipts[: len(transactions)])
+            cost = max(0, cost - sum(map(base_cost, transactions)))
             # A moving average that rises at once and falls slowly: a block must not overrun.
             self._cost_per_op = max(cost // ops + 1, (3 * self._cost_per_op + cost // ops) // 4)
 
@@ -89,8 +90,9 @@ class BlockBuilder:
         return any(time < tx.body.expires <= latest for tx in self._mempool.in_order())
 
     def _estimate(self, tx: Transaction) -> int:
-        base = TRANSACTION + SIGNATURE * len(tx.sigs) + len(tx.raw) // BYTES_PER_UNIT
-        by_experience = base + len(tx.body.ops) * self._cost_per_op * _SAFETY_NUMERATOR // _SAFETY_DENOMINATOR
+        by_experience = (
+            base_cost(tx) + len(tx.body.ops) * self._cost_per_op * _SAFETY_NUMERATOR // _SAFETY_DENOMINATOR
+        )
         return min(by_experience, self._ledger.params.max_tx_cost)
 
     def build(

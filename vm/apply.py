@@ -15,6 +15,7 @@ from vm import metering
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
+from vm.primitives.codec import encode
 from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
@@ -66,7 +67,7 @@ def apply_transaction(
     ctx.op = -1
     authorised = False
     try:
-        ctx.charge(_base_cost(tx))
+        ctx.charge(base_cost(tx))
         authorised = runtime.authority.may_act(ctx, sender, ctx.signers)
         if not authorised:
             raise Refused("NOT_AUTHORISED", "the signers may not act for the sender", sender=sender)
@@ -74,6 +75,8 @@ def apply_transaction(
         for op, (call, args) in enumerate(body.ops):
             ctx.op = op
             results.append(runtime.invoke_call(ctx, call, args))
+        ctx.op = -1
+        ctx.charge(len(encode([results, ctx.events])) // metering.BYTES_PER_UNIT)
     except Refused as refusal:
         overlay.rollback()
         error = _receipt_error(refusal, ctx.op)
@@ -91,7 +94,8 @@ def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> R
     return Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, error)
 
 
-def _base_cost(tx: Transaction) -> int:
+def base_cost(tx: Transaction) -> int:
+    """Return what a transaction costs before its first operation."""
     return metering.TRANSACTION + metering.SIGNATURE * len(tx.sigs) + len(tx.raw) // metering.BYTES_PER_UNIT
 
 

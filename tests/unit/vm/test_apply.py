@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
 from vm.apply import Allowance, allowance_key, apply_transaction
 from vm.errors import InvariantBroken
 from vm.params import Params
+from vm.primitives.codec import encode
 from vm.receipt import Receipt
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
@@ -50,8 +52,9 @@ def test_operations_happen_in_order_and_are_told() -> None:
         (1, "toy.set", {"key": "aa", "value": 2}),
     ]
     assert bench.toy() == {"toy/aa": 2}
-    # 100 a transaction, 50 a signature, 160/16 bytes, 2 · (30 + 15 + 40 + 10) operations
-    assert receipt.cost == 100 + 50 + 10 + 2 * 95
+    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 15 + 80 + 5) operations, 80/16 bytes of outcome
+    assert len(encode([receipt.results, receipt.events])) // 16 == 5
+    assert receipt.cost == 100 + 140 + 10 + 2 * 110 + 5
     assert bench.overlay.changes[allowance_key(ANN)] == Allowance(used=receipt.cost, window=0)
 
 
@@ -121,3 +124,13 @@ def test_brand_accounts_have_no_such_allowance() -> None:
 def test_a_broken_invariant_is_not_a_receipt() -> None:
     with pytest.raises(InvariantBroken):
         Bench().apply(transaction("ann", ("toy.crash", {})))
+
+
+def test_the_bytes_of_results_and_events_are_paid_for() -> None:
+    limit = msgspec.structs.replace(PARAMS, max_tx_cost=1_000)
+    tell = ("toy.tell", {"size": 4_096})
+    receipt = Bench().apply(transaction("ann", tell))
+    outcome = len(encode([receipt.results, receipt.events]))
+    assert outcome > 2 * 4_096
+    assert receipt.cost == 100 + 140 + 10 + 10 + 5 + outcome // 16
+    assert code(Bench(limit).apply(transaction("ann", tell, tell, tell))) == ("OUT_OF_BUDGET", -1)

@@ -71,6 +71,12 @@ class Toy(Contract):
         ctx.put("toy/burning", 1)
         ctx.charge(units)
 
+    @call
+    def tell(self, ctx: Context, size: Count) -> str:
+        """Tell so many bytes, as an event and as the result."""
+        ctx.emit("toy.told", {"text": "x" * size})
+        return "x" * size
+
     @view
     def number(self, ctx: Context, key: Slug) -> int | None:
         """Return a number."""
