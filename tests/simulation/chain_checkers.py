@@ -109,7 +109,8 @@ class Replay:
         for tx in block.tx_hashes:
             change = self._cluster.changes.get(tx)
             if change is not None:
-                after = [key for key in sorted({*keys, change.add or keys[0]}) if key != change.remove]
+                gone = [change.remove, *([block.header.proposer] if change.remove_proposer else [])]
+                after = [key for key in sorted({*keys, change.add or keys[0]}) if key not in gone]
                 keys = after if len(after) >= 4 else keys
         self._sets.append(keys)
         records = [[key, list(pair)] for key, pair in sorted(self._seals.items())]

@@ -58,7 +58,7 @@ class Cluster:
     def _make_hosts(self) -> None:
         """The first n validate from genesis on; one more observes for each validator that will be added."""
         plan = self.plan
-        spare = sum(1 for move in plan.moves if move.adds)
+        spare = sum(1 for move in plan.moves if move.adds and not move.returns)
         make = real_keys if plan.real_signatures else cheap_keys
         keys, self.verify = make(plan.n + spare)
         self.reader = Reader(CHAIN, self.verify)

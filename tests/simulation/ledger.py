@@ -35,10 +35,15 @@ Keys = tuple[bytes, ...]
 
 
 class Change(NamedTuple):
-    """A transaction that adds one validator, removes one, or both."""
+    """A transaction that adds one validator, removes one, or both.
+
+    Attributes:
+        remove_proposer: also the proposer of the block that holds it.
+    """
 
     add: bytes | None
     remove: bytes | None
+    remove_proposer: bool = False
 
 
 class Outcome(NamedTuple):
@@ -56,9 +61,10 @@ def validator_set(keys: Keys) -> ValidatorSet:
     return ValidatorSet(Validator(key, key.hex()[:8]) for key in keys)
 
 
-def changed(keys: Keys, change: Change) -> Keys:
+def changed(keys: Keys, change: Change, proposer: bytes) -> Keys:
     """Return the keys after a change; one that makes no sense, or leaves fewer than 4, does nothing."""
-    after = tuple(sorted({*keys, *(() if change.add is None else (change.add,))} - {change.remove}))
+    gone = {change.remove, proposer if change.remove_proposer else None}
+    after = tuple(sorted({*keys, *(() if change.add is None else (change.add,))} - gone))
     return after if len(after) >= 4 else keys
 
 
@@ -127,7 +133,7 @@ class Ledger:
         keys = self._named[-1]
         for tx in candidate.tx_hashes:
             if tx in self.changes:
-                keys = changed(keys, self.changes[tx])
+                keys = changed(keys, self.changes[tx], candidate.header.proposer)
         content = encode([self.roots.state_root, list(candidate.tx_hashes), sorted(records.items()), list(keys)])
         if self.diverges_from is not None and height >= self.diverges_from:
             content += b"broken"

@@ -29,11 +29,18 @@ LARGE_PERCENT = 15
 
 @dataclass(frozen=True)
 class Move:
-    """A change of the validators that is submitted at some time: by number in the order of creation."""
+    """A change of the validators that is submitted at some time: by number in the order of creation.
+
+    Attributes:
+        returns: whoever is added is the first that has left and not returned, with the same key.
+        proposer: whoever is removed is the proposer of the block that holds the change.
+    """
 
     at_ms: int
     adds: bool
     removes: bool
+    returns: bool = False
+    proposer: bool = False
 
 
 @dataclass

@@ -47,8 +47,14 @@ class Trouble:
         n, faulty = cluster.plan.n, len(cluster.plan.faults)
         joining = iter([host.key for host in cluster.hosts[n:]])
         leaving = iter([host.key for host in reversed(cluster.hosts[faulty:n])])
+        left: list[bytes] = []
         for number, move in enumerate(cluster.plan.moves):
-            change = Change(next(joining) if move.adds else None, next(leaving, None) if move.removes else None)
+            added = removed = None
+            if move.adds:
+                added = left.pop(0) if move.returns and left else next(joining, None)
+            if move.removes and not move.proposer and (removed := next(leaving, None)) is not None:
+                left.append(removed)
+            change = Change(added, removed, move.proposer)
             self._world.after(move.at_ms, lambda n=number, c=change: cluster.clients.submit_change(n, c))
 
     def _schedule_storm(self) -> None:
