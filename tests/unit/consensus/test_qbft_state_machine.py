@@ -451,6 +451,16 @@ def test_heights_only_grow_and_a_larger_one_abandons():
     assert (core.state.here.height, core.state.round, core.state.signed) == (9, 0, {})
 
 
+def test_votes_of_a_height_that_is_passed_over_count_for_no_other():
+    core = Core(context(own=3, height=5))
+    former, early = prepare(core.here, 1, b"\1" * 32), prepare(context(own=3, height=6), 2, b"\2" * 32)
+    core.receive(former, early)
+    core.feed(NewHeight(context(own=3, height=9)))
+    assert core.state.log.prepares.rounds == {}
+    late = prepare(context(own=3, height=8), 1, b"\3" * 32)
+    assert core.receive(late) == [], "no evidence: the two are of different heights"
+
+
 def test_full_node_follows_and_never_signs():
     core = Core(context(own=None))
     block = candidate(core.here)
