@@ -10,6 +10,7 @@ Invariants:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -36,7 +37,14 @@ from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
-from vm.membership import DECIDES_AFTER, current_nodes, validators_deciding, version_at
+from vm.membership import (
+    DECIDES_AFTER,
+    VERSION_KEY,
+    ProtocolVersion,
+    current_nodes,
+    validators_deciding,
+    version_at,
+)
 from vm.params import PARAMS_KEY, Params
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
@@ -45,6 +53,8 @@ from vm.runtime import Runtime
 from vm.state_tree import TreeUpdate
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
+
+_log = logging.getLogger(__name__)
 
 SETS_KEPT: Final = 16
 """Validator sets in memory; three are in use at a time."""
@@ -106,6 +116,7 @@ class Ledger:
             raise InvariantBroken("the state holds no parameters")
         self.params = params
         self._look_at_head()
+        self._warn_of_upgrade()
 
     def _look_at_head(self) -> None:
         # One context serves all admissions on this head: making one costs more than the question itself.
@@ -176,11 +187,14 @@ class Ledger:
         """Say why this release cannot execute the next height; None where it can."""
         height = self.height + 1
         version = self.version_at(height)
-        if version in SUPPORTED_VERSIONS:
-            return None
-        return (
-            f"the alliance has decided on protocol version {version} from height {height} on: install its release"
-        )
+        return None if version in SUPPORTED_VERSIONS else _decided_on(version, height)
+
+    def _warn_of_upgrade(self) -> None:
+        """Tell the operator of a version that this release does not know, while there is time."""
+        scheduled = self.store.reader.get(VERSION_KEY, ProtocolVersion)
+        if scheduled is None or scheduled.height <= self.height + 1 or scheduled.version in SUPPORTED_VERSIONS:
+            return
+        _log.warning("%s; this one stops before", _decided_on(scheduled.version, scheduled.height))
 
     def may_act(self, tx: Transaction) -> bool:
         """Tell whether a transaction's signers may act for its sender, as of the head."""
@@ -304,10 +318,14 @@ class Ledger:
         )
         self.header = header
         changes = executed.result.changes
-        if PARAMS_KEY in changes:
+        if PARAMS_KEY in changes or VERSION_KEY in changes:
             self._load_head()
         else:
             self._look_at_head()
+
+
+def _decided_on(version: int, height: int) -> str:
+    return f"the alliance has decided on protocol version {version} from height {height} on: install its release"
 
 
 def _ids_by_slot(transactions: Sequence[Transaction], slot_ms: int) -> dict[int, bytes]:

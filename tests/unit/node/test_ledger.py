@@ -11,6 +11,7 @@ import pytest
 
 from consensus.types import Roots
 from consensus.verification import Verifier
+from node import ledger
 from node.ledger import Ledger
 from node.store import StoreOptions
 from tests.support.ledger import LocalChain, address_of, key_of
@@ -178,3 +179,32 @@ def test_a_certificate_of_other_roots_is_not_committed(chain: LocalChain) -> Non
     with pytest.raises(InvariantBroken, match="cannot be committed"):
         chain.ledger.commit(executed, chain._certificate(candidate.header, other))
     assert chain.height == 0
+
+
+def test_a_version_that_this_release_does_not_know_is_warned_of_and_then_a_fault(
+    chain: LocalChain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = chain.height + 5
+    chain.decide({"action": "schedule_upgrade", "version": 2, "height": at})
+    said = f"the alliance has decided on protocol version 2 from height {at} on: install its release"
+    assert [record.getMessage() for record in caplog.records] == [f"{said}; this one stops before"]
+    Ledger(chain.genesis, chain.runtime, chain.store, None)
+    assert len(caplog.records) == 2, "and again at every start"
+    while chain.height < at - 1:
+        assert chain.ledger.version_fault() is None
+        chain.commit()
+    assert chain.ledger.version_fault() == said
+    assert len(caplog.records) == 2
+    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({1, 2}))
+    assert chain.ledger.version_fault() is None
+    chain.commit()
+    assert chain.ledger.header is not None
+    assert chain.ledger.header.version == 2
+
+
+def test_a_version_that_this_release_knows_is_not_warned_of(
+    chain: LocalChain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({1, 2}))
+    chain.decide({"action": "schedule_upgrade", "version": 2, "height": chain.height + 9})
+    assert caplog.records == []
