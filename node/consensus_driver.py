@@ -257,6 +257,10 @@ class ConsensusDriver:
             executed = await self._processor.execute(candidate, effect.sources)
             if executed is not None:
                 self.feed(inputs.BlockExecuted(candidate.header.height, digest, executed.roots))
+            elif self._ledger.height == candidate.header.height - 1:
+                # What others sealed cannot be executed: the core must know, or we would wait for ever.
+                reason = "a sealed block holds transactions that are malformed or not signed, or too many"
+                self.feed(inputs.BlockChecked(candidate.header.height, digest, False, reason))
 
         self._start_task("execute", digest, execute())
 

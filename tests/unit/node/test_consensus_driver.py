@@ -10,11 +10,12 @@ import pytest
 
 from consensus.inputs import RebroadcastDue
 from consensus.messages import Commit, Message, Prepare, Proposal
-from consensus.types import Certificate, header_digest
+from consensus.types import Certificate, Roots, header_digest
 from node.ledger import Executed
 from node.write_ahead_log import WriteAheadLogError
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain, program_op
+from vm.primitives.codec import decode, encode
 from vm.transaction import Transaction, parse_transaction
 
 BLOCK_TIME = START_MS + 500
@@ -271,4 +272,22 @@ async def test_a_fault_in_a_task_halts(chain: LocalChain, tmp_path: Path, monkey
     await until(lambda: local.driver.halted is not None)
     assert local.driver.halted == "RuntimeError: not foreseen"
     assert local.network.sent == []
+    local.close()
+
+
+async def test_a_block_that_a_quorum_sealed_and_that_is_invalid_here_halts(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = follower(chain, tmp_path)
+    envelope = decode(transaction(chain).raw)
+    key, _ = envelope["sigs"][0]
+    unsigned = parse_transaction(encode({"body": envelope["body"], "sigs": [[key, bytes(64)]]}))
+    candidate = local.candidate([unsigned], BLOCK_TIME)
+    others = local.others()
+    local.network.candidates = dict.fromkeys(others, candidate)
+    local.network.raws = {index: [unsigned.raw] for index in others}
+    receive(local, *(local.commit(i, candidate, Roots(bytes(32), bytes(32))) for i in others))
+    await until(lambda: local.driver.halted is not None)
+    assert local.driver.halted == "a quorum sealed a block that we find invalid"
+    assert local.ledger.height == 0
     local.close()
