@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import resource
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,23 +23,30 @@ from tests.support.network import LocalNetwork
 pytestmark = pytest.mark.integration
 
 VICTIM = 3
+SEED = 8_307
 RECOVERED = "recovered: this validator signs from height"
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalNetwork]:
-    """A network under load: blocks follow each other all the time."""
+    """A network with points to transfer."""
     with LocalNetwork(tmp_path_factory.mktemp("net") / "testnet") as running:
         running.send(0, "aurora-admin", ("token.create_program", PROGRAM))
         to, _ = running.account("aurora-admin")
         running.send(
             0, "aurora-admin", ("token.issue", {"program": "miles", "to": to, "amount": 10**6, "ref": "f"})
         )
-        load = Load(running, "aurora-admin", "dune-admin")
-        load.start()
         yield running
-        load.finish()
-        assert load.receipts
+
+
+@pytest.fixture(scope="module", autouse=True)
+def load(network: LocalNetwork) -> Iterator[Load]:
+    """A client that transfers all the time, and keeps its receipts."""
+    load = Load(network, "aurora-admin", "dune-admin")
+    load.start()
+    yield load
+    load.finish()
+    assert load.receipts
 
 
 def log_of(network: LocalNetwork, index: int) -> str:
@@ -86,6 +95,46 @@ def test_a_lost_log_makes_the_validator_follow_before_it_signs(network: LocalNet
     network.wait_ready([VICTIM])
     wait_said(network, VICTIM, RECOVERED)
     wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
+def test_a_wiped_validator_follows_before_it_signs(network: LocalNetwork) -> None:
+    """Everything is lost but key, configuration and genesis (besu#8307): one just starts it."""
+    network.kill(VICTIM)
+    for folder in ("data", "wal"):
+        shutil.rmtree(network.home(VICTIM) / folder)
+    before = log_of(network, VICTIM).count(RECOVERED)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_said(network, VICTIM, "of which its log knows nothing")
+    wait_said(network, VICTIM, RECOVERED, times=before + 1)
+    wait_sealing(network, VICTIM)
+    network.kill(0)  # now the others need it
+    reached = network.height(1) + 5
+    network.wait_for(lambda: network.height(VICTIM) >= reached, "blocks that it seals")
+    network.start(0)
+    network.wait_ready([0])
+    check_no_evidence(network)
+
+
+def test_all_killed_at_one_moment_five_times_lose_nothing_and_go_on(network: LocalNetwork, load: Load) -> None:
+    choice = random.Random(SEED)
+    for _ in range(5):
+        reached = network.height(0) + choice.randint(1, 8)
+        network.wait_for(lambda reached=reached: network.height(0) >= reached, f"height {reached}")
+        killed = [network.processes.pop(index) for index in range(4)]
+        for process in killed:
+            process.kill()
+        for process in killed:
+            process.wait(timeout=30)
+        for index in choice.sample(range(4), 4):
+            network.start(index)
+            time.sleep(choice.random())
+        network.wait_ready()
+    wait_same_head(network, [0, 1, 2, 3])
+    receipts = list(load.receipts.items())
+    for number, (tx_id, receipt) in enumerate(receipts):
+        assert network.call(number % 4, "chain_receipt", id=tx_id) == receipt
     check_no_evidence(network)
 
 
