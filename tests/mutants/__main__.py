@@ -28,7 +28,7 @@ from rich.table import Table
 from .mutant import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("consensus", "vm", "contracts_py", "genesis", "network", "node", "tests", "pyproject.toml")
+COPIED = ("consensus", "vm", "contracts_py", "genesis", "network", "node", "tests", "docs", "pyproject.toml")
 TIMEOUT_SECONDS = 240
 """A mutant that hangs is noticed, too: no unbroken run takes a quarter of this."""
 
