@@ -18,7 +18,7 @@ SIGNATURE: Final = 140
 
 OPERATION: Final = 10
 READ: Final = 15
-WRITE: Final = 80
+WRITE: Final = 60
 """An overlay entry, its encoding, its database record, and the path of the state tree that changes with it."""
 
 EVENT: Final = 5

@@ -52,9 +52,9 @@ def test_operations_happen_in_order_and_are_told() -> None:
         (1, "toy.set", {"key": "aa", "value": 2}),
     ]
     assert bench.toy() == {"toy/aa": 2}
-    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 15 + 80 + 5) operations, 80/16 bytes of outcome
+    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 15 + 60 + 5) operations, 80/16 bytes of outcome
     assert len(encode([receipt.results, receipt.events])) // 16 == 5
-    assert receipt.cost == 100 + 140 + 10 + 2 * 110 + 5
+    assert receipt.cost == 100 + 140 + 10 + 2 * 90 + 5
     assert bench.overlay.changes[allowance_key(ANN)] == Allowance(used=receipt.cost, window=0)
 
 
