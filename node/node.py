@@ -197,7 +197,7 @@ class Node:
         loop = asyncio.get_running_loop()
         self._started_at = self._last_commit = loop.time()
         loop.set_exception_handler(handler(self._fail))
-        self._peering.tell_head()  # the first HELLO says where we stand: whoever recovers goes by it
+        self._peering.tell_head()  # so that the first HELLO, too, says where we stand
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
         self._driver.start()

@@ -103,7 +103,6 @@ class Peering:
         """Tell the newcomer what is pending, and learn where it stands."""
         self._gossiper.peer_connected(peer)
         self._sync.peer_at(peer.key, peer.height)
-        self._driver.guard.heard(peer.key, peer.height)
         self.tell_head()
         self.offer_again(self._processor.pending())
 

@@ -2,14 +2,11 @@
 
 The write-ahead log is what keeps a validator from signing twice. Where the log was lost, damaged, or is older than
 the validator's last life (a restored backup), the validator *recovers*: it follows the chain without signing, until
-it is sure that it is past everything that it can have signed. docs/operations-recovery.md has the arguments for
-two ways to know; either will do.
-
-    by reports   Whoever signed for height M had seen block M − 1 final, so of any quorum of other validators one
-                 honest has reached M − 2 since. Let X be the greatest height that a quorum of others report after
-                 our start; then M ≤ X + 2, and once block X + 2 is decided and imported, the validator signs again.
-    by a marker  A block with a transaction that we made in this life (node/recovery_marker.py) was decided in this
-                 life, and M − 1 before: so the block's height is M or above. No peer can hold this up alone.
+it is sure that it is past everything that it can have signed. It is sure by a *marker*, a transaction that it
+makes in this life (node/recovery_marker.py). Whoever signed for height M had seen block M − 1 final. The marker's
+block was decided later, so its height is M or above, and the validator signs above it. Nothing that peers say of
+themselves counts: what they report may be too low, where they have lost blocks themselves
+(docs/operations-recovery.md).
 
 It recovers when the log says so (`entente node recover`, a restored backup), when the store has noted another log
 or a later vote than the log holds, and when a certificate holds a seal of ours for a height above all that
@@ -37,9 +34,6 @@ _log = logging.getLogger(__name__)
 MAX_MARKERS = 16
 """Sent in the last minutes; older ones have expired."""
 
-BLOCKS_IN_DOUBT = 2
-"""A quorum of others may be so far behind the height that this validator last signed for."""
-
 
 class SigningGuard:
     """Stands between the ledger's context of a height and the consensus core."""
@@ -47,12 +41,9 @@ class SigningGuard:
     def __init__(self, wal: WriteAheadLog, own_key: bytes | None) -> None:
         self._wal = wal
         self._own_key = own_key
-        self._reports: dict[bytes, int] = {}
         self._markers: deque[bytes] = deque(maxlen=MAX_MARKERS)
         self._marked: int | None = None
         self._votes_here = False
-        self._quorum = 0
-        self._heard = 0
 
     @property
     def recovering(self) -> bool:
@@ -64,19 +55,13 @@ class SigningGuard:
         """What a recovering validator waits for, for its operator; None where it may sign."""
         if not self.recovering or not self._votes_here:
             return None
-        if self._heard < self._quorum:
-            heard = f"heard from {self._heard} other validators, {self._quorum} are needed"
-            return f"recovering: {heard}, or its own marker in a block"
-        return f"recovering: this validator signs again after block {self.barrier}"
-
-    @property
-    def barrier(self) -> int:
-        """The height that must be decided before this validator signs, as far as is known now."""
-        return max([height + BLOCKS_IN_DOUBT for height in self._reports.values()] + [self._wal.highest])
+        if self._marked is None:
+            return "recovering: until a block holds a transaction that this validator has made since its start"
+        return f"recovering: this validator signs again after block {max(self._marked, self._wal.highest)}"
 
     @property
     def wants_marker(self) -> bool:
-        """Whether a transaction of this life in a block would end the recovery sooner."""
+        """Whether a transaction of this life must be brought into a block to end the recovery."""
         return self.recovering and self._votes_here and self._marked is None
 
     # -- what happens ------------------------------------------------------------------------------
@@ -90,15 +75,6 @@ class SigningGuard:
         if self._markers and self._marked is None and not set(self._markers).isdisjoint(transaction_ids):
             _log.info("block %d holds this validator's recovery marker", height)
             self._marked = height
-
-    def heard(self, key: bytes, height: int) -> None:
-        """A peer says where it stands: its first word since our start counts."""
-        self._reports.setdefault(key, height)
-
-    def disproved(self, key: bytes, height: int) -> None:
-        """A peer has not got the block after `height`, whatever it claimed."""
-        if key in self._reports:
-            self._reports[key] = min(self._reports[key], height)
 
     def certificate_seen(self, certificate: Certificate | None, validators: ValidatorSet | None) -> None:
         """A block's seals are known: one of ours that our log does not know shows another life.
@@ -133,23 +109,11 @@ class SigningGuard:
         self._votes_here = context.own_index is not None
         if not self.recovering or not self._votes_here:
             return context
-        validators = context.validators
-        self._quorum = validators.quorum
-        self._heard = sum(
-            validator.public_key in self._reports and validator.public_key != self._own_key
-            for validator in validators.validators
-        )
-        if self._is_past_by_reports(context.height) or self._is_past_by_marker(context.height):
+        if self._marked is not None and context.height > max(self._marked, self._wal.highest):
             _log.warning("recovered: this validator signs from height %d on", context.height)
             self._wal.end_recovery()
             return context
         return msgspec.structs.replace(context, own_index=None)
-
-    def _is_past_by_reports(self, height: int) -> bool:
-        return self._heard >= self._quorum and height > self.barrier
-
-    def _is_past_by_marker(self, height: int) -> bool:
-        return self._marked is not None and height > max(self._marked, self._wal.highest)
 
 
 def compare_with_store(wal: WriteAheadLog, store: Store) -> None:

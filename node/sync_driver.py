@@ -156,8 +156,6 @@ class SyncDriver:
             _log.info("blocks from %d were not answered: %s", request.first, error)
             self._plan.failed(request.id, self._now_ms())
             return
-        if not reply.items and request.first >= reply.oldest:
-            self._driver.guard.disproved(request.peer, request.first - 1)
         self._plan.received(request.id, reply.items, self._now_ms(), reply.oldest)
 
     async def _import(self, ready: ReadyBlocks) -> None:
@@ -177,7 +175,6 @@ class SyncDriver:
             except BadBlock as error:
                 _log.warning("bad block from %s: %s", ready.peer.hex()[:16], error)
                 self._peers().penalise(ready.peer, Offence.BAD_DATA)
-                self._driver.guard.disproved(ready.peer, self._ledger.height)
                 self._plan.rejected(ready, self._now_ms())
                 return
             if self._driver.halted is not None:

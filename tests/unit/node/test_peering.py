@@ -98,7 +98,7 @@ async def test_a_vote_of_another_costs_no_signature_check(local: Local) -> None:
 
 
 async def test_the_first_hello_after_a_start_tells_the_head(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A validator that recovers waits for heights above what it is told: 0 would let it sign too early."""
+    """With 0 there, nobody would ask this node for blocks until its first STATUS."""
     told: list[int] = []
 
     async def start() -> None:
