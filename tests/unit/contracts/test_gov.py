@@ -565,21 +565,20 @@ def test_reports_of_one_validator_are_bounded_and_further_ones_are_counted(monke
     chain = alliance()
     while chain.height < 60:
         chain.block([])
-    for number, step in enumerate(["prepare", "commit"], start=1):
-        result = chain.send("nobody", "gov.report", **report(step))
+    for number, args in enumerate([report_of(15), report("commit")], start=1):
+        result = chain.send("nobody", "gov.report", **args)
         assert (result["kept"], result["counted"]) == (number, 0)
     state_keys = set(chain.state.values)
-    assert chain.refused("nobody", "gov.report", **report("proposal")) == "LIMIT_EXCEEDED", (
-        "three heights are no ten"
-    )
-    for count, height in enumerate([20, 30, 45], start=1):
+    for too_soon in (3, 16, 24):
+        assert chain.refused("nobody", "gov.report", **report_of(too_soon)) == "LIMIT_EXCEEDED"
+    for count, height in enumerate([25, 35, 50], start=1):
         result = chain.send("nobody", "gov.report", **report_of(height))
         assert (result["kept"], result["counted"]) == (2, count)
         for again in (height, height + 9, height - 5):
             assert chain.refused("nobody", "gov.report", **report_of(again)) == "LIMIT_EXCEEDED"
     assert _told(set(chain.state.values) - state_keys) == set(), "what is only counted takes no room"
     assert len(chain.view("gov_reports")["items"]) == 2
-    assert chain.view("gov_reported", validator=_key("dune")) == {"kept": 2, "counted": 3, "height": 45}
+    assert chain.view("gov_reported", validator=_key("dune")) == {"kept": 2, "counted": 3, "height": 50}
     chain.send("nobody", "gov.report", **report("commit", brand="comet"))
     assert chain.view("gov_reported", validator=_key("comet")) == {"kept": 1, "counted": 0, "height": 3}
     assert chain.view("gov_reported", validator=_key("basil")) == {"kept": 0, "counted": 0, "height": 0}
