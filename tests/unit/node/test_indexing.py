@@ -37,3 +37,22 @@ def test_made_up_calls_make_no_records():
     many = transaction("token.issue", *[f"a.{i}" for i in range(999)])
     entries = index_entries([many], [receipt()], KNOWN)
     assert entries == {("account", address_of("ann")): [0], ("call", "token.issue"): [0]}
+
+
+def test_free_text_that_looks_like_an_address_is_found_under_nobody():
+    texts = {
+        "ref": address_of("victim"),
+        "item": address_of("victim"),
+        "name": address_of("victim"),
+        "brand": "aurora",
+    }
+    named = {
+        "from": address_of("ann"),
+        "to": address_of("bob"),
+        "member": address_of("eve"),
+        "account": "no address",
+    }
+    events = [Event(0, "token.issued", texts), Event(0, "token.transferred", named)]
+    entries = index_entries([transaction("token.issue")], [receipt(*events)], KNOWN)
+    accounts = {name for kind, name in entries if kind == "account"}
+    assert accounts == {address_of(name) for name in ("ann", "bob", "eve")}
