@@ -36,6 +36,8 @@ def test_outcomes_of_round_changes_and_proposals():
     assert log.add(round_change(HERE, 0, 2)).outcome is Outcome.STALE
     assert log.add(round_change(HERE, 0, 3)).outcome is Outcome.DUPLICATE
     assert log.add(round_change(HERE, 0, 3, prepared_certificate(HERE, A))).outcome is Outcome.CONFLICT
+    log.add(round_change(HERE, 2, 3, prepared_certificate(HERE, A)))
+    assert log.add(round_change(HERE, 2, 3, prepared_certificate(HERE, B))).outcome is Outcome.CONFLICT
     # Other PREPAREs for the same lock are the same vote.
     lock = prepared_certificate(HERE, A, 0, [0, 1, 2])
     log.add(round_change(HERE, 1, 3, lock))
@@ -63,6 +65,7 @@ def test_seals_of_blocks_that_yield_equal_roots_do_not_mix():
     for sender, digest in ((0, A), (1, A), (2, B)):
         log.add(commit(HERE, sender, digest))
     assert [seal.index for seal in log.commit_seals(0, A, ROOTS)] == [0, 1]
+    assert log.senders_of_other_roots(A, OTHER_ROOTS) == [0, 1], "2 sealed another block"
 
 
 def test_each_sender_has_its_own_bound():

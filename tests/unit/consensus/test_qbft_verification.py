@@ -180,6 +180,25 @@ def test_proposal_of_the_next_height_verifies_its_parent_seals_with_this_set():
         verifier().verify(message, context(4, height=1).validators_at)
 
 
+def test_each_height_is_verified_with_its_own_set():
+    """Three heights in a row are decided by three sets; whose seals stand in a block are its parent's deciders."""
+    sets = [ValidatorSet(Validator(bytes([n, i]) * 16, "brand") for i in range(4)) for n in range(3)]
+    parent = certificate(sets[0], 1, HERE.parent_digest, PARENT_ROOTS, [0, 1, 2])
+    here = msgspec.structs.replace(
+        HERE, parent_validators=sets[0], validators=sets[1], next_validators=sets[2], parent_certificate=parent
+    )
+    following = msgspec.structs.replace(here, height=3, validators=sets[2], parent_validators=sets[1])
+    assert [here.validators_at(height) for height in range(5)] == [None, *sets, None]
+    verifier().verify(proposal(here, candidate(here)), here.validators_at)
+    verifier().verify(prepare(following, 1, DIGEST), here.validators_at)
+    for liars in sets[1:]:
+        lie = msgspec.structs.replace(
+            here, parent_certificate=certificate(liars, 1, HERE.parent_digest, PARENT_ROOTS, [0, 1, 2])
+        )
+        with pytest.raises(InvalidSignature):
+            verifier().verify(proposal(lie, candidate(lie)), here.validators_at)
+
+
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\xc1", b"\x81\xa4type\xa3foo"])
 def test_garbage_is_malformed(data):
     with pytest.raises(MalformedMessage):
@@ -197,7 +216,12 @@ def test_non_canonical_bytes_are_malformed():
 
 @pytest.mark.parametrize(
     "change",
-    [{"tx_hashes": ()}, {"tx_hashes": (b"\1" * 32,)}, {"parent_certificate": None}],
+    [
+        {"tx_hashes": ()},
+        {"tx_hashes": (b"\1" * 32,)},
+        {"parent_certificate": None},
+        {"header": msgspec.structs.replace(BLOCK.header, tx_count=2)},
+    ],
 )
 def test_candidates_are_bound_whole_by_their_header(change):
     assert candidate_is_whole(BLOCK)
