@@ -5,8 +5,9 @@ What is checked, in this order:
 1. The file is whole, and of the chain of this genesis document.
 2. The state root, recomputed from all values, is that of the head; at height 0 it is genesis' own.
 3. The validator sets lead from the genesis set to the head's: each change is announced by a header that a quorum of
-   the set before has sealed. The head's certificate holds a quorum of valid seals over its digest and roots.
-4. The headers are a chain of hashes down from the head. Each kept block's transactions are those of its header, its
+   the set before has sealed.
+4. Every height's certificate holds a quorum of valid seals of the set that decided it, over its digest and roots.
+   The headers are a chain of hashes down from the head. Each kept block's transactions are those of its header, its
    receipts those of the certificate that the next block embeds, and its transactions are found by their ids.
 
 Indexes by account, brand and call, and past states, are taken as they are: the file's checksum covers them, and
@@ -35,7 +36,7 @@ from consensus.verification import Verifier
 from genesis.document import Genesis
 from genesis.protocol import build_runtime
 from node.backup import BackupError, BackupReader, Manifest
-from node.store import Store, StoreError, StoreOptions, write_database
+from node.store import Head, Store, StoreError, StoreOptions, write_database
 from node.store.store import depth_of
 from node.write_ahead_log import WriteAheadLog
 from vm.membership import changes_before, membership_change
@@ -109,8 +110,8 @@ def verify_store(store: Store, genesis: Genesis, manifest: Manifest) -> None:
     try:
         _verify_state(store, genesis)
         if head.height > 0:
-            _verify_head(store, genesis)
-            _verify_blocks(store, genesis)
+            certificates = _verify_head(store, genesis)
+            _verify_blocks(store, genesis, certificates)
     except (StoreError, CodecError, TransactionError) as error:
         raise BackupError(f"the backup cannot be used: {error}") from None
 
@@ -141,10 +142,30 @@ def _state_root(store: Store) -> bytes:
     return tree.root
 
 
-def _verify_head(store: Store, genesis: Genesis) -> None:
+class _Certificates:
+    """Judges the certificates of all heights, by the set that decided each."""
+
+    def __init__(self, chain: str, validators: ValidatorSet) -> None:
+        self._verifier = Verifier(chain)
+        self._sets = [(1, validators)]
+
+    def announced(self, height: int, validators: ValidatorSet) -> None:
+        """The header of `height` announces another set, which decides from the next height on."""
+        self._sets.append((height + 1, validators))
+
+    def prove(self, certificate: Certificate, head: Head) -> bool:
+        """Tell whether a quorum has sealed what a height led to."""
+        validators = next(entry for first, entry in reversed(self._sets) if first <= head.height)
+        said = (certificate.height, certificate.digest, certificate.state_root, certificate.receipts_root)
+        known = (head.height, head.digest, head.state_root, head.receipts_root)
+        return said == known and self._verifier.certificate_is_valid(certificate, validators)
+
+
+def _verify_head(store: Store, genesis: Genesis) -> _Certificates:
     verifier = Verifier(genesis.chain)
     head = store.head
     validators = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in genesis.validators)
+    certificates = _Certificates(genesis.chain, validators)
     for place in range(1, changes_before(store.reader, head.height)):
         change = membership_change(store.reader, place)
         height = change.height + 1
@@ -157,16 +178,11 @@ def _verify_head(store: Store, genesis: Genesis) -> None:
             f"the change of validators announced at height {height} is not certified",
         )
         validators = announced
-    certificate = _certificate(store, head.height)
-    _require(
-        verifier.certificate_is_valid(certificate, validators)
-        and certificate.digest == head.digest
-        and (certificate.state_root, certificate.receipts_root) == (head.state_root, head.receipts_root),
-        f"height {head.height} is not certified by the validators",
-    )
+        certificates.announced(height, validators)
+    return certificates
 
 
-def _verify_blocks(store: Store, genesis: Genesis) -> None:
+def _verify_blocks(store: Store, genesis: Genesis, certificates: _Certificates) -> None:
     expected = store.head.digest
     receipts_root: bytes | None = None
     for height in range(store.head.height, 0, -1):
@@ -182,6 +198,11 @@ def _verify_blocks(store: Store, genesis: Genesis) -> None:
             f"block {height} is not the one that the next block names",
         )
         assert header is not None
+        assert known is not None
+        _require(
+            certificates.prove(_certificate(store, height), known),
+            f"height {height} is not certified by the validators",
+        )
         if height >= store.oldest_block:
             receipts_root = _verify_body(store, height, header, receipts_root)
         expected = header.parent

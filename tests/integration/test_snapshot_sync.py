@@ -62,7 +62,8 @@ def kill_when(network: LocalNetwork, condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 60
     while not condition():
         ended = network.processes[LATE].poll() is not None
-        assert not ended and time.monotonic() < deadline, log_of(network, LATE)[-2_000:]
+        assert not ended, log_of(network, LATE)[-2_000:]
+        assert time.monotonic() < deadline, log_of(network, LATE)[-2_000:]
         time.sleep(0.001)
     network.kill(LATE)
     return not any((network.home(LATE) / name).exists() for name in ("data.ready", "data.replaced"))

@@ -169,6 +169,21 @@ def forge_head(entries: dict[bytes, bytes]) -> None:
     entries[at_height(HEAD, 2)] = entries[at_height(HEAD, 1)]
 
 
+def forge_past_root(entries: dict[bytes, bytes]) -> None:
+    record = bytearray(entries[at_height(HEAD, 3)])
+    record[-40] ^= 1
+    entries[at_height(HEAD, 3)] = bytes(record)
+
+
+def forge_past_seal(entries: dict[bytes, bytes]) -> None:
+    """Peers that sync from us would take us for a liar."""
+    entries[at_height(CERTIFICATE, 3)] = entries[at_height(CERTIFICATE, 3)][:-1] + b"!"
+
+
+def drop_past_certificate(entries: dict[bytes, bytes]) -> None:
+    del entries[at_height(CERTIFICATE, 2)]
+
+
 @pytest.mark.parametrize(
     "forgery",
     [
@@ -181,6 +196,9 @@ def forge_head(entries: dict[bytes, bytes]) -> None:
         drop_block,
         drop_transaction,
         forge_head,
+        forge_past_root,
+        forge_past_seal,
+        drop_past_certificate,
     ],
 )
 def test_a_forged_backup_with_good_checksums_is_refused(
