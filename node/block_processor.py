@@ -35,6 +35,9 @@ EXECUTE_SLICE_COST: Final = 40_000
 VERIFY_SLICE: Final = 64
 """Signatures checked before the event loop may turn: about 5 ms (PERFORMANCE.md, point 2)."""
 
+BYTES_PER_CHECK: Final = 4 * 1024
+"""So many bytes to hash and parse take about as long as one signature, at most."""
+
 RETRY_SECONDS: Final = 0.25
 REQUEST_TIMEOUT_SECONDS: Final = 2.0
 ARRIVAL_SECONDS: Final = 0.01
@@ -148,15 +151,19 @@ class BlockProcessor:
 
     async def _take(self, wanted: set[bytes], raws: Sequence[bytes]) -> bool:
         """Verify transactions from a peer; False where a wanted one can never be valid."""
-        for count, raw in enumerate(raws, start=1):
-            if count % VERIFY_SLICE == 0:
+        done = 0
+        for raw in raws:
+            if done >= VERIFY_SLICE:
                 await asyncio.sleep(0)
+                done = 0
+            done += 1 + len(raw) // BYTES_PER_CHECK
             if sha256(raw) not in wanted:
                 continue
             try:
                 tx = parse_transaction(raw)
             except TransactionError:
                 return False  # the block names these very bytes: there are no others that would make it whole
+            done += len(tx.sigs) - 1
             if not signatures_valid(tx):
                 return False
             self._verified[tx.hash] = tx

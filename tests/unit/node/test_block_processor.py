@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from node.block_processor import VERIFY_SLICE
 from node.clock import TOLERANCE_MS
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain, key_of, program_op
@@ -161,6 +162,31 @@ async def test_what_is_missing_comes_from_several_peers(chain: LocalChain, local
     body = await local.processor.resolve(local.candidate([second, here, first], TIME), (1, 2))
     assert body == [second, here, first]
     assert local.processor.raw_transactions([first.hash, bytes(32)]) == [first.raw]  # served on
+
+
+@pytest.mark.parametrize("signers", [1, 8])
+async def test_between_turns_of_the_loop_only_a_slice_of_signatures_is_checked(
+    chain: LocalChain, local: LocalDriver, signers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key_of(f"signer-{number}") for number in range(signers)]
+    raws = [chain.sign(keys[0], [("a.b", {})], cosigners=keys[1:]) for _ in range(2 * VERIFY_SLICE)]
+    checked = 0
+
+    def count(tx: Transaction) -> bool:
+        nonlocal checked
+        checked += len(tx.sigs)
+        return True
+
+    monkeypatch.setattr("node.block_processor.signatures_valid", count)
+    taking = asyncio.create_task(local.processor._take({parse_transaction(raw).hash for raw in raws}, raws))
+    per_turn = []
+    while not taking.done():
+        before = checked
+        await asyncio.sleep(0)
+        per_turn.append(checked - before)
+    assert taking.result()
+    assert checked == signers * len(raws)
+    assert max(per_turn) <= VERIFY_SLICE + signers
 
 
 async def test_what_gossip_brings_meanwhile_is_not_waited_for(chain: LocalChain, local: LocalDriver) -> None:
