@@ -19,7 +19,7 @@ from consensus.justification import proposal_fault
 from consensus.messages import STEP_PREPARE, Commit, Message, Prepare, PreparedCertificate, Proposal, step_of
 from consensus.rounds import check_block, enter_round, fetch, propose_with_justification, start_timer
 from consensus.state import Certified, State
-from consensus.types import Certificate, Roots, header_digest
+from consensus.types import Certificate, Roots, Seal, header_digest
 from consensus.validation import candidate_fault
 from consensus.voting import cast_commit, cast_prepare, votes_here
 
@@ -164,7 +164,7 @@ def _find_certified(state: State, vote: Commit) -> None:
     """Notice a quorum of seals equal to this one; seals of different rounds never add up."""
     seals = state.log.commit_seals(vote.round, vote.digest, vote.roots)
     if state.certified is None and len(seals) >= state.here.validators.quorum:
-        state.certified = Certified(vote.round, vote.digest, vote.roots)
+        state.certified = Certified(vote.round, vote.digest, vote.roots, tuple(seals))
 
 
 def _tell_other_roots(state: State, digest: bytes) -> None:
@@ -186,7 +186,7 @@ def decide(state: State) -> None:
     certified = state.certified
     if certified is None or state.decided or state.halted:
         return
-    seals = state.log.commit_seals(certified.round, certified.digest, certified.roots)
+    seals = _seals_of(state, certified)
     holders = [seal.index for seal in seals]
     candidate = state.candidates.get(certified.digest)
     if candidate is None:
@@ -202,9 +202,16 @@ def decide(state: State) -> None:
         _halt_on_roots(state, "a quorum sealed other roots than ours", certified.digest, certified.roots, roots)
     else:
         state.decided = True
-        height, round_, digest, _ = state.here.height, *certified
-        certificate = Certificate(height, round_, digest, roots.state_root, roots.receipts_root, tuple(seals))
+        height, round_, digest = state.here.height, certified.round, certified.digest
+        certificate = Certificate(height, round_, digest, roots.state_root, roots.receipts_root, seals)
         state.emit(CommitBlock(candidate, certificate))
+
+
+def _seals_of(state: State, certified: Certified) -> tuple[Seal, ...]:
+    """Return the quorum's seals and those that have come since, sorted by index."""
+    late = state.log.commit_seals(certified.round, certified.digest, certified.roots)
+    by_index = {seal.index: seal for seal in (*certified.seals, *late)}
+    return tuple(by_index[index] for index in sorted(by_index))
 
 
 def _halt_on_roots(state: State, reason: str, digest: bytes, sealed: Roots, own: Roots) -> None:

@@ -38,11 +38,12 @@ EARLY_PROPOSALS_KEPT: Final = 2
 
 
 class Certified(NamedTuple):
-    """What a quorum of COMMITs of one round sealed."""
+    """What a quorum of COMMITs of one round sealed, with their seals: the log forgets old ones of who floods it."""
 
     round: int
     digest: bytes
     roots: Roots
+    seals: tuple[Seal, ...]
 
 
 class State:

@@ -113,6 +113,8 @@ class Checkers:
         if self.decided.setdefault(height, decision) != decision:
             self.fail(f"host {host.ident} committed another block or roots at height {height}")
         self.rounds.setdefault(height, certificate.round)
+        if not host.verifier.certificate_is_valid(certificate, host.ledger.validators_at(height)):
+            self.fail(f"host {host.ident} committed height {height} with a certificate that proves nothing")
         if POISON in candidate.tx_hashes:
             self.fail(f"an invalid block was committed at height {height}")
         self.committed_at.setdefault(height, {})[host.ident] = cluster.world.now

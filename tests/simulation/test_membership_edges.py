@@ -84,6 +84,12 @@ def test_an_edge_holds_in_storms_and_with_liars(edge: str) -> None:
     assert min(sizes) == fewest
 
 
+def test_a_certificate_keeps_the_seals_of_a_validator_that_floods_until_the_block_is_executed() -> None:
+    """The seed that found seals lost: one sender's COMMITs for later rounds came before the block was executed."""
+    n, _, planned = EDGES["keys are replaced faster than they decide"]
+    Cluster(106, plan_of(106, n, planned)).run()
+
+
 def test_the_toy_ledger_removes_the_proposer_of_the_change_and_never_the_fourth() -> None:
     five = tuple(bytes([i]) * 32 for i in range(5))
     alone = Change(None, None, remove_proposer=True)

@@ -43,6 +43,7 @@ from consensus.inputs import (
     Restored,
     TimerExpired,
 )
+from consensus.message_log import ROUNDS_KEPT
 from consensus.messages import Commit, Prepare, Proposal, RoundChange
 from consensus.state import CANDIDATES_KEPT
 
@@ -160,6 +161,22 @@ def test_invalid_block_is_not_prepared():
     assert core.state.lock is None
 
 
+def test_a_verdict_is_for_ever():
+    core = Core(context(own=3))
+    block = candidate(core.here)
+    core.accept(block)
+    core.checked(block, valid=False)
+    core.receive(*(commit(core.here, i, digest_of_candidate(block)) for i in range(3)))
+    assert kinds(core.executed(block)) == ["CommitBlock"]
+
+
+def test_an_execution_that_was_not_asked_for_is_ignored():
+    core = Core(context(own=3))
+    block = candidate(core.here)
+    assert core.executed(block) == []
+    assert kinds(core.lock(block, [0, 1]))[-1] == "ExecuteBlock"
+
+
 def test_prepares_before_the_proposal_count():
     core = Core(context(own=3))
     block = candidate(core.here)
@@ -259,6 +276,19 @@ def test_seals_of_different_roots_never_add_up():
     core.receive(commit(core.here, 0, digest), commit(core.here, 1, digest))
     core.receive(commit(core.here, 2, digest, roots=OTHER_ROOTS))
     assert core.state.certified is None
+
+
+def test_a_flood_of_seals_takes_none_out_of_a_quorum_whose_block_is_executed_later():
+    core = Core(context(own=3))
+    block = candidate(core.here)
+    digest = digest_of_candidate(block)
+    core.accept(block)
+    core.receive(*(commit(core.here, i, digest) for i in range(3)))
+    core.receive(*(commit(core.here, 0, digest, round_) for round_ in range(1, 2 * ROUNDS_KEPT)))
+    assert 0 not in core.state.log.commits.rounds[0], "it fell out of its sender's slots"
+    (decided,) = core.executed(block)
+    assert [seal.index for seal in decided.certificate.seals] == [0, 1, 2]
+    assert decided.certificate.round == 0
 
 
 def test_seals_of_an_earlier_round_decide():
@@ -429,6 +459,26 @@ def test_late_seals_are_embedded():
     assert [seal.index for seal in build.parent_certificate.seals] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_seals_that_come_between_the_decision_and_the_next_height_are_embedded_if_of_equal_roots(agrees):
+    core = Core(context(own=0))
+    following = context(own=0, height=2)
+    roots = following.parent_roots if agrees else OTHER_ROOTS
+    core.receive(commit(core.here, 3, following.parent_digest, roots=roots))
+    core.feed(NewHeight(following))
+    core.here = following
+    build = core.work()[-1]
+    assert isinstance(build, BuildBlock)
+    assert [seal.index for seal in build.parent_certificate.seals] == ([0, 1, 2, 3] if agrees else [0, 1, 2])
+
+
+def test_own_messages_of_other_heights_show_nobody_ahead_or_behind():
+    core = Core(context(own=3, height=5))
+    for height in (4, 6):
+        assert core.receive(round_change(context(own=3, height=height), 3)) == []
+    assert core.state.early == {}
+
+
 def test_a_repeated_vote_or_a_round_change_shows_a_peer_behind():
     core = Core(context(own=0))
     digest = b"\1" * 32
@@ -445,7 +495,10 @@ def test_a_repeated_vote_or_a_round_change_shows_a_peer_behind():
 def test_heights_only_grow_and_a_larger_one_abandons():
     core = Core(context(own=3, height=5))
     core.accept(candidate(core.here))
+    accepted = core.state.accepted
     assert core.feed(NewHeight(context(own=3, height=4))) == []
+    assert core.feed(NewHeight(context(own=3, height=5))) == []
+    assert core.state.accepted == accepted
     assert core.state.here.height == 5
     core.feed(NewHeight(context(own=3, height=9)))
     assert (core.state.here.height, core.state.round, core.state.signed) == (9, 0, {})
