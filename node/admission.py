@@ -24,6 +24,7 @@ from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
 from node.mempool_lanes import Origin
+from node.pruning import MAY_BE_PRUNED, may_be_pruned
 from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
 
 SLICE: Final = 48
@@ -218,7 +219,7 @@ class AdmissionQueue:
                 return Admission(tx.id, committed=True)
             if self._mempool.by_id(tx.id) is not None:
                 return Admission(tx.id, committed=False)
-            check_admissible(tx, self._ledger, now)
+            self._check_admissible(tx, now)
             origin = Origin(key, self._ledger.has_brand_role(tx))
             size = self._mempool.check_room(tx, origin)
             budget.signatures -= len(tx.sigs) - 1
@@ -233,3 +234,15 @@ class AdmissionQueue:
         self._mempool.add(tx, origin, size)
         admitted.append(tx)
         return Admission(tx.id, committed=False)
+
+    def _check_admissible(self, tx: Transaction, now: int) -> None:
+        try:
+            check_admissible(tx, self._ledger, now)
+        except TransactionRefused as refusal:
+            ledger = self._ledger
+            if refusal.reason == "EXPIRED" and may_be_pruned(
+                ledger.store, tx.body.expires, ledger.params.max_tx_ttl_ms
+            ):
+                # Whoever repeats what has been executed must not be told that it is too late for it.
+                raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
+            raise

@@ -26,8 +26,8 @@ class TransactionRefused(NodeError):
     """A transaction that does not enter the mempool.
 
     Attributes:
-        reason: MALFORMED, BAD_SIGNATURE, WRONG_CHAIN, EXPIRED, EXPIRES_TOO_FAR, TOO_LARGE, NOT_AUTHORISED
-            or POOL_FULL.
+        reason: MALFORMED, BAD_SIGNATURE, WRONG_CHAIN, EXPIRED, EXPIRES_TOO_FAR, TOO_LARGE, NOT_AUTHORISED,
+            POOL_FULL, or BLOCK_PRUNED where it has expired and this node cannot know whether it was executed.
     """
 
     def __init__(self, reason: str, message: str) -> None:

@@ -45,7 +45,10 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "INVALID_ARGS": (INVALID_PARAMS, "A contract view refuses an argument; `param` and `field` name it."),
     "INTERNAL": (INTERNAL, "Our fault; `error_id` stands beside the details in the node's log."),
     "NOT_FOUND": (NOT_FOUND, "The block, transaction, state key, or what a view was asked for does not exist."),
-    "BLOCK_PRUNED": (NOT_FOUND, "This node no longer keeps the blocks of this height; `oldest` is the first kept."),
+    "BLOCK_PRUNED": (
+        NOT_FOUND,
+        "The block, or any that may hold an expired transaction, is no longer kept here; `oldest` is the first kept.",
+    ),
     "STATE_PRUNED": (NOT_FOUND, "The state of this height is no longer kept by this node."),
     "NOT_READY": (NOT_READY, "The node cannot answer now: it is starting, syncing or halted."),
     "SHUTTING_DOWN": (NOT_READY, "The node stops; ask another one."),

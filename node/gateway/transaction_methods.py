@@ -26,6 +26,7 @@ from node.gateway.parameters import (
 )
 from node.gateway.reads import ChainReads
 from node.gateway.table import Arguments, Method, described, rpc
+from node.pruning import MAY_BE_PRUNED, may_be_pruned
 from vm.block_execution import BlockContext, simulate
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode
@@ -77,7 +78,17 @@ class TransactionMethods:
 
     async def _submit_all(self, calls: Sequence[Arguments]) -> list[Any]:
         outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
-        return [_submitted(outcome) for outcome in outcomes]
+        return [self._submitted(outcome) for outcome in outcomes]
+
+    def _submitted(self, outcome: Admission | TransactionRefused) -> Any:
+        if isinstance(outcome, Admission):
+            return {"id": outcome.id.hex(), "status": "committed" if outcome.committed else "pending"}
+        return self._refused(outcome.reason, outcome.message)
+
+    def _refused(self, reason: str, message: str) -> RpcFault:
+        if reason == "BLOCK_PRUNED":
+            return RpcFault(reason, message, oldest=self._reads.oldest_block, head=self._reads.height)
+        return refused_transaction(reason, message)
 
     async def _send_all(self, calls: Sequence[Arguments]) -> list[Any]:
         outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
@@ -87,9 +98,7 @@ class TransactionMethods:
                 waits.append((outcome.id, 0 if outcome.committed else _timeout(call)))
         receipts = iter(await self._receipts(waits))
         return [
-            next(receipts)
-            if isinstance(outcome, Admission)
-            else refused_transaction(outcome.reason, outcome.message)
+            next(receipts) if isinstance(outcome, Admission) else self._refused(outcome.reason, outcome.message)
             for outcome in outcomes
         ]
 
@@ -174,6 +183,8 @@ class TransactionMethods:
     def _check_expiry(self, body: Body, now: int) -> None:
         latest = now + self._reads.params().max_tx_ttl_ms
         if body.expires <= now:
+            if may_be_pruned(self._backend.store, body.expires, self._reads.params().max_tx_ttl_ms):
+                raise self._refused("BLOCK_PRUNED", MAY_BE_PRUNED)
             raise refused_transaction("EXPIRED", f"expires {body.expires} is not after {now}")
         if body.expires > latest:
             raise refused_transaction("EXPIRES_TOO_FAR", f"expires {body.expires} is after {latest}")
@@ -231,12 +242,6 @@ BATCHED: Final = (
 def _timeout(call: Arguments) -> int:
     timeout_ms: int = call.get("timeout_ms", DEFAULT_TIMEOUT_MS)
     return timeout_ms
-
-
-def _submitted(outcome: Admission | TransactionRefused) -> Any:
-    if isinstance(outcome, Admission):
-        return {"id": outcome.id.hex(), "status": "committed" if outcome.committed else "pending"}
-    return refused_transaction(outcome.reason, outcome.message)
 
 
 def _as_if_signed(body_bytes: bytes) -> Transaction:

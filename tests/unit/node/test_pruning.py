@@ -9,12 +9,18 @@ from pathlib import Path
 import pytest
 
 from consensus.types import decode_certificate
+from node.admission import AdmissionQueue
+from node.config import NodeConfig
+from node.errors import TransactionRefused
 from node.gateway.chain_methods import ChainMethods
-from node.gateway.errors import RpcFault
+from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
 from node.gateway.reads import ChainReads
-from node.pruning import Pruner
+from node.gateway.transaction_methods import TransactionMethods
+from node.mempool import Mempool
+from node.pruning import MAY_BE_PRUNED, Pruner
 from node.store import CommitRefused, PrunedBlock
-from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
+from tests.support.ledger import START_MS, LocalChain, LocalNode, ManualClock, address_of, program_op
+from vm.params import Params
 from vm.transaction import parse_transaction
 
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
@@ -160,3 +166,44 @@ async def test_the_disk_space_comes_back(tmp_path: Path) -> None:
 def used(folder: Path) -> int:
     """What the folder's files take on the disk."""
     return sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+
+
+async def test_a_till_that_repeats_what_is_pruned_is_not_told_that_it_came_too_late(chain: LocalChain) -> None:
+    executed = transfer(chain)
+    never = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + 300)
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    young = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + Params().max_tx_ttl_ms)
+    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), ManualClock(START_MS), lambda *_: None)
+    task = asyncio.create_task(queue.run())
+
+    async def reasons() -> list[str]:
+        outcomes = await queue.submit([executed, never, young])
+        return [outcome.reason if isinstance(outcome, TransactionRefused) else "committed" for outcome in outcomes]
+
+    # Everything is kept: what is not found was never executed.
+    chain.commit(time=parse_transaction(young).body.expires + 1)
+    assert await reasons() == ["committed", "EXPIRED", "EXPIRED"]
+    pruner = pruner_of(chain, retain=2)
+    while await pruner.prune_one():
+        pass
+    assert chain.store.oldest_block == 3
+    # The pruned blocks may hold the first two; the third expires too late after the newest of them.
+    assert await reasons() == ["BLOCK_PRUNED", "BLOCK_PRUNED", "EXPIRED"]
+    task.cancel()
+    queue.close()
+
+
+async def test_the_gateway_says_from_where_on_blocks_are_kept(chain: LocalChain) -> None:
+    raw = transfer(chain)
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    while await pruner_of(chain, retain=1).prune_one():
+        pass
+    node = LocalNode(chain)
+    node.clock.now = chain.ledger.head_time
+    methods = TransactionMethods(ChainReads(node))
+    with pytest.raises(RpcFault) as simulated:
+        methods.simulate(parse_transaction(raw).body_bytes)
+    refused = methods._submitted(TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED))
+    for fault in (simulated.value, refused):
+        assert (fault.code, fault.data) == (NOT_FOUND, {"reason": "BLOCK_PRUNED", "oldest": 3, "head": 3})
+    assert methods._submitted(TransactionRefused("EXPIRED", "late")).code == REFUSED
