@@ -47,7 +47,7 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "NOT_FOUND": (NOT_FOUND, "The block, transaction, state key, or what a view was asked for does not exist."),
     "BLOCK_PRUNED": (
         NOT_FOUND,
-        "The block, or any that may hold an expired transaction, is no longer kept here; `oldest` is the first kept.",
+        "The block, or any that may hold an expired transaction, is no longer kept; `oldest` is the first kept.",
     ),
     "STATE_PRUNED": (NOT_FOUND, "The state of this height is no longer kept by this node."),
     "NOT_READY": (NOT_READY, "The node cannot answer now: it is starting, syncing or halted."),
