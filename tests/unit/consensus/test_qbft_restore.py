@@ -153,6 +153,21 @@ def test_round_and_lock_are_restored_from_a_round_change():
     assert later.prepared == core.state.lock
 
 
+def test_the_highest_of_several_locks_is_restored():
+    core = Core(context(own=3))
+    block = candidate(core.here)
+    digest = digest_of_candidate(block)
+    core.lock(block, [0, 1])
+    core.executed(block)
+    core.feed(TimerExpired(1, 0))
+    prepared = prepared_certificate(core.here, digest, 0, [0, 1, 3])
+    changes = [round_change(core.here, 0), round_change(core.here, 1), round_change(core.here, 3, 1, prepared)]
+    core.receive(proposal(core.here, block, 1, round_changes=changes, prepared=prepared))
+    core.receive(prepare(core.here, 0, digest, 1), prepare(core.here, 1, digest, 1))
+    assert core.state.lock.round == 1
+    assert reborn(core).state.lock == core.state.lock
+
+
 def test_round_change_is_not_signed_again_with_another_lock():
     core = Core(context(own=3))
     core.work()

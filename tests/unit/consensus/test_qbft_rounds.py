@@ -39,6 +39,13 @@ def test_round_0_timer_starts_with_work_once():
     assert core.work() == []
 
 
+def test_work_starts_nothing_in_a_later_round():
+    core = Core(context(own=0))
+    core.work()
+    core.feed(TimerExpired(1, 0))
+    assert core.work() == []
+
+
 def test_round_0_timer_starts_with_a_proposal():
     core = Core(context(own=3))
     assert timers(core.receive(proposal(core.here, candidate(core.here)))) == [(0, 1_000)]
@@ -106,6 +113,7 @@ def test_jump_takes_f_plus_1_senders(n, f):
     # Who comes later to a lower round is helped up at once.
     own = core.state.signed[(4, "round_change")]
     assert core.receive(round_change(core.here, f + 1, 2)) == [Send(f + 1, own)]
+    assert core.receive(round_change(core.here, f + 1, 2)) == [], "it is repeated, and so is our own"
 
 
 def test_only_the_latest_round_change_of_a_sender_counts():
@@ -151,10 +159,11 @@ def test_unprepared_round_gets_a_new_block():
     core.receive(round_change(core.here, 0))
     effects = core.receive(round_change(core.here, 3))
     assert effects == [ScheduleTimeout(1, 1, 2_000), BuildBlock(1, 1, None, required=True)]
+    assert core.receive(round_change(core.here, 2)) == [], "a block is being built"
     block = candidate(core.here, proposer=1)
     message = sent(core.built(block, 1))[0]
     assert isinstance(message, Proposal)
-    assert [vote.sender for vote in message.round_changes] == [0, 1, 3]
+    assert [vote.sender for vote in message.round_changes] == [0, 1, 2]
     assert message.prepared is None
 
 
@@ -278,6 +287,8 @@ def test_re_proposed_block_is_prepared_and_sealed_in_the_new_round():
     assert isinstance(seal, Commit)
     assert (seal.round, seal.roots) == (1, ROOTS)
     assert core.state.lock.round == 1
+    core.feed(TimerExpired(1, 1))
+    assert [message.round for message in sent(core.feed(RebroadcastDue(1)))] == [2, 1], "the latest seal"
 
 
 def test_freshness_of_a_prepared_block_is_not_judged_again():
