@@ -111,7 +111,7 @@ def test_pruning_frees_the_disk_and_the_network_goes_on(network: LocalNetwork) -
     after = {index: size_mib(network, index) for index in range(4)}
     told = ", ".join(f"{after[index]:.0f}" for index in PRUNERS)
     print(f"\n{filled} blocks: {before:.0f} MiB; the archive now {after[ARCHIVE]:.0f}, those that prune {told}")
-    assert after[ARCHIVE] > LOAD_MIB
+    assert after[ARCHIVE] > 0.9 * LOAD_MIB
     assert all(after[index] < after[ARCHIVE] - COMPACT_BYTES / MIB / 2 for index in PRUNERS)
     check_answers(network, 1)
     assert network.call(ARCHIVE, "chain_block", height=2)["header"]["height"] == 2
