@@ -61,6 +61,7 @@ def _proposal_fault(state: State, message: Proposal) -> str | None:
 
 
 def _accept(state: State, message: Proposal, digest: bytes) -> None:
+    """Work on this proposal in its round. Source: Dafny `UponProposal`, `proposalAcceptedForCurrentRound`."""
     state.accepted = digest
     state.keep_candidate(digest, message.candidate)
     start_timer(state)
@@ -226,7 +227,10 @@ def _halt_on_roots(state: State, reason: str, digest: bytes, sealed: Roots, own:
 
 
 def propose(state: State) -> None:
-    """Propose in a round above 0 where it is our turn and possible, and take our own proposal in."""
+    """Propose in a round above 0 where it is our turn and possible, and take our own proposal in.
+
+    Source: Dafny `UponRoundChange`, first case.
+    """
     message = propose_with_justification(state)
     if message is not None:
         accept_own(state, message)

@@ -70,7 +70,10 @@ def start_timer_if_quorum_is_here(state: State) -> None:
 
 
 def may_propose(state: State) -> bool:
-    """Tell whether it is our turn in the current round and we have not proposed in it."""
+    """Tell whether it is our turn in the current round and we have not proposed in it.
+
+    Source: Dafny `UponBlockTimeout`, `isReceivedProposalJustification`.
+    """
     here = state.here
     return (
         votes_here(state)

@@ -193,7 +193,10 @@ class HeightContext(msgspec.Struct, frozen=True):
     max_timeout_ms: int
 
     def validators_at(self, height: int) -> ValidatorSet | None:
-        """Return the set that signs for `height`, None where this context cannot know it."""
+        """Return the set that signs for `height`, None where this context cannot know it.
+
+        Source: Dafny `validators`.
+        """
         if height == self.height:
             return self.validators
         if height == self.height + 1:

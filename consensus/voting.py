@@ -62,7 +62,10 @@ def cast_proposal(
     round_changes: tuple[RoundChangeVote, ...],
     prepared: PreparedCertificate | None,
 ) -> Proposal | None:
-    """Sign and send PROPOSAL of the current round, unless one is signed already."""
+    """Sign and send PROPOSAL of the current round, unless one is signed already.
+
+    Source: Dafny `UponBlockTimeout`, `UponRoundChange`.
+    """
     if (state.round, STEP_PROPOSAL) in state.signed:
         return None
     here = state.here
