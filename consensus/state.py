@@ -36,6 +36,9 @@ EARLY_KEPT: Final = 16
 EARLY_PROPOSALS_KEPT: Final = 2
 """Of these, PROPOSALs, which may be large; a second turn of one validator is n rounds later."""
 
+EVIDENCE_TOLD: Final = 16
+"""Contradictions of one sender told per height: it can invent rounds for as long as a height lasts."""
+
 
 class Certified(NamedTuple):
     """What a quorum of COMMITs of one round sealed, with their seals: the log forgets old ones of who floods it."""

@@ -56,7 +56,7 @@ from consensus.rounds import (
     start_timer,
     start_timer_if_quorum_is_here,
 )
-from consensus.state import EARLY_KEPT, EARLY_PROPOSALS_KEPT, Sign, State, Transition
+from consensus.state import EARLY_KEPT, EARLY_PROPOSALS_KEPT, EVIDENCE_TOLD, Sign, State, Transition
 from consensus.types import HeightContext, header_digest
 from consensus.validation import candidate_fault
 from consensus.voting import cast_proposal, rebroadcast, restore, schedule_rebroadcast, votes_here
@@ -216,7 +216,10 @@ def _on_current_message(state: State, message: Message) -> None:
 
 
 def _tell_evidence(state: State, first: Message, second: Message) -> None:
+    """Tell of two conflicting votes, once per step and within a bound for each sender and height."""
     key = (second.height, second.sender, second.round, step_of(second))
+    if sum(told[:2] == key[:2] for told in state.told_evidence) >= EVIDENCE_TOLD:
+        return
     if key not in state.told_evidence:
         state.told_evidence[key] = None
         state.emit(Evidence(first, second))

@@ -45,7 +45,7 @@ from consensus.inputs import (
 )
 from consensus.message_log import ROUNDS_KEPT
 from consensus.messages import Commit, Prepare, Proposal, RoundChange
-from consensus.state import CANDIDATES_KEPT
+from consensus.state import CANDIDATES_KEPT, EVIDENCE_TOLD
 
 
 def test_proposer_builds_proposes_and_prepares():
@@ -132,6 +132,19 @@ def test_conflicting_messages_are_evidence(what):
     first, second = pairs[what]
     core.receive(first)
     assert core.receive(second) == [Evidence(first, second)]
+
+
+def test_evidence_of_one_sender_is_bounded_for_each_height():
+    core = Core(context(own=3))
+    told = []
+    for round_ in range(100):
+        for digest in (ROOTS.state_root, OTHER_ROOTS.state_root):
+            told += kinds(core.receive(prepare(core.here, 0, digest, round_)))
+    assert told == ["Evidence"] * EVIDENCE_TOLD
+    assert len(core.state.told_evidence) == EVIDENCE_TOLD
+    first, second = (prepare(core.here, 1, digest) for digest in (ROOTS.state_root, OTHER_ROOTS.state_root))
+    core.receive(first)
+    assert core.receive(second) == [Evidence(first, second)], "another sender's is told all the same"
 
 
 def test_evidence_of_the_height_before_does_not_hide_that_of_this_one():
