@@ -15,6 +15,7 @@ from .cluster import run_seed
 
 CHUNK = 10
 FAILURES_SHOWN = 20
+"""In full; of those after them only the command that replays the seed."""
 
 
 def seeds_of(text: str) -> range:
@@ -64,9 +65,10 @@ def soak(seeds: range, mode: str | None) -> int:
         task = progress.add_task("soak", total=len(seeds), failed="")
         for counts, failures in pool.map(run_chunk, chunks, [mode] * len(chunks)):
             total += counts
-            failed += len(failures)
-            for text in failures if failed <= FAILURES_SHOWN else ():
-                console.print(f"FAILED {text}", markup=False, highlight=False, soft_wrap=True)
+            for text in failures:
+                failed += 1
+                shown = text if failed <= FAILURES_SHOWN else text.splitlines()[-1].strip()
+                console.print(f"FAILED {shown}", markup=False, highlight=False, soft_wrap=True)
             progress.update(task, advance=counts["seeds"], failed=f"{failed} failed" if failed else "")
     seconds = time.perf_counter() - began
     facts = ", ".join(f"{count:,} {what}" for what, count in sorted(total.items()) if what != "seeds")
