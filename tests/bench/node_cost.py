@@ -20,6 +20,7 @@ from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
 from node.mempool_lanes import Origin
 from tests.support.network import Op
+from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.transaction import encode_body, parse_transaction, sign_body, signatures_valid
@@ -27,6 +28,8 @@ from vm.transaction import encode_body, parse_transaction, sign_body, signatures
 BLOCK_TRANSACTIONS = 2_000
 BLOCKS = 5
 ACCOUNTS = 2_000
+ROOMY = Params(round_timeout_ms=5_000, max_block_cost=3_000_000)
+"""For blocks larger than the default allows."""
 
 
 def measure_node_cost(folder: Path) -> tuple[float, float]:
@@ -39,7 +42,7 @@ def measure_node_cost(folder: Path) -> tuple[float, float]:
         ("token.issue", {"program": "miles", "to": address, "amount": 1_000_000, "ref": f"cost-{i}"})
         for i, address in enumerate(addresses)
     ]
-    manifest = create_testnet(folder, ops=[GENESIS_PROGRAM, *funding])
+    manifest = create_testnet(folder, params=ROOMY, ops=[GENESIS_PROGRAM, *funding])
     genesis = Genesis.load(Path(manifest.genesis))
     runtime = build_runtime()
     store = open_store(folder / "cost-home", NodeConfig(), genesis, runtime)
