@@ -65,13 +65,16 @@ class Operators:
     def view(self, module: str, view: str, *pairs: str) -> Any:
         return self.run("view", module, view, *pairs, "--rpc", self.network.url(0))
 
-    def decide(self, proposal: str, *actions: dict[str, Any], voters: int = 3) -> dict[str, Any]:
-        """Propose, let one brand after the other vote, and look at what has become of it."""
+    def decide(
+        self, proposal: str, *actions: dict[str, Any], voters: int = 3, together: bool = False
+    ) -> dict[str, Any]:
+        """Propose, let one brand after the other vote, or all in one transaction; look at what has become of it."""
         title = f"title={proposal.capitalize()}"
         told = f"actions={json.dumps(actions)}"
         self.call("gov.propose", f"proposal={proposal}", title, told, keys=[self.admin("aurora")])
-        for brand in BRANDS[:voters]:
-            self.call("gov.vote", f"proposal={proposal}", "choice=yes", keys=[self.admin(brand)])
+        keys = [self.admin(brand) for brand in BRANDS[:voters]]
+        for signers in [keys] if together else [[key] for key in keys]:
+            self.call("gov.vote", f"proposal={proposal}", "choice=yes", keys=signers)
         shown: dict[str, Any] = self.view("gov", "proposal", f"proposal={proposal}")
         assert shown["status"] == "passed", shown
         return shown
@@ -216,14 +219,17 @@ def test_a_validator_leaves_and_goes_on_as_a_full_node(operators: Operators) -> 
 def test_an_upgrade_stops_nodes_without_its_release_and_goes_on_with_it(operators: Operators) -> None:
     network = operators.network
     assert isinstance(network, Upgradable)
-    height = network.height(0) + 8
-    operators.decide("version-2", {"action": "schedule_upgrade", "version": 2, "height": height})
+    height = network.height(0) + 10
+    upgrade = {"action": "schedule_upgrade", "version": 2, "height": height}
+    operators.decide("version-2", upgrade, together=True)
     said = f"the alliance has decided on protocol version 2 from height {height} on: install its release"
     everyone = range(5)
     for index in everyone:
         network.wait_for(lambda index=index: f"halted: {said}" in network.reasons(index), f"node {index} stops")
         assert network.height(index) == height - 1
-        assert said in network.log_file(index).read_text()
+        log = network.log_file(index).read_text()
+        assert f"{said}; this one stops before" in log, "told as soon as it was decided"
+        assert f"HALTED at height {height}: {said}" in log
     assert network.call(1, "gov_proposal", proposal="version-2")["status"] == "passed", "reads are served"
     stopped = operators.call(
         "gov.vote", "proposal=version-2", "choice=yes", keys=[operators.admin("dune")], ok=False
