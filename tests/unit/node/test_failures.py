@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -75,7 +76,7 @@ async def test_a_timer_of_the_node(failures: list[BaseException]) -> None:
     schedule.stop()
 
 
-@pytest.mark.parametrize("call", [raise_fault, lambda: Connection._release(SimpleNamespace())])  # type: ignore[arg-type]
+@pytest.mark.parametrize("call", [raise_fault, partial(Connection._release, SimpleNamespace())])  # type: ignore[arg-type]
 async def test_callbacks_of_others_and_of_one_connection_are_told_in_the_log(
     failures: list[BaseException], caplog: pytest.LogCaptureFixture, call: Callable[[], None]
 ) -> None:
