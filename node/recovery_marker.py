@@ -14,10 +14,11 @@ import logging
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
+from node.backend import Admission
 from node.clock import BlockClock
-from node.errors import NotReady
+from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
 from node.signing_guard import SigningGuard
 from vm.primitives.address import address_of_key
@@ -36,7 +37,7 @@ AGAIN_SECONDS: Final = 20.0
 LIFETIME_MS: Final = 60_000
 """Of the transaction, in real time."""
 
-Submit = Callable[[Sequence[bytes]], Awaitable[Any]]
+Submit = Callable[[Sequence[bytes]], Awaitable[Sequence[Admission | TransactionRefused]]]
 
 
 class RecoveryMarker:
@@ -80,4 +81,7 @@ class RecoveryMarker:
         except NotReady as error:
             _log.info("no recovery marker yet: %s", error)
         else:
-            _log.info("a recovery marker is sent: %s", outcome)
+            if isinstance(outcome, Admission):
+                _log.info("recovery marker %s is sent", outcome.id.hex())
+            else:
+                _log.info("the recovery marker was refused: %s", outcome)
