@@ -32,6 +32,8 @@ BALLAST = {f"n{number}": "x" * 1_000 for number in range(100)}
 """Arguments that no call takes: the transaction fails, and is kept in its block all the same."""
 
 TTL_MS = 4_000
+PATIENT_TTL_MS = 60_000
+"""While validators come back, a block may need several rounds."""
 
 
 @pytest.fixture
@@ -81,11 +83,11 @@ def fill_blocks(network: LocalNetwork) -> None:
         assert all(answer["result"]["status"] == "failed" for answer in answers), answers[0]
 
 
-def give(network: LocalNetwork, index: int, to: str, ref: str) -> None:
-    """Issue one point in a block of its own, which may be pruned a few seconds later."""
+def give(network: LocalNetwork, index: int, to: str, ref: str, ttl_ms: int = TTL_MS) -> None:
+    """Issue one point in a block of its own, which may be pruned once the transaction's life is over."""
     address, key = network.account("aurora-admin")
     args = {"program": "miles", "to": to, "amount": 1, "ref": ref}
-    raw = network.sign(address, key, [("token.issue", args)], ttl_ms=TTL_MS)
+    raw = network.sign(address, key, [("token.issue", args)], ttl_ms=ttl_ms)
     assert network.call(index, "tx_send", tx=raw)["status"] == "ok"
 
 
@@ -125,13 +127,13 @@ def test_pruning_frees_the_disk_and_the_network_goes_on(network: LocalNetwork) -
     network.wait_for(lambda: "has become the store" in log_of(network, LATE), "the snapshot is installed")
     network.start(ARCHIVE)
     network.wait_ready([ARCHIVE])
-    give(network, ARCHIVE, basil, "joined")
+    give(network, ARCHIVE, basil, "joined", PATIENT_TTL_MS)
     network.wait_ready([LATE])
 
     network.kill(1)
     network.start(1)
     network.wait_ready([1])
-    give(network, 1, basil, "restarted")
+    give(network, 1, basil, "restarted", PATIENT_TTL_MS)
     wait_same_head(network, [0, 1, 2, 3])
     assert [balance(network, index, basil) for index in range(4)] == [number + 2] * 4
     check_answers(network, 1)

@@ -9,6 +9,7 @@ a file system of that size, which can be filled.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -131,12 +132,13 @@ class IsolatedNetwork(LocalNetwork):
 
     def fill_disk(self, index: int) -> None:
         """Leave no room on a validator's file system."""
-        free = shutil.disk_usage(self.home(index)).free
         with (self.home(index) / _FILLER).open("wb") as filler:
-            try:
-                os.posix_fallocate(filler.fileno(), 0, free)
-            except OSError:
-                filler.seek(0, os.SEEK_END)  # the node has written meanwhile: what is there is enough
+            filled = 0
+            while (free := shutil.disk_usage(self.home(index)).free) > 0:
+                # Where the node writes in between there is less room than asked for; then nothing at all is taken.
+                with contextlib.suppress(OSError):
+                    os.posix_fallocate(filler.fileno(), filled, free)
+                    filled += free
 
     def free_disk(self, index: int) -> None:
         """Make room again."""
