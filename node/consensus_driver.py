@@ -23,7 +23,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from consensus import effects, inputs
-from consensus.messages import Message, encode_message, statement_of
+from consensus.messages import Message, encode_message, statement_of, step_of
 from consensus.state_machine import State, step
 from consensus.types import Candidate, Certificate, ValidatorSet, header_digest
 from node.block_builder import Proposer
@@ -334,7 +334,14 @@ class ConsensusDriver:
 
     def _keep_evidence(self, effect: effects.Evidence) -> None:
         self.conduct.count_index(self._validators_at(effect.first.height), effect.first.sender, EQUIVOCATIONS)
-        _log.error("validator %d signed two different messages for one step", effect.first.sender)
+        first = effect.first
+        _log.error(
+            "validator %d signed two different messages: %s of round %d at height %d",
+            first.sender,
+            step_of(first),
+            first.round,
+            first.height,
+        )
         self.evidence.append(effects.Evidence(statement_of(effect.first), statement_of(effect.second)))
         self._on_evidence(effect)
 
