@@ -140,6 +140,7 @@ class Blocks:
         """Hand a fetched candidate to the core if its header binds all of it."""
         if self._host.alive and candidate_is_whole(candidate):
             self._host.feed(CandidateFetched(candidate))
+            self._cluster.checkers.debts.on_fetched(self._host, header_digest(candidate.header))
 
     def help_validator(self, index: int, height: int) -> None:
         """Send blocks with certificates from a height on to a validator of that height."""

@@ -1,6 +1,7 @@
 """Independent checkers: they see what leaves the hosts and what is committed, not the core's state.
 
-Each raises Violation at the event that breaks its rule; `chain_checkers` looks at the chains at the end.
+Each raises Violation at the event that breaks its rule; `debts` keeps the books of what hosts owe to others,
+and `chain_checkers` looks at the chains at the end.
 
     agreement       honest hosts commit one block, with one pair of roots, per height
     validity        a committed block is one that honest hosts find valid, on the block before it
@@ -27,6 +28,7 @@ from consensus.state import CANDIDATES_KEPT, EARLY_KEPT
 from consensus.types import Candidate, Certificate, Roots, header_digest
 from vm.primitives.codec import encode
 
+from .debts import Debts
 from .ledger import POISON
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Checkers:
         self.rounds: dict[int, int] = {}
         self.committed_at: dict[int, dict[int, int]] = {}
         """Height -> host -> when it committed."""
+        self.debts = Debts(self)
         self.trace = sha256()
         """Over everything sent and committed: equal for equal runs."""
         self._votes: dict[tuple[int, Place], object] = {}
@@ -69,6 +72,7 @@ class Checkers:
         if isinstance(message, RoundChange):
             key = (message.height, host.key)
             self._reached[key] = max(self._reached.get(key, 0), message.round)
+            self.debts.on_round_change(host, message)
         if host.byzantine:
             return
         if message.round > MAX_ROUND:
@@ -157,13 +161,16 @@ class Checkers:
 
     def on_evidence(self, host: Host, first: Message, second: Message) -> None:
         """Nobody holds evidence against an honest validator."""
+        self.debts.on_evidence(host, second)
         if not self.cluster.is_byzantine(self._key(host, second.height, second.sender)):
             self.fail(f"host {host.ident} holds evidence against an honest validator: {first} {second}")
 
     def check_at_end(self) -> None:
-        """Bounds of the buffers."""
+        """Bounds of the buffers, and what is owed still."""
         for host in self.cluster.hosts:
             state = host.state
+            if host.alive and host.halted is None and not host.busy:
+                self.debts.check(host)
             if state.context is None:
                 continue
             n = max(state.context.validators.n, state.context.next_validators.n)

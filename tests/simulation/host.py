@@ -66,6 +66,7 @@ class Host:
         ident: the network address; two hosts may hold one key (a Byzantine twin).
         strategies: how a Byzantine host lies; empty for all others.
         crash_after: crash once so many more effects were performed.
+        busy: waits for its disk, with effects that are not performed yet.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Host:
         self._verify = verify
         self._effects: deque[Effect] = deque()
         self._waiting: deque[Callable[[], None]] = deque()
-        self._busy = False
+        self.busy = False
         self.verifier = Verifier(CHAIN, verify)
         self.state = State(sign)
 
@@ -102,7 +103,7 @@ class Host:
         self.life += 1
         self.alive = True
         self.crash_after = None
-        self._busy = False
+        self.busy = False
         self._effects.clear()
         self._waiting.clear()
         self.verifier = Verifier(CHAIN, self._verify)
@@ -131,7 +132,7 @@ class Host:
 
     def do(self, action: Callable[[], None]) -> None:
         """Do something now, or as soon as the disk lets us: a node waits for it with everything."""
-        if self._busy:
+        if self.busy:
             self._waiting.append(action)
         elif self.alive:
             action()
@@ -173,15 +174,15 @@ class Host:
         self.cluster.checkers.on_persist(self, effect.record)
         delay_ms = self.disk.append(effect.record)
         if delay_ms > 0:
-            self._busy = True
+            self.busy = True
             life = self.life
             self.world.after(delay_ms, lambda: self._disk_done() if self.life == life else None)
         return delay_ms == 0
 
     def _disk_done(self) -> None:
-        self._busy = False
+        self.busy = False
         self._perform_all()
-        while self._waiting and self.alive and not self._busy:
+        while self._waiting and self.alive and not self.busy:
             self._waiting.popleft()()
 
     def begin_height(self) -> None:
@@ -199,11 +200,13 @@ class Host:
                 self.send(message, self.cluster.peers_of(self))
             case Send(to, message):
                 self.cluster.checkers.on_send(self, message)
+                self.cluster.checkers.debts.on_answer(self, to, message)
                 self.send(message, self.cluster.hosts_at(self.state.here.validators, to))
             case ScheduleTimeout(height, round_, duration_ms):
                 self.cluster.checkers.on_timeout(self, height, round_)
                 self.later(duration_ms, lambda: self.feed(TimerExpired(height, round_)))
             case ScheduleRebroadcast(height, duration_ms):
+                self.cluster.checkers.debts.on_rebroadcast(self, height)
                 self.later(duration_ms, lambda: self.feed(RebroadcastDue(height)))
             case BuildBlock():
                 self.blocks.build(effect)
@@ -213,7 +216,8 @@ class Host:
                 self.blocks.execute(candidate)
             case CommitBlock(candidate, certificate):
                 self.blocks.commit(candidate, certificate)
-            case FetchCandidate():
+            case FetchCandidate(height, digest):
+                self.cluster.checkers.debts.on_fetch(self, height, digest)
                 self.blocks.fetch(effect)
             case PeerBehind(sender, height):
                 self.blocks.help_validator(sender, height)
@@ -277,4 +281,5 @@ class Host:
             return
         for strategy in self.strategies:
             strategy.incoming(message)
+        self.cluster.checkers.debts.on_receive(self, message)
         self.feed(MessageReceived(message))
