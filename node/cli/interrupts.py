@@ -1,4 +1,7 @@
-"""Ctrl-C, SIGTERM and a closed terminal, for commands that have started processes."""
+"""Ctrl-C, SIGTERM and a closed terminal, for commands that have started processes.
+
+What whoever started the command has it ignore, as `nohup` does, stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,13 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def _heeded() -> list[signal.Signals]:
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 def end_like_ctrl_c() -> None:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does, so that `finally` blocks run."""
-    for number in SIGNALS:
+    for number in _heeded():
         signal.signal(number, signal.default_int_handler)
 
 
@@ -25,7 +32,7 @@ def interrupts_held() -> Iterator[None]:
         del frame
         caught.append(number)
 
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, note) for number in _heeded()}
     try:
         yield
     finally:

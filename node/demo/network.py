@@ -7,14 +7,13 @@ Invariants:
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from genesis.testnet import ClockStart, TestnetManifest, create_testnet
+from node.cli.interrupts import interrupts_held
 from node.cli.processes import start_validators, stop_nodes, wait_ready
 from node.clock import BlockClock, make_clock
 from node.config import VirtualClock
@@ -37,33 +36,13 @@ def running_network(directory: Path | None, rpc_port: int, clock: ClockStart) ->
     with place as path:
         manifest = create_testnet(Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo")
         try:
-            with _interrupts_held():
+            with interrupts_held():
                 manifest, processes = start_validators(Path(path), manifest)
             wait_ready(manifest, processes)
             yield manifest
         finally:
-            with _interrupts_held():
+            with interrupts_held():
                 stop_nodes(manifest.validators)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Put off Ctrl-C until the block is done, so that no process is started, or left, unnoticed."""
-    caught: list[int] = []
-
-    def note(number: int, frame: Any) -> None:
-        del frame
-        caught.append(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if caught:
-        raise KeyboardInterrupt
 
 
 def clock_of(manifest: TestnetManifest) -> BlockClock:

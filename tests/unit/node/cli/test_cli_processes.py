@@ -16,7 +16,7 @@ import pytest
 
 from genesis.testnet import TestnetManifest, TestnetValidator, create_testnet, load_manifest, save_manifest
 from node.cli import processes as under_test
-from node.cli.interrupts import interrupts_held
+from node.cli.interrupts import end_like_ctrl_c, interrupts_held
 from node.cli.output import CliError
 from node.cli.processes import last_log_line, running_pid, start_validators, stop_nodes, wait_ready
 
@@ -167,3 +167,15 @@ def test_held_interrupts_come_after_the_block() -> None:
         held()
     assert reached
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGHUP)
+        end_like_ctrl_c()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
