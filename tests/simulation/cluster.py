@@ -8,6 +8,8 @@ round timeout. In liveness mode the faults are there from the beginning to the e
 
 from __future__ import annotations
 
+from functools import partial
+
 from consensus.types import ValidatorSet
 
 from .byzantine import Conspiracy
@@ -29,6 +31,8 @@ RUN_MS = 20_000
 CALM_TIMEOUTS = 4
 """Longest round timeouts within which all correct hosts commit f + 2 more blocks and every transaction that
 waited. The first may need one to bring all into one round and f more for dead proposers; the rest is margin."""
+
+STATUS_MS = 1_000
 
 
 class Cluster:
@@ -172,6 +176,7 @@ class Cluster:
             if not host.alive and not self.is_dead(host):
                 host.start()
         correct = self.correct
+        self._tell_heads()
         goal = max(host.ledger.height for host in correct) + self.f + 2
 
         def done() -> bool:
@@ -185,6 +190,19 @@ class Cluster:
             places = [(host.ident, host.ledger.height, host.state.round) for host in correct]
             waiting = len(self.clients.unserved(RUN_MS))
             self.checkers.fail(f"no progress to height {goal} in the calm: {places}, {waiting} transactions wait")
+
+    def _tell_heads(self) -> None:
+        """Let hosts that do not vote at their height hear where the others are, as a node's STATUS tells its peers.
+
+        A set may be replaced as a whole: those who decided its last block have nothing to say any more, and those
+        who follow wait for that block. Whoever votes gets no such help: votes must do without.
+        """
+        highest = max(self.correct, key=lambda host: host.ledger.height)
+        for host in self.correct:
+            context = host.state.context
+            if context is not None and context.own_index is None:
+                host.do(partial(host.blocks.ask_for_more, [highest], highest.ledger.height + 1))
+        self.world.after(STATUS_MS, self._tell_heads)
 
 
 def run_seed(seed: int, mode: str | None = None) -> Cluster:
