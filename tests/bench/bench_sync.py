@@ -31,23 +31,12 @@ from node.store import Store
 from node.store.database import Database
 from tests.support.ledger import LocalChain
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM
 from vm.transaction import encode_body, sign_body
 
 FRESH = 3
 LIAR = 2
 READY_SECONDS = 120.0
-PROGRAM = {
-    "program": "miles",
-    "brand": "aurora",
-    "name": "Aurora Miles",
-    "symbol": "MIL",
-    "decimals": 0,
-    "transfer": "free",
-    "expiry": {"kind": "none"},
-    "transfer_burn_bps": 0,
-    "notice_ms": 0,
-    "price": {"currency": "EUR", "num": 1, "den": 100},
-}
 
 
 class TestnetChain(LocalChain):

@@ -30,6 +30,7 @@ import orjson
 
 from tests.bench.node_cost import measure_node_cost
 from tests.support.network import LocalNetwork, Op
+from tests.support.programs import CREATE_PROGRAM
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.transaction import encode_body, parse_transaction, sign_body
@@ -40,21 +41,6 @@ BATCH = 100
 CLIENTS_PER_VALIDATOR = 3
 LIGHT_RATE = 200
 JSON = {"content-type": "application/json"}
-GENESIS_PROGRAM: Op = (
-    "token.create_program",
-    {
-        "program": "miles",
-        "brand": "aurora",
-        "name": "Aurora Miles",
-        "symbol": "MIL",
-        "decimals": 0,
-        "transfer": "free",
-        "expiry": {"kind": "none"},
-        "transfer_burn_bps": 0,
-        "notice_ms": 0,
-        "price": {"currency": "EUR", "num": 1, "den": 100},
-    },
-)
 
 
 class Signer:
@@ -171,7 +157,7 @@ def run(seconds: float) -> dict[str, Any]:
         cost_us, verify_us = measure_node_cost(Path(folder) / "cost")
         cores = len(os.sched_getaffinity(0))
         bound = cores * 1e6 / (VALIDATORS * (cost_us + verify_us))
-        with LocalNetwork(Path(folder) / "net", ops=[GENESIS_PROGRAM]) as network:
+        with LocalNetwork(Path(folder) / "net", ops=[CREATE_PROGRAM]) as network:
             signer = Signer(network.manifest.chain)
             fund(network, signer)
             light = asyncio.run(light_load(network, signer, max(5.0, seconds / 4)))

@@ -20,6 +20,7 @@ from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
 from node.mempool_lanes import Origin
 from tests.support.network import Op
+from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -34,15 +35,13 @@ ROOMY = Params(round_timeout_ms=5_000, max_block_cost=3_000_000)
 
 def measure_node_cost(folder: Path) -> tuple[float, float]:
     """Return (µs per transaction without its signature, µs per PyNaCl verification)."""
-    from tests.bench.bench_transactions import GENESIS_PROGRAM
-
     keys = [SigningKey(index.to_bytes(32, "big")) for index in range(1, ACCOUNTS + 1)]
     addresses = [address_of_key(key.public_key) for key in keys]
     funding: list[Op] = [
         ("token.issue", {"program": "miles", "to": address, "amount": 1_000_000, "ref": f"cost-{i}"})
         for i, address in enumerate(addresses)
     ]
-    manifest = create_testnet(folder, params=ROOMY, ops=[GENESIS_PROGRAM, *funding])
+    manifest = create_testnet(folder, params=ROOMY, ops=[CREATE_PROGRAM, *funding])
     genesis = Genesis.load(Path(manifest.genesis))
     runtime = build_runtime()
     store = open_store(folder / "cost-home", NodeConfig(), genesis, runtime)

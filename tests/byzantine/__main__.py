@@ -19,7 +19,8 @@ from typing import Any
 from tests.byzantine.lies import LIES
 from tests.byzantine.network import HONEST, LIAR, LyingNetwork
 from tests.support.network import LocalNetwork, end_on_sigterm
-from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
+from tests.support.open_load import Accounts, OpenLoad, quantiles
+from tests.support.programs import CREATE_PROGRAM
 from tests.support.same_chain import batch, check_receipts, check_same_chain, check_supply, critical_lines
 
 CENSORED = 10
@@ -46,7 +47,7 @@ SCORED = {"oversized-messages", "malformed-messages", "flooding", "stuffed-justi
 def play(lie: str, seconds: float, rate: float) -> dict[str, Any]:
     """Run one lie; return its figures."""
     with tempfile.TemporaryDirectory(prefix="entente-byzantine-") as folder:
-        network = LyingNetwork(Path(folder) / "net", lie, [PROGRAM])
+        network = LyingNetwork(Path(folder) / "net", lie, [CREATE_PROGRAM])
         accounts = Accounts(network)
         network.censored = accounts.addresses[:CENSORED]
         with network:

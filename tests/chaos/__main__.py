@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 from tests.chaos.schedule import DISCONNECT, DISK_FULL, KILL, ONE_WAY, PAUSE, RESTART, Trouble, draw
 from tests.support import sandbox
 from tests.support.isolated import IsolatedNetwork
-from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
+from tests.support.open_load import Accounts, OpenLoad, quantiles
+from tests.support.programs import CREATE_PROGRAM
 from tests.support.same_chain import check_receipts, check_same_chain, check_supply, critical_lines
 
 DISK_MIB = 1_500
@@ -200,7 +201,7 @@ class ChaosNetwork(IsolatedNetwork):
         super().__init__(
             directory,
             validators,
-            [PROGRAM],
+            [CREATE_PROGRAM],
             seed=seed,
             disk_mib=DISK_MIB,
             commands=dict.fromkeys(self.liars, command),

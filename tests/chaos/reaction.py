@@ -26,7 +26,8 @@ from typing import Any
 from consensus.proposer import SealRecord, is_active, proposer_order
 from consensus.types import Validator, ValidatorSet
 from tests.support.network import LocalNetwork, end_on_sigterm
-from tests.support.open_load import PROGRAM, Accounts, OpenLoad, quantiles
+from tests.support.open_load import Accounts, OpenLoad, quantiles
+from tests.support.programs import CREATE_PROGRAM
 from tests.support.same_chain import check_same_chain, wait_same_head
 from vm.params import Params
 
@@ -143,7 +144,7 @@ def testnet(params: Params) -> Iterator[LocalNetwork]:
     """Run four validators with these parameters."""
     with (
         tempfile.TemporaryDirectory(prefix="entente-reaction-") as folder,
-        LocalNetwork(Path(folder) / "net", ops=[PROGRAM], params=params) as network,
+        LocalNetwork(Path(folder) / "net", ops=[CREATE_PROGRAM], params=params) as network,
     ):
         yield network
 

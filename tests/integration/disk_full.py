@@ -24,8 +24,9 @@ import msgspec
 from node.app import EXIT_DISK
 from node.config import config_to_toml, load_config
 from tests.integration.test_kill import Load
-from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM
+from tests.support.same_chain import wait_same_head
 
 VICTIM = 3
 SIZES = {"wal": "8m", "data": "24m"}

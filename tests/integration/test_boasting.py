@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_real_network import PROGRAM, balance, issue, wait_same_head
 from tests.support.boasting_node import CLAIM
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM, balance, issue
+from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
 

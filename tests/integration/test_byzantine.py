@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.byzantine.network import HONEST, LyingNetwork
-from tests.support.open_load import PROGRAM, Accounts
+from tests.support.open_load import Accounts
+from tests.support.programs import CREATE_PROGRAM
 from tests.support.same_chain import check_receipts, check_same_chain, check_supply, critical_lines
 
 pytestmark = pytest.mark.integration
@@ -22,7 +23,7 @@ PAYMENTS = 12
 def test_a_validator_that_equivocates_is_found_out_and_stops_nobody(
     tmp_path: Path, lie: str, steps: set[str]
 ) -> None:
-    with LyingNetwork(tmp_path / "testnet", lie, [PROGRAM]) as network:
+    with LyingNetwork(tmp_path / "testnet", lie, [CREATE_PROGRAM]) as network:
         accounts = Accounts(network, count=4)
         accounts.fund()
         receipts = {}

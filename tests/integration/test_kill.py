@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM
+from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
 

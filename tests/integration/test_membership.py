@@ -19,8 +19,9 @@ from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import BRANDS
 from node.client.verification import verify_state
 from node.node import OLD_HEAD_HEARTBEATS
-from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM
+from tests.support.same_chain import wait_same_head
 from vm.params import Params
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey

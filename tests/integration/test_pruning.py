@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from node.pruning import COMPACT_BYTES
-from tests.integration.test_real_network import PROGRAM, balance, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM, balance
+from tests.support.same_chain import wait_same_head
 from vm.params import Params
 
 pytestmark = pytest.mark.integration

@@ -5,47 +5,14 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM, balance, issue
+from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
-
-PROGRAM = {
-    "program": "miles",
-    "brand": "aurora",
-    "name": "Aurora Miles",
-    "symbol": "MIL",
-    "decimals": 0,
-    "transfer": "free",
-    "expiry": {"kind": "none"},
-    "transfer_burn_bps": 0,
-    "notice_ms": 0,
-    "price": {"currency": "EUR", "num": 1, "den": 100},
-}
-
-
-def balance(network: LocalNetwork, index: int, account: str) -> int:
-    """Return the available points of an account, as one validator answers."""
-    return int(network.call(index, "token_balance", program="miles", account=account)["available"])
-
-
-def wait_same_head(network: LocalNetwork, indexes: list[int]) -> None:
-    """Wait until validators are at one height, and compare what they hold there."""
-    target = max(network.height(i) for i in indexes)
-    for i in indexes:
-        network.wait_for(lambda i=i: network.height(i) >= target, f"validator {i} at height {target}")
-    blocks = [network.call(i, "chain_certificate", height=target) for i in indexes]
-    assert len({(b["digest"], b["state_root"], b["receipts_root"]) for b in blocks}) == 1
-
-
-def issue(network: LocalNetwork, index: int, to: str, amount: int, ref: str) -> dict[str, Any]:
-    """Issue points through one validator."""
-    return network.send(
-        index, "aurora-admin", ("token.issue", {"program": "miles", "to": to, "amount": amount, "ref": ref})
-    )
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ import pytest
 
 from node.app import EXIT_DISK
 from tests.integration.test_kill import Load
-from tests.integration.test_real_network import PROGRAM, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM
+from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,9 @@ import pytest
 from node.app import EXIT_DISK
 from node.snapshot_folders import incoming_folder
 from node.store.incoming import IncomingSnapshot
-from tests.integration.test_real_network import PROGRAM, balance, issue, wait_same_head
 from tests.support.network import LocalNetwork
+from tests.support.programs import PROGRAM, balance, issue
+from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
 

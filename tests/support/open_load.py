@@ -22,21 +22,6 @@ from tests.support.network import LocalNetwork, Op
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 
-PROGRAM: Op = (
-    "token.create_program",
-    {
-        "program": "miles",
-        "brand": "aurora",
-        "name": "Aurora Miles",
-        "symbol": "MIL",
-        "decimals": 0,
-        "transfer": "free",
-        "expiry": {"kind": "none"},
-        "transfer_burn_bps": 0,
-        "notice_ms": 0,
-        "price": {"currency": "EUR", "num": 1, "den": 100},
-    },
-)
 FUNDS = 1_000_000
 ATTEMPT_MS = 4_000
 PAUSE_SECONDS = 0.1

@@ -12,10 +12,12 @@ BATCH = 400
 
 
 def wait_same_head(network: LocalNetwork, indexes: Sequence[int], timeout_s: float = 60.0) -> int:
-    """Wait until validators have a common height, that of the most advanced one now; return it."""
+    """Wait until validators have the height of the most advanced one, compare what they hold there, return it."""
     target = max(network.height(i) for i in indexes)
     for i in indexes:
         network.wait_for(lambda i=i: network.height(i) >= target, f"validator {i} at height {target}", timeout_s)
+    blocks = [network.call(i, "chain_certificate", height=target) for i in indexes]
+    assert len({(b["digest"], b["state_root"], b["receipts_root"]) for b in blocks}) == 1
     return target
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 from tests.support import sandbox
 from tests.support.isolated import WIDE, IsolatedNetwork, apart
-from tests.support.open_load import PROGRAM, Accounts, OpenLoad
+from tests.support.open_load import Accounts, OpenLoad
+from tests.support.programs import CREATE_PROGRAM
 from tests.support.same_chain import batch, check_receipts, check_same_chain, check_supply, critical_lines
 from vm.params import Params
 
@@ -162,7 +163,7 @@ def play(name: str, seconds: float, seed: int) -> Figures:
     scenario, links, clocks = SCENARIOS[name]
     with tempfile.TemporaryDirectory(prefix="entente-wide-") as folder:
         network = IsolatedNetwork(
-            Path(folder) / "net", VALIDATORS, [PROGRAM], PARAMS, seed=seed, clock_offsets_ms=clocks
+            Path(folder) / "net", VALIDATORS, [CREATE_PROGRAM], PARAMS, seed=seed, clock_offsets_ms=clocks
         )
         network.links.order(**links)
         with network:
