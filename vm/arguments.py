@@ -16,6 +16,7 @@ import msgspec
 
 from vm.errors import Refused
 from vm.primitives.address import is_address
+from vm.primitives.keys import is_acceptable_key
 from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 
 MAX_LIST_ITEMS = 1_000
@@ -106,6 +107,16 @@ def hex_bytes(length: int) -> Rule:
     return Rule(check, {"type": "string", "pattern": f"^[0-9a-f]{{{2 * length}}}$"})
 
 
+_check_key_bytes = hex_bytes(32).check
+
+
+def _public_key(value: Any, field: str) -> Any:
+    _check_key_bytes(value, field)
+    if not is_acceptable_key(bytes.fromhex(value)):
+        refuse(field, "a public key in canonical form that is not of small order")
+    return value
+
+
 Slug = Annotated[str, Rule(_slug, {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{1,31}$"})]
 Address = Annotated[str, Rule(_address, {"type": "string", "pattern": "^ent1[a-z0-9]{38}$"})]
 Amount = Annotated[int, integer(1)]
@@ -117,7 +128,8 @@ Ref = Annotated[str, text(1, 128)]
 """An outside reference, such as an order number."""
 Name = Annotated[str, text(1, 128)]
 Hash = Annotated[str, hex_bytes(32)]
-PublicKey = Annotated[str, hex_bytes(32)]
+PublicKey = Annotated[str, Rule(_public_key, {"type": "string", "pattern": "^[0-9a-f]{64}$"})]
+"""No small-order and no non-canonical key: anyone could sign for the one, and verifiers disagree about both."""
 Signature = Annotated[str, hex_bytes(64)]
 
 
