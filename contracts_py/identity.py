@@ -5,16 +5,19 @@ An account without an auth record is held by the one key that its address is mad
 custodial member has no key: its custodian brand's cashiers and issuers act for it, until it is claimed.
 
 Whoever signs a transaction consents to all of it. So a role counts where the transaction's sender holds
-it, or the account of any key that signed.
+it, or the account of any key that signed. A brand gives roles without asking, though: so no call acts for every
+brand at which a signer holds a role, and a holder may give a role up (docs/decisions/abuse-of-names-and-roles.md).
 
 Invariants:
     1. A brand has at least one admin, always.
     2. RoleHolders and the roles in the accounts' records say the same.
     3. A member's address never changes: balances, tiers and badges stay where they are.
+    4. An id that is a registered brand's slug, or begins with it and a dash, is that brand's, unless it is older.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -143,13 +146,14 @@ class Identity(Contract):
 
     @call
     def revoke_role(self, ctx: Context, brand: Slug, role: Role, account: Address) -> dict[str, Any]:
-        """Take a role of a brand from an account (admin); the last admin stays.
+        """Take a role of a brand from an account (admin, or the account itself); the last admin stays.
 
         Returns:
             {brand, account, roles}: what the account still holds there.
         """
         self.brand_record(ctx, brand)
-        self.require_role(ctx, brand, "admin")
+        if not self._is_signer(ctx, account):
+            self.require_role(ctx, brand, "admin")
         held = (ctx.get(account_key(account), Account) or NO_ACCOUNT).roles_at(brand)
         if role not in held:
             raise Refused("NOT_FOUND", "the account does not hold the role", account=account, role=role)
@@ -317,10 +321,59 @@ class Identity(Contract):
         if not self.holds_role(ctx, brand, *roles):
             raise Refused("NOT_AUTHORISED", f"needs the role {' or '.join(roles)}", brand=brand)
 
-    def brands_where(self, ctx: Context, role: str) -> tuple[str, ...]:
-        """Return the brands at which the sender holds a role, sorted."""
-        record = ctx.get(account_key(ctx.sender), Account) or NO_ACCOUNT
-        return tuple([entry.brand for entry in record.roles if role in entry.roles])
+    def brands_of_signers(self, ctx: Context, role: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return (account, brands, sorted) of the sender, and then each other that signed, which hold a role."""
+        accounts = [ctx.sender, *[signer for signer in ctx.signers if signer != ctx.sender]]
+        found = []
+        for account in accounts:
+            record = ctx.get(account_key(account), Account) or NO_ACCOUNT
+            brands = tuple([entry.brand for entry in record.roles if role in entry.roles])
+            if brands and self._is_signer(ctx, account):
+                found.append((account, brands))
+        return found
+
+    def acting_brand(self, ctx: Context, role: str, brand: str | None, among: Container[str] | None = None) -> str:
+        """Return the brand for which the signers act by a role: the one named, or the only one there is.
+
+        Args:
+            among: the brands that come into question; None: all.
+
+        Raises:
+            Refused: NOT_AUTHORISED; INVALID_ARGS, the signers hold the role at several brands and name none.
+        """
+        if brand is None:
+            held = {name for _, brands in self.brands_of_signers(ctx, role) for name in brands}
+            brands = sorted(name for name in held if among is None or name in among)
+            if not brands:
+                raise Refused("NOT_AUTHORISED", f"needs the role {role}")
+            if len(brands) > 1:
+                refuse("brand", f"a brand's name, as the signers hold the role {role} at several")
+            return brands[0]
+        if among is not None and brand not in among:
+            raise Refused("NOT_AUTHORISED", "this brand may not", brand=brand)
+        self.brand_record(ctx, brand)
+        self.require_role(ctx, brand, role)
+        return brand
+
+    def require_free_name(self, ctx: Context, name: str, brand: str) -> None:
+        """Refuse an id (of a program, a proposal, …) that is another brand's: its slug, alone or before a dash.
+
+        Where several brands' slugs fit, the longest tells whose it is. Costs one read for each dash and one more.
+
+        Raises:
+            Refused: NOT_AUTHORISED, with the brand whose name it is.
+        """
+        stem = name
+        while stem:
+            if stem == brand:
+                return
+            if ctx.get(brand_key(stem), Brand) is not None:
+                raise Refused("NOT_AUTHORISED", f"the name is reserved for the brand {stem}", name=name, brand=stem)
+            stem = stem.rpartition("-")[0]
+
+    def _is_signer(self, ctx: Context, account: str) -> bool:
+        """Tell whether an account itself has signed; nobody does so for a custodial member."""
+        return account == ctx.sender or self.may_act(ctx, account, ctx.signers)
 
     def acts_for(self, ctx: Context, account: str) -> bool:
         """Tell whether the transaction acts for a holder.

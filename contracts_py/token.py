@@ -111,6 +111,7 @@ class Token(Contract):
         """
         self._identity.require_active(ctx, brand)
         self._identity.require_role(ctx, brand, "admin")
+        self._identity.require_free_name(ctx, program, brand)
         if ctx.get(program_key(program), Program) is not None:
             raise Refused("ALREADY_EXISTS", "the program exists", program=program)
         if length(ctx, brand_programs_key(brand)) >= MAX_PROGRAMS_OF_BRAND:
@@ -287,50 +288,57 @@ class Token(Contract):
     # Compliance
 
     @call
-    def freeze(self, ctx: Context, account: Address, program: Slug | None = None) -> dict[str, Any]:
+    def freeze(
+        self, ctx: Context, account: Address, program: Slug | None = None, brand: Slug | None = None
+    ) -> dict[str, Any]:
         """Stop an account from giving, receiving by transfer, and redeeming (compliance).
 
-        Without `program`, at all programs, present and future, of the brands for which the sender does compliance.
+        Without `program`, at all programs, present and future, of `brand`; that may be left out where the signers
+        hold the role compliance at one brand only.
 
         Returns:
             {account, frozen: true}.
         """
-        self._set_frozen(ctx, account, program, True)
+        self._set_frozen(ctx, account, program, brand, True)
         return {"account": account, "frozen": True}
 
     @call
-    def unfreeze(self, ctx: Context, account: Address, program: Slug | None = None) -> dict[str, Any]:
+    def unfreeze(
+        self, ctx: Context, account: Address, program: Slug | None = None, brand: Slug | None = None
+    ) -> dict[str, Any]:
         """End what `freeze` with the same arguments began (compliance).
 
         Returns:
             {account, frozen: false}.
         """
-        self._set_frozen(ctx, account, program, False)
+        self._set_frozen(ctx, account, program, brand, False)
         return {"account": account, "frozen": False}
 
-    def _set_frozen(self, ctx: Context, account: str, program: str | None, frozen: bool) -> None:
-        if program is not None:
+    def _set_frozen(self, ctx: Context, account: str, program: str | None, brand: str | None, frozen: bool) -> None:
+        if program is None:
+            brand = self._identity.acting_brand(ctx, "compliance", brand)
+            self._set_frozen_at(ctx, account, brand, frozen)
+            event = {"brand": brand, "account": account}
+        else:
             rules = get_program(ctx, program)
+            if brand is not None and brand != rules.brand:
+                refuse("brand", "the program's brand, or nothing")
             self._identity.require_role(ctx, rules.brand, "compliance")
             holding = lots.open_holding(ctx, program, rules.brand, account)
             _lock(ctx, program, account, holding, LOCKED_IN_PROGRAM, frozen)
             event = {"program": program, "brand": rules.brand, "account": account}
-            ctx.emit("token.frozen" if frozen else "token.unfrozen", event)
-            return
-        brands = self._identity.brands_where(ctx, "compliance")
-        if not brands:
-            raise Refused("NOT_AUTHORISED", "needs the role compliance")
-        held = (ctx.get(holdings_key(account), Holdings) or Holdings()).programs
-        for brand in brands:
-            if frozen:
-                ctx.put(frozen_key(brand, account), True)
-            else:
-                ctx.delete(frozen_key(brand, account))
-            for name in held:
-                if get_program(ctx, name).brand == brand:
-                    holding = lots.open_holding(ctx, name, brand, account)
-                    _lock(ctx, name, account, holding, LOCKED_AT_BRAND, frozen)
-            ctx.emit("token.frozen" if frozen else "token.unfrozen", {"brand": brand, "account": account})
+        ctx.emit("token.frozen" if frozen else "token.unfrozen", event)
+
+    def _set_frozen_at(self, ctx: Context, account: str, brand: str, frozen: bool) -> None:
+        """Freeze or unfreeze an account at all programs of a brand; those to come look at the brand's own mark."""
+        if frozen:
+            ctx.put(frozen_key(brand, account), True)
+        else:
+            ctx.delete(frozen_key(brand, account))
+        for name in (ctx.get(holdings_key(account), Holdings) or Holdings()).programs:
+            if get_program(ctx, name).brand == brand:
+                holding = lots.open_holding(ctx, name, brand, account)
+                _lock(ctx, name, account, holding, LOCKED_AT_BRAND, frozen)
 
     # Who may
 
