@@ -37,7 +37,7 @@ from contracts_py.sequences import append, item_at, length
 from vm.contract_api import MAX_INT, MS_PER_DAY, Context, InvariantBroken, Refused, encode, sha256
 
 VOTING_DAYS: Final = 14
-"""Brands decide in meetings; what nobody cared to vote on for two weeks is proposed again."""
+"""Brands decide in meetings; what has found no majority in two weeks is proposed again."""
 
 MAX_OPEN_PER_BRAND: Final = 16
 """More than an alliance can discuss in the two weeks that a proposal is open."""

@@ -65,6 +65,10 @@ class Operators:
     def view(self, module: str, view: str, *pairs: str) -> Any:
         return self.run("view", module, view, *pairs, "--rpc", self.network.url(0))
 
+    def vote(self, proposal: str, keys: list[Path]) -> Any:
+        signers = [word for key in keys for word in ("--key", str(key))]
+        return self.run("vote", proposal, "yes", "--assume-yes", *signers, "--rpc", self.network.url(0))
+
     def decide(
         self, proposal: str, *actions: dict[str, Any], voters: int = 3, together: bool = False
     ) -> dict[str, Any]:
@@ -74,7 +78,7 @@ class Operators:
         self.call("gov.propose", f"proposal={proposal}", title, told, keys=[self.admin("aurora")])
         keys = [self.admin(brand) for brand in BRANDS[:voters]]
         for signers in [keys] if together else [[key] for key in keys]:
-            self.call("gov.vote", f"proposal={proposal}", "choice=yes", keys=signers)
+            self.vote(proposal, signers)
         shown: dict[str, Any] = self.view("gov", "proposal", f"proposal={proposal}")
         assert shown["status"] == "passed", shown
         return shown
@@ -144,14 +148,14 @@ def test_a_brand_joins_with_a_validator(operators: Operators) -> None:
     operators.run("node", "init", "--home", home, "--genesis", genesis, *peers, *ports)
 
     register = {"action": "register_brand", "brand": "echo", "name": "Echo", "admins": [admin["address"]]}
-    follows = operators.decide("echo-follows", register, {"action": "add_node", "key": key})
+    follows = operators.decide("add-echo", register, {"action": "add_node", "key": key})
     index = operators.add_to_network("echo", rpc_port)
     network.start(index)
     network.wait_ready([index])
     network.wait_for(lambda: operators.run("node", "status", "--home", home, ok=None)["ready"], "echo is ready")
     assert network.height(index) >= follows["closed"], "who calls itself ready has what the others had"
 
-    operators.decide("echo-votes", {"action": "add_validator", "brand": "echo", "key": key})
+    operators.decide("seat-for-echo", {"action": "add_validator", "brand": "echo", "key": key})
 
     def seals() -> bool:
         validators = network.call(0, "chain_validators")["validators"]
@@ -212,7 +216,7 @@ def test_a_validator_leaves_and_goes_on_as_a_full_node(operators: Operators) -> 
     network = operators.network
     key = operators.run("keys", "show", operators.home / "key.json")["public_key"]
     leave = {"action": "remove_validator", "brand": "echo"}
-    operators.decide("echo-leaves", leave, {"action": "add_node", "key": key}, voters=4)
+    operators.decide("unseat-echo", leave, {"action": "add_node", "key": key}, voters=4)
     network.wait_for(lambda: network.call(4, "node_info")["role"] == "full", "echo's node observes")
 
 

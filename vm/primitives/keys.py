@@ -52,7 +52,7 @@ class Domain:
 def is_acceptable_key(public_key: bytes) -> bool:
     """Tell whether 32 bytes may be somebody's public key: in canonical form, and not of small order.
 
-    Bytes that are no point of the curve pass: nobody can sign for them, in any verifier.
+    Bytes that are no point of the curve pass: no verifier accepts a signature for them.
     """
     if len(public_key) != PUBLIC_KEY_BYTES:
         return False
