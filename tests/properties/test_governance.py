@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts_py.gov_proposals import VOTING_DAYS
+from contracts_py.gov_records import BrandUse
 from tests.contract_harness import Chain, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
 from vm.membership import change_count, current_validators, membership_change, validators_deciding
@@ -106,3 +107,35 @@ def test_whatever_passes_the_set_has_four_members_of_different_brands_and_its_hi
         assert validators_deciding(chain.state, height) == sets_after[height - 2]
     heights = [membership_change(chain.state, i).height for i in range(change_count(chain.state))]
     assert heights == sorted(set(heights))
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(["propose", "withdraw", "vote", "wait"]), st.integers(0, 2)), max_size=40
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(taken=steps)
+def test_what_a_brand_has_open_is_counted_as_a_naive_list_counts_it(taken: list[tuple[str, int]]) -> None:
+    chain = alliance(4)
+    for number, (what, brand) in enumerate(taken):
+        name = f"p-{number // 3}"
+        node = {"action": "add_node", "key": key_of(f"{number}").hex()}
+        args = {"proposal": name, "title": "x", "actions": [node] * (brand + 1)}
+        if what == "wait":
+            chain.block([], after_ms=VOTING_DAYS * MS_PER_DAY // 2)
+        else:
+            choice = {"vote": {"proposal": name, "choice": "no"}, "propose": args, "withdraw": {"proposal": name}}
+            chain.send_ops(f"{BRANDS[brand]}-admin", [(f"gov.{what}", choice[what])])
+    chain.block([])
+    items = chain.view("gov_proposals")["items"]
+    for brand_name in BRANDS[:3]:
+        sizes = [
+            len(chain.state.values[f"gov/actions/{item['proposal']}"])
+            for item in items
+            if item["brand"] == brand_name and item["status"] == "open"
+        ]
+        use = chain.state.get(f"gov/brand/{brand_name}", BrandUse) or BrandUse()
+        assert (use.open, use.bytes) == (len(sizes), sum(sizes))
+    held = {key for key in chain.state.values if key.startswith("gov/actions/")}
+    assert held == {f"gov/actions/{item['proposal']}" for item in items if item["status"] == "open"}
