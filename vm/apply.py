@@ -102,7 +102,7 @@ def base_cost(tx: Transaction) -> int:
 def _limit_to_allowance(runtime: Runtime, params: Params, ctx: Context, used: int) -> None:
     """Lower the cost limit to what the sender has left; brand accounts may fill whole blocks."""
     remaining = params.account_cost_per_window - used
-    if remaining >= params.max_tx_cost or runtime.authority.has_brand_role(ctx, ctx.sender):
+    if remaining >= params.max_tx_cost or runtime.authority.brands_of(ctx, ctx.sender):
         return
     if remaining <= 0:
         raise Refused("OUT_OF_BUDGET", "the sender's allowance for this window is used up", used=used)

@@ -95,9 +95,9 @@ class KeyHolders:
         """Tell whether the account's key has signed."""
         return account in signers
 
-    def has_brand_role(self, ctx: Context, account: str) -> bool:
-        """Tell whether it is the till."""
-        return account == account_of("till")
+    def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """The till is of one brand, others of none."""
+        return ("brand",) if account == account_of("till") else ()
 
 
 class Reader:
