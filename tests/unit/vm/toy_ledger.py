@@ -96,7 +96,9 @@ class KeyHolders:
         return account in signers
 
     def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
-        """The till is of one brand, others of none."""
+        """One account is of one brand, one of two, others of none."""
+        if account == account_of("both"):
+            return ("brand", "other")
         return ("brand",) if account == account_of("till") else ()
 
 
