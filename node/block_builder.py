@@ -6,8 +6,9 @@ submits a few transactions does not stand behind one who submits thousands. What
 the order of its arrival.
 
 While others are about, who have sent something lately but have little waiting, one brand (and all senders without a
-brand together) gets at most a quarter of a block's work units: a block that one of them fills takes a second or two on
-a slow machine, and everybody else's next transaction waits for its end.
+brand together) gets at most a quarter of a block's work units: a block that one of them fills takes a second or
+two on a slow machine, and everybody else's next transaction waits for its end. What one transaction takes
+beyond that is made up for: its brand sits out the next blocks, whoever proposes them.
 
 Bytes and estimated work units bound it: a transaction beyond the block's work units would be in the block and
 fail, so the estimate stays on the safe side. Its basis is what transactions have cost lately, for each operation.
@@ -15,7 +16,7 @@ fail, so the estimate stays on the safe side. Its basis is what transactions hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from heapq import heapify, heappop, heapreplace
 from itertools import islice
 from operator import attrgetter
@@ -53,6 +54,8 @@ class BlockBuilder:
         self._mempool = mempool
         self._public_key = public_key
         self._cost_per_op = _INITIAL_COST_PER_OP
+        self._ahead: dict[Brands, int] = {}
+        """By how many work units each party is ahead of its part, by the latest blocks."""
 
     @property
     def head_time(self) -> int:
@@ -60,13 +63,24 @@ class BlockBuilder:
         return self._ledger.head_time
 
     def learn_costs(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
-        """Take the work units of an executed block into the estimate."""
+        """Take the work units of an executed block into account; its transactions are still in the pool."""
+        self._count_parts(transactions, receipts)
         ops = sum(len(tx.body.ops) for tx in transactions)
         if ops:
             cost = sum(receipt.cost for receipt in receipts[: len(transactions)])
             cost = max(0, cost - sum(map(base_cost, transactions)))
             # A moving average that rises at once and falls slowly: a block must not overrun.
             self._cost_per_op = max(cost // ops + 1, (3 * self._cost_per_op + cost // ops) // 4)
+
+    def _count_parts(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
+        """Count who has had how much of the latest blocks, beyond a party's part of each."""
+        ahead = self._ahead
+        for tx, receipt in zip(transactions, receipts, strict=False):
+            party = self._mempool.party_of(tx.id)
+            if party is not None:
+                ahead[party] = ahead.get(party, 0) + receipt.cost
+        part = party_cost(self._ledger.params)
+        self._ahead = {who: cost - part for who, cost in ahead.items() if cost > part}
 
     def select(self, time: int) -> list[Transaction]:
         """Return the transactions that a block of this time would take."""
@@ -75,12 +89,16 @@ class BlockBuilder:
         if len(active) > 1 and active <= busy:
             # Whoever is about has much to do: to leave a part of the block idle would help none of them.
             chosen, _ = self._fill(time, capped=False)
+        if not chosen and self._ahead:
+            # Only those are waiting who have had more than their part: time passes by blocks alone.
+            self._ahead = {}
+            chosen, _ = self._fill(time, capped=len(active) > 1)
         chosen.sort(key=attrgetter("arrival"))
         return [entry.tx for entry in chosen]
 
     def _fill(self, time: int, *, capped: bool) -> tuple[list[Entry], Set[Brands]]:
         """Return what a block of this time takes, and which parties have something left."""
-        filling = _Filling(self._ledger.params)
+        filling = _Filling(self._ledger.params, self._ahead)
         brands = self._turns(self._mempool.parties(has_brand_role=True), time)
         others = self._turns(self._mempool.parties(has_brand_role=False), time)
         filling.take(brands, reserved=True, capped=capped)
@@ -200,19 +218,20 @@ class _Turns:
         """Return which parties have something left."""
         return {who for who, turns in self._parties.items() if turns.head is not None}
 
-    def take(self, filling: _Filling, most_cost: int, has_room: Callable[[int], bool]) -> None:
+    def take(self, filling: _Filling, most_cost: Callable[[Brands], int], has_room: Callable[[int], bool]) -> None:
         """Take what there is room for, in turn, no party beyond `most_cost` but by its last transaction."""
-        # By what each will have had after its turn: whose next transaction is small comes before who has a large one.
+        # By what each will have had after its turn: whose next transaction is small comes before who has a
+        # large one.
         heap = [
-            (turns.taken_next, order, turns)
-            for order, turns in enumerate(self._parties.values())
-            if turns.head is not None and turns.cost < most_cost
+            (turns.taken_next, order, turns, most_cost(who))
+            for order, (who, turns) in enumerate(self._parties.items())
+            if turns.head is not None
         ]
         heapify(heap)
         while heap:
-            _, order, turns = heap[0]
+            _, order, turns, most = heap[0]
             head = turns.head
-            if head is None or turns.cost >= most_cost:
+            if head is None or turns.cost >= most:
                 heappop(heap)
                 continue
             entry, cost = head
@@ -220,17 +239,18 @@ class _Turns:
                 return
             filling.add(entry, cost)
             turns.advance()
-            heapreplace(heap, (turns.taken_next, order, turns))
+            heapreplace(heap, (turns.taken_next, order, turns, most))
 
 
 class _Filling:
     """A block that is being filled."""
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: Params, ahead: Mapping[Brands, int]) -> None:
         self.chosen: list[Entry] = []
+        self._ahead = ahead
         self._bytes = params.max_block_bytes
         self._cost = params.max_block_cost - params.max_tx_cost
-        self._party_cost = self._cost // PARTY_PART
+        self._party_cost = party_cost(params)
         self._most_cost = params.max_block_cost
         self._reserved_bytes = max(self._bytes // RESERVED_FOR_OTHERS, MAX_TX_BYTES)
         self._reserved_cost = self._cost // RESERVED_FOR_OTHERS
@@ -250,13 +270,21 @@ class _Filling:
         def has_room(size: int) -> bool:
             return self._bytes - size >= least_bytes and self._cost >= least_cost and len(self.chosen) < end
 
-        turns.take(self, self._party_cost if capped else self._most_cost, has_room)
+        def most_cost(who: Brands) -> int:
+            return self._party_cost - self._ahead.get(who, 0) if capped else self._most_cost
+
+        turns.take(self, most_cost, has_room)
 
     def add(self, entry: Entry, cost: int) -> None:
         """Take a transaction."""
         self._bytes -= len(entry.tx.raw)
         self._cost -= cost
         self.chosen.append(entry)
+
+
+def party_cost(params: Params) -> int:
+    """Return the work units that a party gets of a block while others are about."""
+    return (params.max_block_cost - params.max_tx_cost) // PARTY_PART
 
 
 class Proposer:

@@ -88,6 +88,11 @@ class Mempool:
         entry = self._by_id.get(tx_id)
         return None if entry is None else entry.tx
 
+    def party_of(self, tx_id: bytes) -> Brands | None:
+        """Return whose party a pending transaction is of, None where it is not here."""
+        entry = self._by_id.get(tx_id)
+        return None if entry is None else entry.lane.party.brands
+
     def _group(self, has_brand_role: bool) -> Group:
         return self._brands if has_brand_role else self._others
 

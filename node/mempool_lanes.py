@@ -1,11 +1,12 @@
 """Who holds how much of the pool, so that nobody can push the others out of it.
 
-Transactions wait in lanes. There are two groups, senders with a brand role and all others. Within the first there is a
-*party* for each brand: its tills' transactions, wherever they came from. A sender with roles at several brands is of a
-party of its own, those brands together: a brand that gives roles to another's till could else move it behind its own
-flood. All other senders are one party. Within a party there is a lane for each source, a client's address or the peer
-that sent the transactions. Anybody can make keys and sign, from few addresses; brand roles are given by brands, so
-tills are not to wait behind strangers, nor one brand's behind another's.
+Transactions wait in lanes. There are two groups, senders with a brand role and all others. Within the first
+there is a *party* for each brand: its tills' transactions, wherever they came from. A sender with roles at
+several brands is of a party of its own, those brands together: a brand that gives roles to another's till could
+else move it behind its own flood. All other senders are one party. Within a party there is a lane for each
+source, a client's address or the peer that sent the transactions. Anybody can make keys and sign, from few
+addresses; brand roles are given by brands, so tills are not to wait behind strangers, nor one brand's behind
+another's.
 
 Invariants:
     1. What was admitted is never pushed out by what comes later: it leaves with a block, or when it expires.

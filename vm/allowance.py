@@ -1,14 +1,17 @@
 """Allowances: how much work an account, or a brand, may ask for in a window of blocks (SPEC section 2).
 
-Who pays is the sender; for one with roles at one brand, that brand. A sender with roles at several brands pays for itself,
-as a brand gives roles without asking: it must not be able to let its own work be paid for by another brand.
+Who pays is the sender; for one with roles at one brand, that brand. A sender with roles at several brands pays
+for itself, as a brand gives roles without asking: it must not be able to let its own work be paid for by
+another brand.
 
-A payer has a *free share* of each block, its allowance divided by the blocks of a window. What it uses within that is written
-nowhere, so that ordinary senders cost the state no record. What it uses beyond, in any block, is taken from the
-allowance proper, which a record keeps until its window is over. So in any window of blocks a payer uses at most twice its allowance.
+A payer has a *free share* of each block, its allowance divided by the blocks of a window. What it uses within
+that is written nowhere, so that ordinary senders cost the state no record. What it uses beyond, in any block,
+is taken from the allowance proper, which a record keeps until its window is over. So in any window of blocks a
+payer uses at most twice its allowance.
 
 Invariants:
-    1. A record's window begins with its first use and is over `window_blocks` later, whatever `window_blocks` was then.
+    1. A record's window begins with its first use and is over `window_blocks` later, whatever `window_blocks`
+       was then.
     2. Nobody's record changes by what others send or sign.
 """
 

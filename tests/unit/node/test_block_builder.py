@@ -19,6 +19,7 @@ from node.mempool import RECENT_BLOCKS, Mempool
 from node.mempool_lanes import OWN, Origin
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
 from vm.params import Params
+from vm.receipt import Receipt
 from vm.transaction import Transaction, encode_body, parse_transaction, sign_body
 
 TTL = Params().max_tx_ttl_ms
@@ -201,7 +202,7 @@ def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: 
 
 
 def heavy(bench: Bench, count: int, source: str, brand: str) -> list[Transaction]:
-    """Add transactions of which three fill a block's work units; one with a single operation takes a tenth of it."""
+    """Add transactions of which three fill a block's work units; a single operation takes a tenth of one."""
     cost = bench.chain.ledger.params.max_block_cost - bench.chain.ledger.params.max_tx_cost
     bench.builder._cost_per_op = cost // 30
     origin = Origin(source, (brand,) if brand else ())
@@ -223,6 +224,34 @@ def test_a_brand_that_floods_gets_its_part_while_others_are_about(bench: Bench) 
         bench.mempool.remove_committed([taken.id])
     bench.mempool.remove_committed([])
     assert len(bench.builder.select(bench.clock.now)) == 3
+
+
+def receipt_of(tx: Transaction, cost: int) -> Receipt:
+    return Receipt(tx.id.hex(), 1, 0, "ok", [], [], cost)
+
+
+def test_a_brand_that_had_more_than_its_part_sits_out_blocks(bench: Bench) -> None:
+    flood = heavy(bench, 20, "node 1", "bad")
+    till = crowd(bench, 5, "node 1", "aurora")
+    part = block_builder.party_cost(bench.chain.ledger.params)
+    per_op = bench.builder._cost_per_op
+
+    def commit(chosen: list[Transaction]) -> None:
+        receipts = [receipt_of(tx, 3 * part if tx in flood else 1) for tx in chosen]
+        bench.builder.learn_costs(chosen, receipts)
+        bench.builder._cost_per_op = per_op
+        bench.mempool.remove_committed([tx.id for tx in chosen])
+
+    commit([flood[0], till[0]])
+    for _ in range(2):
+        chosen = bench.builder.select(bench.clock.now)
+        assert not any(tx in flood for tx in chosen)
+        commit(chosen[:1])
+    assert flood[1] in bench.builder.select(bench.clock.now)
+
+    # Where none but such a brand has something waiting, the next block is not kept waiting for blocks to pass.
+    commit([flood[1], *till[3:]])
+    assert bench.builder.select(bench.clock.now) == [flood[2]]
 
 
 def test_brands_that_all_flood_fill_the_block(bench: Bench) -> None:
