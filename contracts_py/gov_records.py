@@ -98,6 +98,7 @@ class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True):
     max_block_cost: Amount | None = None
     max_tx_cost: Amount | None = None
     account_cost_per_window: Amount | None = None
+    brand_cost_per_window: Amount | None = None
     window_blocks: Amount | None = None
     max_tx_ttl_ms: Amount | None = None
 

@@ -257,12 +257,12 @@ class Identity(Contract):
         present = [key for key in record.auth.keys if address_of_key(bytes.fromhex(key)) in signers]
         return len(present) >= record.auth.threshold
 
-    def has_brand_role(self, ctx: Context, account: str) -> bool:
-        """Tell whether the account holds a role of a brand that is not suspended."""
+    def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """Return the brands, not suspended, at which the account holds roles; sorted."""
         record = ctx.get(account_key(account), Account)
         if record is None:
-            return False
-        return any(not self.brand_record(ctx, entry.brand).suspended for entry in record.roles)
+            return ()
+        return tuple([entry.brand for entry in record.roles if not self.brand_record(ctx, entry.brand).suspended])
 
     def brand_record(self, ctx: Context, brand: str) -> Brand:
         """Return a brand's record.

@@ -220,7 +220,7 @@ class AdmissionQueue:
             if self._mempool.by_id(tx.id) is not None:
                 return Admission(tx.id, committed=False)
             self._check_admissible(tx, now)
-            origin = Origin(key, self._ledger.has_brand_role(tx))
+            origin = Origin(key, self._ledger.brands_of(tx))
             size = self._mempool.check_room(tx, origin)
             budget.signatures -= len(tx.sigs) - 1
             if not signatures_valid(tx):

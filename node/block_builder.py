@@ -1,9 +1,14 @@
 """Choosing what goes into a proposal (SPEC section 3, Work).
 
 Senders with a brand role come first, but for a quarter of the block, which is kept for all others as long as any
-of them wait. Within each of the two groups every source has the same share, so that a client who
+of them wait. Every brand has the same share, and within a brand, or among the others, every source: so a client who
 submits a few transactions does not stand behind one who submits thousands. What was chosen stands in the block in
 the order of its arrival.
+
+While others are about, who have sent something lately but have little waiting, one brand (and all senders without a
+brand together) gets at most a quarter of a block's work units: a block that one of them fills takes a second or
+two on a slow machine, and everybody else's next transaction waits for its end. What one transaction takes
+beyond that is made up for: its brand sits out the next blocks, whoever proposes them.
 
 Bytes and estimated work units bound it: a transaction beyond the block's work units would be in the block and
 fail, so the estimate stays on the safe side. Its basis is what transactions have cost lately, for each operation.
@@ -11,7 +16,7 @@ fail, so the estimate stays on the safe side. Its basis is what transactions hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from heapq import heapify, heappop, heapreplace
 from itertools import islice
 from operator import attrgetter
@@ -21,7 +26,7 @@ from consensus.types import Candidate, Certificate, Header, HeightContext, certi
 from node.clock import BlockClock
 from node.ledger import Ledger
 from node.mempool import Mempool
-from node.mempool_lanes import Entry, Lane
+from node.mempool_lanes import Brands, Entry, Lane, Party
 from vm.apply import base_cost
 from vm.params import Params
 from vm.primitives import merkle
@@ -33,6 +38,9 @@ MAX_TRANSACTIONS = 2_500
 
 RESERVED_FOR_OTHERS: Final = 4
 """One part in so many of a block is for senders without a brand role, as long as any of them wait."""
+
+PARTY_PART: Final = 4
+"""One part in so many of a block's work units is for one brand while others, with less to do, are about."""
 
 _INITIAL_COST_PER_OP = 400
 _SAFETY_NUMERATOR, _SAFETY_DENOMINATOR = 5, 4
@@ -46,6 +54,8 @@ class BlockBuilder:
         self._mempool = mempool
         self._public_key = public_key
         self._cost_per_op = _INITIAL_COST_PER_OP
+        self._ahead: dict[Brands, int] = {}
+        """By how many work units each party is ahead of its part, by the latest blocks."""
 
     @property
     def head_time(self) -> int:
@@ -53,7 +63,8 @@ class BlockBuilder:
         return self._ledger.head_time
 
     def learn_costs(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
-        """Take the work units of an executed block into the estimate."""
+        """Take the work units of an executed block into account; its transactions are still in the pool."""
+        self._count_parts(transactions, receipts)
         ops = sum(len(tx.body.ops) for tx in transactions)
         if ops:
             cost = sum(receipt.cost for receipt in receipts[: len(transactions)])
@@ -61,18 +72,41 @@ class BlockBuilder:
             # A moving average that rises at once and falls slowly: a block must not overrun.
             self._cost_per_op = max(cost // ops + 1, (3 * self._cost_per_op + cost // ops) // 4)
 
+    def _count_parts(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
+        """Count who has had how much of the latest blocks, beyond a party's part of each."""
+        ahead = self._ahead
+        for tx, receipt in zip(transactions, receipts, strict=False):
+            party = self._mempool.party_of(tx.id)
+            if party is not None:
+                ahead[party] = ahead.get(party, 0) + receipt.cost
+        part = party_cost(self._ledger.params)
+        self._ahead = {who: cost - part for who, cost in ahead.items() if cost > part}
+
     def select(self, time: int) -> list[Transaction]:
         """Return the transactions that a block of this time would take."""
-        filling = _Filling(self._ledger.params)
-        brands = self._turns(self._mempool.lanes(has_brand_role=True), time)
-        others = self._turns(self._mempool.lanes(has_brand_role=False), time)
-        filling.take(brands, reserved=True)
-        filling.take(others)
-        filling.take(brands)
-        filling.chosen.sort(key=attrgetter("arrival"))
-        return [entry.tx for entry in filling.chosen]
+        active = self._mempool.active()
+        chosen, busy = self._fill(time, capped=len(active) > 1)
+        if len(active) > 1 and active <= busy:
+            # Whoever is about has much to do: to leave a part of the block idle would help none of them.
+            chosen, _ = self._fill(time, capped=False)
+        if not chosen and self._ahead:
+            # Only those are waiting who have had more than their part: time passes by blocks alone.
+            self._ahead = {}
+            chosen, _ = self._fill(time, capped=len(active) > 1)
+        chosen.sort(key=attrgetter("arrival"))
+        return [entry.tx for entry in chosen]
 
-    def _turns(self, lanes: Iterable[Lane], time: int) -> _Turns:
+    def _fill(self, time: int, *, capped: bool) -> tuple[list[Entry], Set[Brands]]:
+        """Return what a block of this time takes, and which parties have something left."""
+        filling = _Filling(self._ledger.params, self._ahead)
+        brands = self._turns(self._mempool.parties(has_brand_role=True), time)
+        others = self._turns(self._mempool.parties(has_brand_role=False), time)
+        filling.take(brands, reserved=True, capped=capped)
+        filling.take(others, capped=capped)
+        filling.take(brands, capped=capped)
+        return filling.chosen, brands.waiting() | others.waiting()
+
+    def _turns(self, parties: Iterable[Party], time: int) -> _Turns:
         """Return a group's transactions in the order in which a block of this time would take them."""
         latest = time + self._ledger.params.max_tx_ttl_ms
 
@@ -82,7 +116,13 @@ class BlockBuilder:
                     yield entry, self._estimate(entry.tx)
 
         # Every lane has its first turn before any has its second: more lanes than a block has places are too many.
-        return _Turns([valid(lane) for lane in islice(lanes, MAX_TRANSACTIONS)], self._ledger.params)
+        params = self._ledger.params
+        return _Turns(
+            {
+                party.brands: _PartyTurns([valid(lane) for lane in islice(party.lanes(), MAX_TRANSACTIONS)], params)
+                for party in parties
+            }
+        )
 
     def has_work(self, time: int) -> bool:
         """Tell whether a block of this time would take any transaction."""
@@ -121,14 +161,19 @@ class BlockBuilder:
         return Candidate(header, parent_certificate, hashes)
 
 
-class _Turns:
-    """Transactions of several lanes, each lane having its turn as long as it has had less than the others.
+class _PartyTurns:
+    """Transactions of a party's lanes, each lane having its turn as long as it has had less than the others.
 
     What a transaction takes of a block is its part of the bytes, or of the work units if that is more.
+
+    Attributes:
+        taken: what the party has had of the block, in bytes.
+        cost: the same in work units.
     """
 
     def __init__(self, lanes: Iterable[Iterator[tuple[Entry, int]]], params: Params) -> None:
         self._bytes, self._cost = params.max_block_bytes, params.max_block_cost
+        self.taken = self.cost = 0
         self._heap: list[tuple[int, int, Entry, int, Iterator[tuple[Entry, int]]]] = []
         for order, lane in enumerate(lanes):
             first = next(lane, None)
@@ -138,45 +183,108 @@ class _Turns:
 
     @property
     def head(self) -> tuple[Entry, int] | None:
-        """Who has the turn, and its estimated work units; None at the end."""
+        """Which transaction has the turn, and its estimated work units; None at the end."""
         return self._heap[0][2:4] if self._heap else None
+
+    @property
+    def taken_next(self) -> int:
+        """What the party will have had of the block with the head."""
+        head = self.head
+        return self.taken + (0 if head is None else self._size(*head))
+
+    def _size(self, entry: Entry, cost: int) -> int:
+        return max(len(entry.tx.raw), cost * self._bytes // self._cost)
 
     def advance(self) -> None:
         """The head has been taken."""
         taken, order, entry, cost, lane = self._heap[0]
+        size = self._size(entry, cost)
+        self.taken += size
+        self.cost += cost
         following = next(lane, None)
         if following is None:
             heappop(self._heap)
-            return
-        taken += max(len(entry.tx.raw), cost * self._bytes // self._cost)
-        heapreplace(self._heap, (taken, order, *following, lane))
+        else:
+            heapreplace(self._heap, (taken + size, order, *following, lane))
+
+
+class _Turns:
+    """A group's parties, each having its turn as long as it has had less than the others."""
+
+    def __init__(self, parties: dict[Brands, _PartyTurns]) -> None:
+        self._parties = parties
+
+    def waiting(self) -> set[Brands]:
+        """Return which parties have something left."""
+        return {who for who, turns in self._parties.items() if turns.head is not None}
+
+    def take(self, filling: _Filling, most_cost: Callable[[Brands], int], has_room: Callable[[int], bool]) -> None:
+        """Take what there is room for, in turn, no party beyond `most_cost` but by its last transaction."""
+        # By what each will have had after its turn: whose next transaction is small comes before who has a
+        # large one.
+        heap = [
+            (turns.taken_next, order, turns, most_cost(who))
+            for order, (who, turns) in enumerate(self._parties.items())
+            if turns.head is not None
+        ]
+        heapify(heap)
+        while heap:
+            _, order, turns, most = heap[0]
+            head = turns.head
+            if head is None or turns.cost >= most:
+                heappop(heap)
+                continue
+            entry, cost = head
+            if not has_room(len(entry.tx.raw)):
+                return
+            filling.add(entry, cost)
+            turns.advance()
+            heapreplace(heap, (turns.taken_next, order, turns, most))
 
 
 class _Filling:
     """A block that is being filled."""
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: Params, ahead: Mapping[Brands, int]) -> None:
         self.chosen: list[Entry] = []
+        self._ahead = ahead
         self._bytes = params.max_block_bytes
         self._cost = params.max_block_cost - params.max_tx_cost
+        self._party_cost = party_cost(params)
+        self._most_cost = params.max_block_cost
         self._reserved_bytes = max(self._bytes // RESERVED_FOR_OTHERS, MAX_TX_BYTES)
         self._reserved_cost = self._cost // RESERVED_FOR_OTHERS
 
-    def take(self, turns: _Turns, *, reserved: bool = False) -> None:
-        """Take what there is room for, without what is reserved for others if `reserved`."""
+    def take(self, turns: _Turns, *, reserved: bool = False, capped: bool = False) -> None:
+        """Take what there is room for.
+
+        Args:
+            reserved: leave what is kept for the other group.
+            capped: no party gets more than its part.
+        """
         end, least_bytes, least_cost = MAX_TRANSACTIONS, 0, 0
         if reserved:
             end -= end // RESERVED_FOR_OTHERS
             least_bytes, least_cost = self._reserved_bytes, self._reserved_cost
-        while (head := turns.head) is not None:
-            entry, cost = head
-            size = len(entry.tx.raw)
-            if self._bytes - size < least_bytes or self._cost < least_cost or len(self.chosen) >= end:
-                return
-            self._bytes -= size
-            self._cost -= cost
-            self.chosen.append(entry)
-            turns.advance()
+
+        def has_room(size: int) -> bool:
+            return self._bytes - size >= least_bytes and self._cost >= least_cost and len(self.chosen) < end
+
+        def most_cost(who: Brands) -> int:
+            return self._party_cost - self._ahead.get(who, 0) if capped else self._most_cost
+
+        turns.take(self, most_cost, has_room)
+
+    def add(self, entry: Entry, cost: int) -> None:
+        """Take a transaction."""
+        self._bytes -= len(entry.tx.raw)
+        self._cost -= cost
+        self.chosen.append(entry)
+
+
+def party_cost(params: Params) -> int:
+    """Return the work units that a party gets of a block while others are about."""
+    return (params.max_block_cost - params.max_tx_cost) // PARTY_PART
 
 
 class Proposer:

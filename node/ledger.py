@@ -202,11 +202,11 @@ class Ledger:
         ctx.cost = 0
         return self.runtime.authority.may_act(ctx, tx.body.sender, tx.signer_addresses)
 
-    def has_brand_role(self, tx: Transaction) -> bool:
-        """Tell whether a transaction's sender has a role of a brand that is not suspended, as of the head."""
+    def brands_of(self, tx: Transaction) -> tuple[str, ...]:
+        """Return the brands, not suspended, at which a transaction's sender holds roles, as of the head; sorted."""
         ctx = self._admission
         ctx.cost = 0
-        return self.runtime.authority.has_brand_role(ctx, tx.body.sender)
+        return self.runtime.authority.brands_of(ctx, tx.body.sender)
 
     def height_context(self) -> HeightContext:
         """Return what the consensus core must know to decide the next height."""

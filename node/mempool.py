@@ -12,17 +12,20 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Any, Final, Protocol
 
 from node.config import NodeConfig
 from node.errors import TransactionRefused
-from node.mempool_lanes import BRAND_PART, OWN, PUBLIC_PART, Entry, Group, Lane, Origin
+from node.mempool_lanes import BRAND_PART, OWN, PUBLIC_PART, Brands, Entry, Group, Origin, Party
 from vm.params import Params
 from vm.transaction import Transaction
 
 BYTES_PER_VALUE: Final = 8
 """Transactions with more values than one for so many bytes are dense; an ordinary one has half as many."""
+
+RECENT_BLOCKS: Final = 10
+"""A brand that has sent something within so many blocks is likely to send again: blocks are kept short for it."""
 
 DENSE_FACTOR: Final = 16
 """An empty map is one byte in a transaction and 72 in memory, so that 64 MiB of them would be 4.6 GB."""
@@ -43,8 +46,8 @@ class ChainView(Protocol):
         """Tell whether the signers may act for the sender."""
         ...
 
-    def has_brand_role(self, tx: Transaction) -> bool:
-        """Tell whether the sender has a role of a brand that is not suspended."""
+    def brands_of(self, tx: Transaction) -> Brands:
+        """Return the brands, not suspended, at which the sender holds roles."""
         ...
 
 
@@ -61,6 +64,8 @@ class Mempool:
         self._by_id: dict[bytes, Entry] = {}
         self._per_sender: dict[str, int] = {}
         self._arrivals = 0
+        self._blocks = 0
+        self._seen: dict[Brands, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_hash)
@@ -83,6 +88,11 @@ class Mempool:
         entry = self._by_id.get(tx_id)
         return None if entry is None else entry.tx
 
+    def party_of(self, tx_id: bytes) -> Brands | None:
+        """Return whose party a pending transaction is of, None where it is not here."""
+        entry = self._by_id.get(tx_id)
+        return None if entry is None else entry.lane.party.brands
+
     def _group(self, has_brand_role: bool) -> Group:
         return self._brands if has_brand_role else self._others
 
@@ -95,7 +105,7 @@ class Mempool:
         free_count = self._max_count - len(self._by_hash)
         free_bytes = self._max_bytes - self.size_bytes
         size = weight(tx)
-        full = self._group(origin.has_brand_role).fullness(origin.source, size, free_count, free_bytes)
+        full = self._group(bool(origin.brands)).fullness(origin, size, free_count, free_bytes)
         if full is not None:
             raise TransactionRefused("POOL_FULL", full)
         if self._per_sender.get(tx.body.sender, 0) >= self._max_per_sender:
@@ -109,15 +119,18 @@ class Mempool:
         if tx.id in self._by_id:
             return False
         self._by_hash[tx.hash] = tx
-        group = self._group(origin.has_brand_role)
+        group = self._group(bool(origin.brands))
         self._arrivals += 1
-        self._by_id[tx.id] = group.add(tx, weight(tx) if size is None else size, self._arrivals, origin.source)
+        self._by_id[tx.id] = group.add(tx, weight(tx) if size is None else size, self._arrivals, origin)
+        self._seen[origin.brands] = self._blocks
         sender = tx.body.sender
         self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
         return True
 
     def remove_committed(self, tx_ids: Iterable[bytes]) -> None:
         """Drop what a final block holds."""
+        self._blocks += 1
+        self._seen = {who: at for who, at in self._seen.items() if at + RECENT_BLOCKS > self._blocks}
         for tx_id in tx_ids:
             entry = self._by_id.get(tx_id)
             if entry is not None:
@@ -134,7 +147,7 @@ class Mempool:
         tx = entry.tx
         del self._by_hash[tx.hash]
         del self._by_id[tx.id]
-        entry.lane.group.remove(entry, served=served)
+        entry.lane.party.group.remove(entry, served=served)
         sender = tx.body.sender
         remaining = self._per_sender[sender] - 1
         if remaining:
@@ -146,9 +159,13 @@ class Mempool:
         """Yield all transactions in the order of their arrival."""
         return iter(self._by_hash.values())
 
-    def lanes(self, *, has_brand_role: bool) -> Collection[Lane]:
-        """Return the lanes of the senders with, or without, a brand role."""
-        return self._group(has_brand_role).lanes()
+    def parties(self, *, has_brand_role: bool) -> Collection[Party]:
+        """Return the parties of the senders with, or without, a brand role that have something waiting."""
+        return self._group(has_brand_role).parties()
+
+    def active(self) -> Set[Brands]:
+        """Return of which parties anything has come since the last few blocks."""
+        return self._seen.keys()
 
 
 def weight(tx: Transaction) -> int:

@@ -277,8 +277,8 @@ class Node:
 
     def _committed(self, executed: Executed) -> None:
         transactions = executed.transactions
-        self._mempool.remove_committed([tx.id for tx in transactions])
         self._builder.learn_costs(transactions, executed.result.receipts)
+        self._mempool.remove_committed([tx.id for tx in transactions])
         for tx in transactions:
             for waiter in self._waiters.pop(tx.id, ()):
                 if not waiter.done():

@@ -1,7 +1,7 @@
 """Executing one transaction: authority, allowance, operations, receipt (SPEC section 2).
 
 Total: whatever a transaction contains, the outcome is a receipt. A failed one leaves the state as
-it was, but for its sender's allowance record. An exception other than Refused is our own fault and
+it was, but for what its sender has used of its allowance. An exception other than Refused is our own fault and
 halts the node.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from vm import metering
+from vm.allowance import BlockAllowances, Payer, payer_of
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
@@ -22,22 +23,11 @@ from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
 
-class Allowance(msgspec.Struct, frozen=True, gc=False):
-    """Work units that a sender used in one window of blocks; at `chain/allowance/<address>`."""
-
-    used: int
-    window: int
-
-
-def allowance_key(sender: str) -> str:
-    """Return the state key of a sender's allowance record."""
-    return f"chain/allowance/{sender}"
-
-
 def apply_transaction(
     runtime: Runtime,
     overlay: BlockOverlay,
     params: Params,
+    allowances: BlockAllowances,
     tx: Transaction,
     height: int,
     time: int,
@@ -48,10 +38,6 @@ def apply_transaction(
     body = tx.body
     sender = body.sender
     tx_id = tx.id.hex()
-    key = allowance_key(sender)
-    window = height // params.window_blocks
-    record = overlay.get(key, Allowance)
-    used = record.used if record is not None and record.window == window else 0
     ctx = Context(
         overlay,
         body.chain,
@@ -65,13 +51,13 @@ def apply_transaction(
     results: list[Any] = []
     error: ReceiptError | None = None
     ctx.op = -1
-    authorised = False
+    payer: Payer | None = None
     try:
         ctx.charge(base_cost(tx))
-        authorised = runtime.authority.may_act(ctx, sender, ctx.signers)
-        if not authorised:
+        if not runtime.authority.may_act(ctx, sender, ctx.signers):
             raise Refused("NOT_AUTHORISED", "the signers may not act for the sender", sender=sender)
-        _limit_to_allowance(runtime, params, ctx, used)
+        payer = payer_of(sender, runtime.authority.brands_of(ctx, sender), params)
+        ctx.limit_to(allowances.free(payer), lambda: allowances.remaining(payer))
         for op, (call, args) in enumerate(body.ops):
             ctx.op = op
             results.append(runtime.invoke_call(ctx, call, args))
@@ -81,8 +67,8 @@ def apply_transaction(
         overlay.rollback()
         error = _receipt_error(refusal, ctx.op)
     cost = min(ctx.cost, params.max_tx_cost)
-    if authorised:  # else a stranger could use up the allowance of whom he names as sender
-        overlay.put(key, Allowance(used=used + cost, window=window))
+    if payer is not None:  # else a stranger could use up the allowance of whom he names as sender
+        allowances.spend(payer, cost)
     if error is None:
         return Receipt(tx_id, height, index, STATUS_OK, results, ctx.events, cost)
     return Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)
@@ -97,16 +83,6 @@ def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> R
 def base_cost(tx: Transaction) -> int:
     """Return what a transaction costs before its first operation."""
     return metering.TRANSACTION + metering.SIGNATURE * len(tx.sigs) + len(tx.raw) // metering.BYTES_PER_UNIT
-
-
-def _limit_to_allowance(runtime: Runtime, params: Params, ctx: Context, used: int) -> None:
-    """Lower the cost limit to what the sender has left; brand accounts may fill whole blocks."""
-    remaining = params.account_cost_per_window - used
-    if remaining >= params.max_tx_cost or runtime.authority.has_brand_role(ctx, ctx.sender):
-        return
-    if remaining <= 0:
-        raise Refused("OUT_OF_BUDGET", "the sender's allowance for this window is used up", used=used)
-    ctx.cost_limit = remaining
 
 
 def _receipt_error(refusal: Refused, op: int) -> ReceiptError:

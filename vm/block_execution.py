@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vm.allowance import BlockAllowances
 from vm.apply import apply_transaction, failed_for_want_of_block_cost
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
@@ -89,6 +90,7 @@ class BlockExecution:
         self._receipts: list[Receipt] = []
         self._cost = 0
         self._system: Context | None = None
+        self._allowances = BlockAllowances(self._overlay, params, context.height)
 
     def run(self, limit: int, cost: int = MAX_INT) -> bool:
         """Execute up to `limit` further transactions; tell whether all are done.
@@ -108,7 +110,7 @@ class BlockExecution:
             if self._cost + params.max_tx_cost > params.max_block_cost:
                 receipt = failed_for_want_of_block_cost(tx, height, index)
             else:
-                receipt = apply_transaction(runtime, overlay, params, tx, height, time, index)
+                receipt = apply_transaction(runtime, overlay, params, self._allowances, tx, height, time, index)
             self._cost += receipt.cost
             self._receipts.append(receipt)
             if self._cost >= cost:

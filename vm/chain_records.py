@@ -7,7 +7,7 @@ chain/nodes                keys of permitted full nodes
 chain/version              ProtocolVersion, once an upgrade has been scheduled
 chain/validator/<key hex>  ValidatorRecord: last embedded seal, last skip
 chain/replay/<slot>        ReplaySlot: count and running hash of the ids that expire in the slot
-chain/allowance/<address>  vm.apply.Allowance
+chain/allowance/<address>, chain/brand-allowance/<brand>    vm.allowance.Allowance
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hashlib import sha256 as _sha256
 
 import msgspec
 
-from vm.params import Params
+from vm.params import MAX_REPLAY_SLOTS, Params
 from vm.primitives.hashing import ZERO_HASH
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
@@ -93,11 +93,13 @@ def _validator_record(overlay: BlockOverlay, public_key: bytes) -> ValidatorReco
 
 
 def prune_replay_slots(overlay: BlockOverlay, params: Params, parent_time: int, time: int) -> None:
-    """Drop the slots whose last transaction has expired by now; at most max_tx_ttl_ms's worth."""
-    width = params.replay_slot_ms
-    first = parent_time // width
-    newest = (parent_time + params.max_tx_ttl_ms) // width
-    for slot in range(first, min(time // width, newest + 1)):
+    """Drop the slots whose last transaction has expired by now.
+
+    No transaction expires more than MAX_REPLAY_SLOTS slots after its block, whatever max_tx_ttl_ms was then: so far
+    ahead of the parent there may be slots, also where the parameter has been lowered since.
+    """
+    first = parent_time // params.replay_slot_ms
+    for slot in range(first, min(time // params.replay_slot_ms, first + MAX_REPLAY_SLOTS + 2)):
         key = replay_slot_key(slot)
         if overlay.get(key, ReplaySlot) is not None:
             overlay.put(key, None)

@@ -126,7 +126,9 @@ class Context:
 
     __slots__ = (
         "_base_get",
+        "_beyond",
         "_changes",
+        "_most",
         "_overlay",
         "_overlay_put",
         "chain",
@@ -172,6 +174,8 @@ class Context:
         self.governance = governance
         self.read_only = read_only
         self.cost = 0
+        self._beyond: Callable[[], int] | None = None
+        self._most = cost_limit
         self.op = 0
         self.events: list[Event] = []
 
@@ -254,7 +258,21 @@ class Context:
         self.charge(SIGNATURE)
         return verify(domain, public_key, message, signature)
 
+    def limit_to(self, units: int, beyond: Callable[[], int]) -> None:
+        """Let the transaction use so many units, and what `beyond` returns where these are not enough.
+
+        That is asked once, and only then: so a transaction that stays within them needs not look it up.
+        """
+        self._most = self.cost_limit
+        self.cost_limit = min(self._most, units)
+        self._beyond = beyond
+
     def _out_of_budget(self) -> None:
+        if self._beyond is not None:
+            self.cost_limit = min(self._most, self.cost_limit + self._beyond())
+            self._beyond = None
+            if self.cost <= self.cost_limit:
+                return
         raise Refused("OUT_OF_BUDGET", f"the work exceeds {self.cost_limit} units", limit=self.cost_limit)
 
 

@@ -35,6 +35,8 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     # Ten times what the vote that sets parameters costs in an alliance of 256.
     "max_tx_cost": (100_000, _MAX_COST),
     "account_cost_per_window": (10_000, 10**12),
+    # Not less than a sender without a brand may have at least.
+    "brand_cost_per_window": (10_000, 10**12),
     # With the greatest block cost, what one account uses in a window stays an exact integer in JSON.
     "window_blocks": (1, 1_000_000),
     "max_tx_ttl_ms": (1_000, MAX_INT),
@@ -70,6 +72,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_block_cost: int = 1_000_000
     max_tx_cost: int = 400_000
     account_cost_per_window: int = 1_000_000
+    # Half of what all blocks of a window can hold: a brand that runs wild does not take everything for long.
+    brand_cost_per_window: int = 50_000_000
     window_blocks: int = 100
     max_tx_ttl_ms: int = 600_000
     replay_slot_ms: int = 60_000
@@ -93,6 +97,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             found.append(
                 f"max_block_cost must not exceed {affordable}: a quarter of round_timeout_ms, {COST_PER_MS} per ms"
             )
+        if self.brand_cost_per_window < self.account_cost_per_window:
+            found.append("brand_cost_per_window must be at least account_cost_per_window")
         if self.max_tx_ttl_ms < self.replay_slot_ms:
             found.append("max_tx_ttl_ms must be at least replay_slot_ms")
         if self.max_tx_ttl_ms > MAX_REPLAY_SLOTS * self.replay_slot_ms:

@@ -18,8 +18,8 @@ class Authority(Protocol):
         """Tell whether keys with these addresses may act for `account`."""
         ...
 
-    def has_brand_role(self, ctx: Context, account: str) -> bool:
-        """Tell whether the account holds a role of a brand that is not suspended."""
+    def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """Return the brands, not suspended, at which the account holds roles; sorted."""
         ...
 
 

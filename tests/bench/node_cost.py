@@ -62,7 +62,7 @@ def measure_node_cost(folder: Path) -> tuple[float, float]:
             tx = parse_transaction(raw)
             if not store.contains_transaction(tx.id):
                 check_admissible(tx, ledger, now)
-                origin = Origin("", ledger.has_brand_role(tx))
+                origin = Origin("", ledger.brands_of(tx))
                 mempool.add(tx, origin, mempool.check_room(tx, origin))
         _commit_one(ledger, builder, mempool)
         if block:  # the first block warms the caches

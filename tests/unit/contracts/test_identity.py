@@ -211,14 +211,14 @@ def enrolled_by_new_key(chain: Chain) -> str:
 def test_suspension_is_for_the_alliance(chain: Chain) -> None:
     identity = chain.runtime.contracts[0]
     ctx = chain.context()
-    assert chain.runtime.authority.has_brand_role(ctx, account_of("aurora-issuer"))
-    assert not chain.runtime.authority.has_brand_role(ctx, account_of("ann"))
+    assert chain.runtime.authority.brands_of(ctx, account_of("aurora-issuer")) == ("aurora",)
+    assert chain.runtime.authority.brands_of(ctx, account_of("ann")) == ()
     ctx.read_only = False
     with pytest.raises(Refused, match="NOT_AUTHORISED"):
         identity.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
     ctx.governance = True
     identity.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
-    assert not chain.runtime.authority.has_brand_role(ctx, account_of("aurora-issuer"))
+    assert chain.runtime.authority.brands_of(ctx, account_of("aurora-issuer")) == ()
     with pytest.raises(Refused, match="SUSPENDED"):
         chain.runtime.invoke_call(ctx, "identity.enroll", {"brand": "aurora", "ref": REF})
     identity.set_suspended(ctx, "aurora", False)  # type: ignore[attr-defined]

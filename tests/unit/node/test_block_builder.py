@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from consensus.types import certificate_hash
 from consensus.validation import candidate_fault
@@ -13,10 +15,11 @@ from consensus.verification import candidate_is_whole
 from node import block_builder
 from node.block_builder import BlockBuilder, Proposer
 from node.config import NodeConfig
-from node.mempool import Mempool
+from node.mempool import RECENT_BLOCKS, Mempool
 from node.mempool_lanes import OWN, Origin
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
 from vm.params import Params
+from vm.receipt import Receipt
 from vm.transaction import Transaction, encode_body, parse_transaction, sign_body
 
 TTL = Params().max_tx_ttl_ms
@@ -37,12 +40,12 @@ class Bench:
         self.builder = BlockBuilder(chain.ledger, self.mempool, self.key.public_key)
         self.proposer = Proposer(self.builder, self.clock, lambda: self.heartbeat_due)
 
-    def add(self, expires: int, size: int = 0, origin: Origin = OWN) -> Transaction:
+    def add(self, expires: int, size: int = 0, origin: Origin = OWN, ops: int = 1) -> Transaction:
         admin = key_of("aurora-admin")
         sender = parse_transaction(self.chain.sign("aurora-admin", OPS)).body.sender
         args = {f"n{i}": "x" * 1_000 for i in range(size // 1_000)}
         self.nonce += 1
-        body = encode_body(self.chain.genesis.chain, sender, self.nonce, expires, [("a.b", args)])
+        body = encode_body(self.chain.genesis.chain, sender, self.nonce, expires, [("a.b", args)] * ops)
         tx = parse_transaction(sign_body(body, [admin]))
         self.mempool.add(tx, origin)
         return tx
@@ -129,17 +132,16 @@ def test_work_is_what_the_builder_would_take_also_where_our_clock_is_behind(
         assert proposed[0].header.time == START_MS + 5_001
 
 
-def crowd(bench: Bench, count: int, source: str, has_brand_role: bool = False, size: int = 0) -> list[Transaction]:
+def crowd(bench: Bench, count: int, source: str, brand: str = "", size: int = 0) -> list[Transaction]:
     """Add many valid transactions of one source."""
-    return [
-        bench.add(bench.clock.now + 1, size, Origin(source, has_brand_role=has_brand_role)) for _ in range(count)
-    ]
+    origin = Origin(source, (brand,) if brand else ())
+    return [bench.add(bench.clock.now + 1, size, origin) for _ in range(count)]
 
 
 def test_tills_come_first_and_all_others_have_a_quarter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 8)
     others = crowd(bench, 10, "stranger")
-    tills = crowd(bench, 10, "till", has_brand_role=True)
+    tills = crowd(bench, 10, "till", brand="aurora")
     assert bench.builder.select(bench.clock.now) == others[:2] + tills[:6]
     bench.mempool.remove_committed([tx.id for tx in others[1:]])
     assert bench.builder.select(bench.clock.now) == others[:1] + tills[:7]  # nothing lies idle
@@ -149,7 +151,7 @@ def test_tills_come_first_and_all_others_have_a_quarter(bench: Bench, monkeypatc
 
 def test_the_quarter_holds_for_bytes(bench: Bench) -> None:
     others = crowd(bench, 3, "stranger", size=100_000)
-    crowd(bench, 3, "till", has_brand_role=True, size=100_000)
+    crowd(bench, 3, "till", brand="aurora", size=100_000)
     assert len(bench.builder.select(bench.clock.now)) == 2
     assert others[0] in bench.builder.select(bench.clock.now)
 
@@ -158,7 +160,7 @@ def test_the_quarter_holds_for_work_units(tmp_path: Path) -> None:
     chain = LocalChain(tmp_path, params=Params(max_block_cost=110_000, max_tx_cost=100_000))
     bench = Bench(chain)
     others = crowd(bench, 30, "stranger")
-    tills = crowd(bench, 30, "till", has_brand_role=True)
+    tills = crowd(bench, 30, "till", brand="aurora")
     chosen = bench.builder.select(bench.clock.now)
     taken = [len([tx for tx in group if tx in chosen]) for group in (others, tills)]
     assert 3 * taken[0] - 3 <= taken[1] <= 3 * taken[0] + 3
@@ -197,3 +199,116 @@ def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: 
         [first[1], second[1]],
         [third[1], fourth[1]],
     ]
+
+
+def heavy(bench: Bench, count: int, source: str, brand: str) -> list[Transaction]:
+    """Add transactions of which three fill a block's work units; a single operation takes a tenth of one."""
+    cost = bench.chain.ledger.params.max_block_cost - bench.chain.ledger.params.max_tx_cost
+    bench.builder._cost_per_op = cost // 30
+    origin = Origin(source, (brand,) if brand else ())
+    return [bench.add(bench.clock.now + 1, 0, origin, ops=10) for _ in range(count)]
+
+
+def test_a_brand_that_floods_gets_its_part_while_others_are_about(bench: Bench) -> None:
+    flood = heavy(bench, 20, "node 1", "bad")
+    assert len(bench.builder.select(bench.clock.now)) == 3
+
+    till = crowd(bench, 1, "node 1", "aurora")
+    chosen = bench.builder.select(bench.clock.now)
+    assert chosen == [flood[0], till[0]]
+    bench.mempool.remove_committed([tx.id for tx in chosen])
+
+    # The till has nothing left, but will be back: its next transaction is not to wait for three heavy ones.
+    for _ in range(RECENT_BLOCKS - 2):
+        (taken,) = bench.builder.select(bench.clock.now)
+        bench.mempool.remove_committed([taken.id])
+    bench.mempool.remove_committed([])
+    assert len(bench.builder.select(bench.clock.now)) == 3
+
+
+def receipt_of(tx: Transaction, cost: int) -> Receipt:
+    return Receipt(tx.id.hex(), 1, 0, "ok", [], [], cost)
+
+
+def test_a_brand_that_had_more_than_its_part_sits_out_blocks(bench: Bench) -> None:
+    flood = heavy(bench, 20, "node 1", "bad")
+    till = crowd(bench, 5, "node 1", "aurora")
+    part = block_builder.party_cost(bench.chain.ledger.params)
+    per_op = bench.builder._cost_per_op
+
+    def commit(chosen: list[Transaction]) -> None:
+        receipts = [receipt_of(tx, 3 * part if tx in flood else 1) for tx in chosen]
+        bench.builder.learn_costs(chosen, receipts)
+        bench.builder._cost_per_op = per_op
+        bench.mempool.remove_committed([tx.id for tx in chosen])
+
+    commit([flood[0], till[0]])
+    for _ in range(2):
+        chosen = bench.builder.select(bench.clock.now)
+        assert not any(tx in flood for tx in chosen)
+        commit(chosen[:1])
+    assert flood[1] in bench.builder.select(bench.clock.now)
+
+    # Where none but such a brand has something waiting, the next block is not kept waiting for blocks to pass.
+    commit([flood[1], *till[3:]])
+    assert bench.builder.select(bench.clock.now) == [flood[2]]
+
+
+def test_brands_that_all_flood_fill_the_block(bench: Bench) -> None:
+    heavy(bench, 20, "node 1", "bad")
+    heavy(bench, 20, "node 1", "worse")
+    heavy(bench, 20, "node 2", "worst")
+
+    assert len(bench.builder.select(bench.clock.now)) == 3
+
+
+def test_strangers_that_flood_get_a_part_as_well(bench: Bench) -> None:
+    heavy(bench, 20, "stranger", "")
+    crowd(bench, 1, "till", "aurora")
+
+    assert len(bench.builder.select(bench.clock.now)) == 2
+
+
+def test_brands_have_the_same_share_whatever_their_sources(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 8)
+    for number in range(5):
+        crowd(bench, 5, f"till {number}", "aurora")
+    basil = crowd(bench, 5, "till", "basil")
+    chosen = bench.builder.select(bench.clock.now)
+    assert [tx for tx in chosen if tx in basil] == basil[:4]
+    assert len(chosen) == 8
+
+
+floods = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(1, 30)), min_size=1, max_size=12)
+
+
+@given(floods)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_small_transaction_of_another_brand_is_in_the_next_block(
+    bench: Bench, sent: list[tuple[int, int, int]]
+) -> None:
+    """However much the others send, from however many sources."""
+    for brand, source, count in sent:
+        heavy(bench, count, f"source {source}", f"brand-{brand}")
+    (till,) = crowd(bench, 1, "source 0", "till")
+
+    assert till in bench.builder.select(bench.clock.now)
+    bench.mempool.remove_committed([tx.id for tx in list(bench.mempool.in_order())])
+
+
+@given(floods)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_large_transaction_waits_for_no_more_than_one_turn_of_each_brand(
+    bench: Bench, sent: list[tuple[int, int, int]]
+) -> None:
+    for brand, source, count in sent:
+        heavy(bench, count, f"source {source}", f"brand-{brand}")
+    (till,) = heavy(bench, 1, "source 0", "till")
+
+    blocks = 0
+    while bench.mempool.by_id(till.id) is not None:
+        chosen = bench.builder.select(bench.clock.now)
+        bench.mempool.remove_committed([tx.id for tx in chosen])
+        blocks += 1
+    assert blocks <= len({brand for brand, _, _ in sent}) + 1
+    bench.mempool.remove_committed([tx.id for tx in list(bench.mempool.in_order())])

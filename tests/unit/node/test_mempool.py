@@ -130,9 +130,9 @@ class Head:
         """Answer as told."""
         return self.acts
 
-    def has_brand_role(self, tx: Transaction) -> bool:
+    def brands_of(self, tx: Transaction) -> tuple[str, ...]:
         """No sender has one."""
-        return False
+        return ()
 
 
 TTL = Params().max_tx_ttl_ms

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
-from vm.apply import Allowance, allowance_key, apply_transaction
+from vm.allowance import Allowance, BlockAllowances
+from vm.apply import apply_transaction
 from vm.errors import InvariantBroken
 from vm.params import Params
 from vm.primitives.codec import encode
@@ -16,7 +17,10 @@ from vm.receipt import Receipt
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
-PARAMS = Params(max_tx_cost=10_000, account_cost_per_window=30_000, window_blocks=10)
+PARAMS = Params(max_tx_cost=10_000, account_cost_per_window=30_000, brand_cost_per_window=100_000, window_blocks=10)
+FREE = 3_000
+"""What an account has free in a block, a brand 10,000."""
+
 ANN = account_of("ann")
 
 
@@ -26,13 +30,25 @@ class Bench:
     def __init__(self, params: Params = PARAMS) -> None:
         self.params = params
         self.overlay = BlockOverlay(Reader(params))
-        self.height = 7
+        self.begin_block(7)
+
+    def begin_block(self, height: int) -> None:
+        self.height = height
+        self.allowances = BlockAllowances(self.overlay, self.params, height)
 
     def apply(self, tx: Transaction) -> Receipt:
-        return apply_transaction(runtime(), self.overlay, self.params, tx, self.height, 5_000, 3)
+        return apply_transaction(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
+
+    def used(self, key: str = f"chain/allowance/{ANN}") -> int:
+        record: Allowance | None = self.overlay.changes.get(key)
+        return 0 if record is None else record.used
+
+    def spend(self, units: int, who: str = "ann", nonce: int = 0) -> Receipt:
+        return self.apply(transaction(who, ("toy.burn_units", {"units": units}), nonce=nonce))
 
     def toy(self) -> dict[str, Any]:
-        return {key: value for key, value in self.overlay.changes.items() if key.startswith("toy/")}
+        changes = self.overlay.changes
+        return {key: changes[key] for key in changes if key.startswith("toy/") and key != "toy/burning"}
 
 
 def code(receipt: Receipt) -> tuple[str, int]:
@@ -55,7 +71,7 @@ def test_operations_happen_in_order_and_are_told() -> None:
     # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 15 + 60 + 5) operations, 80/16 bytes of outcome
     assert len(encode([receipt.results, receipt.events])) // 16 == 5
     assert receipt.cost == 100 + 140 + 10 + 2 * 90 + 5
-    assert bench.overlay.changes[allowance_key(ANN)] == Allowance(used=receipt.cost, window=0)
+    assert list(bench.overlay.changes) == ["toy/aa"]
 
 
 def test_the_context_tells_who_when_and_what() -> None:
@@ -78,12 +94,14 @@ def test_the_context_tells_who_when_and_what() -> None:
 def test_a_failure_undoes_everything_but_the_allowance(op: tuple[str, dict[str, Any]], expected: str) -> None:
     bench = Bench()
     bench.apply(transaction("ann", ("toy.set", {"key": "aa", "value": 1})))
-    used = bench.overlay.changes[allowance_key(ANN)].used
+    bench.spend(FREE)
+    used = bench.used()
+    assert used > 0
     writes = [("toy.remove", {"key": "aa"}), ("toy.set", {"key": "bb", "value": 1})]
     receipt = bench.apply(transaction("ann", *writes, op))
     assert code(receipt) == (expected, 2)
     assert bench.toy() == {"toy/aa": 1}
-    assert bench.overlay.changes[allowance_key(ANN)].used == used + receipt.cost
+    assert bench.used() == used + receipt.cost
 
 
 def test_refusal_details_reach_the_receipt() -> None:
@@ -104,21 +122,74 @@ def test_no_cost_is_above_the_limit() -> None:
     assert receipt.cost == PARAMS.max_tx_cost
 
 
-def test_the_allowance_runs_out_and_comes_back_with_the_next_window() -> None:
+def test_what_a_sender_uses_of_each_block_within_its_free_share_is_written_nowhere() -> None:
     bench = Bench()
-    spend = ("toy.burn_units", {"units": 9_000})
-    outcomes = [bench.apply(transaction("ann", spend, nonce=nonce)).status for nonce in range(5)]
-    assert outcomes == ["ok", "ok", "ok", "failed", "failed"]
-    assert code(bench.apply(transaction("ann", spend))) == ("OUT_OF_BUDGET", -1)
-    assert bench.apply(transaction("bob", spend)).status == "ok"
-    bench.height = 10
-    assert bench.apply(transaction("ann", spend)).status == "ok"
+    for height in range(7, 60):
+        bench.begin_block(height)
+        assert bench.spend(FREE - 400).status == "ok"
+    assert list(bench.overlay.changes) == ["toy/burning"]
 
 
-def test_brand_accounts_have_no_such_allowance() -> None:
+def test_only_what_is_beyond_the_free_share_is_taken_from_the_allowance() -> None:
     bench = Bench()
-    spend = ("toy.burn_units", {"units": 9_000})
-    assert all(bench.apply(transaction("till", spend, nonce=nonce)).status == "ok" for nonce in range(9))
+    costs = [bench.spend(1_400, nonce=nonce).cost for nonce in range(4)]
+    assert sum(costs[:1]) < FREE < sum(costs[:2])
+    assert bench.used() == sum(costs) - FREE
+
+
+def test_the_allowance_runs_out_and_comes_back_when_its_window_is_over() -> None:
+    bench = Bench()
+    outcomes = [bench.spend(9_000, nonce=nonce).status for nonce in range(6)]
+    assert outcomes == ["ok", "ok", "ok", "failed", "failed", "failed"]
+    assert code(bench.spend(9_000)) == ("OUT_OF_BUDGET", 0)
+    assert bench.spend(9_000, "bob").status == "ok"
+    bench.begin_block(16)
+    assert bench.spend(9_000).status == "failed"
+    assert bench.spend(1_000, nonce=1).status == "failed"  # the first has used up the free share
+    bench.begin_block(17)
+    assert bench.spend(9_000).status == "ok"
+    record = bench.overlay.changes[f"chain/allowance/{ANN}"]
+    assert record == Allowance(bench.used(), since=17)
+    assert bench.used() < 9_000
+
+
+def test_a_sender_whose_allowance_is_used_up_still_has_its_free_share() -> None:
+    bench = Bench()
+    for nonce in range(5):
+        bench.spend(9_000, nonce=nonce)
+    bench.begin_block(8)
+    assert bench.spend(FREE - 400).status == "ok"
+    assert bench.spend(FREE - 400, nonce=1).status == "failed"
+
+
+@pytest.mark.parametrize("window_blocks", [2, 10, 1_000])
+def test_an_account_that_idled_has_its_allowance_whatever_windows_were(window_blocks: int) -> None:
+    bench = Bench()
+    for nonce in range(5):
+        bench.spend(9_000, nonce=nonce)
+    bench.params = msgspec.structs.replace(PARAMS, window_blocks=window_blocks)
+    bench.begin_block(7 + window_blocks)
+    assert bench.spend(9_000).status == "ok"
+    bench.begin_block(8 + window_blocks)
+    assert bench.spend(9_000).status == "ok"
+
+
+def test_a_brand_has_a_far_larger_allowance_of_its_own() -> None:
+    bench = Bench()
+    outcomes = [bench.spend(9_000, "till", nonce=nonce).status for nonce in range(13)]
+    assert outcomes == ["ok"] * 11 + ["failed"] * 2
+    assert bench.used(f"chain/allowance/{account_of('till')}") == 0
+    assert bench.used("chain/brand-allowance/brand") > 90_000
+
+
+def test_a_sender_of_several_brands_pays_for_itself() -> None:
+    """A brand that gives a role to another's till gets neither its allowance nor the till into its own."""
+    bench = Bench()
+    for nonce in range(13):
+        bench.spend(9_000, "till", nonce=nonce)
+    outcomes = [bench.spend(9_000, "both", nonce=nonce).status for nonce in range(12)]
+    assert outcomes == ["ok"] * 11 + ["failed"]
+    assert bench.used(f"chain/allowance/{account_of('both')}") > 90_000
 
 
 def test_a_broken_invariant_is_not_a_receipt() -> None:

@@ -106,6 +106,17 @@ def test_slots_are_pruned_once_nothing_in_them_can_be_valid() -> None:
     assert {key for key, value in changes.items() if value is None} == {replay_slot_key(10), replay_slot_key(11)}
 
 
+def test_slots_of_a_longer_life_are_pruned_after_transactions_live_shorter() -> None:
+    """max_tx_ttl_ms has been lowered, and then the chain stood still over the slots that are left."""
+    reader = Reader(Params(max_tx_ttl_ms=60_000))
+    for slot in (10, 19, 20):
+        reader.values[replay_slot_key(slot)] = ReplaySlot(1, bytes(32))
+    execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, 40 * 60_000, 10 * 60_000), [])
+    execution.run(1)
+    changes = execution.result().changes
+    assert {key for key, value in changes.items() if value is None} == {replay_slot_key(n) for n in (10, 19, 20)}
+
+
 def test_seals_and_skips_are_recorded() -> None:
     one, two = bytes(32), b"\1" * 32
     gone = b"\2" * 32

@@ -95,9 +95,11 @@ class KeyHolders:
         """Tell whether the account's key has signed."""
         return account in signers
 
-    def has_brand_role(self, ctx: Context, account: str) -> bool:
-        """Tell whether it is the till."""
-        return account == account_of("till")
+    def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """One account is of one brand, one of two, others of none."""
+        if account == account_of("both"):
+            return ("brand", "other")
+        return ("brand",) if account == account_of("till") else ()
 
 
 class Reader:

@@ -1,0 +1,85 @@
+"""Allowances: how much work an account, or a brand, may ask for in a window of blocks (SPEC section 2).
+
+Who pays is the sender; for one with roles at one brand, that brand. A sender with roles at several brands pays
+for itself, as a brand gives roles without asking: it must not be able to let its own work be paid for by
+another brand.
+
+A payer has a *free share* of each block, its allowance divided by the blocks of a window. What it uses within
+that is written nowhere, so that ordinary senders cost the state no record. What it uses beyond, in any block,
+is taken from the allowance proper, which a record keeps until its window is over. So in any window of blocks a
+payer uses at most twice its allowance.
+
+Invariants:
+    1. A record's window begins with its first use and is over `window_blocks` later, whatever `window_blocks`
+       was then.
+    2. Nobody's record changes by what others send or sign.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from vm.params import Params
+from vm.state_view import BlockOverlay
+
+
+class Allowance(msgspec.Struct, frozen=True, gc=False):
+    """Work units used beyond free shares since a height."""
+
+    used: int
+    since: int
+
+
+class Payer(NamedTuple):
+    """Who pays: the state key of the record, and the work units per window."""
+
+    key: str
+    limit: int
+
+
+def payer_of(sender: str, brands: tuple[str, ...], params: Params) -> Payer:
+    """Return who pays for a sender with roles at these brands."""
+    if not brands:
+        return Payer(f"chain/allowance/{sender}", params.account_cost_per_window)
+    if len(brands) == 1:
+        return Payer(f"chain/brand-allowance/{brands[0]}", params.brand_cost_per_window)
+    return Payer(f"chain/allowance/{sender}", params.brand_cost_per_window)
+
+
+class BlockAllowances:
+    """What payers use in one block."""
+
+    def __init__(self, overlay: BlockOverlay, params: Params, height: int) -> None:
+        self._overlay = overlay
+        self._params = params
+        self._height = height
+        self._spent: dict[str, int] = {}
+
+    def free(self, payer: Payer) -> int:
+        """Return what is left of a payer's free share of this block."""
+        return max(0, self._share(payer) - self._spent.get(payer.key, 0))
+
+    def remaining(self, payer: Payer) -> int:
+        """Return what is left of a payer's allowance beyond free shares."""
+        return max(0, payer.limit - self._record(payer).used)
+
+    def spend(self, payer: Payer, cost: int) -> None:
+        """Count what a transaction has used, and keep what of it is beyond the free share."""
+        share = self._share(payer)
+        before = self._spent.get(payer.key, 0)
+        after = self._spent[payer.key] = before + cost
+        beyond = max(after - share, 0) - max(before - share, 0)
+        if beyond:
+            record = self._record(payer)
+            self._overlay.put(payer.key, Allowance(record.used + beyond, record.since))
+
+    def _share(self, payer: Payer) -> int:
+        return payer.limit // self._params.window_blocks
+
+    def _record(self, payer: Payer) -> Allowance:
+        record = self._overlay.get(payer.key, Allowance)
+        if record is None or self._height >= record.since + self._params.window_blocks:
+            return Allowance(0, self._height)
+        return record
