@@ -124,7 +124,7 @@ byzantine: $(DEV_STAMP) ## One real validator of four lies, each lie in turn (AR
 	$(BIN)/python -m tests.byzantine $(ARGS)
 
 .PHONY: attack
-attack: $(DEV_STAMP) ## Attack four real validators in every known way; some 12 minutes (ARGS="--only descriptors --seconds 20").
+attack: $(DEV_STAMP) ## Attack four real validators in every known way; some 15 minutes (ARGS="--only descriptors --seconds 20").
 	$(BIN)/python -m tests.attack $(ARGS)
 
 .PHONY: reaction

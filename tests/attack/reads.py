@@ -71,11 +71,10 @@ async def _ask(port: int, bodies: list[bytes], end: float, counts: collections.C
 
 
 def play(options: Options) -> list[Row]:
-    """Run each kind of read beside a till of the same node."""
+    """Run each kind of read beside a till of the same node, on a network that no other kind has filled."""
     rows = []
-    with Scene(options) as scene:
-        for kind in KINDS:
-            rows += scene.measure(
-                f"reads: {kind}", "anonymous, 1 address", [Attacker("reads", "attack", {"kind": kind})]
-            )
+    for kind in KINDS:
+        with Scene(options) as scene:
+            attackers = [Attacker("reads", "attack", {"kind": kind})]
+            rows += scene.measure(f"reads: {kind}", "anonymous, 1 address", attackers)
     return rows
