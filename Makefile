@@ -123,6 +123,10 @@ chaos: $(DEV_STAMP) ## Ten minutes of real validators under load and in trouble;
 byzantine: $(DEV_STAMP) ## One real validator of four lies, each lie in turn (ARGS="--only flooding").
 	$(BIN)/python -m tests.byzantine $(ARGS)
 
+.PHONY: attack
+attack: $(DEV_STAMP) ## Attack four real validators in every known way; some 15 minutes (ARGS="--only descriptors --seconds 20").
+	$(BIN)/python -m tests.attack $(ARGS)
+
 .PHONY: reaction
 reaction: $(DEV_STAMP) ## Measure the time to a block after the proposer is killed, idle cost, growth (ARGS are passed on).
 	$(BIN)/python -m tests.chaos.reaction $(ARGS)

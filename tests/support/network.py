@@ -42,9 +42,11 @@ class LocalNetwork:
         ops: Sequence[Op] = (),
         hosts: Sequence[str] | None = None,
         params: Params | None = None,
+        rpc_port: int | None = None,
     ) -> None:
         self.directory = directory
-        rpc_port = free_ports(2 * validators)
+        if rpc_port is None:
+            rpc_port = free_ports(2 * validators)
         self.manifest: TestnetManifest = create_testnet(
             directory,
             validators=validators,
