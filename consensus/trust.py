@@ -45,7 +45,9 @@ class CertifiedSets:
         if header.chain != self._chain:
             raise NotCertified(f"the header is of {header.chain}; the genesis document begins {self._chain}")
         if header.validators_hash != self.validators.hash:
-            raise NotCertified(f"height {header.height} was decided by a set that the headers do not lead to")
+            raise NotCertified(
+                f"height {header.height} was decided by a set that the chain of headers does not lead to"
+            )
         if certificate.height != header.height or certificate.digest != header_digest(header):
             raise NotCertified(f"the certificate of height {header.height} is of another block than the header")
         if not self._verifier.certificate_is_valid(certificate, self.validators):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from genesis.durable_files import make_private_folder
+from genesis.durable_files import PRIVATE_FOLDER
 from genesis.keystore import (
     PASSPHRASE_ENV,
     LoadedKey,
@@ -70,7 +70,7 @@ def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Pa
     passphrase = None if unencrypted else find_passphrase(passphrase_file, passphrase_of_environment(), ask)()
     # The first thing that a new operator types is `keys new HOME/key.json`, and there is no HOME yet.
     with contextlib.suppress(OSError):  # writing the file says what is wrong
-        make_private_folder(path.parent)
+        path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     write_key_file(path, key, passphrase)
 
 
