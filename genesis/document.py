@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from consensus.types import Validator, ValidatorSet
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import PROTOCOL_VERSION
 from vm.chain_records import ValidatorEntry
@@ -131,6 +132,11 @@ class Genesis:
         """The first validator set, sorted by key."""
         entries = [ValidatorEntry(bytes.fromhex(v.public_key), v.brand) for v in self.document.validators]
         return tuple(sorted(entries, key=lambda entry: entry.public_key))
+
+    @cached_property
+    def validator_set(self) -> ValidatorSet:
+        """The first validator set, as certificates are judged by it."""
+        return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in self.validators)
 
     def state_changes(self, runtime: Runtime) -> dict[str, bytes]:
         """Execute the operations; return the state at height 0.

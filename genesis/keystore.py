@@ -16,9 +16,8 @@ Invariants:
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -28,6 +27,7 @@ from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 from nacl.secret import SecretBox
 
+from genesis.durable_files import exposure, write_durably
 from genesis.errors import KeyFileError
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SEED_BYTES, SigningKey
@@ -109,7 +109,7 @@ def write_key_file(
     ops: int = KDF_OPS,
     mem_bytes: int = KDF_MEM_BYTES,
 ) -> None:
-    """Write a key file, atomically and with mode 0600.
+    """Write a key file, durably and with mode 0600.
 
     Args:
         passphrase: None writes the plain form, which is for testnets only.
@@ -122,7 +122,7 @@ def write_key_file(
     document = _plain(key) if passphrase is None else _encrypt(key, passphrase, ops, mem_bytes)
     text = msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
     try:
-        _write_owner_only(path, text, replace)
+        write_durably(path, text, replace=replace)
     except FileExistsError:
         raise KeyFileError(f"{path} exists already") from None
     except OSError as error:
@@ -166,7 +166,7 @@ def load_key(path: Path, passphrase: Callable[[], str]) -> LoadedKey:
     """
     document = read_key_file(path)
     encrypted = isinstance(document, EncryptedKeyFile)
-    warnings = [*_mode_warnings(path)]
+    warnings = exposure(path)
     if isinstance(document, EncryptedKeyFile):
         seed = _decrypt(path, document, passphrase())
     else:
@@ -180,10 +180,18 @@ def load_key(path: Path, passphrase: Callable[[], str]) -> LoadedKey:
     return LoadedKey(key, document.address, encrypted, tuple(warnings))
 
 
+def take_passphrase(environ: MutableMapping[str, str]) -> str | None:
+    """Return ENTENTE_PASSPHRASE and drop it from an environment, so that no child process inherits it."""
+    return environ.pop(PASSPHRASE_ENV, None)
+
+
 def find_passphrase(
-    file: Path | None, environ: Mapping[str, str], ask: Callable[[], str] | None = None
+    file: Path | None, from_environment: str | None, ask: Callable[[], str] | None = None
 ) -> Callable[[], str]:
-    """Return a function that finds the passphrase: from `file`, else ENTENTE_PASSPHRASE, else by asking.
+    """Return a function that finds the passphrase: in `file`, else what the environment had, else by asking.
+
+    Args:
+        from_environment: what `take_passphrase` returned.
 
     Raises (when called):
         KeyFileError: the file cannot be read, or there is none of the three.
@@ -195,8 +203,8 @@ def find_passphrase(
                 return file.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise KeyFileError(f"passphrase file {file} cannot be read: {error}") from None
-        if PASSPHRASE_ENV in environ:
-            return environ[PASSPHRASE_ENV]
+        if from_environment is not None:
+            return from_environment
         if ask is None:
             raise KeyFileError(f"the key is encrypted: set {PASSPHRASE_ENV} or name a --passphrase-file")
         return ask()
@@ -235,31 +243,6 @@ def _decrypt(path: Path, document: EncryptedKeyFile, passphrase: str) -> bytes:
         return bytes(SecretBox(secret).decrypt(bytes.fromhex(document.ciphertext), nonce))
     except (CryptoError, ValueError):
         raise KeyFileError(f"{path} cannot be decrypted: wrong passphrase, or an altered file") from None
-
-
-def _mode_warnings(path: Path) -> list[str]:
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return []
-    return [f"{path} is readable by others than its owner; chmod 600 it"] if mode & 0o077 else []
-
-
-def _write_owner_only(path: Path, text: bytes, replace: bool) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            temporary.replace(path)
-        else:
-            # link() fails where the name is taken, in one step; a look before a rename would race.
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def parse_seed(text: str) -> SigningKey:

@@ -29,6 +29,7 @@ from typing import Any
 import msgspec
 
 from genesis.document import MIN_VALIDATORS, Genesis, GenesisDocument, GenesisValidator
+from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.errors import KeyFileError, TestnetError
 from genesis.keystore import write_key_file
 from genesis.protocol import build_runtime
@@ -194,7 +195,7 @@ def _ports(validators: int, rpc_port: int, p2p_port: int | None) -> list[tuple[i
 
 def _claim(directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_private_folder(directory)
         occupied = any(directory.iterdir())
     except OSError as error:
         raise TestnetError(f"{directory} cannot be used: {error.strerror}") from None
@@ -246,13 +247,12 @@ def _write_files(
 ) -> None:
     document = genesis.to_json()
     try:
-        (directory / "genesis.json").write_text(document, encoding="utf-8")
+        write_durably(directory / "genesis.json", document, mode=PUBLIC)
         for validator in manifest.validators:
             home = directory / validator.brand
-            home.mkdir()
-            (home / "genesis.json").write_text(document, encoding="utf-8")
-            config = _node_toml(validator, manifest, keys, listen)
-            (home / "node.toml").write_text(config, encoding="utf-8")
+            make_private_folder(home)
+            write_durably(home / "genesis.json", document, mode=PUBLIC)
+            write_durably(home / "node.toml", _node_toml(validator, manifest, keys, listen))
             write_key_file(home / "key.json", keys[validator.brand], None)
         save_manifest(directory, manifest)
     except KeyFileError as error:

@@ -5,9 +5,7 @@ Invariant: the file appears whole or not at all, readable by its owner only.
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from genesis.durable_files import write_durably
 from genesis.errors import TestnetError
 from genesis.keystore import parse_seed
 from vm.primitives.keys import SigningKey
@@ -149,21 +148,9 @@ def load_manifest(directory: Path) -> TestnetManifest:
 
 
 def save_manifest(directory: Path, manifest: TestnetManifest) -> None:
-    """Replace DIR/testnet.json, atomically."""
+    """Replace DIR/testnet.json, durably: it holds seeds in clear."""
     value = msgspec.to_builtins(manifest)
     for validator in value["validators"]:
         validator.setdefault("pid", None)
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
-    _write_atomically(directory / MANIFEST_FILE, text)
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    # Seeds in clear, though of a testnet: nobody else on the machine needs them.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_durably(directory / MANIFEST_FILE, text)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
+from genesis.durable_files import exposure
 from node.errors import ConfigError
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -76,6 +77,19 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mempool_per_sender: int = 20_000
     clock: VirtualClock | None = None
     rpc: RpcLimits = RpcLimits()
+
+
+PRIVATE_IN_HOME: Final = ("node.toml", "data", "wal", "node.log")
+"""What others on the machine are not to read; the key's own warning is genesis.keystore's."""
+
+
+def exposed_in(home: Path) -> list[str]:
+    """Return a sentence for the home, or for each private thing in it, that others than its owner can use.
+
+    A home that others cannot enter protects what is in it, whatever its mode.
+    """
+    found = exposure(home)
+    return found and found + [line for name in PRIVATE_IN_HOME for line in exposure(home / name)]
 
 
 def load_config(home: Path) -> NodeConfig:

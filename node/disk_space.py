@@ -39,6 +39,11 @@ class DiskSpace:
         found = os.statvfs(self._home)
         return found.f_bavail * found.f_frsize
 
+    @property
+    def spare_bytes(self) -> int:
+        """What may be written until the reserve is reached; negative where it is gone."""
+        return self.free_bytes - self._reserve
+
     def check(self) -> None:
         """Make sure that there is room; warn once when it gets scarce.
 

@@ -1,119 +1,157 @@
-"""From a backup to a node's data folder, verified from the genesis document: nothing in the file is trusted.
+"""From a backup to a node's data folder: nothing in the file is trusted.
 
-What is checked, in this order:
+    file → primary records → a new database → verified → derived records → head → renamed to <home>/data
 
-1. The file is whole, and of the chain of this genesis document.
-2. The state root, recomputed from all values, is that of the head; at height 0 it is genesis' own.
-3. The validator sets lead from the genesis set to the head's: each change is announced by a header that a quorum of
-   the set before has sealed.
-4. Every height's certificate holds a quorum of valid seals of the set that decided it, over its digest and roots.
-   The headers are a chain of hashes down from the head. Each kept block's transactions are those of its header, its
-   receipts those of the certificate that the next block embeds, and its transactions are found by their ids.
+Only the primary families are read (node/store/layout.py); a key of an unknown family is refused. Then, in order:
 
-Indexes by account, brand and call, and past states, are taken as they are: the file's checksum covers them, and
-a past state's proof is verified against its root before it is handed out. One thing no backup can prove: that the
-validator has signed nothing since. So a restored validator recovers (docs/operations-recovery.md).
+1. The state root, computed from all values, is that of the head (node/store/rebuild.py).
+2. Every height follows from the genesis document to the head: headers, validator sets, seals, transactions and
+   receipts (node/restored_chain.py). The last one is the head that the file names.
+3. The history leads back to the certified state roots; the replay ids are those that the state commits to.
+4. Everything else, indexes, heads, tree pages and meta data, is written from what 1 to 3 have verified.
+
+docs/operations-recovery.md has the table of families. One thing no backup can prove: that the validator has signed
+nothing since. So a restored validator recovers.
+
+Invariants:
+    1. What is written follows from the genesis document, but for the number of heights that are kept, and `signed`.
+    2. The file may inflate without end: this process uses bounded memory, and leaves the disk its reserve.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from consensus.types import (
-    Certificate,
-    Header,
-    Validator,
-    ValidatorSet,
-    certificate_hash,
-    decode_block,
-    decode_certificate,
-    header_digest,
-)
-from consensus.verification import Verifier
+import msgspec
+
+from consensus.trust import NotCertified
 from genesis.document import Genesis
+from genesis.durable_files import make_private_folder, rename_durably
 from genesis.protocol import build_runtime
-from node.backup import BackupError, BackupReader, Manifest
-from node.store import Head, Store, StoreError, StoreOptions, write_database
-from node.store.store import depth_of
+from node.backup import BackupError, BackupReader, Entries, Manifest
+from node.config import NodeConfig
+from node.disk_space import MEBIBYTE, DiskFull, DiskSpace
+from node.restored_chain import RestoredChain, WalkedChain
+from node.store import LogMark, Store, StoreCorrupt, StoreError, StoreOptions, StoreRebuild, write_database
+from node.store.layout import DERIVED, META_KEYS, PRIMARY, Meta
 from node.write_ahead_log import WriteAheadLog
-from vm.membership import changes_before, membership_change
-from vm.primitives import merkle
-from vm.primitives.codec import CodecError, TypedDecoder
+from vm.errors import VmError
 from vm.state_tree import StateTree
-from vm.transaction import TransactionError, parse_transaction
+from vm.transaction import TransactionError
 
-VALUES_AT_ONCE: Final = 20_000
-_headers = TypedDecoder(Header)
+FREE_MIB: Final = NodeConfig().min_free_disk_mib
+"""What stays free where nobody says otherwise."""
+
+_FOREIGN_FAULTS = (
+    StoreCorrupt,
+    NotCertified,
+    TransactionError,
+    VmError,
+    msgspec.MsgspecError,
+    ValueError,
+)
+"""What verifying raises for records that are not what the chain led to."""
 
 
-def restore_backup(file: Path, home: Path, genesis: Genesis) -> Manifest:
+def restore_backup(file: Path, home: Path, genesis: Genesis, free_mib: int = FREE_MIB) -> Manifest:
     """Restore a backup into <home>/data, which must not exist, and let the validator recover.
 
+    Args:
+        free_mib: what the disk must keep free meanwhile.
+
     Raises:
-        BackupError: the file is damaged, or what it holds does not follow from the genesis document.
+        BackupError: the file is damaged, does not follow from the genesis document, or is too large for the disk.
         StoreError, WriteAheadLogError, OSError: the disk refuses.
     """
     data = home / "data"
     if data.exists():
         raise BackupError(f"{data} exists already: move it away first")
     beside = home / "data.restoring"
-    shutil.rmtree(beside, ignore_errors=True)
     reader = BackupReader(file)
     try:
         manifest = reader.manifest
         if manifest.genesis != genesis.digest:
             raise BackupError(f"{file} is of {manifest.chain}, not of {genesis.chain}")
-        home.mkdir(parents=True, exist_ok=True)
-        write_database(beside, reader.entries())
-        store = _open(beside)
-        try:
-            verify_store(store, genesis, manifest)
-        finally:
-            store.close()
-        _mark_recovering(home / "wal", max(manifest.signed, manifest.height + 1))
-        os.rename(beside, data)
+        make_private_folder(home)
+        shutil.rmtree(beside, ignore_errors=True)
+        taken = _Taken(file, DiskSpace(home, free_mib), file.stat().st_size)
+        write_database(beside, taken.primary(reader.entries()))
+        _rebuild(beside, genesis, manifest, taken.meta)
+        mark = _mark_recovering(home / "wal", max(manifest.signed, manifest.height + 1))
+        _note_log(beside, mark)
+        rename_durably(beside, data)
     finally:
         reader.close()
         shutil.rmtree(beside, ignore_errors=True)
     return manifest
 
 
-def _open(path: Path) -> Store:
-    try:
-        store = Store.open(path, StoreOptions(state_history_blocks=None))
-    except StoreError as error:
-        raise BackupError(f"the backup's database cannot be used: {error}") from None
-    if not store.is_initialised:
-        store.close()
-        raise BackupError("the backup holds no chain")
-    return store
+class _Taken:
+    """Takes the primary records out of a backup while the disk has room; `meta` are the meta data, aside."""
+
+    def __init__(self, file: Path, disk: DiskSpace, file_bytes: int) -> None:
+        self._file = file
+        self._disk = disk
+        self.meta: dict[bytes, bytes] = {}
+        free = disk.spare_bytes
+        if free < file_bytes:
+            raise BackupError(
+                f"the disk has {max(0, free) // MEBIBYTE} MiB for {file}, which needs more than its size"
+            )
+
+    def primary(self, chunks: Iterator[Entries]) -> Iterator[Entries]:
+        """Yield the records to write.
+
+        Raises:
+            BackupError: a record is of no known family, or the disk is nearly full.
+        """
+        for entries in chunks:
+            try:
+                self._disk.check()
+            except DiskFull as error:
+                raise BackupError(f"{self._file} is not restored: {error}") from None
+            yield [entry for entry in entries if self._is_taken(*entry)]
+
+    def _is_taken(self, key: bytes, value: bytes) -> bool:
+        family = key[:1]
+        if family == b"m":
+            if key not in META_KEYS:
+                raise BackupError(f"{self._file} cannot be used: {key[:40]!r} is no meta data of a store")
+            self.meta[key] = value
+            return False
+        if family not in PRIMARY and family not in DERIVED:
+            raise BackupError(f"{self._file} cannot be used: a store has no records {key[:40]!r}")
+        return family in PRIMARY
 
 
-def _mark_recovering(folder: Path, floor: int) -> None:
-    wal = WriteAheadLog(folder)
-    wal.begin_recovery(floor)
-    wal.close()
-
-
-def verify_store(store: Store, genesis: Genesis, manifest: Manifest) -> None:
-    """Verify everything that follows from the genesis document; the module's docstring lists it.
+def _rebuild(path: Path, genesis: Genesis, manifest: Manifest, meta: dict[bytes, bytes]) -> None:
+    """Verify what has been written, and make it a store.
 
     Raises:
-        BackupError: something does not.
+        BackupError: something does not follow from the genesis document.
+        StoreError: the disk refuses.
     """
-    head = store.head
-    _require(store.genesis_bytes == genesis.canonical, "it holds another genesis document")
-    _require((head.height, head.digest) == (manifest.height, manifest.digest), "its head is not what it says")
+    rebuild = StoreRebuild(path, genesis.document.state_depth)
     try:
-        _verify_state(store, genesis)
-        if head.height > 0:
-            certificates = _verify_head(store, genesis)
-            _verify_blocks(store, genesis, certificates)
-    except (StoreError, CodecError, TransactionError) as error:
+        claimed = Meta.read(meta)
+        _require(claimed.genesis == genesis.canonical, "it holds another genesis document")
+        said = (manifest.height, manifest.digest, manifest.state_root)
+        head = claimed.head
+        _require((head.height, head.digest, head.state_root) == said, "its head is not what it says")
+        _require(rebuild.state.build_tree() == head.state_root, "its values do not give the head's state root")
+        chain = _walk(rebuild, genesis)
+        _require(chain.head == head, "its blocks do not lead to its head")
+        _require(claimed.history_floor <= head.height, "its history begins above its head")
+        rebuild.state.verify_history(rebuild.certified_root, claimed.history_floor, head.height)
+        rebuild.state.verify_replay_ids(head.height)
+        rebuild.finish(msgspec.structs.replace(claimed, oldest_block=chain.oldest_block))
+    except _FOREIGN_FAULTS as error:
         raise BackupError(f"the backup cannot be used: {error}") from None
+    finally:
+        rebuild.close()
 
 
 def _require(condition: bool, complaint: str) -> None:
@@ -121,137 +159,27 @@ def _require(condition: bool, complaint: str) -> None:
         raise BackupError(f"the backup cannot be used: {complaint}")
 
 
-def _verify_state(store: Store, genesis: Genesis) -> None:
-    if store.head.height == 0:
-        changes = genesis.state_changes(build_runtime())
-        root = StateTree(depth_of(store.bucket_count), {}).update(changes).root
-        _require(root == store.head.state_root, "its state is not that of the genesis document")
-    _require(_state_root(store) == store.head.state_root, "its values do not give the head's state root")
+def _walk(rebuild: StoreRebuild, genesis: Genesis) -> WalkedChain:
+    runtime = build_runtime()
+    tree = StateTree(genesis.document.state_depth, {})
+    genesis_root = tree.update(genesis.state_changes(runtime)).root
+    return RestoredChain(rebuild.database, genesis, rebuild.reader, genesis_root, runtime.calls).walk()
 
 
-def _state_root(store: Store) -> bytes:
-    """Return the root over all values, computed afresh."""
-    tree = StateTree(depth_of(store.bucket_count), {})
-    chunk: dict[str, bytes] = {}
-    for key, value in store.state_values():
-        chunk[key] = value
-        if len(chunk) >= VALUES_AT_ONCE:
-            tree.apply(tree.update(chunk))
-            chunk = {}
-    tree.apply(tree.update(chunk))
-    return tree.root
+def _mark_recovering(folder: Path, floor: int) -> LogMark:
+    wal = WriteAheadLog(folder)
+    wal.begin_recovery(floor)
+    wal.close()
+    return wal.mark
 
 
-class _Certificates:
-    """Judges the certificates of all heights, by the set that decided each."""
-
-    def __init__(self, chain: str, validators: ValidatorSet) -> None:
-        self._verifier = Verifier(chain)
-        self._sets = [(1, validators)]
-
-    def announced(self, height: int, validators: ValidatorSet) -> None:
-        """The header of `height` announces another set, which decides from the next height on."""
-        self._sets.append((height + 1, validators))
-
-    def prove(self, certificate: Certificate, head: Head) -> bool:
-        """Tell whether a quorum has sealed what a height led to."""
-        validators = next(entry for first, entry in reversed(self._sets) if first <= head.height)
-        said = (certificate.height, certificate.digest, certificate.state_root, certificate.receipts_root)
-        known = (head.height, head.digest, head.state_root, head.receipts_root)
-        return said == known and self._verifier.certificate_is_valid(certificate, validators)
-
-
-def _verify_head(store: Store, genesis: Genesis) -> _Certificates:
-    verifier = Verifier(genesis.chain)
-    head = store.head
-    validators = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in genesis.validators)
-    certificates = _Certificates(genesis.chain, validators)
-    for place in range(1, changes_before(store.reader, head.height)):
-        change = membership_change(store.reader, place)
-        height = change.height + 1
-        header, certificate = _header(store, height), _certificate(store, height)
-        announced = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in change.validators)
-        _require(
-            verifier.certificate_is_valid(certificate, validators)
-            and certificate.digest == header_digest(header)
-            and header.next_validators_hash == announced.hash,
-            f"the change of validators announced at height {height} is not certified",
-        )
-        validators = announced
-        certificates.announced(height, validators)
-    return certificates
-
-
-def _verify_blocks(store: Store, genesis: Genesis, certificates: _Certificates) -> None:
-    expected = store.head.digest
-    receipts_root: bytes | None = None
-    for height in range(store.head.height, 0, -1):
-        known = store.head_at(height)
-        header = _header_if_kept(store, height)
-        if header is None and height < store.oldest_block:
-            return  # the chain came by snapshot: below it nothing is known, and nothing is claimed
-        _require(
-            header is not None
-            and known is not None
-            and header_digest(header) == expected == known.digest
-            and header.height == height,
-            f"block {height} is not the one that the next block names",
-        )
-        assert header is not None
-        assert known is not None
-        _require(
-            certificates.prove(_certificate(store, height), known),
-            f"height {height} is not certified by the validators",
-        )
-        if height >= store.oldest_block:
-            receipts_root = _verify_body(store, height, header, receipts_root)
-        expected = header.parent
-    _require(expected == genesis.digest, "its first block does not follow the genesis document")
-
-
-def _verify_body(store: Store, height: int, header: Header, embedded: bytes | None) -> bytes:
-    """Verify what a block holds; return the receipts root of its parent, from the certificate that it embeds.
-
-    Args:
-        embedded: this block's receipts root, from the next block; None at the head.
-    """
-    data = store.block_bytes(height)
-    _require(data is not None, f"block {height} is missing")
-    assert data is not None
-    block = decode_block(data)
-    transactions = [parse_transaction(raw) for raw in block.transactions]
-    _require(
-        block.header == header
-        and header.tx_count == len(transactions)
-        and header.tx_root == merkle.root([tx.hash for tx in transactions])
-        and header.parent_commit == certificate_hash(block.parent_certificate),
-        f"block {height} does not hold what its header says",
-    )
-    root = _certificate(store, height).receipts_root if embedded is None else embedded
-    _require(merkle.root(store.receipts(height)) == root, f"the receipts of block {height} are not those certified")
-    for index, tx in enumerate(transactions):
-        _require(store.find_transaction(tx.id) == (height, index), f"transaction {tx.id.hex()} cannot be found")
-    certificate = block.parent_certificate
-    return b"" if certificate is None else certificate.receipts_root
-
-
-def _header(store: Store, height: int) -> Header:
-    header = _header_if_kept(store, height)
-    _require(header is not None, f"the header of height {height} is missing")
-    assert header is not None
-    return header
-
-
-def _header_if_kept(store: Store, height: int) -> Header | None:
-    pruned = store.pruned_header(height)
-    if pruned is not None:
-        return _headers.decode(pruned)
-    data = store.block_bytes(height)
-    return None if data is None else decode_block(data).header
-
-
-def _certificate(store: Store, height: int) -> Certificate:
-    data = store.certificate_bytes(height)
-    _require(data is not None, f"the certificate of height {height} is missing")
-    assert data is not None
-    return decode_certificate(data)
+def _note_log(path: Path, mark: LogMark) -> None:
+    """Let the store know the new log, and show that it opens."""
+    try:
+        store = Store.open(path, StoreOptions(state_history_blocks=None))
+    except StoreError as error:
+        raise BackupError(f"the backup's database cannot be used: {error}") from None
+    try:
+        store.note_log(mark)
+    finally:
+        store.close()

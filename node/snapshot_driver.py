@@ -26,7 +26,7 @@ from hashlib import sha256 as _sha256
 from pathlib import Path
 from typing import Final
 
-from consensus.types import Validator, ValidatorSet
+from consensus.trust import CertifiedSets, NotCertified
 from consensus.verification import Verifier
 from network.errors import RequestError
 from network.messages import (
@@ -45,7 +45,7 @@ from network.scoring import Offence
 from network.snapshot_sync import PartRequest, ReplaySlot, SnapshotRules, SnapshotSync, StateRange, bucket_ranges
 from node.ledger import Ledger
 from node.snapshot_folders import declare_ready, incoming_folder
-from node.snapshot_trust import NotCertified, TrustedSets
+from node.snapshot_trust import TrustedSets
 from node.store import StoreFailure
 from node.store.incoming import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync_driver import SyncDriver
@@ -244,8 +244,8 @@ class SnapshotDriver:
         return self._ledger.genesis.document.state_depth
 
     async def _certify(self, peer: Peer, height: int) -> tuple[CertifiedBlock, list[CertifiedBlock]]:
-        genesis = self._ledger.genesis.validators
-        sets = TrustedSets(self._verifier, ValidatorSet(Validator(v.public_key, v.brand) for v in genesis))
+        genesis = self._ledger.genesis
+        sets = TrustedSets(CertifiedSets(genesis.chain, genesis.validator_set, self._verifier))
         blocks = await peer.request(GetBlocks(id=0, first=height, count=1), REQUEST_SECONDS)
         if not blocks.items:
             raise NotOffered("it has not got the block")

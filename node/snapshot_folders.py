@@ -15,10 +15,10 @@ sees. So the vote log is marked first: the validator follows without signing unt
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
+from genesis.durable_files import rename_durably
 from node.write_ahead_log import WriteAheadLog
 
 
@@ -29,8 +29,7 @@ def incoming_folder(home: Path) -> Path:
 
 def declare_ready(home: Path) -> None:
     """Say that the incoming snapshot is whole; its database must be closed."""
-    os.rename(incoming_folder(home), home / "data.ready")
-    _sync(home)
+    rename_durably(incoming_folder(home), home / "data.ready")
 
 
 def install_ready(home: Path) -> bool:
@@ -48,18 +47,8 @@ def install_ready(home: Path) -> bool:
         if data.exists():
             if replaced.exists():
                 shutil.rmtree(replaced)
-            os.rename(data, replaced)
-            _sync(home)
-        os.rename(ready, data)
-        _sync(home)
+            rename_durably(data, replaced)
+        rename_durably(ready, data)
     if replaced.exists() and data.exists():
         shutil.rmtree(replaced)
     return installed
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

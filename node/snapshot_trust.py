@@ -1,15 +1,16 @@
-"""From the genesis document to a snapshot's height: whom to believe, and what.
+"""From the genesis document to a snapshot's height: what peers sent, read and judged by `consensus.trust`.
 
-    genesis set → certified header that announces another set → … → the set of the height → its certificate
+The state root that comes out is one that a quorum of the chain's validators sealed, whoever sent it.
 
-Every step is checked here, so it does not matter who sent it: the state root that comes out is one that a quorum of
-the chain's validators sealed, if no quorum of a past set has lost its keys (SPEC section 3, Membership).
+Invariant: `links` holds exactly the headers that announced another set than the one before, in order of height. A
+peer cannot have this node keep any other header, though a true one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consensus.trust import CertifiedSets, NotCertified
 from consensus.types import (
     Candidate,
     Certificate,
@@ -19,29 +20,31 @@ from consensus.types import (
     decode_block,
     decode_certificate,
     decode_header,
-    header_digest,
 )
-from consensus.verification import Verifier, candidate_is_whole
+from consensus.verification import candidate_is_whole
 from network.messages import SetChange
-from node.errors import NodeError
 from node.store import Head
 from node.store.incoming import CertifiedBlock
 from vm.primitives.codec import CodecError
 from vm.primitives.hashing import sha256
 
 
-class NotCertified(NodeError):
-    """What a peer sent does not follow from the genesis document: its fault."""
-
-
 class TrustedSets:
-    """The validator sets that certified headers lead to, one after the other."""
+    """The validator sets that certified headers lead to, one after the other, and those headers."""
 
-    def __init__(self, verifier: Verifier, genesis_set: ValidatorSet) -> None:
-        self._verifier = verifier
-        self.validators = genesis_set
-        self.height = 0
+    def __init__(self, sets: CertifiedSets) -> None:
+        self._sets = sets
         self.links: list[CertifiedBlock] = []
+
+    @property
+    def height(self) -> int:
+        """Height of the last header that announced another set."""
+        return self._sets.height
+
+    @property
+    def validators(self) -> ValidatorSet:
+        """The set reached so far."""
+        return self._sets.validators
 
     def follow(self, changes: Sequence[SetChange], below: int) -> None:
         """Take the next changes, in order of height, of those whose header is below a height.
@@ -53,32 +56,11 @@ class TrustedSets:
             header = _header(change.header)
             if header.height >= below:
                 return
-            certificate = self.certified(header, change.certificate)
-            if header.height <= self.height:
-                raise NotCertified("the changes of the validator set are not in order")
-            announced = _set_of(change)
-            if announced.hash != header.next_validators_hash:
-                raise NotCertified(f"header {header.height} announces other validators than its sender says")
-            self.validators, self.height = announced, header.height
+            certificate, announced = _certificate(change.certificate), _set_of(change)
+            if announced.hash == self._sets.validators.hash:
+                raise NotCertified(f"header {header.height} announces no other validators than those before")
+            self._sets.follow(header, certificate, announced)
             self.links.append(CertifiedBlock(_head_of(certificate), change.header, change.certificate))
-
-    def certified(self, header: Header, certificate_bytes: bytes) -> Certificate:
-        """Return the certificate of a header, once a quorum of the set reached so far has sealed it.
-
-        Raises:
-            NotCertified: it does not hold.
-        """
-        try:
-            certificate = decode_certificate(certificate_bytes)
-        except CodecError as error:
-            raise NotCertified(f"no certificate: {error}") from None
-        if certificate.height != header.height or certificate.digest != header_digest(header):
-            raise NotCertified("the certificate is another block's")
-        if header.validators_hash != self.validators.hash:
-            raise NotCertified(f"height {header.height} was decided by a set that the headers do not lead to")
-        if not self._verifier.certificate_is_valid(certificate, self.validators):
-            raise NotCertified("the certificate holds no quorum of valid seals")
-        return certificate
 
     def certified_block(self, height: int, block_bytes: bytes, certificate_bytes: bytes) -> CertifiedBlock:
         """Return a block once it is shown to be the chain's at a height.
@@ -94,12 +76,20 @@ class TrustedSets:
         candidate = Candidate(block.header, block.parent_certificate, hashes)
         if block.header.height != height or not candidate_is_whole(candidate):
             raise NotCertified(f"not the whole block of height {height}")
-        certificate = self.certified(block.header, certificate_bytes)
+        certificate = _certificate(certificate_bytes)
+        self._sets.require_certified(block.header, certificate)
         return CertifiedBlock(_head_of(certificate), block_bytes, certificate_bytes)
 
 
 def _head_of(certificate: Certificate) -> Head:
     return Head(certificate.height, certificate.digest, certificate.state_root, certificate.receipts_root)
+
+
+def _certificate(data: bytes) -> Certificate:
+    try:
+        return decode_certificate(data)
+    except CodecError as error:
+        raise NotCertified(f"no certificate: {error}") from None
 
 
 def _header(data: bytes) -> Header:

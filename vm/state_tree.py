@@ -15,7 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as _sha256
 
@@ -59,7 +59,7 @@ class TreeUpdate:
     Attributes:
         base_root: the root of the tree that the update was made from.
         root: the root after it.
-        key_hashes: SHA-256 of each changed key, so that nobody hashes it again.
+        key_hashes: SHA-256 of each changed key, so that nobody hashes it again; none from `update_leaves`.
         pages: each changed page, b"" for one that is gone.
         unsplit: pages that were split and are leaf pages, or gone, now.
         nodes: for each upper level from 1 to depth, the changed hashes by index; the last level's
@@ -127,7 +127,16 @@ class StateTree:
 
     def update(self, changes: Mapping[str, bytes | None]) -> TreeUpdate:
         """Return what `changes` (value bytes by key, None to delete) does to the tree."""
-        key_hashes, by_bucket = _hash_changes(changes, self.depth)
+        return self._update(*_hash_changes(changes, self.depth))
+
+    def update_leaves(self, leaves: Iterable[Change]) -> TreeUpdate:
+        """Return what changed leaves do to the tree: for one who has the hashes of the keys only."""
+        by_bucket: dict[PageId, list[Change]] = {}
+        for change in leaves:
+            by_bucket.setdefault(change[0].hex()[: self.depth], []).append(change)
+        return self._update({}, by_bucket)
+
+    def _update(self, key_hashes: dict[str, bytes], by_bucket: dict[PageId, list[Change]]) -> TreeUpdate:
         edits = PageEdits(self._pages, self._page_limit)
         change = edits.change
         roots = {int(page_id, 16): change(page_id, items) for page_id, items in by_bucket.items()}

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from genesis.document import Genesis
-from node.cli.keys_commands import KeyPath
+from genesis.durable_files import PUBLIC, exposure, write_durably
+from node.cli.keys_commands import KeyPath, warn
 from node.cli.output import CliError, json_option, print_fields, print_json
 from node.config import NodeConfig, load_config
 from node.errors import ConfigError
@@ -99,8 +100,8 @@ def _signed(folder: Path, height: int) -> int:
 def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
     """Make HOME/data from a backup, and verify it from the genesis document.
 
-    Every value is hashed into the state root again, and the certificates are checked from the genesis set to the
-    head's; a file that does not follow from the genesis document is refused. A validator that is started from it
+    Every value is hashed into the state root again, and each height is checked from the genesis document to the
+    head; what can be computed, such as indexes, is not read from the file. A validator that is started from it
     follows the chain first and signs when that is safe: docs/operations-recovery.md.
     """
     genesis = Genesis.load(genesis_file)
@@ -109,10 +110,11 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
     from node.store import StoreError
     from node.write_ahead_log import WriteAheadLogError
 
+    warn(exposure(file))
     try:
-        manifest = restore_backup(file, home, genesis)
+        manifest = restore_backup(file, home, genesis, _reserve_of(home))
         if not (home / "genesis.json").exists():
-            (home / "genesis.json").write_text(genesis.to_json(), encoding="utf-8")
+            write_durably(home / "genesis.json", genesis.to_json(), mode=PUBLIC)
     except (BackupError, StoreError, WriteAheadLogError) as error:
         raise CliError(str(error)) from None
     except OSError as error:
@@ -122,10 +124,17 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
         "chain": manifest.chain,
         "height": manifest.height,
         "state_root": manifest.state_root.hex(),
-        "verified": "values, certificates, blocks and receipts, from the genesis document",
+        "signed": manifest.signed,
+        "verified": "every record, from the genesis document; indexes and tree pages are made afresh",
         "recovering": True,
     }
     if as_json:
         print_json(fields)
     else:
         print_fields(fields)
+
+
+def _reserve_of(home: Path) -> int:
+    """Return the MiB of the disk that the home's node keeps free."""
+    config = load_config(home) if (home / "node.toml").exists() else NodeConfig()
+    return config.min_free_disk_mib

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
+from genesis.durable_files import PUBLIC, write_durably
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from node.cli.keys_commands import KeyPath
@@ -68,8 +69,7 @@ def new(
     made = Genesis(document)
     made.state_changes(build_runtime())
     try:
-        with file.open("x", encoding="utf-8") as out:
-            out.write(made.to_json())
+        write_durably(file, made.to_json(), mode=PUBLIC, replace=False)
     except FileExistsError:
         raise CliError(f"{file} exists already") from None
     except OSError as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 
+from genesis.durable_files import PRIVATE_FOLDER
 from genesis.keystore import (
+    PASSPHRASE_ENV,
     LoadedKey,
     find_passphrase,
     generate_key,
@@ -18,6 +20,7 @@ from genesis.keystore import (
     parse_seed,
     public_fields,
     read_key_file,
+    take_passphrase,
     write_key_file,
 )
 from node.cli.output import json_option, note, print_fields, print_json
@@ -36,10 +39,27 @@ unencrypted_option = click.option("--unencrypted", is_flag=True, help="Keep the 
 def open_key(path: Path, passphrase_file: Path | None) -> LoadedKey:
     """Load a key file for a command, telling its warnings."""
     ask = _asker(lambda: str(click.prompt(f"Passphrase of {path}", hide_input=True, err=True)))
-    loaded = load_key(path, find_passphrase(passphrase_file, os.environ, ask))
-    for warning in loaded.warnings:
-        note(f"warning: {warning}")
+    loaded = load_key(path, find_passphrase(passphrase_file, passphrase_of_environment(), ask))
+    warn(loaded.warnings)
     return loaded
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Tell the operator what ought to be changed."""
+    for sentence in sentences:
+        note(f"warning: {sentence}")
+
+
+def passphrase_of_environment() -> str | None:
+    """Return the passphrase that the command was started with; its children and later readers do not find it.
+
+    It stays in the command's context, as one command may open several keys.
+    """
+    meta = click.get_current_context().meta
+    if PASSPHRASE_ENV not in meta:
+        meta[PASSPHRASE_ENV] = take_passphrase(os.environ)
+    found: str | None = meta[PASSPHRASE_ENV]
+    return found
 
 
 def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Path | None) -> None:
@@ -47,10 +67,10 @@ def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Pa
     ask = _asker(
         lambda: str(click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True))
     )
-    passphrase = None if unencrypted else find_passphrase(passphrase_file, os.environ, ask)()
+    passphrase = None if unencrypted else find_passphrase(passphrase_file, passphrase_of_environment(), ask)()
     # The first thing that a new operator types is `keys new HOME/key.json`, and there is no HOME yet.
     with contextlib.suppress(OSError):  # writing the file says what is wrong
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
     write_key_file(path, key, passphrase)
 
 

@@ -74,6 +74,12 @@ def main() -> None:
     Begin with `entente testnet up`, which runs four brands' validators on this machine, and `entente view identity
     brands` in another terminal. Every command has --help; most have --json.
     """
+    from genesis.durable_files import keep_private
+    from node.cli.keys_commands import passphrase_of_environment
+
+    # First of all: the files that libraries make are the owner's only, and no child inherits the passphrase.
+    keep_private()
+    passphrase_of_environment()
 
 
 if __name__ == "__main__":

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from genesis.document import Genesis
+from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.keystore import generate_key, read_key_file
-from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option
+from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option, warn
 from node.cli.output import CliError, json_option, print_fields, print_json
 from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
-from node.config import NodeConfig, PeerAddress, config_to_toml, load_config
+from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, load_config
 from node.errors import ConfigError
 from vm.primitives.units import is_lower_hex
 
@@ -41,6 +42,7 @@ def start(home: Path, passphrase_file: Path | None) -> None:
     if not home.is_dir():
         raise ConfigError(f"home folder {home} does not exist; `entente node init --home {home}` makes one")
     load_config(home)
+    warn(exposed_in(home))
     key = open_key(home / "key.json", passphrase_file).key
     # Imported here, as it brings the whole node: mistakes are told without waiting for it.
     from node.app import run
@@ -86,11 +88,11 @@ def init(
     if (home / "node.toml").exists():
         raise ConfigError(f"{home} is a node's home already")
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(home)
         if not (home / "key.json").exists():
             save_key(home / "key.json", generate_key(), unencrypted, passphrase_file)
-        (home / "genesis.json").write_text(genesis.to_json(), encoding="utf-8")
-        (home / "node.toml").write_text(config_to_toml(config), encoding="utf-8")
+        write_durably(home / "genesis.json", genesis.to_json(), mode=PUBLIC)
+        write_durably(home / "node.toml", config_to_toml(config))
     except OSError as error:
         raise ConfigError(f"{home} cannot be written: {error.strerror}") from None
     key_file = read_key_file(home / "key.json")

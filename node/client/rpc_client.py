@@ -31,6 +31,9 @@ from vm.transaction import encode_body, sign_body
 Call = tuple[str, Mapping[str, Any]]
 Op = tuple[str, Mapping[str, Any]]
 
+MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
+"""Four times what a node answers at most unless its operator raises max_response_bytes (node/config.py)."""
+
 _CHAIN_REASONS: Final = frozenset({"WRONG_CHAIN", "EXPIRED", "EXPIRES_TOO_FAR"})
 """Refusals after which the remembered chain and clock are asked for again: the node may be another one now."""
 
@@ -86,7 +89,7 @@ class RpcClient:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = url.rstrip("/") + "/"
-        self._headers = {"Content-Type": "application/json"}
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if api_key is not None:
             self._headers["Authorization"] = f"Bearer {api_key}"
         self._timeout_s = timeout_s
@@ -97,7 +100,9 @@ class RpcClient:
         self._next_id = 0
 
     async def __aenter__(self) -> RpcClient:
-        self._session = aiohttp.ClientSession(headers=self._headers, connector=aiohttp.TCPConnector(limit=0))
+        self._session = aiohttp.ClientSession(
+            headers=self._headers, connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
+        )
         return self
 
     async def __aexit__(
@@ -167,7 +172,7 @@ class RpcClient:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s + wait_s)
         try:
             async with self._session.post(self.url, data=body, timeout=timeout) as response:
-                answer = orjson.loads(await response.read())
+                answer = orjson.loads(await self._body(response))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConnectionFailed(f"no answer from {self.url}: {error or type(error).__name__}") from None
         except orjson.JSONDecodeError:
@@ -177,6 +182,17 @@ class RpcClient:
         ):
             raise ConnectionFailed(f"what answers at {self.url} does not speak JSON-RPC")
         return answer
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return an answer's bytes, of which a hostile node could send, or compress, any number."""
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise ConnectionFailed(f"{self.url} answers compressed, which nobody has asked for")
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ConnectionFailed(f"the answer of {self.url} is longer than {MAX_ANSWER_BYTES} bytes")
+        return bytes(body)
 
     # -- transactions ------------------------------------------------------------------------------
 

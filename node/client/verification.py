@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from consensus.trust import CertifiedSets, NotCertified
 from consensus.types import (
     Certificate,
     Header,
@@ -29,9 +30,7 @@ from consensus.types import (
     ValidatorSet,
     decode_certificate,
     decode_header,
-    header_digest,
 )
-from consensus.verification import Verifier
 from genesis.document import Genesis
 from node.client.errors import VerificationFailed
 from vm.primitives import merkle
@@ -139,32 +138,21 @@ def verify_receipt(document: Any, genesis: Genesis) -> VerifiedReceipt:
 
 def _certified(form: Mapping[str, Any], genesis: Genesis) -> tuple[Header, Certificate]:
     """Return header and certificate once a quorum of the right set has sealed them."""
-    validators = _set_from_genesis(genesis)
-    for step in _list(form.get("headers", []), "headers", MAX_HEADERS):
-        link = _object(step, "headers")
-        header, _ = _sealed(link, genesis.chain, validators)
-        validators = _announced(link, header)
-    return _sealed(form, genesis.chain, validators)
-
-
-def _sealed(form: Mapping[str, Any], chain: str, validators: ValidatorSet) -> tuple[Header, Certificate]:
-    header = _header(form.get("header"))
-    certificate = _certificate(form.get("certificate"))
-    if header.chain != chain:
-        raise VerificationFailed(f"the header is of {header.chain}; the genesis document begins {chain}")
-    if header.validators_hash != validators.hash:
-        raise VerificationFailed(
-            f"height {header.height} was decided by a validator set that the document does not lead to"
-        )
-    if certificate.height != header.height or certificate.digest != header_digest(header):
-        raise VerificationFailed("the certificate is of another block than the header")
-    if not Verifier(chain).certificate_is_valid(certificate, validators):
-        raise VerificationFailed("the certificate does not hold a quorum of valid seals")
+    sets = CertifiedSets(genesis.chain, genesis.validator_set)
+    try:
+        for step in _list(form.get("headers", []), "headers", MAX_HEADERS):
+            link = _object(step, "headers")
+            header, certificate = _header(link.get("header")), _certificate(link.get("certificate"))
+            sets.follow(header, certificate, _announced(link))
+        header, certificate = _header(form.get("header")), _certificate(form.get("certificate"))
+        sets.require_certified(header, certificate)
+    except NotCertified as error:
+        raise VerificationFailed(str(error)) from None
     return header, certificate
 
 
-def _announced(link: Mapping[str, Any], header: Header) -> ValidatorSet:
-    """Return the set that a certified header announces, as the link spells it out."""
+def _announced(link: Mapping[str, Any]) -> ValidatorSet:
+    """Return the set that a header is said to announce, as the link spells it out."""
     entries = []
     for item in _list(link.get("validators"), "headers.validators", 256):
         pair = _list(item, "headers.validators", 2)
@@ -172,16 +160,9 @@ def _announced(link: Mapping[str, Any], header: Header) -> ValidatorSet:
             raise VerificationFailed("headers.validators: pairs of public key and brand")
         entries.append(Validator(_unhex(pair[0], "headers.validators", 32), pair[1]))
     try:
-        validators = ValidatorSet(entries)
+        return ValidatorSet(entries)
     except ValueError as error:
         raise VerificationFailed(f"headers.validators: {error}") from None
-    if validators.hash != header.next_validators_hash:
-        raise VerificationFailed(f"the header of height {header.height} announces other validators")
-    return validators
-
-
-def _set_from_genesis(genesis: Genesis) -> ValidatorSet:
-    return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in genesis.validators)
 
 
 def _header(value: Any) -> Header:

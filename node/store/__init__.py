@@ -12,6 +12,7 @@ from node.store.errors import (
     StoreFailure,
 )
 from node.store.layout import Head, LogMark
+from node.store.rebuild import StoreRebuild
 from node.store.store import BlockCommit, ProvedValue, Store, StoreOptions
 from node.store.values import StateValues
 
@@ -33,5 +34,6 @@ __all__ = [
     "StoreError",
     "StoreFailure",
     "StoreOptions",
+    "StoreRebuild",
     "write_database",
 ]

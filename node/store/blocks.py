@@ -22,6 +22,7 @@ from node.store.layout import (
     TRANSACTION,
     Head,
     at_height,
+    head_decoder,
     index_key,
     number,
     read,
@@ -34,7 +35,6 @@ Position = tuple[int, int]
 IndexEntries = Mapping[tuple[str, str], Sequence[int]]
 """(kind, name) to the ascending indexes of the block's transactions that belong there."""
 
-_head_decoder = TypedDecoder(Head)
 _receipts_decoder = TypedDecoder(list[bytes])
 
 
@@ -119,11 +119,6 @@ class BlockRecords:
         for letter in (TRANSACTION, INDEX):
             self._database.compact(letter, bytes([letter[0] + 1]))
 
-    def oldest(self) -> int:
-        """Return the lowest height whose block is kept."""
-        record = self._database.get(OLDEST_BLOCK_KEY)
-        return 1 if record is None else int.from_bytes(record, "big")
-
     def pruned_header(self, height: int) -> bytes | None:
         """Return the canonical header of a pruned block."""
         return self._database.get(at_height(HEADER, height))
@@ -131,7 +126,7 @@ class BlockRecords:
     def head(self, height: int) -> Head | None:
         """Return the roots and the digest of a height."""
         record = self._database.get(at_height(HEAD, height))
-        return None if record is None else read(_head_decoder, record, f"head {height}")
+        return None if record is None else read(head_decoder, record, f"head {height}")
 
     def block(self, height: int) -> bytes | None:
         """Return the canonical block."""

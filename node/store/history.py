@@ -41,26 +41,44 @@ from vm.state_tree import StateTree, TreeUpdate, build_proof
 PRUNED_PER_COMMIT = 4
 """Bounds the work of catching up after `state_history_blocks` was lowered."""
 
-_TOP_LEVELS = 2
+TOP_LEVELS = 2
 """Levels whose nodes lie above the shards: a shard is one byte, two nibbles."""
 
 
-class _ShardUndo(msgspec.Struct, frozen=True, array_like=True):
+class ShardUndo(msgspec.Struct, frozen=True, array_like=True):
     """What a block replaced below one first byte: [key hash, old record], old nodes of levels 3 … depth."""
 
     values: list[tuple[bytes, bytes | None]]
     levels: list[bytes]
 
 
-class _TopUndo(msgspec.Struct, frozen=True, array_like=True):
+class TopUndo(msgspec.Struct, frozen=True, array_like=True):
     """Old nodes of levels 1 and 2, and the shards that the block touched."""
 
     levels: list[bytes]
     shards: bytes
 
 
-_shard_decoder = TypedDecoder(_ShardUndo)
-_top_decoder = TypedDecoder(_TopUndo)
+_shard_decoder = TypedDecoder(ShardUndo)
+_top_decoder = TypedDecoder(TopUndo)
+
+
+def decode_shard(record: bytes) -> ShardUndo:
+    """Return what a block replaced in a shard.
+
+    Raises:
+        StoreCorrupt: it is no such record.
+    """
+    return read(_shard_decoder, record, "history")
+
+
+def decode_top(record: bytes) -> TopUndo:
+    """Return what a block replaced in the topmost levels.
+
+    Raises:
+        StoreCorrupt: it is no such record.
+    """
+    return read(_top_decoder, record, "history")
 
 
 class StateHistory:
@@ -84,17 +102,17 @@ class StateHistory:
             values.setdefault(key_hash[0], []).append((key_hash, old_record(key, key_hash)))
         nodes = self._old_nodes(update)
         for shard, replaced in values.items():
-            levels = [pack_nodes(level.get(shard, {})) for level in nodes[_TOP_LEVELS:]]
-            batch.put(_shard_key(shard, height), encode(_ShardUndo(replaced, levels)))
-        top = [pack_nodes(level[0]) for level in nodes[:_TOP_LEVELS]]
-        batch.put(at_height(TOP_UNDO, height), encode(_TopUndo(top, bytes(sorted(values)))))
+            levels = [pack_nodes(level.get(shard, {})) for level in nodes[TOP_LEVELS:]]
+            batch.put(shard_key(shard, height), encode(ShardUndo(replaced, levels)))
+        top = [pack_nodes(level[0]) for level in nodes[:TOP_LEVELS]]
+        batch.put(at_height(TOP_UNDO, height), encode(TopUndo(top, bytes(sorted(values)))))
         return self._prune(batch, height)
 
     def _old_nodes(self, update: TreeUpdate) -> list[dict[int, dict[int, bytearray]]]:
         """Return for each level from 1 on, by shard (0 for the top levels), the hashes before the update."""
         old = []
         for level, changed in enumerate(update.nodes, start=1):
-            shift = 4 * (level - _TOP_LEVELS)
+            shift = 4 * (level - TOP_LEVELS)
             by_shard: dict[int, dict[int, bytearray]] = {} if shift > 0 else {0: {}}
             hashes = self._tree.level(level)
             for index in changed:
@@ -110,8 +128,8 @@ class StateHistory:
         for gone in range(self.floor + 1, floor + 1):
             record = self._database.get(at_height(TOP_UNDO, gone))
             if record is not None:
-                for shard in read(_top_decoder, record, "history").shards:
-                    batch.delete(_shard_key(shard, gone))
+                for shard in decode_top(record).shards:
+                    batch.delete(shard_key(shard, gone))
                 batch.delete(at_height(TOP_UNDO, gone))
         if floor != self.floor:
             batch.put(HISTORY_FLOOR_KEY, number(floor))
@@ -135,8 +153,8 @@ class StateHistory:
         """
         last = height
         stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
-        for key, record in self._database.scan(_shard_key(shard, height + 1), stop):
-            for key_hash, old in read(_shard_decoder, record, "history").values:
+        for key, record in self._database.scan(shard_key(shard, height + 1), stop):
+            for key_hash, old in decode_shard(record).values:
                 replaced.setdefault(key_hash, old)
             last = int.from_bytes(key[-8:], "big")
         return last
@@ -190,23 +208,24 @@ class StateHistory:
 
     def _levels_after(self, level: int, parent: int, height: int) -> Iterator[bytes]:
         """Return the packed old nodes of `level` near `parent` that later blocks replaced, oldest first."""
-        if level <= _TOP_LEVELS:
+        if level <= TOP_LEVELS:
             start, stop = at_height(TOP_UNDO, height + 1), bytes([TOP_UNDO[0] + 1])
             for _, record in self._database.scan(start, stop):
-                yield read(_top_decoder, record, "history").levels[level - 1]
+                yield decode_top(record).levels[level - 1]
             return
-        shard = parent >> 4 * (level - 1 - _TOP_LEVELS)
+        shard = parent >> 4 * (level - 1 - TOP_LEVELS)
         for undo in self._shard_after(shard, height):
-            yield undo.levels[level - 1 - _TOP_LEVELS]
+            yield undo.levels[level - 1 - TOP_LEVELS]
 
-    def _shard_after(self, shard: int, height: int) -> Iterator[_ShardUndo]:
+    def _shard_after(self, shard: int, height: int) -> Iterator[ShardUndo]:
         """Return what the blocks above `height` replaced in a shard, oldest first."""
         stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
-        for _, record in self._database.scan(_shard_key(shard, height + 1), stop):
-            yield read(_shard_decoder, record, "history")
+        for _, record in self._database.scan(shard_key(shard, height + 1), stop):
+            yield decode_shard(record)
 
 
-def _shard_key(shard: int, height: int) -> bytes:
+def shard_key(shard: int, height: int) -> bytes:
+    """Return the key of what a block replaced in a shard."""
     return SHARD_UNDO + bytes([shard]) + number(height)
 
 

@@ -27,21 +27,14 @@ from node.store.database import Batch, Database
 from node.store.errors import CommitRefused, StoreCorrupt
 from node.store.layout import (
     BLOCK,
-    BUCKET_COUNT_KEY,
     CERTIFICATE,
-    DIGEST,
     FOREIGN_ID,
-    FORMAT,
-    FORMAT_KEY,
-    GENESIS_KEY,
-    HEAD_KEY,
     HEADER,
-    HISTORY_FLOOR_KEY,
-    OLDEST_BLOCK_KEY,
     REPLAY_IDS,
     SPLIT_PAGE,
     STATE,
     Head,
+    Meta,
     at_height,
     number,
     read,
@@ -285,18 +278,14 @@ class IncomingSnapshot:
         blocks.write_head(batch, target.head)
         batch.put(at_height(BLOCK, height), newest.body)
         batch.put(at_height(CERTIFICATE, height), newest.certificate)
-        batch.put(DIGEST + target.head.digest, number(height))
-        batch.put(GENESIS_KEY, genesis_bytes)
-        batch.put(BUCKET_COUNT_KEY, number(FANOUT**target.depth))
-        batch.put(HISTORY_FLOOR_KEY, number(height))
         # The target's block is here, its receipts are not: nobody certified more than their root to us.
-        batch.put(OLDEST_BLOCK_KEY, number(height + 1))
+        meta = Meta(genesis_bytes, FANOUT**target.depth, target.head, history_floor=height, oldest_block=height + 1)
+        for key, record in meta.records().items():
+            batch.put(key, record)
         for slot in self.slots():
             batch.delete(SLOT_KEY + number(slot.slot))
         batch.delete(INCOMING_KEY)
         batch.delete(DONE_KEY)
-        batch.put(HEAD_KEY, encode(target.head))
-        batch.put(FORMAT_KEY, FORMAT)
         self._database.write(batch)
 
 

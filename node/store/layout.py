@@ -23,12 +23,13 @@ Invariant: everything the store writes for a height is in one batch.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Final, TypeVar
 
 import msgspec
 
 from node.store.errors import StoreCorrupt
-from vm.primitives.codec import CodecError, TypedDecoder
+from vm.primitives.codec import CodecError, TypedDecoder, encode
 
 FORMAT = b"entente-store/1"
 
@@ -58,6 +59,18 @@ SNAPSHOT = b"k"
 REPLAY_IDS = b"q"
 FOREIGN_ID = b"y"
 
+PRIMARY: Final = frozenset({b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, SHARD_UNDO, TOP_UNDO, REPLAY_IDS})
+"""Families that a backup must hold: nothing else tells what they say."""
+
+DERIVED: Final = frozenset(
+    {HEAD, DIGEST, TRANSACTION, INDEX, SPLIT_PAGE, ROOT_SLICE, ROOT_CHANGES, SNAPSHOT, FOREIGN_ID}
+)
+"""Families that follow from the primary ones; a restore makes them afresh (node/store/rebuild.py)."""
+
+META_KEYS: Final = frozenset(
+    {FORMAT_KEY, GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY, HISTORY_FLOOR_KEY, LOG_MARK_KEY, OLDEST_BLOCK_KEY}
+)
+
 T = TypeVar("T")
 
 
@@ -75,6 +88,49 @@ class Head(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
     state_root: bytes
     receipts_root: bytes
+
+
+head_decoder = TypedDecoder(Head)
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The meta data of a store, the mark of the write-ahead log apart."""
+
+    genesis: bytes
+    bucket_count: int
+    head: Head
+    history_floor: int
+    oldest_block: int
+
+    @classmethod
+    def read(cls, records: Mapping[bytes, bytes]) -> Meta:
+        """Return the meta data that records hold.
+
+        Raises:
+            StoreCorrupt: one is missing, or cannot be read.
+        """
+        if records.get(FORMAT_KEY) != FORMAT:
+            raise StoreCorrupt(f"the database has the format {records.get(FORMAT_KEY)!r}, not {FORMAT!r}")
+        genesis, count, head = map(records.get, (GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY))
+        if genesis is None or count is None or head is None:
+            raise StoreCorrupt("the database has no genesis, bucket count or head")
+        floor = int.from_bytes(records.get(HISTORY_FLOOR_KEY, b""), "big")
+        oldest = int.from_bytes(records.get(OLDEST_BLOCK_KEY, number(1)), "big")
+        return cls(genesis, int.from_bytes(count, "big"), read(head_decoder, head, "head"), floor, oldest)
+
+    def records(self) -> dict[bytes, bytes]:
+        """Return the records that a store has of them."""
+        records = {
+            FORMAT_KEY: FORMAT,
+            GENESIS_KEY: self.genesis,
+            BUCKET_COUNT_KEY: number(self.bucket_count),
+            HEAD_KEY: encode(self.head),
+        }
+        if self.history_floor:
+            records[HISTORY_FLOOR_KEY] = number(self.history_floor)
+        if self.oldest_block > 1:
+            records[OLDEST_BLOCK_KEY] = number(self.oldest_block)
+        return records
 
 
 def number(value: int) -> bytes:

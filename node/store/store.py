@@ -25,17 +25,15 @@ from node.store.database import Database
 from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
 from node.store.history import StateHistory
 from node.store.layout import (
-    BUCKET_COUNT_KEY,
     CERTIFICATE,
-    FORMAT,
     FORMAT_KEY,
-    GENESIS_KEY,
     HEAD_KEY,
     LOG_MARK_KEY,
+    META_KEYS,
     Head,
     LogMark,
+    Meta,
     at_height,
-    number,
     read,
     split_record,
 )
@@ -48,7 +46,6 @@ from vm.state_proof import FANOUT, StateProof, verify_state_proof
 from vm.state_tree import MAX_DEPTH, StateTree, TreeUpdate
 
 MEBIBYTE = 1 << 20
-_head_decoder = TypedDecoder(Head)
 _mark_decoder = TypedDecoder(LogMark)
 
 
@@ -187,28 +184,21 @@ class Store:
         tree.apply(update)
         head = Head(0, sha256(genesis_bytes), update.root, ZERO_HASH)
         batch = self._database.batch()
-        batch.put(FORMAT_KEY, FORMAT)
-        batch.put(GENESIS_KEY, genesis_bytes)
-        batch.put(BUCKET_COUNT_KEY, number(bucket_count))
+        for key, record in Meta(genesis_bytes, bucket_count, head, 0, 1).records().items():
+            batch.put(key, record)
         self._values.write(batch, changes, update.key_hashes)
         self._pages.write(batch, update)
         BucketRootLog(self._database, bucket_count).write_all(batch, bytes(tree.bucket_roots))
         self._blocks.write_head(batch, head)
-        batch.put(HEAD_KEY, encode(head))
         self._database.write(batch)
         self._load()
         return head
 
     def _load(self) -> None:
         database = self._database
-        stored_format = database.get(FORMAT_KEY)
-        if stored_format != FORMAT:
-            raise StoreCorrupt(f"the database has the format {stored_format!r}, not {FORMAT!r}")
-        genesis, count, head_record = map(database.get, (GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY))
-        if genesis is None or count is None or head_record is None:
-            raise StoreCorrupt("the database has no genesis, bucket count or head")
-        head = read(_head_decoder, head_record, "head")
-        bucket_count = int.from_bytes(count, "big")
+        found = {key: value for key in META_KEYS if (value := database.get(key)) is not None}
+        meta = Meta.read(found)
+        genesis, bucket_count, head = meta.genesis, meta.bucket_count, meta.head
         roots = BucketRootLog(database, bucket_count)
         tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
         if tree.root != head.state_root:
@@ -221,8 +211,7 @@ class Store:
         )
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
         snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
-        oldest = self._blocks.oldest()
-        self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, oldest)
+        self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, meta.oldest_block)
 
     @property
     def _open(self) -> _OpenState:

@@ -18,8 +18,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consensus.types import Validator, ValidatorSet
-from consensus.verification import Verifier
+from consensus.trust import CertifiedSets
 from contracts_py.gov_actions import MAX_ROTATIONS_PER_DAY, MIN_VALIDATORS
 from network.messages import GetSetChanges, SetChanges
 from node.ledger import Ledger
@@ -155,8 +154,8 @@ class Alliance:
 
     def follow_from_genesis(self) -> TrustedSets:
         """Return what a newcomer believes of the sets, asking for everything."""
-        genesis = [Validator(entry.public_key, entry.brand) for entry in self.chain.genesis.validators]
-        sets = TrustedSets(Verifier(self.chain.genesis.chain), ValidatorSet(genesis))
+        genesis = self.chain.genesis
+        sets = TrustedSets(CertifiedSets(genesis.chain, genesis.validator_set))
         reply = SnapshotServer(self.chain.ledger).answer(GetSetChanges(id=1, above=0))
         assert isinstance(reply, SetChanges)
         sets.follow(reply.items, below=self.chain.height + 1)

@@ -73,8 +73,8 @@ def program_op(program: str, brand: str, **changes: Any) -> Op:
     return "token.create_program", {**args, **changes}
 
 
-def local_genesis(ops: Sequence[Op] = (), params: Params | None = None) -> Genesis:
-    """Return a genesis with the four brands, `<brand>-admin` accounts with all roles, and further operations."""
+def local_genesis(ops: Sequence[Op] = (), params: Params | None = None, **document: Any) -> Genesis:
+    """Return a genesis with the four brands, their admins with all roles, further operations and fields."""
     setup: list[Op] = []
     for brand in BRANDS:
         admin = address_of(f"{brand}-admin")
@@ -88,6 +88,7 @@ def local_genesis(ops: Sequence[Op] = (), params: Params | None = None) -> Genes
             validators=validators,
             ops=[(call, dict(args)) for call, args in [*setup, *ops]],
             params=params or Params(),
+            **document,
         )
     )
 
@@ -101,8 +102,9 @@ class LocalChain:
         ops: Sequence[Op] = (),
         params: Params | None = None,
         options: StoreOptions | None = None,
+        **document: Any,
     ) -> None:
-        self.genesis = local_genesis(ops, params)
+        self.genesis = local_genesis(ops, params, **document)
         self.runtime = build_runtime()
         self.store = Store.open(path, options)
         if not self.store.is_initialised:

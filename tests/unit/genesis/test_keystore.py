@@ -20,6 +20,7 @@ from genesis.keystore import (
     parse_seed,
     public_fields,
     read_key_file,
+    take_passphrase,
     write_key_file,
 )
 from vm.primitives.address import address_of_key
@@ -210,13 +211,13 @@ def test_passphrase_sources_in_their_order(tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     file.write_text("from the file\n")
     environ = {"ENTENTE_PASSPHRASE": "from the environment"}
-    assert find_passphrase(file, environ, lambda: "asked")() == "from the file"
-    assert find_passphrase(None, environ, lambda: "asked")() == "from the environment"
-    assert find_passphrase(None, {}, lambda: "asked")() == "asked"
+    assert find_passphrase(file, "from the environment", lambda: "asked")() == "from the file"
+    assert find_passphrase(None, take_passphrase(environ), lambda: "asked")() == "from the environment"
+    assert find_passphrase(None, None, lambda: "asked")() == "asked"
     with pytest.raises(KeyFileError, match="ENTENTE_PASSPHRASE"):
-        find_passphrase(None, {}, None)()
+        find_passphrase(None, None, None)()
     with pytest.raises(KeyFileError, match="cannot be read"):
-        find_passphrase(tmp_path / "none", environ)()
+        find_passphrase(tmp_path / "none", None)()
 
 
 def test_parse_seed() -> None:
