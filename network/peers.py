@@ -15,15 +15,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from network.certificates import SERVER_NAME, make_contexts
 from network.config import NetworkConfig, PeerAddress
-from network.dialer import Address, Dialers
+from network.dialer import Dialers
 from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
+from network.hearsay import AddressBook, Origin, Place, scope_of
 from network.kinds import RULES, Kind
 from network.listener import Listener
 from network.messages import (
@@ -42,6 +44,7 @@ from network.peer import Peer, PeerInfo
 from network.rate_limit import InboundLimits
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
+from network.tickets import Tickets
 from network.transport import Connection
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.keys import SigningKey
@@ -95,7 +98,10 @@ class PeerManager:
         self._ungreeted: set[Connection] = set()
         self._peers: dict[bytes, Peer] = {}
         self._limits: dict[bytes, InboundLimits] = {}
-        self._dialers = Dialers(self._own_key, self._dial, self._is_missing, config.timing)
+        self._tickets = Tickets(config.chain, key)
+        own_hosts = [config.listen_host, *([config.advertise[0]] if config.advertise else [])]
+        self._book = AddressBook(self._own_key, own_hosts, self._is_missing)
+        self._dialers = Dialers(self._own_key, self._book, self._dial, self._is_missing, config.timing)
         self._listener: Listener | None = None
         self._watching: asyncio.Task[None] | None = None
         self._links_due: asyncio.TimerHandle | None = None
@@ -109,7 +115,9 @@ class PeerManager:
             OSError: the listening address cannot be had.
         """
         timing = self._config.timing
-        self._listener = Listener(self._contexts.server, self._new_connection, timing.handshake)
+        self._listener = Listener(
+            self._contexts.server, self._new_connection, self._ticket_holder, timing.handshake, self._config.door
+        )
         self._listener.start(self._config.listen_host, self._config.listen_port)
         self._watching = start_task(self._watch(), "network-watch")
         self.set_addresses(self._config.peers)
@@ -135,7 +143,11 @@ class PeerManager:
 
     def set_addresses(self, peers: Iterable[PeerAddress]) -> None:
         """Replace the configured addresses: whom to dial, and where."""
-        self._dialers.configure(peer for peer in peers if peer.public_key != self._own_key)
+        others = [peer for peer in peers if peer.public_key != self._own_key]
+        for peer in others:
+            if scope_of(peer.host) is not None:
+                self._know(peer.host)
+        self._dialers.configure(others)
 
     # -- what the node uses ------------------------------------------------------------------------
 
@@ -228,7 +240,7 @@ class PeerManager:
         elif kind is Kind.PONG:
             peer.pong_received(payload, asyncio.get_running_loop().time())
         elif kind is Kind.ADDRESSES:
-            self._take_addresses(payload)
+            self._take_addresses(peer, payload)
         elif kind is Kind.HELLO:
             raise OutOfPlace("a second HELLO")
         else:
@@ -279,11 +291,9 @@ class PeerManager:
             standing.connection.close("replaced by a newer connection")
         peer = Peer(connection, hello, self.offence_committed)
         self._peers[peer.key] = peer
+        self._know(connection.address[0])
         if hello.listen is not None:
-            host, port = hello.listen
-            address = (host or connection.address[0], port)
-            self._dialers.learn(peer.key, address)
-            self._dialers.discover(peer.key, address)
+            self._book.announced(peer.key, connection.address[0], hello.listen)
         _log.info("peer %s at %s connected (%s)", peer.key.hex()[:16], peer.address, peer.direction)
         peer.send_message(self._status)
         peer.ping(asyncio.get_running_loop().time())
@@ -316,27 +326,40 @@ class PeerManager:
                 host, port = peer.listen
                 yield peer.key, host or peer.connection.address[0], port
 
-    def _take_addresses(self, payload: bytes) -> None:
+    def _take_addresses(self, teller: Peer, payload: bytes) -> None:
         """A peer tells where its peers listen: dial whom we lack and nobody has configured here."""
         addresses = decode(Kind.ADDRESSES, payload)
         assert isinstance(addresses, Addresses)
-        for key, host, port in addresses.entries:
-            self._dialers.discover(key, (host, port))
+        self._book.told(teller.key, addresses.entries)
+        self._dialers.book_changed()
+
+    def _know(self, host: str) -> None:
+        """Note that a peer is at an address: what comes from there has places of its own at the door."""
+        if self._listener is not None:
+            self._listener.know(host)
+
+    def _ticket_holder(self, server_name: str) -> bytes | None:
+        return self._tickets.holder(server_name, self._is_welcome, int(time.time()))
 
     def _is_missing(self, key: bytes) -> bool:
         return key not in self._peers and self._is_welcome(key)
 
-    async def _dial(self, key: bytes, address: Address) -> Connection:
+    async def _dial(self, key: bytes, place: Place) -> Connection:
         timing = self._config.timing
         loop = asyncio.get_running_loop()
+        # Hearsay may lead to a stranger, which is shown nothing.
+        ticket = None if place.origin is Origin.TOLD else self._tickets.issue(key, int(time.time()))
         async with asyncio.timeout(timing.dial):
             _, connection = await loop.create_connection(
                 lambda: self._new_connection(key),
-                *address,
+                place.host,
+                place.port,
                 ssl=self._contexts.client,
-                server_hostname=SERVER_NAME,
+                server_hostname=ticket or SERVER_NAME,
                 ssl_handshake_timeout=timing.handshake,
             )
+        if place.origin is Origin.CONFIGURED and not connection.closed:
+            self._book.ours(connection.address[0])
         return connection
 
     async def _watch(self) -> None:
