@@ -15,17 +15,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from network.certificates import SERVER_NAME, make_contexts
+from network.certificates import make_contexts
 from network.config import NetworkConfig, PeerAddress
-from network.dialer import Dialers
 from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
-from network.hearsay import AddressBook, Origin, Place, scope_of
+from network.hearsay import scope_of
 from network.kinds import RULES, Kind
 from network.listener import Listener
 from network.messages import (
@@ -42,9 +40,9 @@ from network.messages import (
 )
 from network.peer import Peer, PeerInfo
 from network.rate_limit import InboundLimits
+from network.reach import Reach
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
-from network.tickets import Tickets
 from network.transport import Connection
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.keys import SigningKey
@@ -98,10 +96,7 @@ class PeerManager:
         self._ungreeted: set[Connection] = set()
         self._peers: dict[bytes, Peer] = {}
         self._limits: dict[bytes, InboundLimits] = {}
-        self._tickets = Tickets(config.chain, key)
-        own_hosts = [config.listen_host, *([config.advertise[0]] if config.advertise else [])]
-        self._book = AddressBook(self._own_key, own_hosts, self._is_missing)
-        self._dialers = Dialers(self._own_key, self._book, self._dial, self._is_missing, config.timing)
+        self._reach = Reach(config, key, self._contexts, self._new_connection, self._is_missing)
         self._listener: Listener | None = None
         self._watching: asyncio.Task[None] | None = None
         self._links_due: asyncio.TimerHandle | None = None
@@ -129,7 +124,7 @@ class PeerManager:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._dialers.stop()
+        await self._reach.stop()
         for connection in self._connections():
             connection.close("this node stops")
         if self._links_due is not None:
@@ -143,11 +138,11 @@ class PeerManager:
 
     def set_addresses(self, peers: Iterable[PeerAddress]) -> None:
         """Replace the configured addresses: whom to dial, and where."""
-        others = [peer for peer in peers if peer.public_key != self._own_key]
-        for peer in others:
+        addresses = list(peers)
+        for peer in addresses:
             if scope_of(peer.host) is not None:
                 self._know(peer.host)
-        self._dialers.configure(others)
+        self._reach.configure(addresses)
 
     # -- what the node uses ------------------------------------------------------------------------
 
@@ -209,7 +204,7 @@ class PeerManager:
             if not self._is_permitted(connection.key):
                 connection.close("removed from the node list")
         self._limits = {key: limits for key, limits in self._limits.items() if self._is_permitted(key)}
-        self._dialers.wake_all()
+        self._reach.wake_all()
 
     # -- connections: the owner's side of `transport` ----------------------------------------------
 
@@ -240,7 +235,7 @@ class PeerManager:
         elif kind is Kind.PONG:
             peer.pong_received(payload, asyncio.get_running_loop().time())
         elif kind is Kind.ADDRESSES:
-            self._take_addresses(peer, payload)
+            self._reach.told(peer.key, cast(Addresses, decode(kind, payload)).entries)
         elif kind is Kind.HELLO:
             raise OutOfPlace("a second HELLO")
         else:
@@ -262,7 +257,7 @@ class PeerManager:
             peer.connection_ended(reason)
             self._links_changed()
             self._handlers.peer_disconnected(peer, reason)
-        self._dialers.wake(connection.key)
+        self._reach.wake(connection.key)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -293,7 +288,7 @@ class PeerManager:
         self._peers[peer.key] = peer
         self._know(connection.address[0])
         if hello.listen is not None:
-            self._book.announced(peer.key, connection.address[0], hello.listen)
+            self._reach.announced(peer.key, connection.address[0], hello.listen)
         _log.info("peer %s at %s connected (%s)", peer.key.hex()[:16], peer.address, peer.direction)
         peer.send_message(self._status)
         peer.ping(asyncio.get_running_loop().time())
@@ -326,41 +321,16 @@ class PeerManager:
                 host, port = peer.listen
                 yield peer.key, host or peer.connection.address[0], port
 
-    def _take_addresses(self, teller: Peer, payload: bytes) -> None:
-        """A peer tells where its peers listen: dial whom we lack and nobody has configured here."""
-        addresses = decode(Kind.ADDRESSES, payload)
-        assert isinstance(addresses, Addresses)
-        self._book.told(teller.key, addresses.entries)
-        self._dialers.book_changed()
-
     def _know(self, host: str) -> None:
         """Note that a peer is at an address: what comes from there has places of its own at the door."""
         if self._listener is not None:
             self._listener.know(host)
 
     def _ticket_holder(self, server_name: str) -> bytes | None:
-        return self._tickets.holder(server_name, self._is_welcome, int(time.time()))
+        return self._reach.ticket_holder(server_name, self._is_welcome)
 
     def _is_missing(self, key: bytes) -> bool:
         return key not in self._peers and self._is_welcome(key)
-
-    async def _dial(self, key: bytes, place: Place) -> Connection:
-        timing = self._config.timing
-        loop = asyncio.get_running_loop()
-        # Hearsay may lead to a stranger, which is shown nothing.
-        ticket = None if place.origin is Origin.TOLD else self._tickets.issue(key, int(time.time()))
-        async with asyncio.timeout(timing.dial):
-            _, connection = await loop.create_connection(
-                lambda: self._new_connection(key),
-                place.host,
-                place.port,
-                ssl=self._contexts.client,
-                server_hostname=ticket or SERVER_NAME,
-                ssl_handshake_timeout=timing.handshake,
-            )
-        if place.origin is Origin.CONFIGURED and not connection.closed:
-            self._book.ours(connection.address[0])
-        return connection
 
     async def _watch(self) -> None:
         """Ping, and close what is dead, silent or does not drain."""

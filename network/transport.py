@@ -236,6 +236,7 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = True
         self._reason = reason
         self._outbox.clear()
+        self._reader.release()
         if self._held is not None:
             self._held.cancel()
         if self._transport is not None:
@@ -251,6 +252,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the transport is gone."""
         self.close(str(exc) if exc else self._reason)
+        # It refers to us as we to it: let neither, and no buffer of TLS, wait for the garbage collector.
+        self._transport = None
 
 
 def _send_at_once(transport: asyncio.BaseTransport) -> None:
