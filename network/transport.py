@@ -101,6 +101,10 @@ class Connection(asyncio.BufferedProtocol):
         unsent = self._transport.get_write_buffer_size() if self._transport and not self.closed else 0
         return self._outbox.waiting_bytes + unsent
 
+    def waiting_bytes(self, priority: Priority) -> int:
+        """Return the bytes of one priority that wait in the outbox."""
+        return self._outbox.waiting(priority)
+
     def stalled_seconds(self, now: float) -> float:
         """Return for how long the peer has not taken what the transport holds for it."""
         return 0.0 if self._writing_paused_at is None else now - self._writing_paused_at
