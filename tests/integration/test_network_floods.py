@@ -145,7 +145,8 @@ async def test_random_frames_from_fresh_keys_are_closed_and_leave_nothing() -> N
             gc.enable()
         assert (tally.served, tally.hung_up) == (0, FRESH_KEYS)
         assert alice.arrivals == []
-        assert grown < 64 * 1024
+        # Two receive buffers; 10,000 strangers leave 0.1 MB of small cycles to the collector, which is off here.
+        assert grown < 256 * 1024
         bob = await RawPeer.greeted(alice.manager.listen_port, BOB)
         await alice.until(lambda: alice.is_connected(BOB.public_key))
         bob.close()

@@ -50,6 +50,7 @@ def test_clocks_may_differ_by_a_window(windows: int) -> None:
         pytest.param(issued(now=NOW - 2 * WINDOW_SECONDS), id="of long ago"),
         pytest.param(issued(now=NOW + 2 * WINDOW_SECONDS), id="of a time to come"),
         pytest.param(issued(ALICE, BOB), id="sent back to its issuer"),
+        pytest.param(issued()[:52] + issued(ALICE, BOB)[52:], id="turned round"),
         pytest.param("a" * 52 + issued()[52:], id="with another key"),
         pytest.param(issued()[:53] + "a" * 26 + ".entente", id="with another MAC"),
         pytest.param("entente", id="none"),
