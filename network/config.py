@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from network.door import DoorRules
 from network.errors import ConfigurationError
 from network.kinds import RULES, Kind, KindRule
 from network.scoring import ScoringRules
@@ -40,6 +41,8 @@ class Timing:
     dial: float = 10.0
     redial_base: float = 0.2
     redial_cap: float = 10.0
+    hearsay_redial_cap: float = 60.0
+    """For a peer that no operator has configured here: it is dialled where others say."""
     stable: float = 5.0
     """A connection that lasted so long resets the back-off."""
     stagger: float = 0.25
@@ -58,6 +61,7 @@ class NetworkConfig:
         listen_port: 0 lets the system choose; `PeerManager.listen_port` then tells.
         advertise: the address told to peers; None means the host they see and the listening port.
         inbound_rules: what is read from a peer without pausing; frame sizes are not configurable.
+        door: how many connections may be half-open, and how many may begin.
     """
 
     chain: str
@@ -68,3 +72,4 @@ class NetworkConfig:
     timing: Timing = field(default_factory=Timing)
     scoring: ScoringRules = field(default_factory=ScoringRules)
     inbound_rules: Mapping[Kind, KindRule] = field(default_factory=lambda: RULES)
+    door: DoorRules = field(default_factory=DoorRules)

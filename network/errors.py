@@ -11,6 +11,7 @@ NetworkError
 │   ├── RequestTimeout
 │   ├── PeerGone
 │   └── TooManyRequests    our own bound on requests in flight
+├── NotTls                 a stranger's bytes that begin no TLS handshake; there is no key yet to score
 └── ConfigurationError     our own operator's fault
 """
 
@@ -71,6 +72,10 @@ class PeerGone(RequestError):
 
 class TooManyRequests(RequestError):
     """As many requests as allowed are in flight to this peer already."""
+
+
+class NotTls(NetworkError):
+    """A stranger's bytes that begin no TLS handshake."""
 
 
 class ConfigurationError(NetworkError):

@@ -6,8 +6,8 @@ received straight into its buffer, frames are cut out of it, each copied once.
 
 Invariants:
     1. The same bytes give the same frames, however they are cut into chunks.
-    2. The buffer grows with bytes that have come, not with bytes that were announced, and never
-       beyond twice the longest frame; it shrinks again when it is empty.
+    2. The buffer begins with the first bytes, grows with bytes that have come, not with bytes that were announced,
+       and never beyond twice the longest frame; it shrinks again when it is empty.
     3. After an error there is no way on: what follows in the stream has no known meaning.
 """
 
@@ -43,21 +43,25 @@ class FrameReader:
     """Cuts received bytes into frames, in one reusable buffer."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray(INITIAL_BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._start = 0
-        self._end = 0
+        self.release()
 
     @property
     def capacity(self) -> int:
         """Bytes of memory that the buffer takes."""
         return len(self._buffer)
 
+    def release(self) -> None:
+        """Forget what was received, and take no memory until more is to be received."""
+        self._buffer = bytearray()
+        self._view = memoryview(self._buffer)
+        self._start = 0
+        self._end = 0
+
     def free_space(self) -> memoryview:
         """Return where the next received bytes go; never empty."""
         if self._start == self._end:
             self._start = self._end = 0
-            if len(self._buffer) > INITIAL_BUFFER_BYTES:
+            if len(self._buffer) != INITIAL_BUFFER_BYTES:
                 self._replace_buffer(INITIAL_BUFFER_BYTES)
         elif len(self._buffer) - self._end < _MIN_FREE_BYTES:
             waiting = self._end - self._start

@@ -1,91 +1,107 @@
 """Accepts connections and guards the time before their senders are known.
 
-Until the TLS handshake is over a connection has no key, only a source address. So what strangers can
-cost is bounded by address: connections in handshake, and new ones per second. Beyond that a socket is
-closed before a byte of it is read. Sockets are accepted here rather than by `create_server`, which
-would begin a handshake before anybody could ask whose it is.
+Until the TLS handshake is over a connection has no proved key. So it first waits, as a bare socket, until
+its ClientHello has come; no TLS machine and no task exist for it yet. Then its class is known (a ticket, an
+address of a peer, a stranger), and it enters the handshakes of that class. `network.door` says who may stay, and
+who goes when a class is full. Sockets are accepted here rather than by `create_server`, which would begin a
+handshake before its sender could be judged.
+
+Invariants:
+    1. At most `DoorRules.half_open` descriptors belong to connections whose handshake is not over.
+    2. A connection is half-open for `handshake_timeout` seconds in each of the two stages at most.
+    3. A guest is in exactly one lane until its socket is closed or its handshake is over.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import socket
 import ssl
-from collections import Counter, OrderedDict
+import traceback
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from network.rate_limit import TokenBucket
+from network.client_hello import MAX_CLIENT_HELLO_BYTES, read_client_hello
+from network.door import DoorRules, Lane, Source, source_of
+from network.errors import NotTls
 from network.tasks import start_task
 
 _log = logging.getLogger(__name__)
 
-MAX_HANDSHAKES_PER_ADDRESS: Final = 16
-MAX_HANDSHAKES: Final = 128
-CONNECTIONS_PER_SECOND: Final = 20
-CONNECTION_BURST: Final = 100
-"""A whole testnet behind one address may start at once."""
-_MAX_ADDRESSES: Final = 1_024
-_BACKLOG: Final = 128
+_BACKLOG: Final = 512
+"""While the event loop is busy with a block, a flood must not fill the kernel's queue at once."""
+
+ACCEPTS_PER_TURN: Final = 16
+"""Some 0.5 ms; then the event loop turns, and whatever else waits gets its turn."""
+
+LOOK_AGAIN_SECONDS: Final = 0.02
+"""A ClientHello that has come in part leaves its socket readable: look again later, not at once."""
+
+_MAX_KNOWN: Final = 1_024
+_REST_SECONDS: Final = 1.0
+_WARN_AGAIN_SECONDS: Final = 60.0
 _OUT_OF_DESCRIPTORS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class AddressLimits:
-    """How many handshakes each source address may have going; pure."""
+class _Guest:
+    """One half-open connection."""
 
-    def __init__(self) -> None:
-        self._handshakes: Counter[str] = Counter()
-        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
+    __slots__ = ("accepted", "lane", "source", "task", "timer")
 
-    def admit(self, address: str, now: float) -> bool:
-        """Tell whether a new connection may begin its handshake, and count it if so."""
-        bucket = self._buckets.get(address)
-        if bucket is None:
-            bucket = self._buckets[address] = TokenBucket(CONNECTIONS_PER_SECOND, CONNECTION_BURST, now)
-            if len(self._buckets) > _MAX_ADDRESSES:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(address)
-        if bucket.charge(1, now) > 0:
-            return False
-        if self._handshakes[address] >= MAX_HANDSHAKES_PER_ADDRESS:
-            return False
-        if self._handshakes.total() >= MAX_HANDSHAKES:
-            return False
-        self._handshakes[address] += 1
-        return True
-
-    def finished(self, address: str) -> None:
-        """Tell that an admitted connection's handshake is over, whatever came of it."""
-        self._handshakes[address] -= 1
-        if self._handshakes[address] <= 0:
-            del self._handshakes[address]
+    def __init__(self, accepted: socket.socket, lane: Lane[_Guest], source: Source) -> None:
+        self.accepted: socket.socket | None = accepted
+        self.lane = lane
+        self.source = source
+        self.timer: asyncio.TimerHandle | None = None
+        self.task: asyncio.Task[None] | None = None
 
 
 class Listener:
-    """One listening socket."""
+    """One listening socket.
+
+    Args:
+        holder: the listed key whose ticket a server name shows, if it shows one.
+        handshake_timeout: seconds until the ClientHello is here, and again until the handshake is over.
+    """
 
     def __init__(
         self,
         context: ssl.SSLContext,
         make_protocol: Callable[[], asyncio.BaseProtocol],
+        holder: Callable[[str], bytes | None],
         handshake_timeout: float,
+        rules: DoorRules,
     ) -> None:
         self._context = context
         self._make_protocol = make_protocol
+        self._holder = holder
         self._handshake_timeout = handshake_timeout
-        self._limits = AddressLimits()
+        self._loop = asyncio.get_running_loop()
+        now = self._loop.time()
+        self._strangers_waiting: Lane[_Guest] = Lane(rules.strangers_waiting, now)
+        self._known_waiting: Lane[_Guest] = Lane(rules.known_waiting, now)
+        self._strangers: Lane[_Guest] = Lane(rules.strangers, now)
+        self._known: Lane[_Guest] = Lane(rules.known, now)
+        self._ticketed: Lane[_Guest] = Lane(rules.ticketed, now)
+        self._known_sources: OrderedDict[str, None] = OrderedDict()
+        self._guests: set[_Guest] = set()
         self._socket: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+        self._warned_at: float | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
         assert self._socket is not None
         return int(self._socket.getsockname()[1])
+
+    @property
+    def half_open(self) -> int:
+        """How many connections have no proved key yet."""
+        return len(self._guests)
 
     def start(self, host: str, port: int) -> None:
         """Begin to listen.
@@ -99,45 +115,156 @@ class Listener:
             (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=every_family
         )
         self._socket.setblocking(False)
-        self._accepting = start_task(self._accept_for_ever(self._socket), "network-accept")
+        self._loop.add_reader(self._socket, self._accept_some, self._socket)
+
+    def know(self, host: str) -> None:
+        """Note that a peer is at this address: what comes from there has places of its own."""
+        source = source_of(host)
+        self._known_sources[source] = None
+        self._known_sources.move_to_end(source)
+        if len(self._known_sources) > _MAX_KNOWN:
+            self._known_sources.popitem(last=False)
 
     async def close(self) -> None:
-        """Stop listening and give up handshakes that are under way."""
-        tasks = [*self._handshakes, *([self._accepting] if self._accepting else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._socket is not None:
+        """Stop listening and give up what is half-open."""
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket)
             self._socket.close()
+        tasks = [guest.task for guest in self._guests if guest.task is not None]
+        for guest in list(self._guests):
+            self._drop(guest)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _accept_for_ever(self, listening: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
+    # -- accepting ---------------------------------------------------------------------------------
+
+    def _accept_some(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
             try:
-                accepted, address = await loop.sock_accept(listening)
+                accepted, address = listening.accept()
+            except (BlockingIOError, InterruptedError):
+                return
             except OSError as error:
-                # A connection that vanished in the queue is nothing; without descriptors, wait for some.
+                # A connection that vanished in the queue is nothing.
                 if error.errno in _OUT_OF_DESCRIPTORS:
-                    _log.warning("cannot accept: %s", error)
-                    await asyncio.sleep(1)
+                    self._make_room(listening, error)
+                    return
                 continue
-            if not self._limits.admit(address[0], loop.time()):
-                accepted.close()
-                continue
-            task = start_task(self._handshake(accepted, address[0]), "network-handshake")
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            accepted.setblocking(False)
+            self._wait_for_hello(accepted, source_of(address[0]))
 
-    async def _handshake(self, accepted: socket.socket, address: str) -> None:
-        loop = asyncio.get_running_loop()
+    def _make_room(self, listening: socket.socket, error: OSError) -> None:
+        """Out of descriptors: close the oldest that waits, or else accept nothing for a while."""
+        now = self._loop.time()
+        if self._warned_at is None or now - self._warned_at >= _WARN_AGAIN_SECONDS:
+            self._warned_at = now
+            _log.warning("cannot accept connections of peers: %s", error)
+        victim = self._strangers_waiting.drop_one() or self._known_waiting.drop_one()
+        if victim is not None:
+            self._drop(victim)
+            return
+        self._loop.remove_reader(listening)
+        self._resting = self._loop.call_later(
+            _REST_SECONDS, self._loop.add_reader, listening, self._accept_some, listening
+        )
+
+    def _wait_for_hello(self, accepted: socket.socket, source: str) -> None:
+        lane = self._known_waiting if source in self._known_sources else self._strangers_waiting
+        guest = _Guest(accepted, lane, source)
+        if self._enter(guest, lane, source):
+            guest.timer = self._loop.call_later(self._handshake_timeout, self._drop, guest)
+            self._loop.add_reader(accepted, self._look, guest, self._loop.time())
+
+    def _look(self, guest: _Guest, since: float) -> None:
+        """Read what a guest has sent without taking it: TLS reads it again."""
+        assert guest.accepted is not None
+        assert guest.timer is not None
         try:
-            # What goes wrong here is the stranger's affair, and asyncio has closed the socket.
-            with contextlib.suppress(OSError):
-                await loop.connect_accepted_socket(
-                    self._make_protocol,
-                    accepted,
-                    ssl=self._context,
-                    ssl_handshake_timeout=self._handshake_timeout,
-                )
-        finally:
-            self._limits.finished(address)
+            data = guest.accepted.recv(MAX_CLIENT_HELLO_BYTES, socket.MSG_PEEK)
+            hello = read_client_hello(data)
+        except (BlockingIOError, InterruptedError):
+            return
+        except (OSError, NotTls):
+            self._drop(guest)
+            return
+        self._loop.remove_reader(guest.accepted)
+        guest.timer.cancel()
+        if hello is not None:
+            self._begin_handshake(guest, hello.server_name)
+        elif data and self._loop.time() - since < self._handshake_timeout:
+            guest.timer = self._loop.call_later(LOOK_AGAIN_SECONDS, self._look, guest, since)
+        else:
+            self._drop(guest)
+
+    # -- handshakes --------------------------------------------------------------------------------
+
+    def _begin_handshake(self, guest: _Guest, server_name: str) -> None:
+        address_source = guest.source
+        guest.lane.leave(guest.source, guest)
+        key = self._holder(server_name)
+        if key is not None and self._try_to_enter(guest, self._ticketed, key):
+            self._start(guest)
+            return
+        # A key whose tickets are used up is served like others at its address: it may be a repeated ticket.
+        known = address_source in self._known_sources
+        if self._enter(guest, self._known if known else self._strangers, address_source):
+            self._start(guest)
+
+    def _start(self, guest: _Guest) -> None:
+        guest.task = start_task(self._handshake(guest), "network-handshake")
+        guest.task.add_done_callback(lambda _: self._handshake_over(guest))
+
+    async def _handshake(self, guest: _Guest) -> None:
+        accepted, guest.accepted = guest.accepted, None  # asyncio's from here on
+        assert accepted is not None
+        try:
+            await self._loop.connect_accepted_socket(
+                self._make_protocol,
+                accepted,
+                ssl=self._context,
+                ssl_handshake_timeout=self._handshake_timeout,
+            )
+        except (OSError, asyncio.CancelledError) as error:
+            # What goes wrong here is the stranger's affair, and asyncio has closed the socket. But its future keeps
+            # the error, whose frames keep the future and 0.4 MB of TLS: garbage that a node collects rarely.
+            traceback.clear_frames(error.__traceback__)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    def _handshake_over(self, guest: _Guest) -> None:
+        guest.task = None  # it refers to its guest
+        self._forget(guest)
+
+    # -- guests ------------------------------------------------------------------------------------
+
+    def _enter(self, guest: _Guest, lane: Lane[_Guest], source: Source) -> bool:
+        entered = self._try_to_enter(guest, lane, source)
+        if not entered:
+            self._drop(guest)
+        return entered
+
+    def _try_to_enter(self, guest: _Guest, lane: Lane[_Guest], source: Source) -> bool:
+        entry = lane.enter(source, guest, self._loop.time())
+        if entry.dropped is not None:
+            self._drop(entry.dropped)
+        if entry.admitted:
+            guest.lane, guest.source = lane, source
+            self._guests.add(guest)
+        return entry.admitted
+
+    def _drop(self, guest: _Guest) -> None:
+        """Close a guest, wherever it stands."""
+        if guest.task is not None:
+            guest.task.cancel()
+        self._forget(guest)
+
+    def _forget(self, guest: _Guest) -> None:
+        self._guests.discard(guest)
+        guest.lane.leave(guest.source, guest)
+        if guest.timer is not None:
+            guest.timer.cancel()
+        if guest.accepted is not None:
+            self._loop.remove_reader(guest.accepted)
+            guest.accepted.close()
+            guest.accepted = None

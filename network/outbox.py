@@ -39,6 +39,10 @@ class Outbox:
         """Bytes in all queues."""
         return sum(self._sizes)
 
+    def waiting(self, priority: Priority) -> int:
+        """Return the bytes in one queue."""
+        return self._sizes[priority]
+
     def push(self, priority: Priority, frame: bytes) -> bool:
         """Queue a frame; returns False, and does nothing, when its queue is full."""
         size = self._sizes[priority] + len(frame)

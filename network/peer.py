@@ -13,7 +13,7 @@ from typing import Final, cast, overload
 import msgspec
 
 from network.errors import MalformedFrame, PeerGone, RequestTimeout, TooManyRequests
-from network.kinds import Kind
+from network.kinds import Kind, Priority
 from network.messages import (
     REPLY_KINDS,
     Blocks,
@@ -91,6 +91,11 @@ class Peer:
     def direction(self) -> str:
         """Who dialled: "out" if this node did."""
         return "out" if self.connection.dialled else "in"
+
+    @property
+    def waiting_reply_bytes(self) -> int:
+        """Bytes of replies that this peer has not taken yet."""
+        return self.connection.waiting_bytes(Priority.REPLY)
 
     def send(self, kind: Kind, payload: bytes) -> bool:
         """Queue a frame; returns False when it was dropped."""

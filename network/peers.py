@@ -16,14 +16,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from network.certificates import SERVER_NAME, make_contexts
+from network.certificates import make_contexts
 from network.config import NetworkConfig, PeerAddress
-from network.dialer import Address, Dialers
 from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
+from network.hearsay import scope_of
 from network.kinds import RULES, Kind
 from network.listener import Listener
 from network.messages import (
@@ -40,6 +40,7 @@ from network.messages import (
 )
 from network.peer import Peer, PeerInfo
 from network.rate_limit import InboundLimits
+from network.reach import Reach
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
 from network.transport import Connection
@@ -95,7 +96,7 @@ class PeerManager:
         self._ungreeted: set[Connection] = set()
         self._peers: dict[bytes, Peer] = {}
         self._limits: dict[bytes, InboundLimits] = {}
-        self._dialers = Dialers(self._own_key, self._dial, self._is_missing, config.timing)
+        self._reach = Reach(config, key, self._contexts, self._new_connection, self._is_missing)
         self._listener: Listener | None = None
         self._watching: asyncio.Task[None] | None = None
         self._links_due: asyncio.TimerHandle | None = None
@@ -109,7 +110,9 @@ class PeerManager:
             OSError: the listening address cannot be had.
         """
         timing = self._config.timing
-        self._listener = Listener(self._contexts.server, self._new_connection, timing.handshake)
+        self._listener = Listener(
+            self._contexts.server, self._new_connection, self._ticket_holder, timing.handshake, self._config.door
+        )
         self._listener.start(self._config.listen_host, self._config.listen_port)
         self._watching = start_task(self._watch(), "network-watch")
         self.set_addresses(self._config.peers)
@@ -121,7 +124,7 @@ class PeerManager:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
-        await self._dialers.stop()
+        await self._reach.stop()
         for connection in self._connections():
             connection.close("this node stops")
         if self._links_due is not None:
@@ -135,7 +138,11 @@ class PeerManager:
 
     def set_addresses(self, peers: Iterable[PeerAddress]) -> None:
         """Replace the configured addresses: whom to dial, and where."""
-        self._dialers.configure(peer for peer in peers if peer.public_key != self._own_key)
+        addresses = list(peers)
+        for peer in addresses:
+            if scope_of(peer.host) is not None:
+                self._know(peer.host)
+        self._reach.configure(addresses)
 
     # -- what the node uses ------------------------------------------------------------------------
 
@@ -197,7 +204,7 @@ class PeerManager:
             if not self._is_permitted(connection.key):
                 connection.close("removed from the node list")
         self._limits = {key: limits for key, limits in self._limits.items() if self._is_permitted(key)}
-        self._dialers.wake_all()
+        self._reach.wake_all()
 
     # -- connections: the owner's side of `transport` ----------------------------------------------
 
@@ -228,7 +235,7 @@ class PeerManager:
         elif kind is Kind.PONG:
             peer.pong_received(payload, asyncio.get_running_loop().time())
         elif kind is Kind.ADDRESSES:
-            self._take_addresses(payload)
+            self._reach.told(peer.key, cast(Addresses, decode(kind, payload)).entries)
         elif kind is Kind.HELLO:
             raise OutOfPlace("a second HELLO")
         else:
@@ -250,7 +257,7 @@ class PeerManager:
             peer.connection_ended(reason)
             self._links_changed()
             self._handlers.peer_disconnected(peer, reason)
-        self._dialers.wake(connection.key)
+        self._reach.wake(connection.key)
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -279,11 +286,9 @@ class PeerManager:
             standing.connection.close("replaced by a newer connection")
         peer = Peer(connection, hello, self.offence_committed)
         self._peers[peer.key] = peer
+        self._know(connection.address[0])
         if hello.listen is not None:
-            host, port = hello.listen
-            address = (host or connection.address[0], port)
-            self._dialers.learn(peer.key, address)
-            self._dialers.discover(peer.key, address)
+            self._reach.announced(peer.key, connection.address[0], hello.listen)
         _log.info("peer %s at %s connected (%s)", peer.key.hex()[:16], peer.address, peer.direction)
         peer.send_message(self._status)
         peer.ping(asyncio.get_running_loop().time())
@@ -316,28 +321,16 @@ class PeerManager:
                 host, port = peer.listen
                 yield peer.key, host or peer.connection.address[0], port
 
-    def _take_addresses(self, payload: bytes) -> None:
-        """A peer tells where its peers listen: dial whom we lack and nobody has configured here."""
-        addresses = decode(Kind.ADDRESSES, payload)
-        assert isinstance(addresses, Addresses)
-        for key, host, port in addresses.entries:
-            self._dialers.discover(key, (host, port))
+    def _know(self, host: str) -> None:
+        """Note that a peer is at an address: what comes from there has places of its own at the door."""
+        if self._listener is not None:
+            self._listener.know(host)
+
+    def _ticket_holder(self, server_name: str) -> bytes | None:
+        return self._reach.ticket_holder(server_name, self._is_welcome)
 
     def _is_missing(self, key: bytes) -> bool:
         return key not in self._peers and self._is_welcome(key)
-
-    async def _dial(self, key: bytes, address: Address) -> Connection:
-        timing = self._config.timing
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(timing.dial):
-            _, connection = await loop.create_connection(
-                lambda: self._new_connection(key),
-                *address,
-                ssl=self._contexts.client,
-                server_hostname=SERVER_NAME,
-                ssl_handshake_timeout=timing.handshake,
-            )
-        return connection
 
     async def _watch(self) -> None:
         """Ping, and close what is dead, silent or does not drain."""

@@ -23,6 +23,10 @@ class TokenBucket:
         self._tokens = float(burst)
         self._updated = now
 
+    def has(self, amount: int, now: float) -> bool:
+        """Tell whether `amount` can be taken without debt; takes nothing."""
+        return min(self._burst, self._tokens + (now - self._updated) * self._rate) >= amount
+
     def charge(self, amount: int, now: float) -> float:
         """Take `amount`; returns the seconds until the debt is paid, 0.0 without debt."""
         tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate) - amount

@@ -101,6 +101,10 @@ class Connection(asyncio.BufferedProtocol):
         unsent = self._transport.get_write_buffer_size() if self._transport and not self.closed else 0
         return self._outbox.waiting_bytes + unsent
 
+    def waiting_bytes(self, priority: Priority) -> int:
+        """Return the bytes of one priority that wait in the outbox."""
+        return self._outbox.waiting(priority)
+
     def stalled_seconds(self, now: float) -> float:
         """Return for how long the peer has not taken what the transport holds for it."""
         return 0.0 if self._writing_paused_at is None else now - self._writing_paused_at
@@ -236,6 +240,7 @@ class Connection(asyncio.BufferedProtocol):
         self.closed = True
         self._reason = reason
         self._outbox.clear()
+        self._reader.release()
         if self._held is not None:
             self._held.cancel()
         if self._transport is not None:
@@ -251,6 +256,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the transport is gone."""
         self.close(str(exc) if exc else self._reason)
+        # It refers to us as we to it: let neither, and no buffer of TLS, wait for the garbage collector.
+        self._transport = None
 
 
 def _send_at_once(transport: asyncio.BaseTransport) -> None:

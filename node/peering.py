@@ -25,6 +25,7 @@ from network.messages import (
     GetBlocks,
     GetCandidate,
     GetTransactions,
+    Reply,
     Status,
     Transactions,
     TransactionsReply,
@@ -35,6 +36,7 @@ from network.peer import Peer
 from network.peers import PeerManager
 from network.scoring import Offence
 from node.admission import AdmissionQueue, Source
+from node.answers import Answers
 from node.block_processor import BlockProcessor
 from node.consensus_driver import ConsensusDriver
 from node.errors import NotReady
@@ -63,6 +65,7 @@ class Peering:
     def __init__(self, ledger: Ledger, verifier: Verifier) -> None:
         self._ledger = ledger
         self._verifier = verifier
+        self._answers = Answers()
         self.last_seen: dict[bytes, tuple[int, int]] = {}
         self._status_told: dict[bytes, float] = {}
         self._status_due: asyncio.TimerHandle | None = None
@@ -162,20 +165,23 @@ class Peering:
         if isinstance(message, Transactions):
             source = Source(peer.key, message.origin, lambda: peer.penalise(Offence.BAD_SIGNATURE))
             self._admission.take_from_peer(message.items, source)
-        elif isinstance(message, GetTransactions):
-            raws = _up_to(self._processor.raw_transactions(message.hashes), MAX_REPLY_BYTES)
-            peer.send_message(TransactionsReply(id=message.id, items=tuple(raws)))
-        elif isinstance(message, GetCandidate):
-            candidate = self._driver.state.candidate(message.digest)
-            body = None if candidate is None else encode(candidate)
-            peer.send_message(CandidateReply(id=message.id, body=body))
-        elif isinstance(message, GetBlocks):
-            items = collect_blocks(message.first, message.count, self._synced_block)
-            peer.send_message(Blocks(id=message.id, items=items, oldest=self._ledger.store.oldest_block))
         elif isinstance(message, SNAPSHOT_REQUESTS):
             self._snapshots.asked(peer, message)
+        elif isinstance(message, GetTransactions | GetCandidate | GetBlocks):
+            if self._answers.may_answer(peer):
+                self._answers.send(peer, self._reply(message))
         else:
             raise MalformedFrame(f"{kind.name} has no place here")
+
+    def _reply(self, request: GetTransactions | GetCandidate | GetBlocks) -> Reply:
+        if isinstance(request, GetTransactions):
+            raws = _up_to(self._processor.raw_transactions(request.hashes), MAX_REPLY_BYTES)
+            return TransactionsReply(id=request.id, items=tuple(raws))
+        if isinstance(request, GetCandidate):
+            candidate = self._driver.state.candidate(request.digest)
+            return CandidateReply(id=request.id, body=None if candidate is None else encode(candidate))
+        items = collect_blocks(request.first, request.count, self._synced_block)
+        return Blocks(id=request.id, items=items, oldest=self._ledger.store.oldest_block)
 
     def _synced_block(self, height: int) -> tuple[bytes, bytes] | None:
         store = self._ledger.store

@@ -31,6 +31,7 @@ from network.messages import (
     StateChunk,
 )
 from network.scoring import Offence
+from node.answers import MAX_WAITING_BYTES
 from node.ledger import Ledger
 from vm.membership import change_count, membership_change
 from vm.primitives.codec import encode
@@ -45,6 +46,11 @@ class Asker(Protocol):
     """The peer that asks."""
 
     key: bytes
+
+    @property
+    def waiting_reply_bytes(self) -> int:
+        """Bytes of replies that it has not taken yet."""
+        ...
 
     def send_message(self, message: Message) -> bool:
         """Queue a message to it."""
@@ -84,6 +90,8 @@ class SnapshotServer:
             self._count[peer.key] -= 1
             if not self._count[peer.key]:
                 del self._count[peer.key]
+            if peer.waiting_reply_bytes >= MAX_WAITING_BYTES:
+                continue  # it reads too slowly: nothing is read and built for it that it cannot take
             started = loop.time()
             peer.send_message(self.answer(request))
             await asyncio.sleep(loop.time() - started)

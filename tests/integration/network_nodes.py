@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from network.certificates import SERVER_NAME, make_contexts
 from network.config import NetworkConfig, PeerAddress, Timing
+from network.door import DoorRules
 from network.framing import HEADER_BYTES, encode_frame
 from network.kinds import Kind
 from network.messages import Hello, Message, encode_message, kind_of
@@ -47,6 +48,7 @@ class Node:
         scoring: ScoringRules | None = None,
         peers: tuple[PeerAddress, ...] = (),
         port: int = 0,
+        door: DoorRules | None = None,
     ) -> None:
         self.key = key.public_key
         self.frames: list[tuple[bytes, Kind, bytes]] = []
@@ -61,6 +63,7 @@ class Node:
             peers=peers,
             timing=timing,
             scoring=scoring or ScoringRules(),
+            door=door or DoorRules(),
         )
         self.manager = PeerManager(config, key, self, permitted.__contains__)
 

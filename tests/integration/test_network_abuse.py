@@ -10,10 +10,11 @@ from network_nodes import IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
 from network.errors import MalformedFrame
 from network.framing import encode_frame
 from network.kinds import BURST_SECONDS, MIB, RULES, Kind
-from network.messages import Ping, Transactions, encode_message
+from network.messages import Ping, Transactions, decode, encode_message
 from network.outbox import QUEUE_BYTES
 from network.peer import Peer
 from network.scoring import Offence, ScoringRules
+from tests.support.frame_noise import HOSTILE_FRAMES
 from vm.primitives.keys import SigningKey
 
 pytestmark = pytest.mark.integration
@@ -21,28 +22,26 @@ pytestmark = pytest.mark.integration
 ALICE, BOB, CAROL, MALLORY = keys(4)
 PERMITTED = {key.public_key for key in (ALICE, BOB, CAROL, MALLORY)}
 
-NONSENSE = {
-    "oversized": (RULES[Kind.CONSENSUS].max_bytes + 2).to_bytes(4, "big") + bytes((Kind.CONSENSUS,)),
-    "unknown kind": b"\0\0\0\x05\xffxxxx",
-    "empty frame": b"\0\0\0\0\0",
-    "not canonical": encode_frame(Kind.PING, b"\x91\xcc\x01"),
-    "malformed reply": encode_frame(Kind.BLOCKS, b"\xff"),
-}
 
-
-@pytest.mark.parametrize("offence", sorted(NONSENSE))
+@pytest.mark.parametrize("offence", sorted(HOSTILE_FRAMES))
 async def test_nonsense_drops_its_sender_and_nobody_else(offence: str) -> None:
+    def decoded(peer: Peer, kind: Kind, payload: bytes) -> None:
+        if kind is not Kind.CONSENSUS:
+            decode(kind, payload)
+
     alice, bob = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
+    alice.reaction = decoded
     async with running(alice, bob):
         bob.dial(alice)
         await alice.until(lambda: alice.is_connected(bob.key))
         mallory = await RawPeer.greeted(alice.manager.listen_port, MALLORY)
         await alice.until(lambda: alice.is_connected(MALLORY.public_key))
-        mallory.write(NONSENSE[offence])
+        mallory.write(HOSTILE_FRAMES[offence])
         await alice.until(lambda: not alice.is_connected(MALLORY.public_key))
         bob.manager.send(alice.key, Kind.CONSENSUS, b"still here")
         await alice.until(lambda: alice.received(Kind.CONSENSUS) == [b"still here"])
         assert [key for key, _ in alice.departures] == [MALLORY.public_key]
+        assert alice.manager._scores.score(MALLORY.public_key, alice.manager._now_ms()) >= 19
 
 
 async def test_a_repeated_offender_is_shut_out_until_the_ban_ends() -> None:
@@ -51,7 +50,7 @@ async def test_a_repeated_offender_is_shut_out_until_the_ban_ends() -> None:
         for times in (1, 2, 3):
             mallory = await RawPeer.greeted(alice.manager.listen_port, MALLORY)
             await alice.until(lambda times=times: len(alice.arrivals) == times)  # type: ignore[misc]
-            mallory.write(NONSENSE["empty frame"])
+            mallory.write(HOSTILE_FRAMES["an empty frame"])
             await alice.until(lambda times=times: len(alice.departures) == times)  # type: ignore[misc]
         mallory = await RawPeer.connect(alice.manager.listen_port, MALLORY)
         assert await mallory.read_to_end() == b""

@@ -5,12 +5,11 @@ import contextlib
 import ssl
 
 import pytest
-from network_nodes import CHAIN, HOST, IMPATIENT, QUICK, WAIT_SECONDS, Node, RawPeer, keys, running
+from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, keys, running
 
 from network.certificates import TlsContexts, make_contexts
 from network.config import PeerAddress
 from network.kinds import Kind
-from network.listener import MAX_HANDSHAKES_PER_ADDRESS
 
 pytestmark = pytest.mark.integration
 
@@ -116,23 +115,6 @@ async def test_whoever_connects_and_says_nothing_is_closed() -> None:
         assert await raw.read_to_end() == b""
         assert alice.arrivals == []
         await assert_still_serves(alice)
-
-
-async def test_one_address_cannot_hold_all_handshakes() -> None:
-    alice = Node(ALICE, PERMITTED)
-    async with running(alice):
-        silent = [await asyncio.open_connection(HOST, alice.manager.listen_port) for _ in range(40)]
-        async with asyncio.timeout(WAIT_SECONDS):
-            for reader, _ in silent[MAX_HANDSHAKES_PER_ADDRESS:]:
-                with contextlib.suppress(ConnectionError):
-                    assert await reader.read() == b""
-        assert not any(reader.at_eof() for reader, _ in silent[:MAX_HANDSHAKES_PER_ADDRESS])
-        silent[0][1].transport.abort()
-        silent[1][1].transport.abort()
-        await asyncio.sleep(QUICK.tick)
-        await assert_still_serves(alice)
-        for _, writer in silent:
-            writer.transport.abort()
 
 
 async def test_a_dialler_notices_that_it_reached_another_node() -> None:

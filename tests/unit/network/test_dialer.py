@@ -4,12 +4,13 @@ import asyncio
 from typing import cast
 
 from network.config import PeerAddress, Timing
-from network.dialer import MAX_TOLD_ADDRESSES, MAX_TOLD_KEYS, Address, Dialer, Dialers
+from network.dialer import HEARSAY_BURST, Dialer, Dialers
+from network.hearsay import AddressBook, Place
 from network.transport import Connection
 
 LONG = Timing(redial_base=1_000.0, redial_cap=8_000.0, stable=1_000.0)
 """Any pause of it lasts longer than a test."""
-PLACES: list[Address] = [("a", 1), ("b", 2)]
+A, B = PLACES = [Place("a", 1), Place("b", 2)]
 
 
 class FakeConnection:
@@ -28,14 +29,14 @@ class Dialled:
     """A dialer of PLACES with what it did."""
 
     def __init__(self, timing: Timing, reachable: bool = True) -> None:
-        self.attempts: list[Address] = []
+        self.attempts: list[Place] = []
         self.connections: list[FakeConnection] = []
         self.needed = True
         self.reachable = reachable
         self.dialer = Dialer(lambda: PLACES, self.connect, lambda: self.needed, timing)
 
-    async def connect(self, address: Address) -> Connection:
-        self.attempts.append(address)
+    async def connect(self, place: Place) -> Connection:
+        self.attempts.append(place)
         if not self.reachable:
             raise ConnectionRefusedError
         self.connections.append(FakeConnection(self.dialer))
@@ -52,7 +53,7 @@ async def test_a_connection_is_dialled_once_while_it_lasts() -> None:
     dialled = Dialled(LONG)
     dialled.dialer.start(0.0)
     await turns()
-    assert dialled.attempts == [("a", 1)]
+    assert dialled.attempts == [A]
     await dialled.dialer.stop()
 
 
@@ -75,7 +76,7 @@ async def test_news_cuts_a_pause_short_and_the_next_address_is_tried() -> None:
     await turns()
     dialled.dialer.wake()
     await turns()
-    assert dialled.attempts == [("a", 1), ("b", 2), ("a", 1)]
+    assert dialled.attempts == [A, B, A]
     await dialled.dialer.stop()
 
 
@@ -90,7 +91,7 @@ async def test_nobody_is_dialled_who_is_not_needed() -> None:
     dialled.needed = True
     dialled.dialer.wake()
     await turns()
-    assert dialled.attempts == [("a", 1)]
+    assert dialled.attempts == [A]
     await dialled.dialer.stop()
 
 
@@ -103,64 +104,90 @@ async def test_pauses_double_up_to_a_cap_with_jitter() -> None:
         assert len(pauses) > 1
 
 
-async def test_the_book_of_addresses_keeps_what_is_configured_and_what_was_said() -> None:
-    alice, bob = b"a" * 32, b"b" * 32
-    attempts: list[tuple[bytes, Address]] = []
+ALICE, BOB, CAROL = b"a" * 32, b"b" * 32, b"c" * 32
 
-    async def connect(key: bytes, address: Address) -> Connection:
-        attempts.append((key, address))
+
+class Unreachable:
+    """Dialers whose every attempt fails, with what they tried."""
+
+    def __init__(self, permitted: set[bytes], timing: Timing = LONG) -> None:
+        self.permitted = permitted
+        self.attempts: list[tuple[bytes, str, int]] = []
+        self.book = AddressBook(ALICE, (), permitted.__contains__)
+        self.dialers = Dialers(ALICE, self.book, self.connect, permitted.__contains__, timing)
+
+    async def connect(self, key: bytes, place: Place) -> Connection:
+        self.attempts.append((key, place.host, place.port))
         raise ConnectionRefusedError
 
-    dialers = Dialers(alice, connect, lambda key: True, LONG)
-    dialers.learn(bob, ("unasked", 9))
-    dialers.configure([PeerAddress(bob, "here", 1)])
+
+async def test_configured_places_and_the_peers_own_word_are_tried_in_turn() -> None:
+    net = Unreachable({BOB})
+    net.dialers.configure([PeerAddress(BOB, "here", 1)])
     await turns()
-    dialers.learn(bob, ("there", 2))
-    dialers.wake(bob)
+    net.book.announced(BOB, "1.2.3.4", ("", 2_000))
+    net.dialers.wake(BOB)
     await turns()
-    dialers.configure([PeerAddress(bob, "elsewhere", 3)])
+    net.dialers.configure([PeerAddress(BOB, "elsewhere", 3)])
     await turns()
-    assert attempts == [(bob, ("here", 1)), (bob, ("there", 2)), (bob, ("elsewhere", 3))]
-    dialers.configure([])
-    dialers.wake_all()
+    assert net.attempts == [(BOB, "here", 1), (BOB, "1.2.3.4", 2_000), (BOB, "elsewhere", 3)]
+    net.dialers.configure([])
+    net.dialers.wake_all()
     await turns()
-    assert len(attempts) == 3
-    await dialers.stop()
+    assert len(net.attempts) == 3
+    await net.dialers.stop()
 
 
 async def test_who_is_not_configured_is_dialled_where_others_say_once_it_is_permitted() -> None:
-    alice, bob, carol = b"a" * 32, b"b" * 32, b"c" * 32
-    attempts: list[tuple[bytes, Address]] = []
-    permitted = {bob}
-
-    async def connect(key: bytes, address: Address) -> Connection:
-        attempts.append((key, address))
-        raise ConnectionRefusedError
-
-    dialers = Dialers(alice, connect, permitted.__contains__, LONG)
-    dialers.configure([PeerAddress(bob, "here", 1)])
+    net = Unreachable({BOB})
+    net.dialers.configure([PeerAddress(BOB, "here", 1)])
     await turns()
-    for key in (alice, bob, carol):
-        dialers.discover(key, ("told", 2))
-    dialers.wake_all()
+    net.book.told(BOB, [(key, "1.2.3.4", 2_000) for key in (ALICE, BOB, CAROL)])
+    net.dialers.book_changed()
+    net.dialers.wake_all()
     await turns()
-    assert {key for key, _ in attempts} == {bob}
-    assert ("told", 2) not in [address for _, address in attempts], "what is configured stands"
-    permitted.add(carol)
-    dialers.wake_all()
+    assert {key for key, _, _ in net.attempts} == {BOB}
+    assert (BOB, "1.2.3.4", 2_000) not in net.attempts, "what is configured stands"
+    net.permitted.add(CAROL)
+    net.dialers.wake_all()
     await turns()
-    assert (carol, ("told", 2)) in attempts
-    await dialers.stop()
+    assert (CAROL, "1.2.3.4", 2_000) in net.attempts
+    await net.dialers.stop()
 
 
-async def test_what_is_told_is_bounded() -> None:
-    async def connect(key: bytes, address: Address) -> Connection:
-        raise ConnectionRefusedError
+async def test_a_peer_of_its_own_word_is_dialled_when_it_is_lost() -> None:
+    net = Unreachable({CAROL})
+    net.book.announced(CAROL, "1.2.3.4", ("", 2_000))
+    net.dialers.wake(CAROL)
+    await turns()
+    assert net.attempts == [(CAROL, "1.2.3.4", 2_000)]
+    await net.dialers.stop()
 
-    dialers = Dialers(b"a" * 32, connect, lambda key: False, LONG)
-    for i in range(MAX_TOLD_KEYS + 10):
-        for port in range(1, MAX_TOLD_ADDRESSES + 3):
-            dialers.discover(i.to_bytes(32, "big"), ("told", port))
-    assert len(dialers._told) == MAX_TOLD_KEYS
-    assert {len(told) for told in dialers._told.values()} == {MAX_TOLD_ADDRESSES}
-    assert dialers._dialers == {}
+
+async def test_hearsay_is_dialled_at_a_bounded_rate_and_delays_no_configured_peer() -> None:
+    """One bad peer tells of a whole list; those whom the operator named are dialled at once all the same."""
+    listed = [bytes([0xFF]) + i.to_bytes(31, "big") for i in range(100)]
+    net = Unreachable({BOB, *listed})
+    net.book.told(CAROL, [(key, "1.2.3.4", 2_000) for key in listed])
+    net.dialers.book_changed()
+    await turns()
+    assert len(net.attempts) == HEARSAY_BURST
+    net.dialers.configure([PeerAddress(BOB, "here", 1)])
+    await turns()
+    assert net.attempts[HEARSAY_BURST:] == [(BOB, "here", 1)]
+    await net.dialers.stop()
+
+
+async def test_hearsay_is_tried_again_less_often_than_what_is_configured() -> None:
+    timing = Timing(redial_base=1.0, redial_cap=4.0, hearsay_redial_cap=64.0)
+    net = Unreachable({BOB, CAROL}, timing)
+    net.dialers.configure([PeerAddress(BOB, "here", 1)])
+    net.book.told(BOB, [(CAROL, "1.2.3.4", 2_000)])
+    net.dialers.book_changed()
+    longest = {}
+    for key, dialer in net.dialers._dialers.items():
+        dialer._failures = 20
+        longest[key] = max(dialer._pause() for _ in range(200))
+    assert longest[BOB] <= 4.0
+    assert 32.0 <= longest[CAROL] <= 64.0
+    await net.dialers.stop()

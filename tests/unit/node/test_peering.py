@@ -13,11 +13,14 @@ import pytest
 from consensus.messages import Message, Prepare, Proposal, encode_message, vote_payload
 from consensus.types import Candidate, header_digest
 from network.kinds import Kind
+from network.messages import GetBlocks
 from network.scoring import Offence
+from node.answers import MAX_WAITING_BYTES
 from node.config import NodeConfig
 from node.node import Node
 from node.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
 
@@ -28,7 +31,13 @@ class FakePeer:
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.height = 0
+        self.waiting_reply_bytes = 0
+        self.sent: list[Kind] = []
         self.offences: list[Offence] = []
+
+    def send(self, kind: Kind, payload: bytes) -> bool:
+        self.sent.append(kind)
+        return True
 
     def penalise(self, offence: Offence) -> None:
         self.offences.append(offence)
@@ -126,3 +135,19 @@ async def test_evidence_of_large_proposals_keeps_only_what_was_signed(local: Loc
     assert len(encode_message(kept.first)) + len(encode_message(kept.second)) < 2_000
     (pending,) = local.node._reporter._pending.values()
     assert pending.place == f"{key.public_key.hex()}/2/1/proposal"
+
+
+async def test_nothing_is_read_for_a_peer_that_does_not_take_its_answers(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peering, peer = local.node._peering, FakePeer(key_of("aurora").public_key)
+    read: list[int] = []
+    found = peering._synced_block
+    monkeypatch.setattr(peering, "_synced_block", lambda height: (read.append(height), found(height))[1])
+    request = encode(GetBlocks(id=1, first=1, count=1))
+    peer.waiting_reply_bytes = MAX_WAITING_BYTES
+    peering.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
+    assert (read, peer.sent) == ([], [])
+    peer.waiting_reply_bytes = 0
+    peering.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
+    assert (read, peer.sent) == ([1], [Kind.BLOCKS])
