@@ -45,12 +45,17 @@ class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_request_bytes: int = 8 * 1024 * 1024
     max_response_bytes: int = 32 * 1024 * 1024
     max_batch: int = 1_000
+    max_connections: int | None = None
+    """Of all clients; none given: what the limit of open files leaves (node/descriptors.py)."""
     max_connections_per_client: int = 256
     max_requests_per_second: int = 20_000
     """Calls, not HTTP requests; a batch of 100 counts as 100."""
     read_api_keys: tuple[str, ...] = ()
     """Bearer keys that reads need; none means open."""
     write_api_keys: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, beside IP addresses, localhost and rpc_host, by which clients may call this node, and whose web pages
+    may use it."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,7 +112,8 @@ def config_to_toml(config: NodeConfig) -> str:
         if value is None:
             continue
         if isinstance(value, dict):
-            tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in value.items())]
+            given = {key: item for key, item in value.items() if item is not None}
+            tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in given.items())]
         elif name == "peers":
             for peer in value:
                 tables += ["", "[[peers]]", *(f"{key} = {_toml(item)}" for key, item in peer.items())]
