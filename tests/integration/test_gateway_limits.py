@@ -125,7 +125,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\
 async def until(condition):
     """Wait until a condition holds; the test fails where it never does."""
     async with asyncio.timeout(20):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what the gateway counts has no event
             await asyncio.sleep(0.001)
 
 
@@ -134,7 +134,7 @@ async def connect(web, source="127.0.0.1", **options):
 
 
 async def test_unfinished_large_requests_of_one_client_leave_room_for_others(node: LocalNode):
-    """16 bodies of 8 MiB less one byte from one address used up all memory for bodies, so that every POST was 429."""
+    """16 bodies of 8 MiB less one byte from one address used up the memory for bodies: every POST was 429."""
     limit = 1024 * 1024
     async with running_gateway(node, max_request_bytes=limit) as web:
         held = [await connect(web, "127.0.0.120") for _ in range(BODIES_AT_ONCE + 4)]
@@ -205,7 +205,7 @@ async def test_large_answers_are_cut_off_one_by_one(node: LocalNode):
 
 async def test_answers_that_nobody_takes_are_limited(node: LocalNode):
     """20 connections that did not read full answers held 1,300 MiB, where the bound says eight answers."""
-    batch = batch_of(100, "rpc.discover")
+    batch = batch_of(400, "rpc.discover")
     limit = 16 * 1024 * 1024
     async with running_gateway(node, max_response_bytes=limit) as web:
         size = len(orjson.dumps((await web.post(batch))[1]))
@@ -216,7 +216,7 @@ async def test_answers_that_nobody_takes_are_limited(node: LocalNode):
             writer.write(HEAD % len(batch) + batch)
         await until(lambda: web.gateway.answers_refused > 0)
         assert half - size < web.gateway.bytes_being_sent <= half + 64 * 1024 * len(greedy)
-        assert len((await web.post(batch))[1]) == 100
+        assert len((await web.post(batch))[1]) == 400
         for _, writer in greedy:
             writer.transport.abort()
         await until(lambda: web.gateway.bytes_being_sent == 0)
@@ -314,7 +314,7 @@ async def test_clients_that_wait_keep_their_connection_while_others_are_idle(nod
 
 async def test_what_a_client_waits_for_ends_when_it_hangs_up(node: LocalNode, monkeypatch):
     monkeypatch.setattr("node.gateway.connections.GONE_GRACE_S", 0.01)
-    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tx_wait", "params": ["00" * 32, 600_000]})
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tx_wait", "params": ["00" * 32, 60_000]})
     async with running_gateway(node) as web:
         before = len(asyncio.all_tasks())
         _, writer = await connect(web)
