@@ -28,8 +28,9 @@ GONE_GRACE_S: Final = 2.0
 """So long the node goes on with the request of a client that has hung up: what it sent is submitted, but the node
 does not wait ten minutes for a receipt that nobody takes."""
 
-SHARE: Final = 16
-"""A client with at most a 16th of all connections keeps those that are busy."""
+SHARE: Final = 64
+"""A client with at most a 64th of all connections keeps those that are busy; what one client may have at most
+(max_connections_per_client) is a 16th by default."""
 
 
 def _nothing() -> None:
