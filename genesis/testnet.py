@@ -277,6 +277,10 @@ def _node_toml(
             host = peer.p2p.rpartition(":")[0]
             key = keys[peer.brand].public_key.hex()
             lines += ["", "[[peers]]", f'public_key = "{key}"', f'host = "{host}"', f"port = {_port(peer.p2p)}"]
+    name = validator.p2p.rpartition(":")[0]
+    if not name.replace(".", "").isdecimal():
+        # Other containers, a Prometheus for example, call the node by its service's name.
+        lines += ["", "[rpc]", f'allowed_hosts = ["{name}"]']
     if manifest.clock is not None:
         clock = manifest.clock
         lines += ["", "[clock]", f"start_ms = {clock.start_ms}", f"anchor_ms = {clock.anchor_ms}"]

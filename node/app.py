@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from genesis.document import Genesis
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
@@ -23,6 +25,7 @@ from node.admin import AdminSocket
 from node.backup import frames
 from node.clock import make_clock
 from node.config import NodeConfig, load_config
+from node.descriptors import LEAST_DATABASE, plan_descriptors, raise_descriptor_limit
 from node.disk_space import DiskFull, DiskSpace
 from node.errors import ConfigError
 from node.failures import EXIT_FAILURE
@@ -61,8 +64,13 @@ def run(home: Path, key: SigningKey) -> int:
     return asyncio.run(_serve(home, config, genesis, key))
 
 
-def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtime) -> Store:
+def open_store(
+    home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtime, max_open_files: int = LEAST_DATABASE
+) -> Store:
     """Open the node's store; a new one gets the genesis state.
+
+    Args:
+        max_open_files: what the database may open at once.
 
     Raises:
         ConfigError: the genesis cannot be executed, or the folder holds another chain.
@@ -71,7 +79,8 @@ def open_store(home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtim
     history = config.state_history_blocks
     # Twice within what is kept: else a snapshot, or the blocks behind it, could leave before it is fetched.
     kept = history if config.retain_blocks is None else min(history, config.retain_blocks)
-    options = StoreOptions(history, snapshot_interval=min(config.snapshot_interval, max(1, kept // 2)))
+    interval = min(config.snapshot_interval, max(1, kept // 2))
+    options = StoreOptions(history, snapshot_interval=interval, max_open_files=max_open_files)
     store = Store.open(home / "data", options)
     if not store.is_initialised:
         try:
@@ -105,11 +114,13 @@ async def _run_once(
     """Run the node until it ends, with an exit code, or until a snapshot is to be installed: None."""
     runtime = build_runtime()
     disk = DiskSpace(home, config.min_free_disk_mib)
+    plan = plan_descriptors(raise_descriptor_limit(), config.rpc.max_connections)
+    config = replace(config, rpc=replace(config.rpc, max_connections=plan.connections))
     try:
         disk.check()
         if install_ready(home):
             _log.info("the snapshot that was fetched has become the store")
-        store = open_store(home, config, genesis, runtime)
+        store = open_store(home, config, genesis, runtime, plan.database)
         wal = WriteAheadLog(home / "wal")
         compare_with_store(wal, store)
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:

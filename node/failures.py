@@ -20,7 +20,7 @@ EXIT_FAILURE: Final = 70
 
 _OURS: Final = ("consensus.", "contracts_py.", "network.", "node.", "vm.")
 _OF_ONE_PEER_OR_CLIENT: Final = ("network.transport", "node.gateway.", "node.admin")
-_TASKS_OF_ONE_PEER: Final = frozenset({"network-handshake"})
+_TASKS_OF_ONE_PEER_OR_CLIENT: Final = frozenset({"network-handshake", "gateway-connection"})
 
 
 def handler(fail: Callable[[BaseException], None]) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
@@ -40,7 +40,7 @@ def handler(fail: Callable[[BaseException], None]) -> Callable[[asyncio.Abstract
 def _is_vital(context: dict[str, Any], error: Exception) -> bool:
     task = context.get("task")  # given by network.tasks only; asyncio calls its own `future`
     if isinstance(task, asyncio.Task):
-        return task.get_name() not in _TASKS_OF_ONE_PEER
+        return task.get_name() not in _TASKS_OF_ONE_PEER_OR_CLIENT
     if "handle" not in context or "protocol" in context:
         return False
     module = _module_of_callback(error)

@@ -21,12 +21,14 @@ with. `recovering` in the head says that it may have signed more than the log kn
 Invariants:
     1. After `append` returns, `votes_above` of a later process yields the record.
     2. A record is never changed; a file is replaced only by a whole one, and only when none of its records matters.
+       Where no descriptor is free to open the new one, nothing has changed yet, and the present file goes on.
     3. Sequence numbers and `highest` never go back within one identity.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import struct
 import zlib
@@ -37,9 +39,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from consensus.messages import VoteRecord
+from node.descriptors import OUT_OF_DESCRIPTORS
 from node.errors import NodeError
 from node.store import LogMark
 from vm.primitives.codec import CodecError, TypedDecoder, encode
+
+_log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "consensus.wal"
 ROTATE_BYTES: Final = 4 * 1024 * 1024
@@ -126,7 +131,7 @@ class WriteAheadLog:
             self.is_new = not self._path.exists()
             if self.is_new:
                 head = _FileHead(os.urandom(16), 0, 0, False)
-                _replace_file(self._path, head.pack())
+                os.close(_replace_file(self._path, head.pack()))
             self._descriptor = os.open(self._path, os.O_RDWR)
             data = self._path.read_bytes()
             self._head = _read_head(data, self._path)
@@ -175,10 +180,9 @@ class WriteAheadLog:
         framed = _frame(encode(vote))
         height = record.message.height
         try:
-            if height > self._highest and self._size + len(framed) > ROTATE_BYTES and self._votes:
-                # A vote for `height` is signed only when all below are decided in the store.
-                self._rotate(self._head._replace(first_sequence=self._sequence), framed)
-            else:
+            is_full = height > self._highest and self._size + len(framed) > ROTATE_BYTES and self._votes
+            # A vote for `height` is signed only when all below are decided in the store.
+            if not is_full or not self._rotated(framed):
                 self._write(framed)
                 os.fdatasync(self._descriptor)
                 self._size += len(framed)
@@ -215,12 +219,21 @@ class WriteAheadLog:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
         self._votes.clear()
 
+    def _rotated(self, framed: bytes) -> bool:
+        """Begin a new file with this record; False, and nothing has changed, where no descriptor is free for it."""
+        try:
+            self._rotate(self._head._replace(first_sequence=self._sequence), framed)
+        except _OutOfDescriptors as error:
+            _log.error("%s goes on beyond its size, as no new file can be opened: %s", self._path, error.strerror)
+            return False
+        return True
+
     def _rotate(self, head: _FileHead, content: bytes) -> None:
         """Replace the file by a new one, whole at any moment."""
         data = head.pack() + content
-        _replace_file(self._path, data)
+        descriptor = _replace_file(self._path, data)
         os.close(self._descriptor)
-        self._descriptor = os.open(self._path, os.O_RDWR)
+        self._descriptor = descriptor
         self._head = head
         self._size = len(data)
 
@@ -262,24 +275,47 @@ def set_aside(folder: Path) -> Path:
     return aside
 
 
-def _replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside `path`, sync it, and rename it into place."""
+class _OutOfDescriptors(OSError):
+    """No file can be opened now; nothing has been written."""
+
+
+def _replace_file(path: Path, data: bytes) -> int:
+    """Write a file beside `path`, sync it, rename it into place, and return its descriptor.
+
+    All that is opened is opened before anything is written: once the new file has its name, a missing descriptor
+    could leave the log with the old one.
+
+    Raises:
+        _OutOfDescriptors: nothing has changed.
+        OSError: the disk refuses.
+    """
     beside = path.with_name(path.name + ".new")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with contextlib.ExitStack() as opened:
+        folder = _open(path.parent, os.O_RDONLY)
+        opened.callback(os.close, folder)
+        descriptor = _open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         try:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
             os.fsync(descriptor)
-        finally:
+            os.rename(beside, path)
+            os.fsync(folder)
+        except OSError:
             os.close(descriptor)
-        os.rename(beside, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                beside.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno in OUT_OF_DESCRIPTORS:
+            raise _OutOfDescriptors(error.errno, error.strerror, str(path)) from None
         raise
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

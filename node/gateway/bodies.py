@@ -2,19 +2,22 @@
 
 Invariants:
     1. No more than `limit` bytes of one body are held, and a chunk, whatever Content-Length says.
-    2. All bodies that are held at once, being read or answered, have at most `total` bytes, and a chunk each.
+    2. All bodies that are held at once, being read or answered, are bounded by `Shares`, and a chunk each.
+    3. A body is here within BODY_TIMEOUT_S, and comes at the pace of `Pace` until then.
 """
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import ClientError, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from node.gateway.errors import RpcFault
+from node.gateway.errors import HttpRefusal, RpcFault
+from node.gateway.pace import Pace
+from node.gateway.shares import Hold, Shares
 
 BODY_TIMEOUT_S: Final = 30.0
 """A body must be here within this time: a slow sender holds a connection, and nothing else."""
@@ -22,13 +25,12 @@ BODY_TIMEOUT_S: Final = 30.0
 RETRY_MS: Final = 1_000
 
 
-class BodyRefused(Exception):
-    """A body that is not read to its end; `status` is HTTP's."""
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that is here, and its share of the memory."""
 
-    def __init__(self, status: int, fault: RpcFault) -> None:
-        super().__init__(fault.message)
-        self.status = status
-        self.fault = fault
+    data: bytearray
+    hold: Hold
 
 
 class BodyReader:
@@ -36,52 +38,61 @@ class BodyReader:
 
     Args:
         limit: bytes of one body.
-        total: bytes of all bodies at once.
+        shares: of all bodies at once.
     """
 
-    def __init__(self, limit: int, total: int) -> None:
+    def __init__(self, limit: int, shares: Shares) -> None:
         self._limit = limit
-        self._total = total
-        self.held = 0
+        self._shares = shares
 
-    async def read(self, request: web.BaseRequest) -> bytearray:
+    async def read(self, request: web.BaseRequest, client: str) -> Body:
         """Return the body; `release` it once it is answered.
 
         Raises:
-            BodyRefused: it is too large, breaks off, comes too slowly, or there are too many.
+            HttpRefusal: it is too large, breaks off, comes too slowly, or there are too many.
         """
         if (request.content_length or 0) > self._limit:
             raise self._too_large()
-        body = bytearray()
+        body = Body(bytearray(), Hold(client))
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                await self._fill(body, request)
+            async with Pace(BODY_TIMEOUT_S) as pace:
+                body.hold.drop = pace.stop
+                await self._fill(body, request, pace)
         except BaseException as error:
             self.release(body)
             if isinstance(error, TimeoutError):
-                raise BodyRefused(408, RpcFault("PARSE_ERROR", "the body did not come in time")) from None
+                raise _too_slow(dropped=body.hold.dropped) from None
             if isinstance(error, RequestPayloadError | HttpProcessingError | ClientError | ConnectionError):
-                raise BodyRefused(400, RpcFault("PARSE_ERROR", "the body broke off")) from None
+                raise HttpRefusal(400, RpcFault("PARSE_ERROR", "the body broke off")) from None
             raise
+        body.hold.drop = None  # It is the node that works on it now.
         return body
 
-    async def _fill(self, body: bytearray, request: web.BaseRequest) -> None:
+    async def _fill(self, body: Body, request: web.BaseRequest, pace: Pace) -> None:
         content = request.content
         while not content.at_eof():
             chunk = await content.readany()
-            body += chunk
-            self.held += len(chunk)
-            if len(body) > self._limit:
+            if len(body.data) + len(chunk) > self._limit:
                 raise self._too_large()
-            if self.held > self._total:
-                fault = RpcFault("RATE_LIMITED", "too many large requests at once", retry_after_ms=RETRY_MS)
-                raise BodyRefused(429, fault)
+            if not self._shares.grow(body.hold, len(chunk)):
+                raise _no_room()
+            body.data.extend(chunk)
+            pace.passed(len(chunk))
 
-    def release(self, body: bytearray) -> None:
+    def release(self, body: Body) -> None:
         """Forget a body that has been answered."""
-        self.held -= len(body)
+        self._shares.release(body.hold)
 
-    def _too_large(self) -> BodyRefused:
+    def _too_large(self) -> HttpRefusal:
         limit = self._limit
         fault = RpcFault("REQUEST_TOO_LARGE", f"the body has more than {limit} bytes", limit=limit)
-        return BodyRefused(413, fault)
+        return HttpRefusal(413, fault)
+
+
+def _too_slow(*, dropped: bool) -> HttpRefusal:
+    return _no_room() if dropped else HttpRefusal(408, RpcFault("PARSE_ERROR", "the body did not come in time"))
+
+
+def _no_room() -> HttpRefusal:
+    fault = RpcFault("RATE_LIMITED", "this client sends too many large requests at once", retry_after_ms=RETRY_MS)
+    return HttpRefusal(429, fault)

@@ -29,6 +29,7 @@ import orjson
 from node.config import RpcLimits
 from node.errors import NotReady
 from node.gateway.errors import UNAUTHORISED, RpcFault
+from node.gateway.limits import COUNT_ANSWER
 from node.gateway.presentation import dumps
 from node.gateway.table import Arguments, Method
 
@@ -228,6 +229,7 @@ class Dispatcher:
                     reading = True
                 part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
                 left -= len(part) + 1
+                COUNT_ANSWER.get()(len(part) + 1)
                 parts.append(part)
                 if turns.is_over():
                     await asyncio.sleep(turns.rest_s())

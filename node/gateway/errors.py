@@ -40,6 +40,15 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "PARSE_ERROR": (PARSE_ERROR, "The body is not JSON (UTF-8, no byte order mark, nested at most 1,024 deep)."),
     "INVALID_REQUEST": (INVALID_REQUEST, "The JSON is not a request object, or is an empty batch."),
     "CONTENT_TYPE": (INVALID_REQUEST, "POST needs `content-type: application/json`, and no content-encoding."),
+    "BAD_HTTP": (INVALID_REQUEST, "The bytes are no request of HTTP/1.0 or HTTP/1.1; the connection is closed."),
+    "HOST_NOT_ALLOWED": (
+        INVALID_REQUEST,
+        "The Host header names neither an IP address nor localhost, nor is it in `rpc.allowed_hosts` of node.toml.",
+    ),
+    "ORIGIN_NOT_ALLOWED": (
+        INVALID_REQUEST,
+        "The request comes from another site's page, which is not in `rpc.allowed_hosts` of node.toml.",
+    ),
     "METHOD_NOT_FOUND": (METHOD_NOT_FOUND, "No method has this name."),
     "INVALID_PARAMS": (INVALID_PARAMS, "A parameter is missing, unknown or wrong; `param` names it."),
     "INVALID_ARGS": (INVALID_PARAMS, "A contract view refuses an argument; `param` and `field` name it."),
@@ -65,7 +74,7 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "BATCH_TOO_LONG": (LIMIT_EXCEEDED, "The batch has more than `limit` entries."),
     "RESPONSE_TOO_LARGE": (LIMIT_EXCEEDED, "The answer would be larger than `limit` bytes; ask for less."),
     "RATE_LIMITED": (LIMIT_EXCEEDED, "More calls than allowed from this client; wait `retry_after_ms`."),
-    "TOO_MANY_CONNECTIONS": (LIMIT_EXCEEDED, "More connections than allowed from this client."),
+    "TOO_MANY_CONNECTIONS": (LIMIT_EXCEEDED, "More connections than allowed from this client, or none is free."),
     "OUT_OF_BUDGET": (
         LIMIT_EXCEEDED,
         "A view, or reading a past state, took more work than allowed; ask for less.",
@@ -87,6 +96,15 @@ class RpcFault(Exception):
     def as_object(self) -> dict[str, Any]:
         """Return the JSON-RPC error object."""
         return {"code": self.code, "message": self.message, "data": self.data}
+
+
+class HttpRefusal(Exception):
+    """A request that is refused as a whole: HTTP's status and the error object; the connection is closed."""
+
+    def __init__(self, status: int, fault: RpcFault) -> None:
+        super().__init__(fault.message)
+        self.status = status
+        self.fault = fault
 
 
 def invalid_param(param: str, message: str) -> RpcFault:

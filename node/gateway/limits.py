@@ -1,4 +1,4 @@
-"""What one client may use: calls per second, connections, and methods by API key.
+"""What one client may use: calls per second, and methods by API key.
 
 A client is an IP address, an IPv6 one its /64 network, as that is what a single host commonly owns. Proxies in
 front of a node should limit by themselves: the node sees one address and does not trust forwarded ones.
@@ -23,6 +23,9 @@ MAX_TRACKED_CLIENTS: Final = 10_000
 
 CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
 """Who asked what is being answered, as `client_of` names it; the transport sets it for each request."""
+
+COUNT_ANSWER: Final[ContextVar[Callable[[int], None]]] = ContextVar("count_answer", default=lambda count: None)
+"""Called with the bytes of each part of the answer that is being built; raises where there is no room for them."""
 
 
 def client_of(remote: str | None) -> str:
@@ -59,35 +62,6 @@ class RateLimiter:
         if len(self._buckets) > MAX_TRACKED_CLIENTS:
             del self._buckets[next(iter(self._buckets))]
         return max(1, int(missing * 1_000 / self._per_second)) if missing > 0 else 0
-
-
-class ConnectionCounter:
-    """Open connections by client."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._open: dict[str, int] = {}
-
-    def enter(self, client: str) -> bool:
-        """Count a new connection; False, and not counted, where the client has its fill."""
-        count = self._open.get(client, 0)
-        if count >= self.limit:
-            return False
-        self._open[client] = count + 1
-        return True
-
-    def leave(self, client: str) -> None:
-        """Forget a connection that `enter` has counted."""
-        count = self._open[client] - 1
-        if count:
-            self._open[client] = count
-        else:
-            del self._open[client]
-
-    @property
-    def total(self) -> int:
-        """All counted connections."""
-        return sum(self._open.values())
 
 
 class ApiKeys:

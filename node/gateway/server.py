@@ -3,42 +3,53 @@
 It stands on aiohttp's low-level server, without router and middleware, because a busy node answers thousands
 of requests a second. A JSON-RPC error is HTTP 200, except where HTTP tools must see it: 401 without a valid
 key, 413 for a body that is too large, 415 for a content type that is not JSON (which also keeps other sites'
-scripts out: no CORS header is ever sent), 429 over the limits.
+scripts out: no CORS header is ever sent), 421 and 403 for other names and pages (see `hosts`), 429 over the limits.
+
+    Listener ──► ConnectionTable ──► GatewayConnection ──► HostRule ──► BodyReader ──► Dispatcher ──► AnswerSender
 
 Invariants:
-    1. Memory for requests is bounded: for one body, and for all of them (see `bodies`).
-    2. Large answers that clients have not taken yet are bounded likewise, all together.
-    3. A connection over the client's limit is answered and closed before it is read.
+    1. Connections are bounded, per client and all together (see `connections`).
+    2. Memory for request bodies and for answers is bounded, per client and all together (see `shares`).
+    3. A connection that is not admitted is answered and closed before it is read.
     4. After `stop` no request is being answered.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
+import socket
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from node.backend import Backend
 from node.config import NodeConfig
+from node.descriptors import MOST_CONNECTIONS
 from node.errors import ConfigError
-from node.gateway.bodies import RETRY_MS, BodyReader, BodyRefused
+from node.gateway.answers import AnswerSender
+from node.gateway.bodies import Body, BodyReader
 from node.gateway.chain_methods import ChainMethods
+from node.gateway.connections import ConnectionTable, GatewayConnection
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
-from node.gateway.errors import RpcFault
-from node.gateway.limits import CLIENT, ApiKeys, ConnectionCounter, RateLimiter, client_of
+from node.gateway.errors import HttpRefusal, RpcFault
+from node.gateway.hosts import HostRule
+from node.gateway.limits import CLIENT, ApiKeys, RateLimiter, client_of
+from node.gateway.listener import Listener
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
 from node.gateway.reads import ChainReads
+from node.gateway.shares import Shares
 from node.gateway.state_methods import StateMethods
 from node.gateway.table import Method, methods_of
 from node.gateway.transaction_methods import TransactionMethods
+from node.log_setup import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -47,17 +58,10 @@ BODIES_AT_ONCE: Final = 16
 """All bodies held at once have at most this many times max_request_bytes (128 MiB by default)."""
 
 ANSWERS_AT_ONCE: Final = 8
-"""All large answers being sent have at most this many times max_response_bytes (256 MiB by default)."""
-
-LARGE_ANSWER_BYTES: Final = 64 * 1024
-"""Smaller answers are not counted: connections are, and each holds one."""
-
-SEND_TIMEOUT_S: Final = 120.0
-"""A client must have taken a large answer within this time."""
+"""All answers that are not taken yet have at most this many times max_response_bytes (256 MiB by default)."""
 
 STOP_GRACE_S: Final = 5.0
 KEEPALIVE_S: Final = 75.0
-BACKLOG: Final = 1_024
 
 
 class Gateway:
@@ -73,11 +77,18 @@ class Gateway:
         self._dispatcher = Dispatcher(self.table, self._limits, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
-        self._bodies = BodyReader(self._limits.max_request_bytes, BODIES_AT_ONCE * self._limits.max_request_bytes)
-        self._sending = 0
-        self._connections = ConnectionCounter(self._limits.max_connections_per_client)
+        limits = self._limits
+        self._body_shares = Shares(BODIES_AT_ONCE * limits.max_request_bytes)
+        self._answer_shares = Shares(ANSWERS_AT_ONCE * limits.max_response_bytes)
+        self._bodies = BodyReader(limits.max_request_bytes, self._body_shares)
+        self._answers = AnswerSender(self._answer_shares)
+        self._hosts = HostRule([config.rpc_host, *limits.allowed_hosts])
+        self._connections = ConnectionTable(
+            limits.max_connections or MOST_CONNECTIONS, limits.max_connections_per_client
+        )
+        self._bad_http = Tally(_log, logging.WARNING, "a client sent what is no HTTP/1.0 or HTTP/1.1")
         self._web: web.Server | None = None
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(self._admit, self._abandoned)
 
     # -- life cycle --------------------------------------------------------------------------------
 
@@ -90,29 +101,24 @@ class Gateway:
         host, port = self._config.rpc_host, self._config.rpc_port
         self._web = web.Server(self._respond)
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._protocol, host, port, backlog=BACKLOG
-            )
+            await self._listener.start(host, port)
         except OSError as error:
             raise ConfigError(_listen_problem(host, port, error)) from None
-        _log.info("JSON-RPC on %s", self.url)
+        _log.info("JSON-RPC on %s, for at most %d connections", self.url, self._connections.limit)
 
     async def stop(self) -> None:
         """Take no new connections, let those who wait know, and end what is still being answered."""
-        if self._server is None or self._web is None:
+        if self._web is None:
             return
-        self._server.close()
+        await self._listener.stop()
         self._transactions.close()
         await self._web.shutdown(STOP_GRACE_S)
-        self._server = None
+        self._web = None
 
     @property
     def port(self) -> int:
         """The port that the server is bound to."""
-        if self._server is None or not self._server.sockets:
-            return self._config.rpc_port
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        return self._listener.port or self._config.rpc_port
 
     @property
     def url(self) -> str:
@@ -128,34 +134,66 @@ class Gateway:
         return self._connections.total
 
     @property
+    def busy_connections(self) -> int:
+        """Connections whose client waits for the node now."""
+        return self._connections.busy
+
+    @property
+    def answers_refused(self) -> int:
+        """Answers that were given up, as their clients hold too much."""
+        return self._answers.refused
+
+    @property
     def bytes_held(self) -> int:
         """Bytes of request bodies that are being read or answered."""
-        return self._bodies.held
+        return self._body_shares.held
 
     @property
     def bytes_being_sent(self) -> int:
-        """Bytes of large answers that clients have not taken yet."""
-        return self._sending
+        """Bytes of answers that are being built, or that clients have not taken yet."""
+        return self._answer_shares.held
 
-    def _protocol(self) -> RequestHandler:
-        if self._web is None:
-            raise RuntimeError("the gateway is not started")
-        return _CountedConnection(
+    # -- connections -------------------------------------------------------------------------------
+
+    def _admit(self, connection: socket.socket, address: str) -> asyncio.Protocol | None:
+        """Return the protocol of a new connection; None, and it is answered, where its client has its fill."""
+        slot = self._connections.admit(client_of(address))
+        if slot is None or self._web is None:
+            with contextlib.suppress(OSError):
+                connection.send(_refused_connection(self._limits.max_connections_per_client))
+                connection.shutdown(socket.SHUT_WR)
+            return None
+        return GatewayConnection(
             self._web,
             self._connections,
+            slot,
+            self._not_http,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=KEEPALIVE_S,
             access_log=None,
             auto_decompress=False,
         )
 
+    def _abandoned(self, protocol: asyncio.Protocol) -> None:
+        if isinstance(protocol, GatewayConnection):
+            self._connections.leave(protocol.slot)
+
+    def _not_http(self) -> web.Response:
+        self._bad_http.tell()
+        return _fault_response(400, RpcFault("BAD_HTTP", "not a request of HTTP/1.0 or HTTP/1.1"), close=True)
+
     # -- requests ----------------------------------------------------------------------------------
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
+            self._hosts.check(request)
             if request.path == "/":
                 return await self._rpc(request)
             return self._page(request)
+        except HttpRefusal as refusal:
+            if refusal.fault.data["reason"] == "BAD_HTTP":
+                self._bad_http.tell()
+            return _fault_response(refusal.status, refusal.fault, close=True)
         except Exception:
             return _fault_response(500, internal_fault(request.path))
 
@@ -171,46 +209,23 @@ class Gateway:
         good = health["live"] if request.path == "/health" else health["live"] and health["ready"]
         return _json_response(200 if good else 503, orjson.dumps(health))
 
-    async def _rpc(self, request: web.BaseRequest) -> web.Response:
+    async def _rpc(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"}, text="JSON-RPC 2.0: POST a request\n")
         if request.content_type not in JSON_TYPES or "Content-Encoding" in request.headers:
             message = "POST needs content-type: application/json, and no content-encoding"
             return _fault_response(415, RpcFault("CONTENT_TYPE", message))
-        try:
-            body = await self._bodies.read(request)
-        except BodyRefused as refusal:
-            return _fault_response(refusal.status, refusal.fault, close=True)
-        try:
-            response = await self._call(request, body)
-        finally:
-            self._bodies.release(body)
-        return await self._send(request, response)
-
-    async def _send(self, request: web.BaseRequest, response: web.Response) -> web.Response:
-        """Send a large answer while it counts, so that clients who do not read cannot fill the memory."""
-        size = len(response.body) if isinstance(response.body, bytes) else 0
-        if size <= LARGE_ANSWER_BYTES:
-            return response
-        if self._sending + size > ANSWERS_AT_ONCE * self._limits.max_response_bytes:
-            message = "too many large answers are on their way"
-            return _fault_response(429, RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS))
-        self._sending += size
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
-        except ConnectionError:
-            pass  # The client has gone; the server finds that out by itself.
-        finally:
-            self._sending -= size
-        return response
-
-    async def _call(self, request: web.BaseRequest, body: bytes | bytearray) -> web.Response:
         client = client_of(request.remote)
+        body = await self._bodies.read(request, client)
+        answer = self._answers.begin(client)
+        try:
+            with _busy(request.protocol):
+                response = await self._call(request, client, body)
+            return await self._answers.send(request, response, answer)
+        finally:
+            self._answers.release(answer)
+
+    async def _call(self, request: web.BaseRequest, client: str, body: Body) -> web.Response:
         CLIENT.set(client)
         limited = False
 
@@ -221,7 +236,10 @@ class Gateway:
             return _rate_fault(wait_ms) if limited else None
 
         permissions = Permissions(*self._keys.permissions(request.headers.get("Authorization")))
-        reply = await self._dispatcher.handle(body, permissions, admit)
+        try:
+            reply = await self._dispatcher.handle(body.data, permissions, admit)
+        finally:
+            self._bodies.release(body)
         if reply.body is None:
             return web.Response(status=204)
         if reply.unauthorised:
@@ -229,34 +247,17 @@ class Gateway:
         return _json_response(429 if limited else 200, reply.body)
 
 
-class _CountedConnection(RequestHandler):
-    """A connection that counts towards its client's limit."""
-
-    __slots__ = ("_client", "_counter")
-
-    def __init__(self, manager: web.Server, counter: ConnectionCounter, **options: Any) -> None:
-        super().__init__(manager, **options)
-        self._counter = counter
-        self._client: str | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Count the connection, or answer that there are too many and close it."""
-        super().connection_made(transport)
-        peer = transport.get_extra_info("peername")
-        client = client_of(peer[0] if isinstance(peer, tuple) else None)
-        if self._counter.enter(client):
-            self._client = client
-            return
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.write(_refused_connection(self._counter.limit))
-        self.force_close()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the connection."""
-        if self._client is not None:
-            self._counter.leave(self._client)
-            self._client = None
-        super().connection_lost(exc)
+@contextmanager
+def _busy(protocol: object) -> Iterator[None]:
+    """Keep a connection, whose client waits for the node now, from being closed for others."""
+    if not isinstance(protocol, GatewayConnection):
+        yield
+        return
+    protocol.begin()
+    try:
+        yield
+    finally:
+        protocol.end()
 
 
 def build_table(reads: ChainReads, transactions: TransactionMethods) -> dict[str, Method]:

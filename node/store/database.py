@@ -25,6 +25,8 @@ from node.store.errors import StoreFailure
 
 RESTORE_CACHE_BYTES: Final = 8 << 20
 RESTORE_BUFFER_BYTES: Final = 32 << 20
+FEW_FILES: Final = 80
+"""What a database may open that is not the node's store (node/descriptors.py); LevelDB takes 74 at least."""
 
 
 class Batch(Protocol):
@@ -61,7 +63,14 @@ class _HeldBatch:
 class Database:
     """One open LevelDB."""
 
-    def __init__(self, path: str, block_cache_bytes: int, write_buffer_bytes: int, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: str,
+        block_cache_bytes: int,
+        write_buffer_bytes: int,
+        create: bool = True,
+        max_open_files: int = FEW_FILES,
+    ) -> None:
         try:
             self._db: Any = plyvel.DB(
                 path,
@@ -70,6 +79,7 @@ class Database:
                 bloom_filter_bits=10,
                 lru_cache_size=block_cache_bytes,
                 write_buffer_size=write_buffer_bytes,
+                max_open_files=max_open_files,
             )
         except (plyvel.Error, OSError) as error:
             raise StoreFailure(

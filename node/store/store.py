@@ -60,6 +60,7 @@ class StoreOptions:
         block_cache_bytes: LevelDB's cache of its own blocks.
         write_buffer_bytes: LevelDB's memory table; replayed at a start.
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
+        max_open_files: what LevelDB keeps open; beyond it a table is opened again to be read.
     """
 
     state_history_blocks: int | None = 1_000
@@ -68,6 +69,7 @@ class StoreOptions:
     block_cache_bytes: int = 64 * MEBIBYTE
     write_buffer_bytes: int = 16 * MEBIBYTE
     snapshot_interval: int | None = None
+    max_open_files: int = 256
 
     def __post_init__(self) -> None:
         if self.state_history_blocks is not None and self.state_history_blocks < 1:
@@ -143,7 +145,12 @@ class Store:
         """
         options = options or StoreOptions()
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        database = Database(str(path), options.block_cache_bytes, options.write_buffer_bytes)
+        database = Database(
+            str(path),
+            options.block_cache_bytes,
+            options.write_buffer_bytes,
+            max_open_files=options.max_open_files,
+        )
         try:
             return cls(database, options)
         except StoreError:

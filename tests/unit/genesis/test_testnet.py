@@ -135,6 +135,7 @@ def test_hosts_are_dialled_by_name_and_nodes_listen_everywhere(tmp_path: Path) -
     config = load_config(Path(manifest.validators[0].home))
     assert (config.rpc_host, config.p2p_host) == ("0.0.0.0", "0.0.0.0")
     assert [peer.host for peer in config.peers] == hosts[1:]
+    assert config.rpc.allowed_hosts == ("one",)
     with pytest.raises(TestnetError, match="4 host names"):
         create_testnet(tmp_path / "other", hosts=hosts[:3])
 

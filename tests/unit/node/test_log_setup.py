@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import logging
 
-from node.log_setup import EVENTS_KEPT, MINUTE_SECONDS, REPETITIONS_TOLD, RepetitionLimit
+import pytest
+
+from node.log_setup import (
+    EVENTS_KEPT,
+    LINE_BYTES,
+    MINUTE_SECONDS,
+    REPETITIONS_TOLD,
+    LineFormatter,
+    RepetitionLimit,
+    Tally,
+    VolumeLimit,
+)
 
 
 def record(text: str, *arguments: object, at: float = 0.0, level: int = logging.ERROR) -> logging.LogRecord:
@@ -45,3 +56,42 @@ def test_what_is_remembered_is_bounded_and_the_frequent_stays() -> None:
         limit.filter(record("validator 3 lies"))
     assert len(limit._told) == EVENTS_KEPT
     assert not limit.filter(record("validator 3 lies"))
+
+
+def test_events_that_differ_each_time_do_not_fill_the_disk() -> None:
+    """A timer's address in asyncio's text made each of 31,743 tracebacks an event of its own."""
+    formatter = LineFormatter()
+    repetitions, volume = RepetitionLimit(), VolumeLimit(formatter, 10_000)
+
+    def passes(made: logging.LogRecord) -> bool:
+        return bool(repetitions.filter(made) and volume.filter(made))
+
+    told = [made for number in range(5_000) if passes(made := record(f"timer when={number} failed {'x' * 100}"))]
+    assert 10_000 <= sum(len(formatter.format(made)) for made in told) < 10_000 + 300
+    assert passes(record("halted", level=logging.CRITICAL))
+    later = record("the next minute", at=MINUTE_SECONDS)
+    assert passes(later)
+    assert (
+        later.getMessage() == f"the next minute ({5_000 - len(told)} lines of the last full minute were left out)"
+    )
+    after = record("and on", at=MINUTE_SECONDS + 1)
+    assert passes(after)
+    assert after.getMessage() == "and on"
+
+
+def test_a_line_is_cut_off() -> None:
+    line = LineFormatter().format(record("x" * 1_000_000))
+    assert LINE_BYTES < len(line) < LINE_BYTES + 100
+    assert "1000" in line[-40:]
+
+
+def test_a_tally_tells_once_a_minute_how_often(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    tally = Tally(logging.getLogger("node.part"), logging.WARNING, "bad: %s", lambda: now[0])
+    for number in range(1_000):
+        tally.tell(number)
+    now[0] = MINUTE_SECONDS
+    tally.tell("last")
+    now[0] = 2 * MINUTE_SECONDS
+    tally.tell("again")
+    assert caplog.messages == ["bad: 0", "bad: last (999 more times since this was told last)", "bad: again"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,53 @@ def test_the_file_begins_anew_once_it_is_large_and_its_heights_are_decided(
     again = WriteAheadLog(three)
     assert (again.mark, again.highest) == (mark, 8)
     again.close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+@pytest.mark.parametrize("refused", [1, 2])
+def test_without_a_descriptor_the_file_goes_on_and_begins_anew_later(
+    three: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int, refused: int
+) -> None:
+    """Strangers took all descriptors; the next file could not be opened, and each validator ended."""
+    monkeypatch.setattr(write_ahead_log, "ROTATE_BYTES", 300)
+    log = WriteAheadLog(three)
+    opened = os.open
+    attempts = []
+
+    def refuse(path: Any, flags: int, mode: int = 0o777) -> int:
+        attempts.append(path)
+        if len(attempts) == refused:
+            raise OSError(number, os.strerror(number))
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    log.append(vote(8), None)
+    assert os.strerror(number) in caplog.text
+    monkeypatch.setattr(os, "open", opened)
+    assert records(three) == [vote(7, 0), vote(7, 1), vote(7, 2), vote(8)]
+    log.append(vote(9), None)
+    log.close()
+    assert records(three) == [vote(9)]
+    assert sorted(path.name for path in three.iterdir()) == ["consensus.wal"]
+
+
+def test_a_rotation_opens_nothing_once_the_new_file_has_its_name(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_ahead_log, "ROTATE_BYTES", 300)
+    log = WriteAheadLog(three)
+    rename = os.rename
+
+    def renamed(*paths: Any) -> None:
+        rename(*paths)
+        monkeypatch.setattr(os, "open", lambda *_: pytest.fail("a file was opened after the rename"))
+
+    monkeypatch.setattr(os, "rename", renamed)
+    log.append(vote(8), None)
+    log.append(vote(8, 1), None)
+    monkeypatch.undo()
+    log.close()
+    assert records(three) == [vote(8), vote(8, 1)]
 
 
 @pytest.mark.parametrize("cut", range(1, 40))

@@ -1,9 +1,9 @@
-"""Token buckets, connection counts and API keys."""
+"""Token buckets and API keys."""
 
 import pytest
 
 from node.gateway import limits
-from node.gateway.limits import ApiKeys, ConnectionCounter, RateLimiter, client_of
+from node.gateway.limits import ApiKeys, RateLimiter, client_of
 
 
 class Time:
@@ -51,23 +51,6 @@ def test_strangers_do_not_fill_the_memory(monkeypatch):
     assert limiter.take("b", 1) == 0
 
 
-def test_connections_are_counted_by_client():
-    counter = ConnectionCounter(2)
-    assert [counter.enter("a"), counter.enter("a"), counter.enter("a"), counter.enter("b")] == [
-        True,
-        True,
-        False,
-        True,
-    ]
-    counter.leave("a")
-    assert counter.enter("a")
-    assert counter.total == 3
-    for client in "aab":
-        counter.leave(client)
-    assert counter.total == 0
-    assert counter._open == {}
-
-
 @pytest.mark.parametrize(
     ("remote", "client"),
     [
@@ -95,3 +78,18 @@ def test_keys():
     assert ApiKeys([], ["w"]).permissions(None) == (True, False)
     assert ApiKeys(["r"], []).permissions(None) == (False, True)
     assert ApiKeys([], []).permissions(None) == (True, True)
+
+
+@pytest.mark.parametrize("header", ["Bearer r1", "Bearer w2", "Bearer wrong", "Bearer ", "Bearer " + "x" * 5_000])
+def test_every_key_is_compared_in_constant_time_whichever_matches(monkeypatch, header):
+    keys = ApiKeys(["r1", "r2"], ["w1", "w2", "w3"])
+    compared = []
+
+    def compare(mine, other):
+        compared.append((len(mine), len(other)))
+        return mine == other
+
+    monkeypatch.setattr(limits.hmac, "compare_digest", compare)
+    allowed = keys.permissions(header)
+    assert compared == [(32, 32)] * 5, "digests of one length, so that no length shows either"
+    assert allowed == {"Bearer r1": (True, False), "Bearer w2": (True, True)}.get(header, (False, False))
