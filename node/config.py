@@ -14,11 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-<<<<<<< HEAD
-from typing import Annotated, Final
-=======
 from typing import Annotated, Final, Literal
->>>>>>> wt-http
 
 import msgspec
 

@@ -5,7 +5,7 @@ Everything that a node does needs descriptors, and strangers can take one each b
 
     OWN_FILES        the vote log, the listening sockets, the admin socket, a backup, logs, and connections that are
                      just being accepted or closed
-    PEER_LINKS       handshakes and links with peers
+    PEER_LINKS       connections at the peers' door (network/door.py) and links with peers
     database         LevelDB's max_open_files; SECOND_DATABASE while a snapshot is fetched beside it
     connections      the rest, for clients of the gateway
 
@@ -26,7 +26,7 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-from network.listener import MAX_HANDSHAKES
+from network.door import DoorRules
 from node.errors import ConfigError
 
 _log = logging.getLogger(__name__)
@@ -34,13 +34,13 @@ _log = logging.getLogger(__name__)
 OUT_OF_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 """What a system call answers that may succeed once others have closed something."""
 
-LEAST_LIMIT: Final = 512
+LEAST_LIMIT: Final = 768
 """Below it clients would have less than 50 connections. Systems give 1,024 or more, or let it be raised."""
 
 OWN_FILES: Final = 64
 """An idle node has 17 open, its links included; up to 32 connections are accepted in one turn of the event loop."""
 
-PEER_LINKS: Final = MAX_HANDSHAKES + 64
+PEER_LINKS: Final = DoorRules().half_open + 64
 SECOND_DATABASE: Final = 80
 """LevelDB takes at least 74."""
 
@@ -81,7 +81,7 @@ def plan_descriptors(limit: int, max_connections: int | None) -> DescriptorPlan:
             f"the process may open only {limit} files and sockets, and a node needs {LEAST_LIMIT} at least; raise "
             "the limit (ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of docker)"
         )
-    database = min(max(limit // 4, LEAST_DATABASE), MOST_DATABASE)
+    database = min(max(limit // 8, LEAST_DATABASE), MOST_DATABASE)
     left = limit - OWN_FILES - PEER_LINKS - SECOND_DATABASE - database
     if max_connections is None:
         return DescriptorPlan(limit, database, min(left, MOST_CONNECTIONS))
