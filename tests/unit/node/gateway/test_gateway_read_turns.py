@@ -77,7 +77,7 @@ async def test_too_many_reads_of_one_client_are_refused_and_others_are_not():
     waiting = [asyncio.ensure_future(readers.read("greedy", 0)) for _ in range(MAX_WAITING_PER_CLIENT)]
     await asyncio.sleep(0)
     with pytest.raises(RpcFault) as refused:
-        await readers.turns.begin("greedy")
+        await asyncio.wait_for(readers.turns.begin("greedy"), 10)
     assert refused.value.data["reason"] == "RATE_LIMITED"
     assert refused.value.data["retry_after_ms"] > 0
     other = asyncio.ensure_future(readers.read("till", 0))
@@ -95,7 +95,7 @@ async def test_reads_that_are_given_up_while_they_wait_leave_the_line():
     tasks[0].cancel()
     readers.turns.end()  # c has the turn now, and is given up in the same moment
     tasks[1].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 10)
     assert readers.log == ["d"]
 
 
