@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from vm.contract_api import Context, InvariantBroken, integer, refuse, text
+from vm.contract_api import Context, InvariantBroken, integer, page, refuse, text
 
 Cursor = Annotated[str, text(1, 32)]
 """Where a page begins: opaque to clients, the decimal place of its first item to us."""
@@ -48,21 +48,18 @@ def list_page(
     """
     count = length(ctx, prefix)
     start = _start(cursor)
-    end = min(start + limit, count)
-    items = [show(item_at(ctx, prefix, place)) for place in range(start, end)]
-    return {"items": items, "next": str(end) if end < count else None}
+    return page(start, count, limit, lambda place: show(item_at(ctx, prefix, place)))
 
 
 def tuple_page(values: Sequence[str], cursor: str | None, limit: int, show: Callable[[str], Any]) -> dict[str, Any]:
     """Return {items, next} of values that are at hand; like `list_page`."""
     start = _start(cursor)
-    end = start + limit
-    return {"items": [show(value) for value in values[start:end]], "next": str(end) if end < len(values) else None}
+    return page(start, len(values), limit, lambda place: show(values[place]))
 
 
 def _start(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15:
+    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15 or str(int(cursor)) != cursor:
         refuse("cursor", "a cursor that an earlier page has answered")
     return int(cursor)

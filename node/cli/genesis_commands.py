@@ -150,7 +150,7 @@ def _params(pairs: tuple[str, ...]) -> Params:
     for name, value in map(_pair, pairs):
         if name not in Params.__struct_fields__:
             raise CliError(f"there is no parameter {name!r}; there are {', '.join(Params.__struct_fields__)}")
-        if not value.isdecimal():
+        if not (value.isascii() and value.isdecimal()):
             raise CliError(f"parameter {name} is an integer, not {value!r}")
         values[name] = int(value)
     return Params(**values)

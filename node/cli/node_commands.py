@@ -140,7 +140,7 @@ node.add_command(recover)
 def _peer(text: str) -> PeerAddress:
     key, at, address = text.partition("@")
     host, colon, port = address.rpartition(":")
-    if not (at and colon and host and port.isdecimal() and len(key) == 64 and is_lower_hex(key)):
+    if not (at and colon and host and port.isascii() and port.isdecimal() and len(key) == 64 and is_lower_hex(key)):
         raise CliError(f"a peer is KEY@HOST:PORT, its key 64 hex digits, not {text!r}")
     if not 1 <= int(port) <= 65_535:
         raise CliError(f"port {port} of a peer is not between 1 and 65535")

@@ -11,7 +11,9 @@ Invariants:
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
     4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and no more than one
        read longer. After a read that took much longer, reads rest for as long: consensus needs many turns for
-       a block, and would have to wait for such a read at each.
+       a block, and would have to wait for such a read at each. Clients share that time equally (`read_turns`).
+    5. What is known without reading (the outcome of a submission or a wait, an error found while checking) does
+       not wait for a turn to read; a request that renders many of them lets the loop turn each SLICE_SECONDS.
 """
 
 from __future__ import annotations
@@ -29,17 +31,12 @@ import orjson
 from node.config import RpcLimits
 from node.errors import NotReady
 from node.gateway.errors import UNAUTHORISED, RpcFault
-from node.gateway.limits import COUNT_ANSWER
+from node.gateway.limits import CLIENT, COUNT_ANSWER
 from node.gateway.presentation import dumps
+from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
 from node.gateway.table import Arguments, Method
 
 _log = logging.getLogger(__name__)
-
-SLICE_SECONDS: Final = 0.005
-"""As for signature checks (PERFORMANCE.md, point 2)."""
-
-LONGEST_REST_SECONDS: Final = 0.5
-"""After the longest read: clients are not to wait for minutes because the machine slept."""
 
 _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
@@ -78,47 +75,6 @@ class _Entry:
     outcome: Any = None
 
 
-class ReadTurns:
-    """Shares the event loop among all who read: first come, first served, a slice each.
-
-    Whoever uses up the present turn's slice keeps the lock until the next one, so that others cannot add theirs.
-    """
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._lock = asyncio.Lock()
-        self._end: float | None = None
-
-    async def begin(self) -> None:
-        """Wait until it is one's turn."""
-        await self._lock.acquire()
-        if self._end is None:
-            self._open_slice()
-
-    def _open_slice(self) -> None:
-        self._end = self._now() + SLICE_SECONDS
-        asyncio.get_running_loop().call_soon(self._loop_turned)
-
-    def _loop_turned(self) -> None:
-        self._end = None
-
-    def is_over(self) -> bool:
-        """Tell whether the slice is used up; then let the loop turn, and only then `end`."""
-        if self._end is None:
-            self._open_slice()
-            return False
-        return self._now() >= self._end
-
-    def rest_s(self) -> float:
-        """Return how long nobody is to read after a slice that is over: what a long read took beyond it."""
-        overrun = 0.0 if self._end is None else self._now() - self._end
-        return min(overrun, LONGEST_REST_SECONDS) if overrun > SLICE_SECONDS else 0.0
-
-    def end(self) -> None:
-        """Let the next one read."""
-        self._lock.release()
-
-
 Admit = Callable[[int], RpcFault | None]
 """Asked with the number of calls before any is answered; a fault refuses them all (rate limits)."""
 
@@ -134,6 +90,7 @@ class Dispatcher:
     def __init__(self, table: Mapping[str, Method], limits: RpcLimits, now: Callable[[], float]) -> None:
         self._table = table
         self._limits = limits
+        self._now = now
         self._turns = ReadTurns(now)
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
@@ -220,25 +177,38 @@ class Dispatcher:
         parts: list[bytes] = []
         left = self._limits.max_response_bytes
         turns, reading = self._turns, False
+        slice_end = self._now() + SLICE_SECONDS
         try:
             for entry in entries:
                 if entry.id_json is None:
-                    continue  # a read that nobody wants to see is not worth doing
-                if not reading:
-                    await turns.begin()
-                    reading = True
+                    continue  # a read whose answer is not wanted is not worth doing
+                if left > 0 and not reading and _reads(entry):
+                    reading = await self._begin(entry)
                 part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
                 left -= len(part) + 1
                 COUNT_ANSWER.get()(len(part) + 1)
                 parts.append(part)
-                if turns.is_over():
-                    await asyncio.sleep(turns.rest_s())
-                    turns.end()
-                    reading = False
+                if reading:
+                    if turns.is_over():
+                        await asyncio.sleep(turns.rest_s())
+                        turns.end()
+                        reading = False
+                elif self._now() >= slice_end:
+                    await asyncio.sleep(0)
+                    slice_end = self._now() + SLICE_SECONDS
         finally:
             if reading:
                 turns.end()
         return parts
+
+    async def _begin(self, entry: _Entry) -> bool:
+        """Wait for a turn to read; where the client's queue is full, that becomes the entry's outcome."""
+        try:
+            await self._turns.begin(CLIENT.get())
+        except RpcFault as fault:
+            entry.method, entry.outcome = None, fault
+            return False
+        return True
 
     def _respond(self, entry: _Entry, left: int) -> bytes:
         id_json = entry.id_json or _NULL_ID
@@ -259,6 +229,10 @@ class Dispatcher:
         return fault_body(
             RpcFault("RESPONSE_TOO_LARGE", f"more than {limit} bytes; ask for less", limit=limit), id_json
         )
+
+
+def _reads(entry: _Entry) -> bool:
+    return entry.method is not None and entry.method.answer is not None
 
 
 async def _answer_together(method: Method, entries: Sequence[_Entry]) -> None:

@@ -7,6 +7,7 @@ positions, blocks and bytes; a page that ends for that reason has a `next`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,6 +27,9 @@ MAX_BYTES: Final = 8 * 1024 * 1024
 """Blocks and receipts read for one page: some 10 ms. A thousand full blocks would be gigabytes."""
 
 _MAX_BLOCK_POSITIONS: Final = 100_000
+
+_CURSOR: Final = re.compile(r"(0|[1-9a-f][0-9a-f]{0,13})\.(0|[1-9a-f][0-9a-f]{0,13})")
+"""Height and index as `_cursor` writes them; `int` alone would also take 0x1, 1_0 and digits of other scripts."""
 
 
 class TransactionPages:
@@ -152,11 +156,10 @@ def _cursor(position: Position) -> str:
 
 
 def _position(cursor: str) -> Position:
-    height, dot, index = cursor.partition(".")
-    try:
-        position = (int(height, 16), int(index, 16))
-    except ValueError:
-        raise invalid_param("cursor", "not a cursor of this method") from None
-    if not dot or not all(0 <= value <= MAX_INT for value in position):
+    match = _CURSOR.fullmatch(cursor)
+    if match is None:
+        raise invalid_param("cursor", "not a cursor of this method")
+    position = (int(match[1], 16), int(match[2], 16))
+    if max(position) > MAX_INT:
         raise invalid_param("cursor", "not a cursor of this method")
     return position

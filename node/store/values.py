@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256 as _sha256
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -31,8 +31,16 @@ _ENTRY_BYTES = 400
 """What an entry costs beside its value: key, tuple, dict slot, a small object (sys.getsizeof)."""
 
 
+_LARGE_VALUE: Final = 1_024
+_DECODED_FACTOR: Final = 16
+"""What a byte of a large value costs once it is decoded: a struct of two small integers is 3 bytes encoded, and
+48 as an object. Small values are within _ENTRY_BYTES."""
+
+
 def _entry_size(entry: _Entry) -> int:
-    return _ENTRY_BYTES + 2 * len(entry[2] or b"")
+    length = len(entry[2] or b"")
+    decoded = entry[0] is not None and length > _LARGE_VALUE
+    return _ENTRY_BYTES + (1 + _DECODED_FACTOR if decoded else 2) * length
 
 
 class StateValues:

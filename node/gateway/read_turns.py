@@ -1,0 +1,162 @@
+"""Shares the time of the event loop that reads may take among the clients that read.
+
+Each client (`limits.CLIENT`) has a queue of its own. The client that has read least is served next: start-time
+fair queueing (Goyal, Vin, Cheng 1996) with the measured time of a turn as its cost, so costly reads use up a
+client's share sooner than cheap ones.
+
+Invariants:
+    1. One request reads at a time. A request that uses up the slice of the loop's present turn keeps its place
+       until the loop has turned, so that others cannot add slices of their own to it.
+    2. Between two turns of one waiting client each other client that waits for as long has had a turn, unless
+       that client has read for longer.
+    3. At most MAX_WAITING_PER_CLIENT requests of one client wait, and MAX_WAITING of all.
+    4. An unknown client begins with the share of the client that is being served: absence earns nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from node.gateway.errors import RpcFault
+
+SLICE_SECONDS: Final = 0.005
+"""As for signature checks (PERFORMANCE.md, point 2)."""
+
+LONGEST_REST_SECONDS: Final = 0.5
+"""After the longest read: clients are not to wait for minutes because the machine slept."""
+
+MAX_WAITING_PER_CLIENT: Final = 128
+"""Half of the default connections of a client; a line of long reads would take seconds by then."""
+
+MAX_WAITING: Final = 10_000
+"""As many as `limits.MAX_TRACKED_CLIENTS`."""
+
+RETRY_MS: Final = 1_000
+
+_Waiting = asyncio.Future[None]
+
+
+class ReadTurns:
+    """Gives turns to clients; a turn is `begin`, reads until `is_over`, a rest, `end`."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._slice_end: float | None = None
+        self._serving: str | None = None
+        self._began = 0.0
+        self._virtual = 0.0
+        self._shares: dict[str, float] = {}
+        """Virtual time at which a client's next turn may begin, of those that are ahead of the present one."""
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._order: list[tuple[float, int, str]] = []
+        """A heap with one entry per queue: the virtual start of its next turn, and when it was put there.
+
+        The client that is being served comes back to it at the end of its turn, when its cost is known."""
+        self._entered = 0
+        self._waiting = 0
+
+    async def begin(self, client: str) -> None:
+        """Wait until it is the client's turn.
+
+        Raises:
+            RpcFault: RATE_LIMITED, too many requests wait already.
+        """
+        if self._serving is None:
+            self._serve(client)
+            return
+        queue = self._queues.get(client)
+        if self._waiting >= MAX_WAITING or (queue is not None and len(queue) >= MAX_WAITING_PER_CLIENT):
+            message = f"too many reads of this client wait; try again in {RETRY_MS} ms"
+            raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
+        if queue is None:
+            queue = self._queues[client] = deque()
+            if client != self._serving:
+                self._put_in_order(client)
+        turn: _Waiting = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        self._waiting += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.end()  # The turn came in the same moment in which the request was given up.
+            raise
+        self._start_clock()  # Only now: the loop may have turned since the turn was given.
+
+    def _put_in_order(self, client: str) -> None:
+        self._entered += 1
+        start = max(self._virtual, self._shares.get(client, 0.0))
+        heapq.heappush(self._order, (start, self._entered, client))
+
+    def _serve(self, client: str) -> None:
+        self._serving = client
+        self._virtual = max(self._virtual, self._shares.get(client, 0.0))
+        self._start_clock()
+
+    def _start_clock(self) -> None:
+        self._began = self._now()
+        if self._slice_end is None:
+            self._open_slice()
+
+    def _open_slice(self) -> None:
+        self._slice_end = self._now() + SLICE_SECONDS
+        asyncio.get_running_loop().call_soon(self._loop_turned)
+
+    def _loop_turned(self) -> None:
+        self._slice_end = None
+
+    def is_over(self) -> bool:
+        """Tell whether the slice is used up; then let the loop turn, and only then `end`."""
+        if self._slice_end is None:
+            self._open_slice()
+            return False
+        return self._now() >= self._slice_end
+
+    def rest_s(self) -> float:
+        """Return how long reads are to rest after a slice that is over: what a long read took beyond it.
+
+        The time that the client has read is charged here as well, so that a rest costs it nothing.
+        """
+        self._charge()
+        overrun = 0.0 if self._slice_end is None else self._now() - self._slice_end
+        return min(overrun, LONGEST_REST_SECONDS) if overrun > SLICE_SECONDS else 0.0
+
+    def _charge(self) -> None:
+        client, began = self._serving, self._began
+        if client is not None and began >= 0:
+            start = max(self._virtual, self._shares.get(client, 0.0))
+            self._shares[client] = start + self._now() - began
+            self._began = -1.0
+
+    def end(self) -> None:
+        """Give the turn to the client that has read least of those that wait."""
+        self._charge()
+        if self._serving in self._queues:
+            self._put_in_order(self._serving)
+        self._serving = None
+        while self._order:
+            start, _, client = heapq.heappop(self._order)
+            turn = self._next_of(client)
+            if turn is None:
+                continue  # All that the client waited for was given up.
+            self._virtual = max(self._virtual, start)
+            self._serve(client)
+            turn.set_result(None)
+            return
+        self._shares.clear()  # All have had what they wanted: no one is owed anything.
+
+    def _next_of(self, client: str) -> _Waiting | None:
+        """Take a client's first request that has not been given up."""
+        queue = self._queues[client]
+        turn: _Waiting | None = None
+        while queue and turn is None:
+            first = queue.popleft()
+            self._waiting -= 1
+            turn = None if first.done() else first
+        if not queue:
+            del self._queues[client]
+        return turn
