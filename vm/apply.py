@@ -7,6 +7,7 @@ halts the node.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import msgspec
@@ -22,8 +23,11 @@ from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
+Steps = Generator[int, None, Receipt]
+"""A transaction in execution: yields the work units used so far between two operations, and returns the receipt."""
 
-def apply_transaction(
+
+def transaction_steps(
     runtime: Runtime,
     overlay: BlockOverlay,
     params: Params,
@@ -32,8 +36,8 @@ def apply_transaction(
     height: int,
     time: int,
     index: int,
-) -> Receipt:
-    """Execute a transaction on the overlay and return its receipt."""
+) -> Steps:
+    """Execute a transaction on the overlay, which nothing else may touch meanwhile, and return its receipt."""
     overlay.begin()
     body = tx.body
     sender = body.sender
@@ -59,6 +63,8 @@ def apply_transaction(
         payer = payer_of(sender, runtime.authority.brands_of(ctx, sender), params)
         ctx.limit_to(allowances.free(payer), lambda: allowances.remaining(payer))
         for op, (call, args) in enumerate(body.ops):
+            if op:
+                yield ctx.cost
             ctx.op = op
             results.append(runtime.invoke_call(ctx, call, args))
         ctx.op = -1
@@ -72,6 +78,26 @@ def apply_transaction(
     if error is None:
         return Receipt(tx_id, height, index, STATUS_OK, results, ctx.events, cost)
     return Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)
+
+
+def apply_transaction(
+    runtime: Runtime,
+    overlay: BlockOverlay,
+    params: Params,
+    allowances: BlockAllowances,
+    tx: Transaction,
+    height: int,
+    time: int,
+    index: int,
+) -> Receipt:
+    """Execute a transaction on the overlay in one go, and return its receipt."""
+    steps = transaction_steps(runtime, overlay, params, allowances, tx, height, time, index)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            receipt: Receipt = done.value
+            return receipt
 
 
 def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Receipt:

@@ -12,12 +12,12 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from vm.allowance import BlockAllowances
-from vm.apply import apply_transaction, failed_for_want_of_block_cost
+from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
@@ -33,6 +33,9 @@ from vm.transaction import Transaction
 
 Changes = Mapping[str, bytes | None]
 """State key → canonical bytes of its new value, or None where the key is deleted."""
+
+SIMULATION_SLICE_COST: Final = 10_000
+"""Some 4 ms: as long as reads may have of a turn of the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +93,42 @@ class BlockExecution:
         self._receipts: list[Receipt] = []
         self._cost = 0
         self._system: Context | None = None
+        self._steps: Steps | None = None
+        self._used = 0
+        """Work units of the transaction that is being executed."""
         self._allowances = BlockAllowances(self._overlay, params, context.height)
 
     def run(self, limit: int, cost: int = MAX_INT) -> bool:
         """Execute up to `limit` further transactions; tell whether all are done.
 
         Args:
-            cost: work units after which no further one is begun in this slice.
+            cost: work units after which the slice ends, also between two operations of a transaction.
         """
         if self._system is None:
             self._system = self._run_system_step()
-        start = len(self._receipts)
-        end = min(start + limit, len(self._transactions))
-        runtime, overlay, params = self._runtime, self._overlay, self._params
-        height, time = self._context.height, self._context.time
-        cost += self._cost
-        for index in range(start, end):
-            tx = self._transactions[index]
-            if self._cost + params.max_tx_cost > params.max_block_cost:
-                receipt = failed_for_want_of_block_cost(tx, height, index)
-            else:
-                receipt = apply_transaction(runtime, overlay, params, self._allowances, tx, height, time, index)
-            self._cost += receipt.cost
-            self._receipts.append(receipt)
-            if self._cost >= cost:
+        end = min(len(self._receipts) + limit, len(self._transactions))
+        cost += self._cost + self._used
+        while len(self._receipts) < end:
+            if self._steps is None:
+                self._steps = self._begin(len(self._receipts))
+            try:
+                self._used = next(self._steps)
+            except StopIteration as done:
+                receipt: Receipt = done.value
+                self._steps, self._used = None, 0
+                self._cost += receipt.cost
+                self._receipts.append(receipt)
+            if self._cost + self._used >= cost:
                 break
         return len(self._receipts) == len(self._transactions)
+
+    def _begin(self, index: int) -> Steps:
+        tx, params, block = self._transactions[index], self._params, self._context
+        if self._cost + params.max_tx_cost > params.max_block_cost:
+            return _done(failed_for_want_of_block_cost(tx, block.height, index))
+        return transaction_steps(
+            self._runtime, self._overlay, params, self._allowances, tx, block.height, block.time, index
+        )
 
     def _run_system_step(self) -> Context:
         block = self._context
@@ -169,8 +182,30 @@ def encode_changes(changes: Mapping[str, Any]) -> Changes:
     return {key: None if value is None else encode(value) for key, value in changes.items()}
 
 
+def _done(receipt: Receipt) -> Steps:
+    yield from ()
+    return receipt
+
+
+def simulation_steps(
+    runtime: Runtime, reader: StateReader, context: BlockContext, transaction: Transaction
+) -> Generator[None, None, Receipt]:
+    """Find out the receipt that a transaction would get alone in a block; nothing is kept.
+
+    Yields after about SIMULATION_SLICE_COST work units each time. The reader must go on showing the same state.
+    """
+    execution = BlockExecution(runtime, reader, context, [transaction])
+    while not execution.run(1, SIMULATION_SLICE_COST):
+        yield
+    return execution._receipts[0]
+
+
 def simulate(runtime: Runtime, reader: StateReader, context: BlockContext, transaction: Transaction) -> Receipt:
     """Return the receipt that a transaction would get alone in a block; nothing is kept."""
-    execution = BlockExecution(runtime, reader, context, [transaction])
-    execution.run(1)
-    return execution._receipts[0]
+    steps = simulation_steps(runtime, reader, context, transaction)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            receipt: Receipt = done.value
+            return receipt

@@ -22,7 +22,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -67,12 +67,16 @@ class Reply:
 
 @dataclass(slots=True)
 class _Entry:
-    """One request of a batch on its way: `id_json` is None for a notification, `outcome` a result or RpcFault."""
+    """One request of a batch on its way: `id_json` is None for a notification, `outcome` a result or RpcFault.
+
+    `steps` is a long read that has been begun.
+    """
 
     id_json: bytes | None
     method: Method | None = None
     arguments: Arguments = field(default_factory=dict)
     outcome: Any = None
+    steps: Generator[None, None, Any] | None = None
 
 
 Admit = Callable[[int], RpcFault | None]
@@ -184,7 +188,13 @@ class Dispatcher:
                     continue  # a read whose answer is not wanted is not worth doing
                 if left > 0 and not reading and _reads(entry):
                     reading = await self._begin(entry)
-                part = self._respond(entry, left) if left > 0 else self._too_large(entry.id_json)
+                if left > 0:
+                    self._read(entry)
+                while entry.steps is not None and reading:
+                    if turns.is_over():
+                        reading = await self._pause(entry)
+                    self._step(entry)
+                part = self._rendered(entry, left) if left > 0 else self._too_large(entry.id_json)
                 left -= len(part) + 1
                 COUNT_ANSWER.get()(len(part) + 1)
                 parts.append(part)
@@ -210,17 +220,47 @@ class Dispatcher:
             return False
         return True
 
-    def _respond(self, entry: _Entry, left: int) -> bytes:
-        id_json = entry.id_json or _NULL_ID
-        method, outcome = entry.method, entry.outcome
+    async def _pause(self, entry: _Entry) -> bool:
+        """Let others have their turns, and wait for the next one of this client."""
+        await asyncio.sleep(self._turns.rest_s())
+        self._turns.end()
+        if await self._begin(entry):
+            return True
+        entry.steps = None
+        return False
+
+    def _read(self, entry: _Entry) -> None:
+        """Have a read answered, or begun."""
+        method = entry.method
+        if method is None or method.answer is None:
+            return
         try:
-            if method is not None and method.answer is not None:
-                outcome = entry.outcome = method.answer(entry.arguments)
-            if isinstance(outcome, RpcFault):
-                return fault_body(outcome, id_json)
-            part = b'{"jsonrpc":"2.0","id":' + id_json + b',"result":' + dumps(outcome) + b"}"
+            entry.outcome = method.answer(entry.arguments)
         except Exception as error:
-            entry.outcome = fault_of(error, "" if method is None else method.name)
+            entry.outcome = fault_of(error, method.name)
+        if isinstance(entry.outcome, Generator):
+            entry.steps = entry.outcome
+
+    def _step(self, entry: _Entry) -> None:
+        """Go on with a read that has been begun."""
+        steps = entry.steps
+        if steps is None:
+            return
+        try:
+            next(steps)
+        except StopIteration as done:
+            entry.steps, entry.outcome = None, done.value
+        except Exception as error:
+            entry.steps, entry.outcome = None, fault_of(error, "" if entry.method is None else entry.method.name)
+
+    def _rendered(self, entry: _Entry, left: int) -> bytes:
+        id_json = entry.id_json or _NULL_ID
+        try:
+            if isinstance(entry.outcome, RpcFault):
+                return fault_body(entry.outcome, id_json)
+            part = b'{"jsonrpc":"2.0","id":' + id_json + b',"result":' + dumps(entry.outcome) + b"}"
+        except Exception as error:
+            entry.outcome = fault_of(error, "" if entry.method is None else entry.method.name)
             return fault_body(entry.outcome, id_json)
         return part if len(part) <= left else self._too_large(id_json)
 

@@ -253,16 +253,20 @@ class ChainReads:
         return record or ValidatorRecord(0, 0)
 
     def reader_at(self, height: int) -> StateReader:
-        """Return the state after a height for execution; raises as `state_value`, now or when it is read."""
+        """Return the state after a height for execution, the same also once the head has moved.
+
+        Raises as `state_value`, now or when it is read.
+        """
         self.state_value(PARAMS_KEY, height)
-        return self._store.reader if height == self.height else _PastState(self, height)
+        return _StateAt(self, height)
 
 
-class _PastState:
-    """The state after a past height, decoded value by value.
+class _StateAt:
+    """The state after a height, decoded value by value.
 
-    A value is searched through the records of all later blocks, which may take tens of milliseconds on a busy
-    chain. So each is read once, and all together may take PAST_READS_SECONDS.
+    As long as that is the head it is read as execution does. Later a value is searched through the records of all
+    later blocks, which may take tens of milliseconds on a busy chain. So each is read once, and all together
+    may take PAST_READS_SECONDS.
     """
 
     def __init__(self, reads: ChainReads, height: int) -> None:
@@ -278,6 +282,8 @@ class _PastState:
             RpcFault: OUT_OF_BUDGET.
         """
         if key not in self._values:
+            if self._reads.height == self._height:
+                return self._reads.backend.store.reader.get(key, type_)
             self._values[key] = self._read(key)
         value = self._values[key]
         return None if value is None else msgspec.msgpack.decode(value, type=type_)

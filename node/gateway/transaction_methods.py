@@ -7,7 +7,7 @@ Submissions and waits answer all their calls of a batch together (`table.AnswerA
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from node.gateway.parameters import (
 from node.gateway.reads import ChainReads
 from node.gateway.table import Arguments, Method, described, rpc
 from node.pruning import MAY_BE_PRUNED, may_be_pruned
-from vm.block_execution import BlockContext, simulate
+from vm.block_execution import BlockContext, simulation_steps
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode
 from vm.primitives.hashing import sha256
@@ -157,7 +157,7 @@ class TransactionMethods:
     # -- simulating and encoding -------------------------------------------------------------------
 
     @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written")
-    def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt:
+    def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt | Generator[None, None, Receipt]:
         """The receipt that a body would get now if its signers signed.
 
         With `height`, on the state after that height instead of the head's, and without judging `expires`. A
@@ -178,7 +178,7 @@ class TransactionMethods:
             time = max(time, self._backend.clock.now_ms())
             self._check_expiry(tx.body, time)
         context = BlockContext(reads.genesis.chain, base + 1, time, parent_time)
-        return simulate(self._backend.runtime, reader, context, tx)
+        return simulation_steps(self._backend.runtime, reader, context, tx)
 
     def _check_expiry(self, body: Body, now: int) -> None:
         latest = now + self._reads.params().max_tx_ttl_ms

@@ -117,6 +117,21 @@ def test_slots_of_a_longer_life_are_pruned_after_transactions_live_shorter() -> 
     assert {key for key, value in changes.items() if value is None} == {replay_slot_key(n) for n in (10, 19, 20)}
 
 
+@pytest.mark.parametrize("cost", [1, 100, 350, 1_000])
+def test_a_heavy_transaction_is_sliced_between_its_operations(cost: int) -> None:
+    heavy = [("toy.set", {"key": f"k{i}", "value": i}) for i in range(20)]
+    failing = [*heavy[:10], ("toy.refuse", {"key": "aa"}), *heavy[10:]]
+    txs = [transaction("till", *ops, nonce=nonce) for nonce, ops in enumerate((heavy, failing, heavy[:1]))]
+    execution = BlockExecution(runtime(), Reader(Params()), CONTEXT, txs)
+    slices = 1
+    while not execution.run(len(txs), cost):
+        slices += 1
+    whole = executed(txs)
+    assert execution.result().receipt_bytes == whole.receipt_bytes
+    assert execution.result().changes == whole.changes
+    assert slices >= min(whole.cost // max(cost, 200), 20)
+
+
 def test_seals_and_skips_are_recorded() -> None:
     one, two = bytes(32), b"\1" * 32
     gone = b"\2" * 32
