@@ -22,7 +22,7 @@ from node.config import NodeConfig
 from node.consensus_driver import ConsensusDriver
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
-from node.write_ahead_log import WriteAheadLog
+from node.write_ahead_log import Standing, WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock
 from vm.primitives import merkle
 from vm.primitives.keys import Domain
@@ -99,6 +99,8 @@ class LocalDriver:
         self.mempool = Mempool(NodeConfig())
         self.network = TestNetwork()
         self.wal = WriteAheadLog(folder)
+        if self.wal.standing is Standing.NEW:
+            self.wal.begin_signing()  # the test is about a validator whose peers have said that the chain is new
         self.processor = BlockProcessor(self.ledger, self.mempool, self.network, self.clock)
         builder = BlockBuilder(self.ledger, self.mempool, b"" if key is None else key.public_key)
         self.committed: list[Executed] = []

@@ -93,30 +93,6 @@ async def test_an_own_proposal_survives_a_crash_with_its_transactions(chain: Loc
     again.close()
 
 
-async def test_bodies_of_a_log_that_is_ahead_of_the_store_are_there_when_their_height_comes(
-    chain: LocalChain, tmp_path: Path
-) -> None:
-    ahead = LocalChain(tmp_path / "ahead")
-    ahead.commit()
-    first = LocalDriver(ahead, tmp_path / "wal", ahead.ledger.height_context().proposer(0))
-    first.driver.start()
-    first.mempool.add(tx := transaction(ahead))
-    first.driver.work_available()
-    (proposal,) = sent(first, Proposal)
-    assert isinstance(proposal, Proposal)
-    assert proposal.height == 2
-    first.close()
-    ahead.close()
-    # The data folder is lost, the log is not; block 1 comes by sync.
-    again = LocalDriver(chain, tmp_path / "wal", first.index)
-    again.driver.start()
-    executed, certificate = one_block(again)
-    again.driver.commit(executed, certificate)
-    assert again.driver.halted is None
-    assert again.processor.body(header_digest(proposal.candidate.header)) == [tx]
-    again.close()
-
-
 def one_block(local: LocalDriver) -> tuple[Executed, Certificate]:
     """Return the next block, empty, executed and certified as `LocalChain.commit` does it."""
     chain = local.chain

@@ -28,6 +28,7 @@ def chain(tmp_path: Path) -> Iterator[LocalChain]:
 @pytest.fixture
 def wal(tmp_path: Path) -> Iterator[WriteAheadLog]:
     log = WriteAheadLog(tmp_path / "wal")
+    log.begin_signing()
     yield log
     log.close()
 
@@ -81,6 +82,7 @@ def test_a_log_that_is_not_the_one_of_the_store_makes_it_recover(
     chain: LocalChain, tmp_path: Path, kind: str
 ) -> None:
     log = WriteAheadLog(tmp_path / "wal")
+    log.begin_signing()
     compare_with_store(log, chain.store)
     log.append(vote(1), None)
     path = tmp_path / "wal" / "consensus.wal"

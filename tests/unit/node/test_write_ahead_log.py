@@ -149,7 +149,7 @@ def test_recovery_is_remembered_and_its_end_too(three: Path) -> None:
     assert log.recovering
     assert log.highest == 7, "votes that are known count as well"
     assert log.mark == mark
-    log.end_recovery()
+    log.begin_signing()
     log.append(vote(9), None)
     log.close()
     log = WriteAheadLog(three)
