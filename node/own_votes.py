@@ -82,7 +82,9 @@ def seals_of(certificate: Certificate, own: int) -> Iterator[Statement]:
 
 
 def statements_carried(message: Message, own: int) -> Iterator[Statement]:
-    """Yield what a validator said in the justification that another one's message carries."""
+    """Yield what a validator said, by a message or by the justification that it carries."""
+    if message.sender == own:
+        yield statement_of_vote(message)
     if isinstance(message, RoundChange):
         yield from _prepares_of(message.height, message.prepared, own)
     elif isinstance(message, Proposal):

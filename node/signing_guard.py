@@ -35,8 +35,8 @@ is *silenced*, durably, and announces it in a transaction; a process of the same
 silent as well. A twin is thus found at its second foreign vote at the latest: the first one begins a recovery, and
 with it a marker.
 
-All this holds for full nodes too, which send their marker when they are new: one that is made a validator signs from
-its first height on. Else a set of which more than n − q are newcomers could not begin.
+All this holds for full nodes too, which send their marker when they are new: one that is made a validator signs
+from its first height on. Else a set of which more than n − q are newcomers could not begin.
 
 Invariants:
     1. Unless the log's standing is SIGNS and the height is above its floor, no context names this validator, so
@@ -119,7 +119,7 @@ class SigningGuard:
                 "silenced: another process signs with this validator's key; end all but one, "
                 "then run `entente node recover` on its home"
             )
-        if self._waits_for_heads:
+        if self.waits_for_heads:
             heard = len(self._without_blocks_of(here.validators))
             return (
                 f"waiting: the vote log is new; this validator signs once {here.validators.quorum - 1} other "
@@ -135,7 +135,7 @@ class SigningGuard:
     @property
     def wants_marker(self) -> bool:
         """Whether a transaction of this life must be brought into a block to end the recovery."""
-        waits = self.silenced or self._waits_for_heads
+        waits = self.silenced or self.waits_for_heads
         return self.recovering and not waits and self._next is not None and self._marked is None
 
     @property
@@ -144,7 +144,8 @@ class SigningGuard:
         return self.silenced and self._announced is None
 
     @property
-    def _waits_for_heads(self) -> bool:
+    def waits_for_heads(self) -> bool:
+        """Whether the log is new, and perhaps the chain too."""
         here = self._next
         return self._wal.standing is Standing.NEW and here is not None and here.height == 1
 
@@ -195,7 +196,7 @@ class SigningGuard:
             WriteAheadLogError: the log cannot note it.
         """
         here = self._next
-        if not self._waits_for_heads or here is None:
+        if not self.waits_for_heads or here is None:
             return False
         if height == 0 and here.validators.index_of(key) is not None:
             self._without_blocks.add(key)
@@ -238,7 +239,7 @@ class SigningGuard:
         if self._marked is not None and height > self._marked:
             self._silence(f"{what}, after it had recovered by block {self._marked}: another process has its key")
             return True
-        if self._wal.recovering or (self._wal.standing is Standing.NEW and not self._waits_for_heads):
+        if self._wal.recovering or (self._wal.standing is Standing.NEW and not self.waits_for_heads):
             return False
         _log.error("%s: it recovers before it signs", what)
         self._begin_recovery(height)
@@ -285,7 +286,7 @@ class SigningGuard:
 
     def _begin_new_chain(self) -> bool:
         here = self._next
-        if here is None or not self._waits_for_heads:
+        if here is None or not self.waits_for_heads:
             return False
         if len(self._without_blocks_of(here.validators)) < here.validators.quorum - 1:
             return False
