@@ -114,6 +114,10 @@ class Checkers:
             self.fail(f"host {host.ident} lost {lost} from its log")
         self._logged[host.ident] = {**logged, **found}
 
+    def highest_signed(self, host: Host) -> int:
+        """Return the greatest height for which an honest host has signed, over all its lives."""
+        return self._highest.get(host.ident, 0)
+
     def log_lost(self, host: Host) -> None:
         """A host's disk has lost what it held; what the host signed is remembered here."""
         self._logged.pop(host.ident, None)

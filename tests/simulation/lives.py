@@ -8,6 +8,7 @@ done what no log can mend: a home run twice, or put back from a copy.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from consensus.messages import VoteRecord
@@ -19,6 +20,9 @@ from .world import Action
 
 if TYPE_CHECKING:
     from .host import Host
+
+# Thousands of recoveries are what a run is made of: without a handler Python would print each of them.
+logging.getLogger("node.signing_guard").addHandler(logging.NullHandler())
 
 TEND_MS = 100
 MARKER_AGAIN_MS = 2_000

@@ -88,9 +88,9 @@ class TestNetwork:
 
 
 class LocalDriver:
-    """One validator's driver; `index` is its place in the set, None for a full node."""
+    """One validator's driver; `index` is its place in the set, None for a full node; `new` leaves a new log new."""
 
-    def __init__(self, chain: LocalChain, folder: Path, index: int | None) -> None:
+    def __init__(self, chain: LocalChain, folder: Path, index: int | None, *, new: bool = False) -> None:
         self.chain = chain
         self.index = index
         key = None if index is None else chain.validator_keys[index]
@@ -99,8 +99,8 @@ class LocalDriver:
         self.mempool = Mempool(NodeConfig())
         self.network = TestNetwork()
         self.wal = WriteAheadLog(folder)
-        if self.wal.standing is Standing.NEW:
-            self.wal.begin_signing()  # the test is about a validator whose peers have said that the chain is new
+        if self.wal.standing is Standing.NEW and not new:
+            self.wal.begin_signing()  # as if its peers had said that the chain is new
         self.processor = BlockProcessor(self.ledger, self.mempool, self.network, self.clock)
         builder = BlockBuilder(self.ledger, self.mempool, b"" if key is None else key.public_key)
         self.committed: list[Executed] = []
