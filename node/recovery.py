@@ -84,6 +84,6 @@ def _recover(folder: Path, store: Store, *, copied: bool, accept: bool) -> Findi
         if accept and wal.standing is not Standing.SIGNS:
             wal.accept(store.head.height)
             log = f"{log}; accepted by the operator"
-        return Finding(store.head.height, log, wal.recovering, wal.highest)
+        return Finding(store.head.height, log, wal.standing is not Standing.SIGNS, wal.highest)
     finally:
         wal.close()

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from node.app import EXIT_DISK
+from node.write_ahead_log import WriteAheadLog
 from tests.integration.test_kill import Load
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM
@@ -71,6 +72,14 @@ def wait_said(network: LocalNetwork, index: int, text: str, times: int = 1) -> N
     network.wait_for(lambda: log_of(network, index).count(text) >= times, text)
 
 
+def answers(network: LocalNetwork, index: int) -> bool:
+    try:
+        network.call(index, "node_info")
+    except OSError:
+        return False
+    return True
+
+
 def check_no_evidence(network: LocalNetwork) -> None:
     for index in network.processes:
         assert network.call(index, "node_consensus")["evidence"] == []
@@ -107,7 +116,6 @@ def test_a_wiped_validator_follows_before_it_signs(network: LocalNetwork) -> Non
     before = log_of(network, VICTIM).count(RECOVERED)
     network.start(VICTIM)
     network.wait_ready([VICTIM])
-    wait_said(network, VICTIM, "of which its log knows nothing")
     wait_said(network, VICTIM, RECOVERED, times=before + 1)
     wait_sealing(network, VICTIM)
     network.kill(0)  # now the others need it
@@ -176,6 +184,39 @@ def test_a_copied_home_is_found_out_by_its_own_seals(network: LocalNetwork) -> N
     network.start(VICTIM)
     network.wait_ready([VICTIM])
     wait_said(network, VICTIM, "of which its log knows nothing")
+    wait_said(network, VICTIM, RECOVERED, times=before + 1)
+    wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
+def test_a_validator_without_its_chain_signs_nothing_below_its_log(network: LocalNetwork) -> None:
+    """The log has left its votes behind, as rotation does; the chain is gone, and no peer tells so (issue 7)."""
+    for index in range(4):
+        network.kill(index)
+    home = network.home(VICTIM)
+    log = WriteAheadLog(home / "wal")
+    log.begin_signing()  # replaces the file by one without votes, whose floor is the greatest height
+    signed, highest = log.mark.sequence, log.highest
+    log.close()
+    shutil.rmtree(home / "data")
+    network.start(VICTIM)
+    wait_said(network, VICTIM, "knows of no write-ahead log, and there is one of height")
+    network.wait_for(lambda: answers(network, VICTIM), "its gateway")
+    to, _ = network.account("aurora-admin")
+    address, key = network.account("dune-admin")
+    raw = network.sign(address, key, [("token.transfer", {"program": "miles", "to": to, "amount": 1})])
+    waiting = {"jsonrpc": "2.0", "id": 1, "method": "tx_send", "params": {"tx": raw, "timeout_ms": 4_000}}
+    assert "error" in network.post(VICTIM, waiting), "work that it cannot decide alone"
+    reasons = network.call(VICTIM, "node_health")["reasons"]
+    assert any(reason.startswith("recovering: ") for reason in reasons), reasons
+    network.kill(VICTIM)
+    log = WriteAheadLog(home / "wal")
+    assert (log.mark.sequence, log.highest) == (signed, highest)
+    log.close()
+    before = log_of(network, VICTIM).count(RECOVERED)
+    for index in range(4):
+        network.start(index)
+    network.wait_ready()
     wait_said(network, VICTIM, RECOVERED, times=before + 1)
     wait_sealing(network, VICTIM)
     check_no_evidence(network)

@@ -412,6 +412,7 @@ def test_it_never_signs_at_or_below_the_heights_that_are_known_to_be_signed(
     guard.block_final(1, [b"m" * 32])
     for _ in range(4):
         assert not signs(guard, ledger)
+        assert wal.recovering
         chain.commit()
     assert signs(guard, ledger)
 
