@@ -147,7 +147,8 @@ class SigningGuard:
     def waits_for_heads(self) -> bool:
         """Whether the log is new, and perhaps the chain too."""
         here = self._next
-        return self._wal.standing is Standing.NEW and here is not None and here.height == 1
+        is_new = self._wal.standing is Standing.NEW and not self._wal.holds_votes
+        return is_new and here is not None and here.height == 1
 
     def votes_to_restore(self, height: int) -> Sequence[LoggedVote]:
         """Return the logged votes with which a life begins on a head: none where it will sign above them only."""
