@@ -44,7 +44,7 @@ Submit = Callable[[Sequence[bytes]], Awaitable[Sequence[Admission | TransactionR
 
 
 class RecoveryMarker:
-    """Sends markers, from its task `run`, while this validator recovers; and once an announcement when silenced."""
+    """Sends markers, from its task `run`, while this validator recovers, and announcements when it is silenced."""
 
     def __init__(
         self, ledger: Ledger, key: SigningKey, clock: BlockClock, guard: SigningGuard, submit: Submit
@@ -57,10 +57,11 @@ class RecoveryMarker:
 
     async def run(self) -> None:
         """Send a marker whenever one is needed, until cancelled."""
-        again_at = 0.0
+        again_at = announce_at = 0.0
         while True:
             now = asyncio.get_running_loop().time()
-            if self._guard.wants_announcement:
+            if self._guard.wants_announcement and now >= announce_at:
+                announce_at = now + AGAIN_SECONDS
                 await self._announce()
             if not self._guard.wants_marker:
                 again_at = 0.0

@@ -65,6 +65,10 @@ MAX_MARKERS: Final = 16
 """Sent in the last minutes; older ones have expired."""
 
 
+MAX_ANNOUNCEMENTS: Final = 6
+"""The other process passes over those that it reads while it recovers, which takes a few blocks."""
+
+
 class LogNotes(Protocol):
     """What the guard asks of the store."""
 
@@ -94,7 +98,7 @@ class SigningGuard:
         self._marked: int | None = None
         self._without_blocks: set[bytes] = set()
         self._next: HeightContext | None = None
-        self._announced: bytes | None = None
+        self._announcements: list[bytes] = []
 
     # -- what it tells -----------------------------------------------------------------------------
 
@@ -141,7 +145,7 @@ class SigningGuard:
     @property
     def wants_announcement(self) -> bool:
         """Whether the others of this key are still to be told that they are several."""
-        return self.silenced and self._announced is None
+        return self.silenced and len(self._announcements) < MAX_ANNOUNCEMENTS
 
     @property
     def waits_for_heads(self) -> bool:
@@ -171,7 +175,7 @@ class SigningGuard:
 
     def announcement_made(self, transaction_id: bytes) -> None:
         """A transaction that tells of several processes with this key is about to be sent."""
-        self._announced = transaction_id
+        self._announcements.append(transaction_id)
 
     def block_final(self, height: int, transaction_ids: Iterable[bytes]) -> None:
         """A block is final: where it holds a marker, all that a former life signed is for heights up to its own."""
@@ -187,7 +191,7 @@ class SigningGuard:
         Raises:
             WriteAheadLogError: the log cannot note it.
         """
-        if not self.recovering and transaction_id != self._announced:
+        if not self.recovering and transaction_id not in self._announcements:
             self._silence("another process with this validator's key has announced that both sign")
 
     def peer_said(self, key: bytes, height: int) -> bool:

@@ -74,7 +74,8 @@ class Lives:
         if guard.wants_marker and host.world.now >= self._again_at:
             self._again_at = host.world.now + MARKER_AGAIN_MS
             guard.marker_made(self._submit())
-        if guard.wants_announcement:
+        if guard.wants_announcement and host.world.now >= self._again_at:
+            self._again_at = host.world.now + MARKER_AGAIN_MS
             announcement = self._submit()
             host.cluster.announcements[announcement] = host.key
             guard.announcement_made(announcement)

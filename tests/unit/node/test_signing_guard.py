@@ -324,8 +324,10 @@ def test_an_announcement_silences_the_other_process_and_not_its_author(
     assert signs(guard, ledger)
     wal.silence()
     assert guard.wants_announcement
-    guard.announcement_made(b"a" * 32)
-    assert not guard.wants_announcement
+    for _ in range(6):
+        assert guard.wants_announcement
+        guard.announcement_made(b"a" * 32)
+    assert not guard.wants_announcement, "everything has a limit"
     new.begin_signing()
     other, ledger = guard_of(chain, new)
     assert signs(other, ledger)
