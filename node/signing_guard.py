@@ -275,7 +275,7 @@ class SigningGuard:
         waits = self._wal.standing in (Standing.RECOVERING, Standing.NEW)
         if waits and self._marked is not None and context.height > max(self._marked, self._wal.highest):
             _log.warning("recovered: this validator signs from height %d on", context.height)
-            self._wal.begin_signing()
+            self._wal.begin_signing(self._marked)  # what former lives have signed up to there is not in this log
             self._own_votes.forget()
         if self._wal.standing is Standing.SIGNS and context.height > self._wal.floor:
             return context

@@ -251,13 +251,13 @@ class WriteAheadLog:
         """
         self._set_standing(Standing.RECOVERING, max(floor, self.highest))
 
-    def begin_signing(self) -> None:
-        """Note, durably, that this validator signs from now on, above all that is known to be signed.
+    def begin_signing(self, past: int = 0) -> None:
+        """Note, durably, that this validator signs from now on, above `past` and all that is known to be signed.
 
         Raises:
             WriteAheadLogError: the disk refuses.
         """
-        self._set_standing(Standing.SIGNS, self.highest)
+        self._set_standing(Standing.SIGNS, max(past, self.highest))
 
     def accept(self, height: int) -> None:
         """Note, durably, that an operator answers for it that nothing above a height was signed.

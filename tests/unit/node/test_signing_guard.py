@@ -287,6 +287,8 @@ def test_the_second_foreign_seal_silences_it_for_good(
     assert see(guard, ledger, 1)
     assert not guard.silenced
     recovered(guard, ledger, chain)
+    assert wal.floor == 2
+    assert not see(guard, ledger, 2), "up to the marker's block a former life may have signed"
     chain.commit()
     assert see(guard, ledger, chain.height)
     assert guard.silenced
