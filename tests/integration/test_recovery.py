@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from node.app import EXIT_DISK
 from node.write_ahead_log import WriteAheadLog
 from tests.integration.test_kill import Load
-from tests.support.network import LocalNetwork
+from tests.support.network import LocalNetwork, free_ports, start_node
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head
 
@@ -257,3 +258,30 @@ def test_a_backup_of_a_running_node_brings_another_one_back(network: LocalNetwor
     wait_sealing(network, VICTIM)
     wait_same_head(network, [0, 1, 2, 3])
     check_no_evidence(network)
+
+
+def test_a_home_that_runs_twice_falls_silent_in_both_processes(network: LocalNetwork) -> None:
+    home, copy = network.home(VICTIM), network.home(VICTIM).with_name("twin")
+    network.wait_ready([VICTIM])
+    network.kill(VICTIM)
+    shutil.copytree(home, copy, ignore=shutil.ignore_patterns("admin.sock", "node.log"))
+    config, ports = copy / "node.toml", free_ports(2)
+    text = re.sub(r"(?m)^rpc_port = \d+", f"rpc_port = {ports}", config.read_text())
+    config.write_text(re.sub(r"(?m)^p2p_port = \d+", f"p2p_port = {ports + 1}", text))
+    network.start(VICTIM)
+    twin = start_node(copy)
+    try:
+        silenced = "signs no more until an operator has ended all but one"
+        network.wait_for(lambda: silenced in log_of(network, VICTIM), "the validator is silenced")
+        network.wait_for(lambda: silenced in (copy / "node.log").read_text(), "its twin is silenced")
+        reasons = network.call(VICTIM, "node_health")["reasons"]
+        assert any(reason.startswith("silenced: another process signs") for reason in reasons), reasons
+    finally:
+        twin.kill()
+        twin.wait(timeout=30)
+    network.kill(VICTIM)
+    found = recover(network, VICTIM)
+    assert (found["recovering"], "another process has signed" in found["log"]) == (True, True)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_sealing(network, VICTIM)
