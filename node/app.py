@@ -122,7 +122,7 @@ async def _run_once(
             _log.info("the snapshot that was fetched has become the store")
         store = open_store(home, config, genesis, runtime, plan.database)
         wal = WriteAheadLog(home / "wal")
-        compare_with_store(wal, store)
+        compare_with_store(wal, store, key.public_key)
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
     if wal.bytes_cut_off:

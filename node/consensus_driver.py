@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from consensus import effects, inputs
@@ -31,11 +31,12 @@ from node.block_processor import BlockProcessor
 from node.conduct import EQUIVOCATIONS, INVALID_BLOCKS, MISBEHAVED, Conduct
 from node.disk_space import DiskFull
 from node.ledger import Executed, Ledger
+from node.recovery_marker import is_announcement
 from node.signing_guard import SigningGuard
 from node.store import StoreFailure
 from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
 from vm.primitives.keys import SigningKey
-from vm.transaction import parse_transaction
+from vm.transaction import Transaction, parse_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -95,11 +96,14 @@ class ConsensusDriver:
         self._processor = processor
         self._proposer = proposer
         self._wal = wal
-        self.guard = SigningGuard(wal, None if key is None else key.public_key)
+        self._own_key = None if key is None else key.public_key
+        self.guard = SigningGuard(wal, self._own_key)
         self._port = port
         self._on_commit = on_commit
         self._on_evidence = on_evidence
-        self._state = State(None if key is None else key.sign)
+        self._sign = None if key is None else key.sign
+        self._state = State(self._sign)
+        self._work_height = 0
         self._queue: deque[inputs.Input] = deque()
         self._draining = False
         self._tasks: dict[tuple[str, bytes], asyncio.Task[None]] = {}
@@ -138,19 +142,32 @@ class ConsensusDriver:
         """Restore the write-ahead log and begin the height after the head."""
         if self._halt_for_version():
             return
+        self._begin_height()
+
+    def _begin_height(self) -> None:
+        """Begin the height after the head with a core that knows what the log holds, and nothing else."""
         context = self.guard.context(self._ledger.height_context())
-        # What a recovering validator has logged is below the height at which it will sign again.
-        votes = [] if self.guard.recovering else self._wal.votes_above(self._ledger.height)
+        votes = self.guard.votes_to_restore(self._ledger.height)
         self._remember_logged_bodies()
         self.feed(inputs.Restored(tuple(vote.record for vote in votes)))
         self.feed(inputs.NewHeight(context))
 
-    def _remember_logged_bodies(self) -> None:
-        """Hold the transactions of this height's logged blocks: a restored vote says that they are here.
+    def _begin_height_again(self) -> None:
+        """Whether this validator may sign has changed in the midst of a height: forget what was heard of it.
 
-        Called at each height, as the log is ahead of the store by more than one height where the data folder
-        was lost, or restored from a backup, and the log was not.
+        Nothing is lost: what others have said they repeat, what we have said is in the log.
         """
+        for timer in (self._round_timer, self._rebroadcast_timer):
+            if timer is not None:
+                timer.cancel()
+        self._cancel_tasks()
+        self._state = State(self._sign)
+        self._begin_height()
+        if self._work_height == self._ledger.height + 1:
+            self.work_available()
+
+    def _remember_logged_bodies(self) -> None:
+        """Hold the transactions of this height's logged blocks: a restored vote says that they are here."""
         height = self._ledger.height
         for vote in self._wal.votes_above(height):
             block = vote.record.block
@@ -160,11 +177,28 @@ class ConsensusDriver:
 
     def work_available(self) -> None:
         """There is something to propose and the block interval has passed."""
-        self.feed(inputs.WorkAvailable(self._ledger.height + 1))
+        self._work_height = self._ledger.height + 1
+        self.feed(inputs.WorkAvailable(self._work_height))
+
+    def peer_said(self, key: bytes, height: int) -> None:
+        """An authenticated peer says how high its head is."""
+        self._ask_guard(lambda: self.guard.peer_said(key, height))
 
     def message_received(self, message: Message) -> None:
         """Feed a message whose signatures have been verified."""
+        validators = self._validators_at(message.height)
+        self._ask_guard(lambda: self.guard.message_seen(message, validators))
         self.feed(inputs.MessageReceived(message))
+
+    def _ask_guard(self, look: Callable[[], bool]) -> None:
+        """Let the guard look at what comes; where it decides otherwise from now on, the core must know at once."""
+        if self._stopped:
+            return
+        try:
+            if look():
+                self._begin_height_again()
+        except Exception as error:
+            self.halt_for(error)
 
     def feed(self, event: inputs.Input) -> None:
         """Give the core an input; returns after its effects, and those of inputs that follow, were performed."""
@@ -200,7 +234,7 @@ class ConsensusDriver:
                 raise RuntimeError("a vote binds a block whose transactions are not here")
             raws = [tx.raw for tx in body]
         self._ledger.store.flush()  # whoever votes has the blocks below on its disk
-        self._wal.append(effect.record, raws)
+        self.guard.log_vote(effect.record, raws)
 
     def _broadcast(self, effect: effects.Broadcast) -> None:
         self._port.broadcast(encode_message(effect.message))
@@ -308,14 +342,20 @@ class ConsensusDriver:
         self.conduct.height_decided(self._state, certificate)
         self.conduct.block_decided(self._state, executed, self._ledger.params)
         self._ledger.commit(executed, certificate, self._wal.mark)
-        self.guard.block_final(certificate.height, (tx.id for tx in executed.transactions))
+        self._tell_guard(certificate.height, executed.transactions)
         self._cancel_tasks()
         self._processor.clear()
-        self._remember_logged_bodies()
         self._on_commit(executed)
         if self._halt_for_version():
             return
         self.feed(inputs.NewHeight(self.guard.context(self._ledger.height_context())))
+
+    def _tell_guard(self, height: int, transactions: Sequence[Transaction]) -> None:
+        """Show the guard the transactions of a final block: its marker, or an announcement of another process."""
+        self.guard.block_final(height, (tx.id for tx in transactions))
+        for tx in transactions:
+            if is_announcement(tx, self._own_key):
+                self.guard.announcement_final(tx.id)
 
     def _halt_for_version(self) -> bool:
         """Stop where the alliance has moved on to a protocol version that this release does not know."""

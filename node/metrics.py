@@ -22,6 +22,9 @@ class Metrics:
         self.recovering = self._gauge(
             "entente_recovering", "1 while this validator does not sign, as its log lacks votes"
         )
+        self.silenced = self._gauge(
+            "entente_silenced", "1 while this validator does not sign, as another process signs with its key"
+        )
         self.disk_free = self._gauge("entente_disk_free_bytes", "Room on the disk that holds the node's home")
         self.evidence = self._gauge("entente_evidence", "Conflicting signed messages seen")
         self.validator_faults = Gauge(

@@ -447,6 +447,7 @@ class Node:
         metrics.ready.set(self.node_health()["ready"])
         metrics.disk_free.set(self._disk.free_bytes)
         metrics.recovering.set(self._driver.guard.reason is not None)
+        metrics.silenced.set(self._driver.guard.silenced)
         metrics.halted.set(self._driver.halted is not None)
         metrics.evidence.set(len(self._driver.evidence))
         for validator in self._ledger.next_validators().validators:

@@ -106,6 +106,7 @@ class Peering:
         """Tell the newcomer what is pending, and learn where it stands."""
         self._gossiper.peer_connected(peer)
         self._sync.peer_at(peer.key, peer.height)
+        self._driver.peer_said(peer.key, peer.height)
         self.tell_head()
         self.offer_again(self._processor.pending())
 
@@ -130,6 +131,7 @@ class Peering:
         elif kind is Kind.STATUS:
             self._note_seen(peer.key, peer.height, peer.round)
             self._sync.peer_at(peer.key, peer.height)
+            self._driver.peer_said(peer.key, peer.height)
         elif kind is Kind.LINKS:
             self._gossiper.links_changed(peer)
         else:

@@ -13,7 +13,7 @@ from node.config import NodeConfig
 from node.errors import ConfigError
 from node.signing_guard import compare_with_store
 from node.store import Store, StoreCorrupt, StoreError, StoreOptions
-from node.write_ahead_log import WriteAheadLog, WriteAheadLogDamaged, WriteAheadLogError, set_aside
+from node.write_ahead_log import Standing, WriteAheadLog, WriteAheadLogDamaged, WriteAheadLogError, set_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,15 @@ def _recover(folder: Path, store: Store, *, copied: bool, accept: bool) -> Findi
         compare_with_store(wal, store)
         if wal.recovering and log == "whole":
             log = "whole, but votes are missing in it"
+        if wal.standing is Standing.SILENCED:
+            wal.begin_recovery(floor)
+            log = "another process has signed with this key; make sure that it has ended"
         if copied and not wal.recovering:
             wal.begin_recovery(floor)
             log = f"{log}, and taken for a copy as you say"
-        if accept and wal.recovering:
-            wal.end_recovery()
+        if accept and wal.standing is not Standing.SIGNS:
+            wal.accept(store.head.height)
             log = f"{log}; accepted by the operator"
-        return Finding(store.head.height, log, wal.recovering, wal.highest)
+        return Finding(store.head.height, log, wal.standing is not Standing.SIGNS, wal.highest)
     finally:
         wal.close()

@@ -5,7 +5,9 @@ before this life began, while everything that a former life signed, it signed on
 block is past all of it, whatever peers report (docs/operations-recovery.md). The transaction's one call is known to
 no contract: it fails, and changes nothing. It also wakes an idle chain, so that recovery need not wait for
 heartbeats.
-"""
+
+A validator that has found another process with its key is silenced, and announces it in the same way, with another
+call: the other process reads that in a block and falls silent as well (node/signing_guard.py)."""
 
 from __future__ import annotations
 
@@ -25,11 +27,12 @@ from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 from vm.primitives.units import MAX_INT
-from vm.transaction import encode_body, sign_body
+from vm.transaction import Transaction, encode_body, sign_body
 
 _log = logging.getLogger(__name__)
 
 CALL: Final = "recovery.mark"
+ANNOUNCEMENT: Final = "recovery.silenced"
 LOOK_SECONDS: Final = 0.5
 AGAIN_SECONDS: Final = 20.0
 """A marker that is not final by then may have been lost, or censored: another one is sent."""
@@ -41,7 +44,7 @@ Submit = Callable[[Sequence[bytes]], Awaitable[Sequence[Admission | TransactionR
 
 
 class RecoveryMarker:
-    """Sends markers, from its task `run`, while this validator recovers."""
+    """Sends markers, from its task `run`, while this validator recovers, and announcements when it is silenced."""
 
     def __init__(
         self, ledger: Ledger, key: SigningKey, clock: BlockClock, guard: SigningGuard, submit: Submit
@@ -54,34 +57,55 @@ class RecoveryMarker:
 
     async def run(self) -> None:
         """Send a marker whenever one is needed, until cancelled."""
-        again_at = 0.0
+        again_at = announce_at = 0.0
         while True:
             now = asyncio.get_running_loop().time()
+            if self._guard.wants_announcement and now >= announce_at:
+                announce_at = now + AGAIN_SECONDS
+                await self._announce()
             if not self._guard.wants_marker:
                 again_at = 0.0
             elif now >= again_at:
                 again_at = now + AGAIN_SECONDS
-                await self._send()
+                await self._mark()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _send(self) -> None:
+    async def _mark(self) -> None:
+        body = self._body(CALL)
+        # Known before it leaves: it may be final before the submission is answered.
+        self._guard.marker_made(sha256(body))
+        await self._send(body, "recovery marker")
+
+    async def _announce(self) -> None:
+        body = self._body(ANNOUNCEMENT)
+        if await self._send(body, "announcement of another process"):
+            self._guard.announcement_made(sha256(body))
+
+    def _body(self, call: str) -> bytes:
         now = max(self._ledger.head_time, self._clock.now_ms())
-        body = encode_body(
+        return encode_body(
             self._ledger.chain,
             address_of_key(self._key.public_key),
             secrets.randbelow(MAX_INT + 1),
             now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
-            [(CALL, {})],
+            [(call, {})],
             memo=os.urandom(16).hex(),
         )
-        # Known before it leaves: it may be final before the submission is answered.
-        self._guard.marker_made(sha256(body))
+
+    async def _send(self, body: bytes, what: str) -> bool:
+        """Submit a transaction; tell whether it is on its way."""
         try:
             (outcome,) = await self._submit([sign_body(body, [self._key])])
         except NotReady as error:
-            _log.info("no recovery marker yet: %s", error)
-        else:
-            if isinstance(outcome, Admission):
-                _log.info("recovery marker %s is sent", outcome.id.hex())
-            else:
-                _log.info("the recovery marker was refused: %s", outcome)
+            _log.info("no %s yet: %s", what, error)
+            return False
+        if isinstance(outcome, TransactionRefused):
+            _log.info("the %s was refused: %s", what, outcome)
+            return False
+        _log.info("the %s %s is sent", what, sha256(body).hex())
+        return True
+
+
+def is_announcement(transaction: Transaction, own_key: bytes | None) -> bool:
+    """Tell whether a transaction, signed with this key, announces that several processes sign with it."""
+    return transaction.body.ops == [(ANNOUNCEMENT, {})] and any(key == own_key for key, _ in transaction.sigs)

@@ -2,27 +2,33 @@
 
 One append-only file:
 
-    head    magic (8) | identity (16) | first sequence (8) | floor (8) | recovering (1) | pad (3) | CRC-32 (4)
+    head    magic (8) | identity (16) | first sequence (8) | floor (8) | standing (1) | pad (3) | owner (16)
+            | CRC-32 (4)
     record  0xEB | length (4, big-endian) | CRC-32 of the payload (4) | CRC-32 of these nine bytes (4) | payload
 
-The payload is canonical [vote record, transactions' bytes or nil]. `append` returns only after the data
-has been synced. A record matters while its height is undecided; once a height is decided in the store and the
-file is larger than ROTATE_BYTES, the next append begins a new file beside it and renames it into place.
+The payload is canonical [vote record, transactions' bytes or nil]. `append` returns only after the data has been
+synced. A record matters while its height is undecided; once a height is decided in the store and the file is larger
+than ROTATE_BYTES, the next append begins a new file beside it and renames it into place. The head's `floor` says
+what was left behind: for heights up to it votes may be missing, above it the file holds every vote.
 
 A crash may leave a torn last record: it was never synced, so nothing was sent for it, and it is cut off. A
 torn record is short, or sectors of it that never reached the disk read as zeros. Anything else that does not
 match its checksum is damage: votes that were sent could be missing, and signing on could equivocate.
 Then opening fails and names `entente node recover` (docs/operations-recovery.md).
 
-The identity (random, made with the file) and the sequence number of the last record make a `mark`, which the
-store notes with each block. A log whose mark is behind the store's is not the log that this validator last signed
-with. `recovering` in the head says that it may have signed more than the log knows (node/signing_guard.py).
+The identity (random, made with the file) and the sequence number of the last record make a `mark`, which the store
+notes with each block. A log whose mark is behind the store's is not the log that this validator last signed with.
+`standing` in the head says whether the validator may sign, and if not, why (node/signing_guard.py). `owner` is the
+key whose votes these are: what another key has signed is unknown here.
 
 Invariants:
     1. After `append` returns, `votes_above` of a later process yields the record.
     2. A record is never changed; a file is replaced only by a whole one, and only when none of its records matters.
        Where no descriptor is free to open the new one, nothing has changed yet, and the present file goes on.
-    3. Sequence numbers and `highest` never go back within one identity.
+    3. Sequence numbers never go back within one identity; `highest` and `floor` do so by `accept` only, which is
+       the operator's word.
+    4. For every height above `floor` the file holds all votes that were signed with this log; `append` takes no
+       vote for another height.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from enum import IntEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,6 +50,7 @@ from node.descriptors import OUT_OF_DESCRIPTORS
 from node.errors import NodeError
 from node.store import LogMark
 from vm.primitives.codec import CodecError, TypedDecoder, encode
+from vm.primitives.hashing import sha256
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +58,14 @@ FILE_NAME: Final = "consensus.wal"
 ROTATE_BYTES: Final = 4 * 1024 * 1024
 """About the votes of one full block, or of some thousand empty ones: a start reads it in milliseconds."""
 
-_MAGIC = b"ENTWAL2\n"
-_FILE_HEAD = struct.Struct(">8s16sQQB3xI")
+_MAGIC = b"ENTWAL3\n"
+_FILE_HEAD = struct.Struct(">8s16sQQB3x16sI")
+_FORMER_MAGIC = b"ENTWAL2\n"
+_FORMER_HEAD = struct.Struct(">8s16sQQB3xI")
+"""Without owner; and rotation left its floor as it was, so that the first record tells it."""
+
+_OWNER_BYTES = 16
+_UNKNOWN_OWNER = bytes(_OWNER_BYTES)
 _RECORD_HEAD = struct.Struct(">BIII")
 _RECORD_MARK = 0xEB
 """Not zero, and one flipped bit does not make it zero: a zero here means that the head was never written."""
@@ -65,6 +79,10 @@ _MAX_RECORD_BYTES = 64 * 1024 * 1024
 
 class WriteAheadLogError(NodeError):
     """The log cannot be read or written; the node must not sign."""
+
+
+class SignedBefore(NodeError):
+    """A vote is for a height of which this log does not hold all former votes; it must not be signed."""
 
 
 class WriteAheadLogDamaged(WriteAheadLogError):
@@ -90,14 +108,27 @@ class LoggedVote(msgspec.Struct, frozen=True, array_like=True):
     transactions: tuple[bytes, ...] | None
 
 
+class Standing(IntEnum):
+    """Whether this log's validator may sign; the numbers stand in the file."""
+
+    SIGNS = 0
+    RECOVERING = 1
+    """It may have signed more than the log knows."""
+    NEW = 2
+    """There was no log: whether the key has signed before is not known yet."""
+    SILENCED = 3
+    """Another process signs with the key; an operator must end one of them."""
+
+
 class _FileHead(NamedTuple):
     identity: bytes
     first_sequence: int
     floor: int
-    recovering: bool
+    standing: Standing
+    owner: bytes
 
     def pack(self) -> bytes:
-        fields = (_MAGIC, self.identity, self.first_sequence, self.floor, self.recovering)
+        fields = (_MAGIC, self.identity, self.first_sequence, self.floor, self.standing, self.owner)
         checksum = zlib.crc32(_FILE_HEAD.pack(*fields, 0)[:-4])
         return _FILE_HEAD.pack(*fields, checksum)
 
@@ -116,6 +147,7 @@ class WriteAheadLog:
     Attributes:
         bytes_cut_off: of a torn record, when the log was opened.
         is_new: whether there was no file.
+        rotate_bytes: the size beyond which a file is replaced; the simulator sets a small one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -130,17 +162,19 @@ class WriteAheadLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.is_new = not self._path.exists()
             if self.is_new:
-                head = _FileHead(os.urandom(16), 0, 0, False)
+                head = _FileHead(os.urandom(16), 0, 0, Standing.NEW, _UNKNOWN_OWNER)
                 os.close(_replace_file(self._path, head.pack()))
             self._descriptor = os.open(self._path, os.O_RDWR)
             data = self._path.read_bytes()
-            self._head = _read_head(data, self._path)
-            scan = _scan(data, self._path)
+            self._head, start = _read_head(data, self._path)
+            scan = _scan(data, self._path, start)
             if scan.valid_bytes < len(data):
                 os.ftruncate(self._descriptor, scan.valid_bytes)
                 os.fsync(self._descriptor)
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
+        self.rotate_bytes = ROTATE_BYTES
+        self._head = _with_true_floor(self._head, scan.votes)
         self._votes = scan.votes
         self._size = scan.valid_bytes
         self._sequence = self._head.first_sequence + len(scan.votes)
@@ -160,9 +194,24 @@ class WriteAheadLog:
         return max(self._highest, self._head.floor)
 
     @property
+    def floor(self) -> int:
+        """The height up to which votes may be missing; above it the log holds all that were signed."""
+        return self._head.floor
+
+    @property
+    def standing(self) -> Standing:
+        """Whether this log's validator may sign, and if not, why."""
+        return self._head.standing
+
+    @property
     def recovering(self) -> bool:
         """Whether the validator may have signed more than the log knows."""
-        return self._head.recovering
+        return self._head.standing is Standing.RECOVERING
+
+    @property
+    def holds_votes(self) -> bool:
+        """Whether anything was ever signed with this log, or it has recovered."""
+        return self._sequence > 0 or self._head.floor > 0
 
     def votes_above(self, height: int) -> list[LoggedVote]:
         """Return the logged votes for heights above `height`, oldest first."""
@@ -175,12 +224,15 @@ class WriteAheadLog:
 
         Raises:
             WriteAheadLogError: the disk refuses; the vote must not be sent.
+            SignedBefore: the log does not hold all former votes of that height; the vote must not be sent.
         """
         vote = LoggedVote(record, None if transactions is None else tuple(transactions))
         framed = _frame(encode(vote))
         height = record.message.height
+        if height <= self._head.floor:
+            raise SignedBefore(f"a vote for height {height}: votes up to {self._head.floor} may be missing here")
         try:
-            is_full = height > self._highest and self._size + len(framed) > ROTATE_BYTES and self._votes
+            is_full = height > self._highest and self._size + len(framed) > self.rotate_bytes and self._votes
             # A vote for `height` is signed only when all below are decided in the store.
             if not is_full or not self._rotated(framed):
                 self._write(framed)
@@ -201,28 +253,72 @@ class WriteAheadLog:
         Raises:
             WriteAheadLogError: the disk refuses.
         """
-        self._set_head(recovering=True, floor=max(floor, self.highest))
+        self._set_standing(Standing.RECOVERING, max(floor, self.highest))
 
-    def end_recovery(self) -> None:
-        """Note, durably, that this validator signs again.
+    def begin_signing(self, past: int = 0) -> None:
+        """Note, durably, that this validator signs from now on, above `past` and all that is known to be signed.
 
         Raises:
             WriteAheadLogError: the disk refuses.
         """
-        self._set_head(recovering=False, floor=self.highest)
+        self._set_standing(Standing.SIGNS, max(past, self.highest))
 
-    def _set_head(self, *, recovering: bool, floor: int) -> None:
-        head = self._head._replace(recovering=recovering, floor=floor, first_sequence=self._sequence)
+    def accept(self, height: int) -> None:
+        """Note, durably, that an operator answers for it that nothing above a height was signed.
+
+        Raises:
+            WriteAheadLogError: the disk refuses.
+        """
+        self._set_standing(Standing.SIGNS, height)
+
+    def silence(self) -> None:
+        """Note, durably, that another process signs with this key, so that this one must not.
+
+        Raises:
+            WriteAheadLogError: the disk refuses.
+        """
+        self._set_standing(Standing.SILENCED, self.highest)
+
+    def claim(self, key: bytes) -> bool:
+        """Note whose log this is, where that is not known; return False where it is another key's.
+
+        Raises:
+            WriteAheadLogError: the disk refuses.
+        """
+        owner = sha256(key)[:_OWNER_BYTES]
+        if self._head.owner == _UNKNOWN_OWNER:
+            content = b"".join(_frame(encode(vote)) for vote in self._votes)
+            first = self._sequence - len(self._votes)
+            self._replace_head(self._head._replace(owner=owner, first_sequence=first), content)
+        return self._head.owner == owner
+
+    def give_to(self, key: bytes) -> None:
+        """Note, durably, that another key signs from now on; what it has signed is not known here.
+
+        Raises:
+            WriteAheadLogError: the disk refuses.
+        """
+        self._head = self._head._replace(owner=sha256(key)[:_OWNER_BYTES])
+        self._set_standing(Standing.RECOVERING, self.highest)
+
+    def _set_standing(self, standing: Standing, floor: int) -> None:
+        """Begin a file without votes: they are for heights up to the floor, which are never signed again."""
+        self._replace_head(
+            self._head._replace(standing=standing, floor=floor, first_sequence=self._sequence), content=b""
+        )
+        self._votes.clear()
+        self._highest = floor
+
+    def _replace_head(self, head: _FileHead, content: bytes) -> None:
         try:
-            self._rotate(head, b"")
+            self._rotate(head, content)
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
-        self._votes.clear()
 
     def _rotated(self, framed: bytes) -> bool:
         """Begin a new file with this record; False, and nothing has changed, where no descriptor is free for it."""
         try:
-            self._rotate(self._head._replace(first_sequence=self._sequence), framed)
+            self._rotate(self._head._replace(first_sequence=self._sequence, floor=self.highest), framed)
         except _OutOfDescriptors as error:
             _log.error("%s goes on beyond its size, as no new file can be opened: %s", self._path, error.strerror)
             return False
@@ -332,19 +428,33 @@ def _frame(payload: bytes) -> bytes:
     return head + zlib.crc32(head).to_bytes(4, "big") + payload
 
 
-def _read_head(data: bytes, path: Path) -> _FileHead:
+def _read_head(data: bytes, path: Path) -> tuple[_FileHead, int]:
+    """Return the head, and where the records begin."""
     # The head is renamed into place with the file, so a crash never leaves a part of it.
-    if len(data) < _FILE_HEAD.size or not data.startswith(_MAGIC):
+    layout = _FORMER_HEAD if data.startswith(_FORMER_MAGIC) else _FILE_HEAD
+    if len(data) < layout.size or not data.startswith((_MAGIC, _FORMER_MAGIC)):
         raise WriteAheadLogDamaged(path, "it does not begin as a log", 0)
-    _, identity, first_sequence, floor, recovering, checksum = _FILE_HEAD.unpack_from(data)
-    if zlib.crc32(data[: _FILE_HEAD.size - 4]) != checksum:
+    _, identity, first_sequence, floor, standing, *owner, checksum = layout.unpack_from(data)
+    if zlib.crc32(data[: layout.size - 4]) != checksum:
         raise WriteAheadLogDamaged(path, "at byte 0, its head", 0)
-    return _FileHead(identity, first_sequence, floor, bool(recovering))
+    if standing > max(Standing):
+        raise WriteAheadLogDamaged(path, f"its head says {standing}, which no release until this one writes", 0)
+    head = _FileHead(identity, first_sequence, floor, Standing(standing), owner[0] if owner else _UNKNOWN_OWNER)
+    return head, layout.size
 
 
-def _scan(data: bytes, path: Path) -> _Scan:
+def _with_true_floor(head: _FileHead, votes: Sequence[LoggedVote]) -> _FileHead:
+    """Return the head with the floor that follows from the first record of a file that is not the first.
+
+    A file of ENTWAL2 does not tell what its rotation dropped: votes of heights below its first record's.
+    """
+    if head.first_sequence == 0 or not votes:
+        return head
+    return head._replace(floor=max(head.floor, votes[0].record.message.height - 1))
+
+
+def _scan(data: bytes, path: Path, offset: int) -> _Scan:
     votes: list[LoggedVote] = []
-    offset = _FILE_HEAD.size
     while offset < len(data):
         start = offset + _RECORD_HEAD.size
         length = _record_length(data, offset)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -16,8 +17,9 @@ from typing import Any
 import pytest
 
 from node.app import EXIT_DISK
+from node.write_ahead_log import WriteAheadLog
 from tests.integration.test_kill import Load
-from tests.support.network import LocalNetwork
+from tests.support.network import LocalNetwork, free_ports, start_node
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head
 
@@ -71,6 +73,14 @@ def wait_said(network: LocalNetwork, index: int, text: str, times: int = 1) -> N
     network.wait_for(lambda: log_of(network, index).count(text) >= times, text)
 
 
+def answers(network: LocalNetwork, index: int) -> bool:
+    try:
+        network.call(index, "node_info")
+    except OSError:
+        return False
+    return True
+
+
 def check_no_evidence(network: LocalNetwork) -> None:
     for index in network.processes:
         assert network.call(index, "node_consensus")["evidence"] == []
@@ -107,7 +117,6 @@ def test_a_wiped_validator_follows_before_it_signs(network: LocalNetwork) -> Non
     before = log_of(network, VICTIM).count(RECOVERED)
     network.start(VICTIM)
     network.wait_ready([VICTIM])
-    wait_said(network, VICTIM, "of which its log knows nothing")
     wait_said(network, VICTIM, RECOVERED, times=before + 1)
     wait_sealing(network, VICTIM)
     network.kill(0)  # now the others need it
@@ -181,6 +190,39 @@ def test_a_copied_home_is_found_out_by_its_own_seals(network: LocalNetwork) -> N
     check_no_evidence(network)
 
 
+def test_a_validator_without_its_chain_signs_nothing_below_its_log(network: LocalNetwork) -> None:
+    """The log has left its votes behind, as rotation does; the chain is gone, and no peer tells so (issue 7)."""
+    for index in range(4):
+        network.kill(index)
+    home = network.home(VICTIM)
+    log = WriteAheadLog(home / "wal")
+    log.begin_signing()  # replaces the file by one without votes, whose floor is the greatest height
+    signed, highest = log.mark.sequence, log.highest
+    log.close()
+    shutil.rmtree(home / "data")
+    network.start(VICTIM)
+    wait_said(network, VICTIM, "knows of no write-ahead log, and there is one of height")
+    network.wait_for(lambda: answers(network, VICTIM), "its gateway")
+    to, _ = network.account("aurora-admin")
+    address, key = network.account("dune-admin")
+    raw = network.sign(address, key, [("token.transfer", {"program": "miles", "to": to, "amount": 1})])
+    waiting = {"jsonrpc": "2.0", "id": 1, "method": "tx_send", "params": {"tx": raw, "timeout_ms": 4_000}}
+    assert "error" in network.post(VICTIM, waiting), "work that it cannot decide alone"
+    reasons = network.call(VICTIM, "node_health")["reasons"]
+    assert any(reason.startswith("recovering: ") for reason in reasons), reasons
+    network.kill(VICTIM)
+    log = WriteAheadLog(home / "wal")
+    assert (log.mark.sequence, log.highest) == (signed, highest)
+    log.close()
+    before = log_of(network, VICTIM).count(RECOVERED)
+    for index in range(4):
+        network.start(index)
+    network.wait_ready()
+    wait_said(network, VICTIM, RECOVERED, times=before + 1)
+    wait_sealing(network, VICTIM)
+    check_no_evidence(network)
+
+
 @pytest.mark.parametrize("file", ["wal/consensus.wal", "data"])
 def test_a_disk_that_refuses_ends_the_process_and_nothing_is_lost(network: LocalNetwork, file: str) -> None:
     network.wait_ready([VICTIM])
@@ -216,3 +258,30 @@ def test_a_backup_of_a_running_node_brings_another_one_back(network: LocalNetwor
     wait_sealing(network, VICTIM)
     wait_same_head(network, [0, 1, 2, 3])
     check_no_evidence(network)
+
+
+def test_a_home_that_runs_twice_falls_silent_in_both_processes(network: LocalNetwork) -> None:
+    home, copy = network.home(VICTIM), network.home(VICTIM).with_name("twin")
+    network.wait_ready([VICTIM])
+    network.kill(VICTIM)
+    shutil.copytree(home, copy, ignore=shutil.ignore_patterns("admin.sock", "node.log"))
+    config, ports = copy / "node.toml", free_ports(2)
+    text = re.sub(r"(?m)^rpc_port = \d+", f"rpc_port = {ports}", config.read_text())
+    config.write_text(re.sub(r"(?m)^p2p_port = \d+", f"p2p_port = {ports + 1}", text))
+    network.start(VICTIM)
+    twin = start_node(copy)
+    try:
+        silenced = "signs no more until an operator has ended all but one"
+        network.wait_for(lambda: silenced in log_of(network, VICTIM), "the validator is silenced")
+        network.wait_for(lambda: silenced in (copy / "node.log").read_text(), "its twin is silenced")
+        reasons = network.call(VICTIM, "node_health")["reasons"]
+        assert any(reason.startswith("silenced: another process signs") for reason in reasons), reasons
+    finally:
+        twin.kill()
+        twin.wait(timeout=30)
+    network.kill(VICTIM)
+    found = recover(network, VICTIM)
+    assert (found["recovering"], "another process has signed" in found["log"]) == (True, True)
+    network.start(VICTIM)
+    network.wait_ready([VICTIM])
+    wait_sealing(network, VICTIM)

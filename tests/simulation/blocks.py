@@ -79,7 +79,11 @@ class Blocks:
         if host.ident in holders:
             return True
         for ident in sorted(holders):
-            if cluster.hosts[ident].alive and cluster.network.connected(host.ident, ident):
+            if (
+                cluster.hosts[ident].alive
+                and cluster.hosts[ident].serves
+                and cluster.network.connected(host.ident, ident)
+            ):
                 holders.add(host.ident)
                 return True
         return False
@@ -113,10 +117,24 @@ class Blocks:
         """Write a final block, and go on to the next height."""
         host = self._host
         assert candidate.header.height == host.ledger.height + 1
-        host.ledger.commit(candidate, certificate)
-        self._cluster.checkers.on_commit(host, candidate, certificate)
+        self._write(candidate, certificate)
         self._cluster.on_decision(host)
         host.later(0, host.begin_height)
+
+    def _write(self, candidate: Candidate, certificate: Certificate) -> None:
+        """Show the guard what is final, before it is written and after, as the driver does."""
+        host = self._host
+        if host.guard is not None:
+            context = host.state.here
+            validators = host.ledger.validators_at(candidate.header.height)
+            parents = context.parent_validators if context.height == candidate.header.height else None
+            host.guard.certificate_seen(candidate.parent_certificate, parents)
+            host.guard.certificate_seen(certificate, validators)
+        host.ledger.commit(candidate, certificate)
+        self._cluster.checkers.on_commit(host, candidate, certificate)
+        if host.guard is not None:
+            host.ledger.note_log(host.disk.log.mark)
+            host.lives.final(candidate)
 
     # Serving and syncing
 
@@ -133,7 +151,7 @@ class Blocks:
     def serve_candidate(self, asker: Host, digest: bytes) -> None:
         """Serve a candidate of the height in progress."""
         candidate = self._host.state.candidate(digest)
-        if self._host.alive and candidate is not None:
+        if self._host.alive and candidate is not None and self._host.serves:
             self._ask(asker, lambda: asker.blocks.receive_candidate(candidate))
 
     def receive_candidate(self, candidate: Candidate) -> None:
@@ -177,8 +195,7 @@ class Blocks:
                 continue
             if not self._is_certified(candidate, certificate):
                 break
-            host.ledger.commit(candidate, certificate)
-            self._cluster.checkers.on_commit(host, candidate, certificate)
+            self._write(candidate, certificate)
             imported = True
         if imported:
             host.begin_height()

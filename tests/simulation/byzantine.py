@@ -82,6 +82,10 @@ class Strategy:
         """Return when a block that this host builds claims to be made."""
         return time
 
+    def head(self, height: int) -> int:
+        """Return how high this host says that its head is."""
+        return height
+
     # Tools of the trade
 
     def sign(self, message: SignedMessage) -> SignedMessage:

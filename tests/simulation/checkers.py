@@ -7,6 +7,7 @@ and `chain_checkers` looks at the chains at the end.
     validity        a committed block is one that honest hosts find valid, on the block before it
     one vote        an honest host signs one message per (height, round, step), over all its lives
     one result      an honest host seals one pair of roots per digest, over all its lives
+    no way back     an honest host signs for no height below one that it has signed for, over all its lives
     log first       a signed message that leaves an honest host is in its write-ahead log
     log whole       a log that opens after a crash holds every record that was synced
     no blame        no honest host is told to misbehave, to forge or to equivocate by another
@@ -61,6 +62,7 @@ class Checkers:
         self._sealed: dict[tuple[int, bytes], Roots] = {}
         self._reached: dict[tuple[int, bytes], int] = {}
         self._logged: dict[int, dict[Place, Message]] = {}
+        self._highest: dict[int, int] = {}
 
     def fail(self, text: str) -> None:
         """Break off the run."""
@@ -91,6 +93,11 @@ class Checkers:
     def on_persist(self, host: Host, record: VoteRecord) -> None:
         """A vote that binds to a block is logged with its transactions, so they must be there."""
         message = record.message
+        if not host.byzantine:
+            highest = self._highest[host.ident] = max(message.height, self._highest.get(host.ident, 0))
+            if message.height < highest:
+                place = (message.height, message.round, step_of(message))
+                self.fail(f"host {host.ident} signs {place} after a vote for height {highest}")
         self._logged.setdefault(host.ident, {})[message.height, message.round, step_of(message)] = message
         if record.block is not None:
             digest = header_digest(record.block.header)
@@ -101,10 +108,19 @@ class Checkers:
         """What was synced above the head is in the log that opens; a record torn at the crash may be, too."""
         found = {(r.message.height, r.message.round, step_of(r.message)): r.message for r in records}
         logged = self._logged.get(host.ident, {})
-        lost = [place for place in logged if place[0] > host.ledger.height and place not in found]
+        known_from = max(host.ledger.height, host.disk.log.floor) + 1
+        lost = [place for place in logged if place[0] >= known_from and place not in found]
         if lost and not host.byzantine:
             self.fail(f"host {host.ident} lost {lost} from its log")
         self._logged[host.ident] = {**logged, **found}
+
+    def highest_signed(self, host: Host) -> int:
+        """Return the greatest height for which an honest host has signed, over all its lives."""
+        return self._highest.get(host.ident, 0)
+
+    def log_lost(self, host: Host) -> None:
+        """A host's disk has lost what it held; what the host signed is remembered here."""
+        self._logged.pop(host.ident, None)
 
     def on_commit(self, host: Host, candidate: Candidate, certificate: Certificate) -> None:
         """Agreement and validity, as soon as a block is committed."""

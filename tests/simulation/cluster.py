@@ -19,7 +19,8 @@ from .clients import Clients
 from .disk import Disk, Disks
 from .host import Host
 from .ledger import CHAIN, MAX_TIMEOUT_MS, Change, Ledger
-from .plan import LIVENESS, SILENT_FAULTS, Plan, draw_plan
+from .losses import LOSSES, OLD_HOME, Losses
+from .plan import DOUBLED, LIVENESS, SILENT_FAULTS, Plan, draw_plan
 from .signing import Reader, Sign, cheap_keys, real_keys
 from .strategies import STRATEGIES
 from .trouble import Trouble
@@ -43,19 +44,22 @@ class Cluster:
         self.world = World(seed)
         self.calm_ms = 0
         self.held_back = 0
-        drawn = draw_plan(self.world, mode)
-        self.plan = plan or drawn
+        # From a chance of its own: a new strategy changes the plans of seeds, but no run of a given plan.
+        self.plan = plan or draw_plan(World(seed), mode)
         self.network = Network(self.world)
         self.disks = Disks()
         self.conspiracy = Conspiracy()
         self.bodies: dict[bytes, set[int]] = {}
         self.changes: dict[bytes, Change] = {}
+        self.announcements: dict[bytes, bytes] = {}
+        """Transaction -> the key of the silenced host that announces it."""
         self.hosts: list[Host] = []
         self.faulty: dict[int, str] = {}
         self._make_hosts()
         self.checkers = Checkers(self)
         self.clients = Clients(self)
         self.trouble = Trouble(self)
+        self.losses = Losses(self)
 
     # Making hosts
 
@@ -78,6 +82,7 @@ class Cluster:
         ledger = Ledger(self.genesis_keys, self.changes)
         disk = Disk(self.world, self.disks.folder(ident))
         disk.slowest_ms = self.plan.disk_ms
+        disk.rotate_bytes = self.plan.rotate_bytes
         host = Host(self, ident, key, sign, self.verify, ledger, disk)
         if self.plan.skew_ms:
             host.skew_ms = self.world.random.randint(-self.plan.skew_ms, self.plan.skew_ms)
@@ -92,13 +97,17 @@ class Cluster:
             self.network.deaf.add(host.ident)
         elif kinds == ("broken",):
             host.ledger.diverges_from = self.world.random.randint(1, 8)
-        elif kinds == ("twin",):
-            host.byzantine = True
+        elif kinds in (("twin",), (DOUBLED,)):
             twin = self._add_host(host.key, host.sign)
-            twin.byzantine = True
-            self.faulty[twin.ident] = "twin"
+            twin.byzantine = host.byzantine = True
+            twin.guarded = host.guarded = kinds == (DOUBLED,)
+            self.faulty[twin.ident] = kinds[0]
+        elif kinds[0] in LOSSES:
+            # Put back from a copy, a home may sign again before a peer can tell it so: no log can help there.
+            host.byzantine = kinds == (OLD_HOME,)
         elif kinds != ("dead",):
             host.byzantine = True
+            host.guarded = False
             host.strategies = [STRATEGIES[kind](host) for kind in kinds]
 
     # What hosts and checkers ask
@@ -160,6 +169,7 @@ class Cluster:
                 self.world.after(self.world.random.randint(0, 300), host.start)
         self.clients.start(RUN_MS - 1_000 if liveness else RUN_MS)
         self.trouble.start(RUN_MS)
+        self.losses.schedule(RUN_MS)
         self.world.run_until(RUN_MS)
         if liveness:
             check_progress(self)

@@ -46,10 +46,12 @@ from consensus.messages import Message, encode_message, step_of
 from consensus.state_machine import State, step
 from consensus.types import header_digest
 from consensus.verification import Verifier
+from node.signing_guard import SigningGuard
 
 from .blocks import Blocks
 from .disk import Disk
 from .ledger import CHAIN, Ledger
+from .lives import Lives
 from .signing import Sign, Verify
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class Host:
     Attributes:
         ident: the network address; two hosts may hold one key (a Byzantine twin).
         strategies: how a Byzantine host lies; empty for all others.
+        guarded: signs through the production guard, as all hosts but liars do.
+        serves: gives undecided blocks and transactions to others.
         crash_after: crash once so many more effects were performed.
         busy: waits for its disk, with effects that are not performed yet.
     """
@@ -81,6 +85,10 @@ class Host:
         self.disk = disk
         self.blocks = Blocks(self)
         self.byzantine = False
+        self.guarded = True
+        self.guard: SigningGuard | None = None
+        self.lives = Lives(self)
+        self.serves = True
         self.strategies: list[Strategy] = []
         self.skew_ms = 0
         self.life = 0
@@ -110,10 +118,10 @@ class Host:
         self.state = State(self.sign)
         for strategy in self.strategies:
             strategy.before_start()
-        logged = self.disk.open(self.ledger.height)
+        held, logged = self.lives.open()
         blocks = [record.block for record, has_body in logged if has_body]
         self.blocks.keep_only({header_digest(block.header) for block in blocks if block is not None})
-        self.cluster.checkers.on_start(self, [record for record, _ in logged])
+        self.cluster.checkers.on_start(self, held)
         self.feed(Restored(tuple(record for record, _ in logged)))
         self.begin_height()
         for strategy in self.strategies:
@@ -188,9 +196,22 @@ class Host:
     def begin_height(self) -> None:
         """Tell the core what comes after the head; there is always work after the block interval."""
         height = self.ledger.height + 1
-        self.feed(NewHeight(self.ledger.context(self.key)))
+        context = self.ledger.context(self.key)
+        if self.guard is not None:
+            context = self.guard.context(context)
+            if self.guard.recovering:
+                self.lives.tend()
+        self.feed(NewHeight(context))
         delay = BLOCK_INTERVAL_MS + self.world.below(100)
         self.later(delay, lambda: self.feed(WorkAvailable(height)))
+
+    def begin_height_again(self) -> None:
+        """Whether this host may sign has changed: a core without memory begins, as the driver does it."""
+        self.life += 1
+        self.state = State(self.sign)
+        votes = [] if self.guard is None else self.guard.votes_to_restore(self.ledger.height)
+        self.feed(Restored(tuple(vote.record for vote in votes)))
+        self.begin_height()
 
     def perform(self, effect: Effect) -> None:
         """Perform one effect other than Persist."""
@@ -281,5 +302,7 @@ class Host:
             return
         for strategy in self.strategies:
             strategy.incoming(message)
+        if self.guard is not None and self.guard.message_seen(message, context.validators_at(message.height)):
+            self.begin_height_again()
         self.cluster.checkers.debts.on_receive(self, message)
         self.feed(MessageReceived(message))

@@ -21,6 +21,7 @@ from consensus.types import (
     ValidatorSet,
     header_digest,
 )
+from node.store import Head, LogMark
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 
@@ -84,6 +85,8 @@ class Ledger:
     roots: Roots = GENESIS_ROOTS
     done: dict[bytes, int] = field(default_factory=dict)
     """Transaction hash -> the height of its block."""
+    log_mark: LogMark | None = None
+    """The write-ahead log that this store was last used with."""
 
     def __post_init__(self) -> None:
         self._named = [self.genesis_keys]
@@ -93,6 +96,22 @@ class Ledger:
     def height(self) -> int:
         """The head's height, 0 before block 1."""
         return len(self.blocks)
+
+    @property
+    def head(self) -> Head:
+        """What the signing guard asks of a store."""
+        return Head(self.height, b"", b"", b"")
+
+    def note_log(self, mark: LogMark) -> None:
+        """Note another log."""
+        self.log_mark = mark
+
+    def cut(self, height: int) -> Ledger:
+        """Return the ledger as it was at a height, as a backup of the folder would bring it back."""
+        former = Ledger(self.genesis_keys, self.changes, self.diverges_from)
+        for candidate, certificate in self.blocks[:height]:
+            former.commit(candidate, certificate)
+        return former
 
     def validators_at(self, height: int) -> ValidatorSet:
         """Return who decides a height up to two above the head's: those named in the state two blocks before."""

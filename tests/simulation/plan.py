@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .losses import LOSSES
 from .strategies import STRATEGIES
 from .world import World
 
@@ -18,8 +19,15 @@ LIVENESS = "liveness"
 SILENT_FAULTS = ("dead", "mute", "deaf")
 """Sends nothing and hears nothing; hears but is not heard; is heard but hears nothing."""
 
-FAULTS = ("none", *SILENT_FAULTS, "broken", "twin", *["liar"] * 6)
-"""A liar follows one to three strategies; a broken one computes wrong roots; a twin runs twice with one key."""
+DOUBLED = "runs twice"
+
+FAULTS = ("none", *SILENT_FAULTS, "broken", "twin", DOUBLED, *LOSSES, *["liar"] * 9)
+"""A liar follows one to three strategies; a broken one computes wrong roots; a twin runs twice with one key and no
+guard; one that "runs twice" is a home that was copied before its first start, with a guard in both processes."""
+
+ENDS_LATER = ("dead", *LOSSES, DOUBLED)
+"""Faults that may take part in the first blocks and be silent later. A validator whose log is new and that starts
+after the first block waits for the others to decide without it; then it may find too few of them."""
 
 SIZES = (4, 4, 4, 5, 6, 7)
 LARGE_SIZES = (8, 9, 10, 11, 12, 13)
@@ -65,6 +73,10 @@ class Plan:
     mass_restarts: int = 0
     hunt: bool = False
     """Now and then one host alone decides and is cut off, and the others may restart: locks must hold."""
+    rotate_bytes: int | None = None
+    """Vote logs begin a new file beyond this size, for each height where it is small; None for the production's."""
+    bare: bool = False
+    """Vote logs are new at the first start: hosts ask each other where they are before they sign."""
     strategies: tuple[str, ...] = field(default=tuple(STRATEGIES), repr=False)
 
     @property
@@ -78,7 +90,7 @@ class Plan:
 
 
 def draw_plan(world: World, mode: str | None = None) -> Plan:
-    """Choose size and faults; the number of faulty validators never exceeds f of any set."""
+    """Choose size and faults, from a world of their own; never more than f of any set are faulty."""
     chance = world.random
     n = chance.choice(LARGE_SIZES if world.happens(LARGE_PERCENT) else SIZES)
     drawn_mode = LIVENESS if chance.randrange(4) == 0 else SAFETY
@@ -87,6 +99,8 @@ def draw_plan(world: World, mode: str | None = None) -> Plan:
     plan.real_signatures = chance.randrange(40) == 0 and n < 8
     plan.duplicate_percent = chance.choice([0, 5, 20])
     plan.skew_ms = chance.choice([0, 200, 1_500])
+    plan.rotate_bytes = chance.choice([None, 1, 1, 20_000])
+    plan.bare = not any(kinds[0] in ENDS_LATER for kinds in plan.faults) and chance.randrange(3) == 0
     if plan.mode == LIVENESS:
         plan.drop_percent = chance.choice([0, 1, 2])
         plan.max_delay_ms = chance.choice([20, 100, 200])

@@ -43,6 +43,7 @@ def run_chunk(seeds: range, mode: str | None) -> tuple[Counter[str], list[str]]:
         counts["blocks"] += max(host.ledger.height for host in cluster.hosts)
         counts["crashes"] += sum(host.life // 2 for host in cluster.hosts)
         counts["torn writes"] += sum(host.disk.torn for host in cluster.hosts)
+        counts["losses"] += cluster.losses.count
         counts["held-back proposals"] += cluster.held_back
     return counts, failures
 

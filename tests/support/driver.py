@@ -22,7 +22,7 @@ from node.config import NodeConfig
 from node.consensus_driver import ConsensusDriver
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
-from node.write_ahead_log import WriteAheadLog
+from node.write_ahead_log import Standing, WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock
 from vm.primitives import merkle
 from vm.primitives.keys import Domain
@@ -88,9 +88,9 @@ class TestNetwork:
 
 
 class LocalDriver:
-    """One validator's driver; `index` is its place in the set, None for a full node."""
+    """One validator's driver; `index` is its place in the set, None for a full node; `new` leaves a new log new."""
 
-    def __init__(self, chain: LocalChain, folder: Path, index: int | None) -> None:
+    def __init__(self, chain: LocalChain, folder: Path, index: int | None, *, new: bool = False) -> None:
         self.chain = chain
         self.index = index
         key = None if index is None else chain.validator_keys[index]
@@ -99,6 +99,8 @@ class LocalDriver:
         self.mempool = Mempool(NodeConfig())
         self.network = TestNetwork()
         self.wal = WriteAheadLog(folder)
+        if self.wal.standing is Standing.NEW and not new:
+            self.wal.begin_signing()  # as if its peers had said that the chain is new
         self.processor = BlockProcessor(self.ledger, self.mempool, self.network, self.clock)
         builder = BlockBuilder(self.ledger, self.mempool, b"" if key is None else key.public_key)
         self.committed: list[Executed] = []

@@ -15,7 +15,7 @@ from .blocks import (
     WithholdingProposer,
 )
 from .noise import FarFuture, Flooder, MalformedSender, OversizedSender, StaleSender
-from .votes import Amnesiac, EquivocatingVoter, LockHider, RootLiar
+from .votes import Amnesiac, EquivocatingVoter, HeadLiar, LockHider, LockWithholder, RootLiar, SealFlooder
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy
@@ -32,6 +32,9 @@ STRATEGIES: dict[str, type[Strategy]] = {
         EquivocatingVoter,
         RootLiar,
         LockHider,
+        LockWithholder,
+        SealFlooder,
+        HeadLiar,
         Amnesiac,
         StaleSender,
         OversizedSender,

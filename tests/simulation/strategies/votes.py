@@ -1,4 +1,4 @@
-"""Lies about votes: two of a kind, seals of invented roots, hidden locks, a forgotten log."""
+"""Lies about votes: two of a kind, invented roots, hidden or withheld locks, a forgotten log, false heads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import msgspec
 from consensus.messages import Commit, Message, Prepare, PreparedCertificate, RoundChange
 from consensus.types import Roots
 from vm.primitives.hashing import sha256
+from vm.primitives.units import MAX_INT
 
 from ..byzantine import Strategy
 from ..host import Host
 
 LIE_PERCENT = 60
+FLOOD_EVERY_MS = 100
+BLOCKS_SEALED = 2
+SEALS_AT_ONCE = 3
+LATEST_ROUND = 30
+"""Beyond the rounds that are kept of one sender."""
 
 
 class EquivocatingVoter(Strategy):
@@ -83,3 +89,55 @@ class Amnesiac(Strategy):
 
     def before_start(self) -> None:
         self.host.disk.forget()
+
+
+class LockWithholder(Strategy):
+    """Tells in every round of what it is locked on, and gives nobody the block nor its transactions."""
+
+    name = "withholds what it locked"
+
+    def before_start(self) -> None:
+        self.host.serves = False
+
+
+class SealFlooder(Strategy):
+    """Sends true seals of blocks of this height in ever later rounds: each is valid, and none was asked for."""
+
+    name = "floods seals of later rounds"
+
+    def on_start(self) -> None:
+        self._round = 0
+        self.repeat(FLOOD_EVERY_MS)
+
+    def on_tick(self) -> None:
+        here = self.host.state.context
+        if here is None or here.own_index is None or here.height != self.host.ledger.height + 1:
+            return
+        known = [blocks for (height, _), blocks in self.conspiracy.proposed.items() if height == here.height]
+        for blocks in known:
+            for digest, candidate in list(blocks.items())[:BLOCKS_SEALED]:
+                if candidate.header.parent != here.parent_digest:
+                    continue
+                roots = self.host.ledger.execute(candidate).roots
+                for _ in range(SEALS_AT_ONCE):
+                    self._round += 1
+                    round_ = self._round % LATEST_ROUND
+                    seal = Commit(
+                        here.height,
+                        round_,
+                        here.own_index,
+                        digest,
+                        roots.state_root,
+                        roots.receipts_root,
+                        bytes(64),
+                    )
+                    self.host.send(self.sign(seal), self.host.cluster.peers_of(self.host))
+
+
+class HeadLiar(Strategy):
+    """Says that it holds no block, or a thousand: to those who start with a new log."""
+
+    name = "lies about its head"
+
+    def head(self, height: int) -> int:
+        return (0, 0, 1_000, MAX_INT)[self.world.below(4)]

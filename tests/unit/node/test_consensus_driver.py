@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from consensus.inputs import RebroadcastDue
-from consensus.messages import Commit, Message, Prepare, Proposal
-from consensus.types import Certificate, Roots, header_digest
+from consensus.messages import Commit, Message, Prepare, PreparedCertificate, Proposal, RoundChange
+from consensus.types import Certificate, Roots, Seal, header_digest
 from node.ledger import Executed
 from node.write_ahead_log import WriteAheadLogError
 from tests.support.driver import LocalDriver, until
@@ -90,30 +91,6 @@ async def test_an_own_proposal_survives_a_crash_with_its_transactions(chain: Loc
     assert again.processor.raw_transactions([tx.hash]) == [tx.raw]
     receive(again, *(again.prepare(i, proposal.candidate) for i in again.others()))
     await until(lambda: bool(sent(again, Commit)))
-    again.close()
-
-
-async def test_bodies_of_a_log_that_is_ahead_of_the_store_are_there_when_their_height_comes(
-    chain: LocalChain, tmp_path: Path
-) -> None:
-    ahead = LocalChain(tmp_path / "ahead")
-    ahead.commit()
-    first = LocalDriver(ahead, tmp_path / "wal", ahead.ledger.height_context().proposer(0))
-    first.driver.start()
-    first.mempool.add(tx := transaction(ahead))
-    first.driver.work_available()
-    (proposal,) = sent(first, Proposal)
-    assert isinstance(proposal, Proposal)
-    assert proposal.height == 2
-    first.close()
-    ahead.close()
-    # The data folder is lost, the log is not; block 1 comes by sync.
-    again = LocalDriver(chain, tmp_path / "wal", first.index)
-    again.driver.start()
-    executed, certificate = one_block(again)
-    again.driver.commit(executed, certificate)
-    assert again.driver.halted is None
-    assert again.processor.body(header_digest(proposal.candidate.header)) == [tx]
     again.close()
 
 
@@ -290,4 +267,53 @@ async def test_a_block_that_a_quorum_sealed_and_that_is_invalid_here_halts(
     await until(lambda: local.driver.halted is not None)
     assert local.driver.halted == "a quorum sealed a block that we find invalid"
     assert local.ledger.height == 0
+    local.close()
+
+
+async def test_a_new_log_makes_it_observe_until_a_quorum_says_that_the_chain_is_new(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = LocalDriver(chain, tmp_path / "wal", chain.ledger.height_context().proposer(0), new=True)
+    local.driver.start()
+    local.mempool.add(transaction(chain))
+    local.driver.work_available()
+    assert local.driver.state.here.own_index is None
+    assert not local.network.sent
+    for other in local.others()[:2]:
+        local.driver.peer_said(chain.validator_keys[other].public_key, 0)
+    assert local.driver.state.here.own_index == local.index
+    assert len(sent(local, Proposal)) == 1, "the work that there was is not forgotten"
+    local.close()
+
+
+async def test_a_foreign_vote_in_a_message_ends_signing_in_the_midst_of_the_height(
+    chain: LocalChain, tmp_path: Path
+) -> None:
+    local = LocalDriver(chain, tmp_path / "wal", 0)
+    local.driver.start()
+    assert local.driver.state.here.own_index == 0
+    prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
+    local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
+    assert local.driver.guard.recovering
+    assert local.driver.state.here.own_index is None
+    local.driver.work_available()
+    assert not local.network.sent
+    assert local.driver.halted is None
+    local.close()
+
+
+async def test_a_log_that_cannot_be_marked_halts(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = LocalDriver(chain, tmp_path / "wal", 0)
+    local.driver.start()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "rename", full)
+    prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
+    local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
+    assert local.driver.halted is not None
+    assert local.driver.disk_failed.is_set()
     local.close()

@@ -38,6 +38,7 @@ class Local:
     def __init__(self, folder: Path) -> None:
         self.chain = LocalChain(folder / "data")
         self.wal = WriteAheadLog(folder / "wal")
+        self.wal.begin_signing()  # its marker was final before it was made a validator
         self.clock = ManualClock(START_MS)
         settings: Any = SimpleNamespace(
             config=NodeConfig(peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),)),

@@ -10,7 +10,7 @@ import pytest
 
 from node import recovery_marker
 from node.errors import NotReady
-from node.recovery_marker import RecoveryMarker
+from node.recovery_marker import RecoveryMarker, is_announcement
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain
 from vm.receipt import STATUS_FAILED
@@ -46,6 +46,7 @@ class Recovering:
         guard, key = self.local.driver.guard, self.chain.validator_keys[OWN]
         self.sender = RecoveryMarker(self.local.ledger, key, self.local.clock, guard, self.submissions.submit)
         self.guard = guard
+        self.key = key.public_key
 
     def decide(self, *raws: bytes) -> None:
         """Let a block that others decided be committed, as block sync does."""
@@ -97,3 +98,20 @@ async def test_a_validator_that_signs_sends_none(recovering: Recovering) -> None
     for _ in range(50):
         await asyncio.sleep(0)
     assert len(recovering.submissions.taken) == sent
+
+
+async def test_a_silenced_validator_announces_it_and_the_other_process_falls_silent(
+    recovering: Recovering, tmp_path: Path
+) -> None:
+    recovering.local.wal.silence()
+    await until(lambda: any(is_announcement(tx, recovering.key) for tx in recovering.submissions.taken))
+    announcement = next(tx for tx in recovering.submissions.taken if is_announcement(tx, recovering.key))
+    assert signatures_valid(announcement)
+    assert not is_announcement(announcement, recovering.chain.validator_keys[OWN + 1].public_key)
+    assert not is_announcement(announcement, None)
+    recovering.local.wal.begin_signing()  # as a process that has found nothing yet
+    recovering.guard._announcements.clear()
+    del recovering.chain.signing_keys[recovering.key]  # its seal would be a foreign one, and make it recover
+    recovering.decide(announcement.raw)
+    assert recovering.guard.silenced
+    assert recovering.local.driver.state.here.own_index is None

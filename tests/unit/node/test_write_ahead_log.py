@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,14 @@ import pytest
 
 from consensus.messages import Prepare, VoteRecord
 from node import write_ahead_log
-from node.write_ahead_log import WriteAheadLog, WriteAheadLogDamaged, WriteAheadLogError, set_aside
+from node.write_ahead_log import (
+    SignedBefore,
+    Standing,
+    WriteAheadLog,
+    WriteAheadLogDamaged,
+    WriteAheadLogError,
+    set_aside,
+)
 from vm.primitives.hashing import sha256
 
 
@@ -198,7 +208,7 @@ def test_recovery_is_remembered_and_its_end_too(three: Path) -> None:
     assert log.recovering
     assert log.highest == 7, "votes that are known count as well"
     assert log.mark == mark
-    log.end_recovery()
+    log.begin_signing()
     log.append(vote(9), None)
     log.close()
     log = WriteAheadLog(three)
@@ -288,3 +298,155 @@ def test_append_returns_after_the_record_was_synced(three: Path, monkeypatch: py
 
 def test_an_empty_folder_is_a_new_log(tmp_path: Path) -> None:
     assert records(tmp_path / "new" / "wal") == []
+
+
+def test_rotation_notes_up_to_where_votes_were_left_behind(tmp_path: Path) -> None:
+    log = WriteAheadLog(tmp_path)
+    log.rotate_bytes = 1
+    for height in (3, 4, 7):
+        log.append(vote(height), None)
+        assert log.floor == {3: 0, 4: 3, 7: 4}[height]
+    log.append(vote(7, 1), None)
+    log.close()
+    log = WriteAheadLog(tmp_path)
+    assert (log.floor, log.highest) == (6, 7), "no vote between 4 and 7 was signed; the first record tells less"
+    for height in (1, 4, 6):
+        with pytest.raises(SignedBefore, match=f"height {height}"):
+            log.append(vote(height), None)
+    log.append(vote(7, 2), None)
+    log.close()
+    assert records(tmp_path) == [vote(7), vote(7, 1), vote(7, 2)]
+
+
+def test_a_file_of_the_former_format_tells_its_floor_by_its_first_record(tmp_path: Path) -> None:
+    log = WriteAheadLog(tmp_path)
+    log.rotate_bytes = 1
+    for height in (3, 7):
+        log.append(vote(height), None)
+    log.close()
+    path = tmp_path / "consensus.wal"
+    content = path.read_bytes()[64:]
+    fields = struct.pack(">8s16sQQB3x", b"ENTWAL2\n", b"i" * 16, 1, 0, 0)
+    path.write_bytes(fields + zlib.crc32(fields).to_bytes(4, "big") + content)
+    log = WriteAheadLog(tmp_path)
+    assert (log.floor, log.highest, log.standing) == (6, 7, Standing.SIGNS)
+    assert log.mark.sequence == 2
+    assert log.claim(b"k" * 32)
+    log.append(vote(7, 1), None)
+    log.close()
+    assert path.read_bytes().startswith(b"ENTWAL3\n")
+    assert records(tmp_path) == [vote(7), vote(7, 1)]
+
+
+def test_a_standing_that_no_release_writes_is_refused(tmp_path: Path) -> None:
+    fields = struct.pack(">8s16sQQB3x16s", b"ENTWAL3\n", b"i" * 16, 0, 0, 4, bytes(16))
+    (tmp_path / "consensus.wal").write_bytes(fields + zlib.crc32(fields).to_bytes(4, "big"))
+    with pytest.raises(WriteAheadLogDamaged, match="its head says 4"):
+        WriteAheadLog(tmp_path)
+
+
+@pytest.mark.parametrize("standing", list(Standing))
+def test_what_is_known_to_be_signed_survives_every_change_of_standing(three: Path, standing: Standing) -> None:
+    log = WriteAheadLog(three)
+    {
+        Standing.SIGNS: log.begin_signing,
+        Standing.RECOVERING: lambda: log.begin_recovery(5),
+        Standing.NEW: lambda: None,
+        Standing.SILENCED: log.silence,
+    }[standing]()
+    floor = 0 if standing is Standing.NEW else 7
+    assert (log.standing, log.highest, log.floor) == (standing, 7, floor)
+    log.close()
+    log = WriteAheadLog(three)
+    assert (log.standing, log.highest, log.floor, log.mark.sequence) == (standing, 7, floor, 3)
+    log.close()
+
+
+def test_the_highest_height_stays_when_a_lower_one_is_signed(three: Path) -> None:
+    log = WriteAheadLog(three)
+    log.append(vote(5), None)
+    assert log.highest == 7
+    log.rotate_bytes = 1
+    log.append(vote(6), None)
+    assert log.floor == 0, "height 7 is not decided: nothing may be left behind"
+    log.append(vote(8), None)
+    assert log.floor == 7
+    log.close()
+
+
+def test_accepting_lets_it_sign_above_the_height_that_the_operator_names(three: Path) -> None:
+    log = WriteAheadLog(three)
+    log.begin_recovery(9)
+    log.accept(6)
+    log.append(vote(7, 4), None)
+    assert (log.standing, log.floor, log.highest) == (Standing.SIGNS, 6, 7)
+    log.close()
+
+
+def test_a_new_file_is_synced_before_it_is_renamed_and_its_folder_after(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = WriteAheadLog(three)
+    log.rotate_bytes = 1
+    done: list[str] = []
+    real_fsync, real_rename = os.fsync, os.rename
+
+    def fsync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real_fsync(descriptor)
+
+    def rename(source: Path, target: Path) -> None:
+        done.append("rename")
+        real_rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", rename)
+    log.append(vote(8), None)
+    assert done == ["file", "rename", "folder"]
+    done.clear()
+    log.close()
+    set_aside(three)
+    assert done == ["rename", "folder"]
+
+
+@pytest.mark.parametrize("moment", ["write", "rename"])
+def test_a_rotation_that_fails_leaves_the_former_file(
+    three: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    log = WriteAheadLog(three)
+    log.rotate_bytes = 1
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, moment, full)
+    with pytest.raises(WriteAheadLogError, match="No space left"):
+        log.append(vote(8), None)
+    monkeypatch.undo()
+    log.close()
+    assert records(three) == [vote(7, 0), vote(7, 1), vote(7, 2)]
+    assert not (three / "consensus.wal.new").exists()
+
+
+@pytest.mark.parametrize("damage", ["zeros", "length", "sector"])
+def test_damage_before_a_good_record_is_no_torn_tail(three: Path, damage: str) -> None:
+    """What a crash could have left of a last record is damage where a good record stands behind it."""
+    path = three / "consensus.wal"
+    log = WriteAheadLog(three)
+    second = path.stat().st_size
+    log.append(vote(7, 3), [b"\x01" * 2_000])
+    end = path.stat().st_size
+    log.append(vote(7, 4), None)
+    log.close()
+    data = bytearray(path.read_bytes())
+    if damage == "zeros":
+        data[second:end] = bytes(end - second)
+    elif damage == "length":
+        head = struct.pack(">BII", 0xEB, 5_000, 0)
+        data[second : second + 13] = head + zlib.crc32(head).to_bytes(4, "big")
+    else:
+        border = -(-(second + 13) // 512) * 512
+        data[border : border + 512] = bytes(512)
+    path.write_bytes(data)
+    with pytest.raises(WriteAheadLogDamaged, match=f"at byte {second}"):
+        WriteAheadLog(three)
