@@ -20,8 +20,8 @@ from typing import Any
 import node.app
 from consensus.messages import decode_message, encode_message
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
+from genesis.keystore import load_key
 from network.kinds import RULES, Kind
-from node.cli.keys_commands import open_key
 from node.node import Node
 from tests.byzantine.lies import LIES, Lie
 from vm.transaction import Transaction
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.parse_args(namespace=_options)
     node.app.Node = LyingNode  # type: ignore[misc]
-    raise SystemExit(node.app.run(_options.home, open_key(_options.home / "key.json", None).key))
+    raise SystemExit(node.app.run(_options.home, load_key(_options.home / "key.json", passphrase=lambda: "").key))
 
 
 if __name__ == "__main__":
