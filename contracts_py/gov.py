@@ -51,7 +51,7 @@ from vm.contract_api import (
     Contract,
     Count,
     Hash,
-    MaxItems,
+    Meta,
     Name,
     PublicKey,
     Refused,
@@ -87,7 +87,7 @@ class Gov(Contract):
         ctx: Context,
         proposal: Slug,
         title: Name,
-        actions: Annotated[list[Action], MaxItems(MAX_ACTIONS)],
+        actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=MAX_ACTIONS)],
         text_hash: Hash | None = None,
         brand: Slug | None = None,
     ) -> dict[str, Any]:

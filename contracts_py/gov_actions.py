@@ -203,9 +203,9 @@ class Actions:
             ctx,
             action.brand,
             action.name,
-            list(action.admins),
+            action.admins,
             action.terms_hash,
-            None if action.offsets is None else list(action.offsets),
+            action.offsets,
         )
 
     def _suspend(self, ctx: Context, brand: str, suspended: bool) -> None:

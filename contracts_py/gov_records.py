@@ -21,7 +21,20 @@ import msgspec
 
 from contracts_py.calendar import Offset
 from contracts_py.identity import MAX_ADMINS_AT_START, MAX_OFFSETS
-from vm.contract_api import Address, Amount, Count, Hash, MaxItems, Name, PublicKey, Signature, Slug
+from vm.contract_api import (
+    NUMBER,
+    TEXT,
+    Address,
+    Amount,
+    Count,
+    Hash,
+    Meta,
+    Name,
+    PublicKey,
+    Signature,
+    Slug,
+    Table,
+)
 
 PROPOSALS: Final = "gov/proposals"
 EXPIRY: Final = "gov/expiry"
@@ -30,7 +43,7 @@ REPORTS: Final = "gov/reports"
 Choice = Literal["yes", "no"]
 Step = Literal["proposal", "prepare", "commit", "round_change"]
 Status = Literal["open", "passed", "failed", "rejected", "expired", "withdrawn"]
-Admins = Annotated[tuple[Address, ...], MaxItems(MAX_ADMINS_AT_START)]
+Admins = Annotated[tuple[Address, ...], Meta(max_length=MAX_ADMINS_AT_START)]
 
 
 class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator"):
@@ -65,7 +78,7 @@ class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="regist
     name: Name
     admins: Admins
     terms_hash: Hash | None = None
-    offsets: Annotated[tuple[Offset, ...], MaxItems(MAX_OFFSETS)] | None = None
+    offsets: Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)] | None = None
 
 
 class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand"):
@@ -204,19 +217,19 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
 class Report(msgspec.Struct, frozen=True):
     """Two statements of one validator for one (height, round, step), who told, and when."""
 
-    brand: str
+    brand: Slug
     first: Statement
     second: Statement
-    reporter: str
-    reported: int
+    reporter: Address
+    reported: Count
 
 
 class ReportCount(msgspec.Struct, frozen=True):
     """How often a validator was reported: `kept` in full, `counted` beyond, the last of these for `height`."""
 
-    kept: int
-    counted: int = 0
-    height: int = 0
+    kept: Count
+    counted: Count = 0
+    height: Count = 0
 
 
 class Rotations(msgspec.Struct, frozen=True):
@@ -241,16 +254,23 @@ def brand_use_key(brand: str) -> str:
     return f"gov/brand/{brand}"
 
 
-def report_key(place: str) -> str:
-    """Return the key of a Report; `place` is <key hex>/<height>/<round>/<step>."""
-    return f"gov/report/{place}"
-
-
-def report_count_key(validator: str) -> str:
-    """Return the key of a ReportCount."""
-    return f"gov/reported/{validator}"
-
-
 def rotations_key(brand: str) -> str:
     """Return the key of a Rotations."""
     return f"gov/rotations/{brand}"
+
+
+REPORT_RECORDS: Final[Table[Report]] = Table(
+    "gov/report",
+    (("key", TEXT), ("height", NUMBER), ("round", NUMBER), ("step", TEXT)),
+    Report,
+    "evidence that a validator contradicted itself, kept in full",
+)
+REPORT_COUNTS: Final[Table[ReportCount]] = Table(
+    "gov/reported", (("key", TEXT),), ReportCount, "how often a validator was reported"
+)
+
+
+def place_of(text: str) -> tuple[str, int, int, str]:
+    """Return (validator, height, round, step) of a report as the list of reports names it."""
+    validator, height, round_, step = text.split("/")
+    return validator, int(height), int(round_), step

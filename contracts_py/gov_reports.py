@@ -18,13 +18,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from contracts_py.gov_records import (
+    REPORT_COUNTS,
+    REPORT_RECORDS,
     REPORTS,
     Report,
     ReportCount,
     Statement,
     Step,
-    report_count_key,
-    report_key,
+    place_of,
 )
 from contracts_py.sequences import append, list_page
 from vm.contract_api import (
@@ -76,7 +77,7 @@ def record_report(
         raise Refused("EXPIRED", f"heights are reported for {MAX_REPORT_AGE} blocks", height=ctx.height)
     brand = _brand_deciding(ctx, bytes.fromhex(validator), height)
     place = f"{validator}/{height}/{round_}/{step}"
-    if ctx.get(report_key(place), Report) is not None:
+    if REPORT_RECORDS.get(ctx, validator, height, round_, step) is not None:
         raise Refused("ALREADY_EXISTS", "this step has been reported", validator=validator, step=step)
     count = report_count(ctx, validator)
     if not is_wanted(count, height):
@@ -90,11 +91,12 @@ def record_report(
     latest = max(height, count.height)
     if count.kept < MAX_REPORTS_PER_VALIDATOR:
         count = ReportCount(count.kept + 1, count.counted, latest)
-        ctx.put(report_key(place), Report(brand, first, second, ctx.sender, ctx.height))
+        record = Report(brand, first, second, ctx.sender, ctx.height)
+        REPORT_RECORDS.put(ctx, record, validator, height, round_, step)
         append(ctx, REPORTS, place)
     else:
         count = ReportCount(count.kept, count.counted + 1, latest)
-    ctx.put(report_count_key(validator), count)
+    REPORT_COUNTS.put(ctx, count, validator)
     told = {"validator": validator, "brand": brand, "height": height, "round": round_, "step": step}
     told |= {"kept": count.kept, "counted": count.counted}
     ctx.emit("gov.reported", told)
@@ -103,7 +105,7 @@ def record_report(
 
 def report_count(state: Readable, validator: str) -> ReportCount:
     """Return how often a validator has been reported."""
-    return state.get(report_count_key(validator), ReportCount) or ReportCount(0)
+    return REPORT_COUNTS.get(state, validator) or ReportCount(0)
 
 
 def is_wanted(count: ReportCount, height: int) -> bool:
@@ -153,7 +155,7 @@ def list_reports(ctx: Context, cursor: str | None, limit: int) -> dict[str, Any]
     """Return a page of the reports in the order of their recording."""
 
     def show(place: str) -> dict[str, Any]:
-        record = ctx.get(report_key(place), Report)
+        record = REPORT_RECORDS.get(ctx, *place_of(place))
         if record is None:
             raise InvariantBroken(f"the report {place} is listed without a record")
         validator, height, round_, step = place.split("/")

@@ -46,7 +46,7 @@ from vm.contract_api import (
     Context,
     Contract,
     Hash,
-    MaxItems,
+    Meta,
     Name,
     PublicKey,
     Refused,
@@ -82,9 +82,9 @@ class Identity(Contract):
         ctx: Context,
         brand: Slug,
         name: Name,
-        admins: Annotated[list[Address], MaxItems(MAX_ADMINS_AT_START)],
+        admins: Annotated[tuple[Address, ...], Meta(max_length=MAX_ADMINS_AT_START)],
         terms_hash: Hash | None = None,
-        offsets: Annotated[list[Offset], MaxItems(MAX_OFFSETS)] | None = None,
+        offsets: Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)] | None = None,
     ) -> dict[str, Any]:
         """Add a brand to the alliance, by a vote of it or in genesis; `admins` get the role admin.
 
@@ -113,7 +113,7 @@ class Identity(Contract):
         brand: Slug,
         name: Name | None = None,
         terms_hash: Hash | None = None,
-        offsets: Annotated[list[Offset], MaxItems(MAX_OFFSETS)] | None = None,
+        offsets: Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)] | None = None,
     ) -> dict[str, Any]:
         """Change what is given of a brand (admin). Dates that lots have already do not move with `offsets`.
 
@@ -185,7 +185,7 @@ class Identity(Contract):
 
     @call
     def set_auth(
-        self, ctx: Context, keys: Annotated[list[PublicKey], MaxItems(MAX_KEYS)], threshold: Amount
+        self, ctx: Context, keys: Annotated[tuple[PublicKey, ...], Meta(max_length=MAX_KEYS)], threshold: Amount
     ) -> dict[str, Any]:
         """Let any `threshold` of `keys` act for the sender from the next transaction on.
 

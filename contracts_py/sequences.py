@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from vm.contract_api import Context, InvariantBroken, integer, page, refuse, text
+from vm.contract_api import Context, InvariantBroken, Meta, code, page, refuse
 
-Cursor = Annotated[str, text(1, 32)]
+Cursor = Annotated[str, code(32)]
 """Where a page begins: opaque to clients, the decimal place of its first item to us."""
 
-PageLimit = Annotated[int, integer(1, 1_000)]
+PageLimit = Annotated[int, Meta(ge=1, le=1_000)]
 DEFAULT_PAGE = 100
 
 

@@ -53,20 +53,20 @@ from vm.contract_api import (
     Context,
     Contract,
     Count,
+    Meta,
     Name,
     Ref,
     Refused,
     Slug,
     TimeMs,
     call,
-    integer,
     refuse,
     text,
     view,
 )
 
-Symbol = Annotated[str, text(1, 12)]
-Decimals = Annotated[int, integer(0, 15)]
+Symbol = Annotated[str, text(1, 12), Meta(max_length=12)]
+Decimals = Annotated[int, Meta(ge=0, le=15)]
 """2^53 has 16 digits: with more decimals than 15 not even one whole unit could be told."""
 
 MAX_PROGRAMS_OF_BRAND: Final = 256

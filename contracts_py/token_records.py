@@ -26,7 +26,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from vm.contract_api import MAX_INT, Amount, Context, Count, Refused, Rule, integer, refuse
+from vm.contract_api import MAX_INT, Amount, Context, Count, Meta, Refused, Rule, refuse
 
 NEVER: Final = MAX_INT
 """Stands for "no expiry" among dates: it sorts after every other."""
@@ -68,19 +68,19 @@ class NoExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="none"):
 class DaysExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="days"):
     """Points expire so many days after they were issued, at the next start of a day."""
 
-    days: Annotated[int, integer(1, MAX_EXPIRY_DAYS)]
+    days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 
 
 class MonthEndExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="month_end"):
     """Points expire when the month that is so many months after that of their issue is over."""
 
-    months: Annotated[int, integer(0, MAX_EXPIRY_MONTHS)]
+    months: Annotated[int, Meta(ge=0, le=MAX_EXPIRY_MONTHS)]
 
 
 class InactivityExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="inactivity"):
     """All an account's points expire so many days after its last activity, at the next start of a day."""
 
-    days: Annotated[int, integer(1, MAX_EXPIRY_DAYS)]
+    days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 
 
 Expiry = NoExpiry | DaysExpiry | MonthEndExpiry | InactivityExpiry

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from consensus.effects import Evidence
 from consensus.messages import Commit, Message, RoundChange, digest_of, step_of
-from contracts_py.gov_records import Report, report_key
+from contracts_py.gov_records import REPORT_RECORDS, place_of
 from contracts_py.gov_reports import is_wanted, report_count
 from node.clock import BlockClock
 from node.errors import NotReady
@@ -108,7 +108,7 @@ class EvidenceReporter:
         """Tell whether the chain has no such report, and would take it."""
         reader = self._ledger.store.reader
         count = report_count(reader, pending.args["validator"])
-        recorded = reader.get(report_key(pending.place), Report) is not None
+        recorded = REPORT_RECORDS.get(reader, *place_of(pending.place)) is not None
         return not recorded and is_wanted(count, pending.args["height"])
 
     def _transaction(self, args: dict[str, Any]) -> bytes:

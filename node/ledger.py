@@ -34,18 +34,17 @@ from genesis.protocol import SUPPORTED_VERSIONS
 from node.indexing import index_entries
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
-from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
 from vm.membership import (
     DECIDES_AFTER,
-    VERSION_KEY,
-    ProtocolVersion,
+    VERSION,
     current_nodes,
     validators_deciding,
     version_at,
 )
-from vm.params import PARAMS_KEY, Params
+from vm.params import PARAMS, Params
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.units import MAX_INT
@@ -111,7 +110,7 @@ class Ledger:
     def _load_head(self) -> None:
         height = self.store.head.height
         self.header = None if height == 0 else self.block(height).header
-        params = self.store.reader.get(PARAMS_KEY, Params)
+        params = PARAMS.get(self.store.reader)
         if params is None:
             raise InvariantBroken("the state holds no parameters")
         self.params = params
@@ -191,7 +190,7 @@ class Ledger:
 
     def _warn_of_upgrade(self) -> None:
         """Tell the operator of a version that this release does not know, while there is time."""
-        scheduled = self.store.reader.get(VERSION_KEY, ProtocolVersion)
+        scheduled = VERSION.get(self.store.reader)
         if scheduled is None or scheduled.height <= self.height + 1 or scheduled.version in SUPPORTED_VERSIONS:
             return
         _log.warning("%s; this one stops before", _decided_on(scheduled.version, scheduled.height))
@@ -233,7 +232,7 @@ class Ledger:
     def _proposer_order(self, validators: ValidatorSet, height: int) -> tuple[int, ...]:
         records = {}
         for validator in validators.validators:
-            record = self.store.reader.get(validator_record_key(validator.public_key), ValidatorRecord)
+            record = VALIDATOR_RECORDS.get(self.store.reader, validator.public_key)
             if record is not None:
                 records[validator.public_key] = SealRecord(record.seal, record.skip)
         previous = None if self.header is None else self.header.proposer
@@ -318,7 +317,7 @@ class Ledger:
         )
         self.header = header
         changes = executed.result.changes
-        if PARAMS_KEY in changes or VERSION_KEY in changes:
+        if PARAMS.keys.path in changes or VERSION.keys.path in changes:
             self._load_head()
         else:
             self._look_at_head()

@@ -21,6 +21,7 @@ from vm.primitives.hashing import sha256
 from vm.receipt import Receipt
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
+from vm.tables.stored import Stored
 from vm.transaction import Body, Transaction
 
 CHAIN = "test-0000000000000000"
@@ -47,21 +48,26 @@ class MemoryState:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self._objects: dict[str, Any] = {}
-        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the decoded value at `key`."""
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the decoded value at `key` with its canonical bytes."""
         if key in self._objects:
-            found: T = self._objects[key]
+            found: tuple[T, bytes] = self._objects[key]
             return found
         data = self.values.get(key)
         if data is None:
             return None
-        if type_ not in self._decoders:
-            self._decoders[type_] = msgspec.msgpack.Decoder(type_)
-        value: T = self._decoders[type_].decode(data)
-        self._objects[key] = value
-        return value
+        cell = stored.decode(data), data
+        self._objects[key] = cell
+        return cell
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the decoded value at `key`."""
+        data = self.values.get(key)
+        return None if data is None else msgspec.msgpack.decode(data, type=type_)
+
+    def charge(self, units: int) -> None:
+        """Do nothing."""
 
     def write(self, changes: Changes) -> None:
         """Take over a block's changes, as bytes."""

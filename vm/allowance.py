@@ -17,35 +17,47 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from vm.arguments.types import Count
 from vm.params import Params
 from vm.state_view import BlockOverlay
+from vm.tables.parts import ADDRESS, SLUG
+from vm.tables.table import Table
 
 
 class Allowance(msgspec.Struct, frozen=True, gc=False):
     """Work units used beyond free shares since a height."""
 
-    used: int
-    since: int
+    used: Count
+    since: Count
+
+
+ALLOWANCES: Final[Table[Allowance]] = Table(
+    "chain/allowance", (("address", ADDRESS),), Allowance, "what an account has used of its allowance"
+)
+BRAND_ALLOWANCES: Final[Table[Allowance]] = Table(
+    "chain/brand-allowance", (("brand", SLUG),), Allowance, "what a brand has used of its allowance"
+)
 
 
 class Payer(NamedTuple):
-    """Who pays: the state key of the record, and the work units per window."""
+    """Who pays: where the record is, under which name, and the work units per window."""
 
-    key: str
+    table: Table[Allowance]
+    name: str
     limit: int
 
 
 def payer_of(sender: str, brands: tuple[str, ...], params: Params) -> Payer:
     """Return who pays for a sender with roles at these brands."""
     if not brands:
-        return Payer(f"chain/allowance/{sender}", params.account_cost_per_window)
+        return Payer(ALLOWANCES, sender, params.account_cost_per_window)
     if len(brands) == 1:
-        return Payer(f"chain/brand-allowance/{brands[0]}", params.brand_cost_per_window)
-    return Payer(f"chain/allowance/{sender}", params.brand_cost_per_window)
+        return Payer(BRAND_ALLOWANCES, brands[0], params.brand_cost_per_window)
+    return Payer(ALLOWANCES, sender, params.brand_cost_per_window)
 
 
 class BlockAllowances:
@@ -59,7 +71,7 @@ class BlockAllowances:
 
     def free(self, payer: Payer) -> int:
         """Return what is left of a payer's free share of this block."""
-        return max(0, self._share(payer) - self._spent.get(payer.key, 0))
+        return max(0, self._share(payer) - self._spent.get(payer.name, 0))
 
     def remaining(self, payer: Payer) -> int:
         """Return what is left of a payer's allowance beyond free shares."""
@@ -68,18 +80,18 @@ class BlockAllowances:
     def spend(self, payer: Payer, cost: int) -> None:
         """Count what a transaction has used, and keep what of it is beyond the free share."""
         share = self._share(payer)
-        before = self._spent.get(payer.key, 0)
-        after = self._spent[payer.key] = before + cost
+        before = self._spent.get(payer.name, 0)
+        after = self._spent[payer.name] = before + cost
         beyond = max(after - share, 0) - max(before - share, 0)
         if beyond:
             record = self._record(payer)
-            self._overlay.put(payer.key, Allowance(record.used + beyond, record.since))
+            payer.table.put(self._overlay, Allowance(record.used + beyond, record.since), payer.name)
 
     def _share(self, payer: Payer) -> int:
         return payer.limit // self._params.window_blocks
 
     def _record(self, payer: Payer) -> Allowance:
-        record = self._overlay.get(payer.key, Allowance)
+        record = payer.table.get(self._overlay, payer.name)
         if record is None or self._height >= record.since + self._params.window_blocks:
             return Allowance(0, self._height)
         return record

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from vm.allowance import BlockAllowances
 from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
-from vm.params import PARAMS_KEY, Params
+from vm.params import PARAMS
 from vm.primitives import merkle
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
@@ -82,7 +82,7 @@ class BlockExecution:
         context: BlockContext,
         transactions: Sequence[Transaction],
     ) -> None:
-        params = reader.get(PARAMS_KEY, Params)
+        params = PARAMS.get(reader)
         if params is None:
             raise InvariantBroken("the state holds no parameters")
         self._runtime = runtime
@@ -169,7 +169,7 @@ class BlockExecution:
         receipts = [*self._receipts, system]
         receipt_bytes = [encode(receipt) for receipt in receipts]
         return BlockResult(
-            changes=encode_changes(self._overlay.changes),
+            changes=changed_bytes(self._overlay),
             receipts=receipts,
             receipt_bytes=receipt_bytes,
             receipts_root=merkle.root(receipt_bytes),
@@ -177,9 +177,9 @@ class BlockExecution:
         )
 
 
-def encode_changes(changes: Mapping[str, Any]) -> Changes:
-    """Encode an overlay's objects, each key once."""
-    return {key: None if value is None else encode(value) for key, value in changes.items()}
+def changed_bytes(overlay: BlockOverlay) -> Changes:
+    """Return an overlay's changes as they are committed."""
+    return {key: None if cell is None else cell[1] for key, cell in overlay.changes.items()}
 
 
 def _done(receipt: Receipt) -> Steps:

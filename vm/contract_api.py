@@ -17,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Final, TypeVar
 
+from msgspec import Meta
+
 from vm.arguments import (
     Address,
     Amount,
     BasisPoints,
     Count,
     Hash,
-    MaxItems,
     Name,
     PublicKey,
     Ref,
@@ -31,14 +32,12 @@ from vm.arguments import (
     Signature,
     Slug,
     TimeMs,
-    integer,
     refuse,
-    text,
 )
+from vm.arguments.rules import code, text
 from vm.chain_records import ValidatorEntry
 from vm.errors import InvariantBroken, Refused
 from vm.membership import (
-    Readable,
     change_nodes,
     change_params,
     change_validators,
@@ -57,15 +56,23 @@ from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain, verify
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
-from vm.state_view import UNCHANGED, BlockOverlay
+from vm.state_view import UNCHANGED, BlockOverlay, cell_of
+from vm.tables import ADDRESS, HEX, NUMBER, SLUG, TEXT, Bag, OrderedMap, OrderedSet, Part, Sequence, Table
+from vm.tables.stored import Readable, Stored, stored_as
 
 __all__ = [
+    "ADDRESS",
+    "HEX",
     "MAX_INT",
     "MS_PER_DAY",
     "MS_PER_HOUR",
     "MS_PER_MINUTE",
+    "NUMBER",
+    "SLUG",
+    "TEXT",
     "Address",
     "Amount",
+    "Bag",
     "BasisPoints",
     "Context",
     "Contract",
@@ -73,16 +80,21 @@ __all__ = [
     "Domain",
     "Hash",
     "InvariantBroken",
-    "MaxItems",
+    "Meta",
     "Name",
+    "OrderedMap",
+    "OrderedSet",
     "Params",
+    "Part",
     "PublicKey",
     "Readable",
     "Ref",
     "Refused",
     "Rule",
+    "Sequence",
     "Signature",
     "Slug",
+    "Table",
     "TimeMs",
     "ValidatorEntry",
     "address_of_key",
@@ -92,11 +104,11 @@ __all__ = [
     "change_nodes",
     "change_params",
     "change_validators",
+    "code",
     "current_nodes",
     "current_params",
     "current_validators",
     "encode",
-    "integer",
     "page",
     "refuse",
     "schedule_version",
@@ -129,12 +141,11 @@ class Context:
     """
 
     __slots__ = (
-        "_base_get",
+        "_base_cell",
         "_beyond",
         "_changes",
         "_most",
         "_overlay",
-        "_overlay_put",
         "chain",
         "cost",
         "cost_limit",
@@ -166,8 +177,7 @@ class Context:
         # Reading and writing state is most of what execution does: the way to the overlay is kept short.
         self._overlay = overlay
         self._changes = overlay.changes
-        self._base_get = overlay.base_get
-        self._overlay_put = overlay.put
+        self._base_cell = overlay.base_cell
         self.chain = chain
         self.height = height
         self.time = time
@@ -183,8 +193,8 @@ class Context:
         self.op = 0
         self.events: list[Event] = []
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the state value at `key`, or None.
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None; for tables.
 
         Raises:
             Refused: OUT_OF_BUDGET.
@@ -192,11 +202,45 @@ class Context:
         self.cost += READ
         if self.cost > self.cost_limit:
             self._out_of_budget()
-        value = self._changes.get(key, UNCHANGED)
-        if value is UNCHANGED:
-            return self._base_get(key, type_)
-        changed: T | None = value
+        found = self._changes.get(key, UNCHANGED)
+        if found is UNCHANGED:
+            return self._base_cell(key, stored)
+        changed: tuple[T, bytes] | None = found
         return changed
+
+    def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
+        """Set the value at `key`; for tables.
+
+        Raises:
+            Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
+        """
+        self._pay_write(key)
+        self._overlay.set(key, cell_of(key, stored, value))
+
+    def drop(self, key: str) -> None:
+        """Remove the value at `key`, if any; for tables.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self._pay_write(key)
+        self._overlay.set(key, None)
+
+    def _pay_write(self, key: str) -> None:
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote to {key}")
+        self.cost += WRITE
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the state value at `key`, or None.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        cell = self.cell(key, stored_as(type_))
+        return None if cell is None else cell[0]
 
     def put(self, key: str, value: Any) -> None:
         """Set the state value at `key`.
@@ -204,12 +248,8 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        if self.read_only:
-            raise InvariantBroken(f"a view wrote to {key}")
-        self.cost += WRITE
-        if self.cost > self.cost_limit:
-            self._out_of_budget()
-        self._overlay_put(key, value)
+        self._pay_write(key)
+        self._overlay.put(key, value)
 
     def delete(self, key: str) -> None:
         """Remove the state value at `key`, if any.

@@ -5,17 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vm.chain_records import (
-    NODES_KEY,
-    VALIDATORS_KEY,
-    NodeList,
-    ValidatorEntry,
-    ValidatorList,
-)
+from vm.chain_records import NODES, VALIDATORS, NodeList, ValidatorEntry, ValidatorList
 from vm.contract_api import Context
 from vm.errors import GenesisError, Refused
-from vm.params import PARAMS_KEY, Params
-from vm.primitives.codec import encode
+from vm.params import PARAMS, Params
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
@@ -37,9 +30,9 @@ def genesis_changes(
     """
     overlay = BlockOverlay(EmptyState())
     ordered = tuple(sorted(validators, key=lambda entry: entry.public_key))
-    overlay.put(PARAMS_KEY, params)
-    overlay.put(VALIDATORS_KEY, ValidatorList(ordered))
-    overlay.put(NODES_KEY, NodeList(tuple(sorted(nodes))))
+    PARAMS.put(overlay, params)
+    VALIDATORS.put(overlay, ValidatorList(ordered))
+    NODES.put(overlay, NodeList(tuple(sorted(nodes))))
     ctx = Context(overlay, chain, 0, time, MAX_INT, governance=True)
     for op, (call, args) in enumerate(ops):
         ctx.op = op
@@ -47,4 +40,4 @@ def genesis_changes(
             runtime.invoke_call(ctx, call, args)
         except Refused as refusal:
             raise GenesisError(f"operation {op}, {call}: {refusal.code}: {refusal.message}") from None
-    return {key: encode(value) for key, value in overlay.changes.items() if value is not None}
+    return {key: cell[1] for key, cell in overlay.changes.items() if cell is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from vm.arguments import Fields, bind, signature_fields
+from vm.arguments import Binder
 from vm.contract_api import Context, Contract
 from vm.errors import Refused
 from vm.metering import OPERATION
@@ -28,17 +28,19 @@ class BoundMethod:
 
     Attributes:
         function: as written in the class; `bound` is the method of the contract.
-        fields: public argument name → how it is checked, in the signature's order.
+        binder: checks the arguments.
+        units: what the operation costs before anything is checked.
     """
 
-    __slots__ = ("bound", "contract", "fields", "function", "name")
+    __slots__ = ("binder", "bound", "contract", "function", "name", "units")
 
     def __init__(self, contract: Contract, name: str, function: Callable[..., Any]) -> None:
         self.contract = contract
         self.name = name
         self.function = function
         self.bound: Callable[..., Any] = getattr(contract, function.__name__)
-        self.fields: Fields = signature_fields(function, skip=2)
+        self.binder = Binder(function, skip=2)
+        self.units = OPERATION + self.binder.units
 
     def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:
         """Check the arguments and execute.
@@ -46,7 +48,8 @@ class BoundMethod:
         Raises:
             Refused: INVALID_ARGS, or what the contract refuses.
         """
-        return self.bound(ctx, **bind(self.fields, args))
+        ctx.charge(self.units)
+        return self.bound(ctx, *self.binder.values(args, ctx.charge))
 
 
 class Runtime:
@@ -79,11 +82,11 @@ class Runtime:
         Raises:
             Refused: UNKNOWN_CALL, INVALID_ARGS, or what the contract refuses.
         """
-        ctx.charge(OPERATION)
         method = self.calls.get(name)
         if method is None:
+            ctx.charge(OPERATION)
             raise Refused("UNKNOWN_CALL", "no contract has this call", call=name[:65])
-        return method.bound(ctx, **bind(method.fields, args))
+        return method.invoke(ctx, args)
 
     def invoke_view(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
         """Answer `module_view`.

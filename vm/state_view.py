@@ -1,13 +1,17 @@
 """The state as execution sees it: a read-only base and one overlay per block.
 
-Writes collect in the overlay as objects and are encoded once, at the block's end. Each transaction
-takes a mark; a failed one is rolled back by its journal, so a read is one dictionary look-up and
+A value is a *cell*: the object that execution reads, and its canonical bytes, which the block's commit writes.
+A write through a table (`vm.tables`) encodes at once and decodes what it has encoded, within the bounds of its
+declared type: so the object in the overlay is the one that a node which has restarted will read, and a value
+beyond its bounds is refused before it is anywhere.
+
+Each transaction takes a mark; a failed one is rolled back by its journal, so a read is one dictionary look-up and
 never a walk through layers.
 
 Invariants:
     1. Values are immutable: frozen structs, str, int, bool, bytes, tuples. Whoever changes one
        puts a new one.
-    2. A key family has one type, so a cached object always has the type that is asked for.
+    2. A key has one type, so a cell's object always has the type that is asked for.
     3. None means absent; it is never stored.
 """
 
@@ -15,7 +19,16 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol, TypeVar
 
+from msgspec import MsgspecError
+
+from vm.errors import Refused
+from vm.primitives.codec import encode
+from vm.tables.stored import Stored, stored_as
+
 T = TypeVar("T")
+
+Cell = tuple[Any, bytes]
+"""An object and its canonical bytes."""
 
 UNCHANGED: Final[Any] = object()
 """Stands for "not among a block's changes" where None means deleted."""
@@ -24,34 +37,72 @@ UNCHANGED: Final[Any] = object()
 class StateReader(Protocol):
     """The committed state at one height."""
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value at `key` decoded as `type_`, or None where there is none."""
+    def cell(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None."""
         ...
+
+    def charge(self, units: int, /) -> None:
+        """Do nothing: what the machine itself reads is not metered."""
+        ...
+
+
+def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
+    """Return the cell of a value that is to be written.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED, the value is not within the bounds of its type.
+    """
+    try:
+        data = encode(value)
+        return stored.decode(data), data
+    except (MsgspecError, OverflowError, UnicodeEncodeError):
+        family = "/".join(key.split("/", 2)[:2])
+        raise Refused("LIMIT_EXCEEDED", f"a value of {family} is beyond what may be stored") from None
 
 
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_journal", "base_get", "changes")
+    __slots__ = ("_journal", "base_cell", "changes")
 
     def __init__(self, base: StateReader) -> None:
-        self.base_get = base.get
-        self.changes: dict[str, Any] = {}
+        self.base_cell = base.cell
+        self.changes: dict[str, Cell | None] = {}
         self._journal: list[tuple[str, Any]] = []
 
-    def get(self, key: str, type_: type[T]) -> T | None:
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the value at `key`, this block's changes included."""
-        value = self.changes.get(key, UNCHANGED)
-        if value is UNCHANGED:
-            return self.base_get(key, type_)
-        changed: T | None = value
+        found = self.changes.get(key, UNCHANGED)
+        if found is UNCHANGED:
+            return self.base_cell(key, stored)
+        changed: tuple[T, bytes] | None = found
         return changed
 
-    def put(self, key: str, value: Any) -> None:
-        """Set `key`; None deletes it."""
+    def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
+        """Set the value at `key`; raises as `cell_of`."""
+        self.set(key, cell_of(key, stored, value))
+
+    def drop(self, key: str) -> None:
+        """Remove the value at `key`, if any."""
+        self.set(key, None)
+
+    def set(self, key: str, cell: Cell | None) -> None:
+        """Set the cell at `key`; None deletes it."""
         changes = self.changes
         self._journal.append((key, changes.get(key, UNCHANGED)))
-        changes[key] = value
+        changes[key] = cell
+
+    def get(self, key: str, type_: type[T]) -> T | None:
+        """Return the value at `key` decoded as `type_`, for contracts that do not use tables yet."""
+        cell = self.cell(key, stored_as(type_))
+        return None if cell is None else cell[0]
+
+    def put(self, key: str, value: Any) -> None:
+        """Set `key`, None deletes it, for contracts that do not use tables yet."""
+        self.set(key, None if value is None else (value, encode(value)))
+
+    def charge(self, units: int) -> None:
+        """Do nothing: what the machine itself does is not metered; a `Context` meters."""
 
     def begin(self) -> None:
         """Forget the journal: what was written so far stays."""
@@ -75,7 +126,10 @@ class BlockOverlay:
 class EmptyState:
     """The state before genesis."""
 
-    def get(self, key: str, type_: type[T]) -> T | None:
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return None: nothing is there yet."""
-        del key, type_
+        del key, stored
         return None
+
+    def charge(self, units: int) -> None:
+        """Do nothing."""

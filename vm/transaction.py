@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from vm.arguments.rules import is_readable
 from vm.primitives.address import address_of_key, is_address
 from vm.primitives.codec import MAX_DEPTH, CodecError, TypedDecoder, encode
 from vm.primitives.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Domain, SigningKey, verify
@@ -128,6 +129,8 @@ def parse_body(body_bytes: bytes) -> Body:
         raise TransactionError("MALFORMED", "body.sender is not an address")
     if body.memo is not UNSET and len(body.memo.encode()) > MAX_MEMO_BYTES:
         raise TransactionError("MALFORMED", f"body.memo is longer than {MAX_MEMO_BYTES} bytes")
+    if body.memo is not UNSET and not is_readable(body.memo):
+        raise TransactionError("MALFORMED", "body.memo holds invisible characters, or a blank at its edges")
     if body.signers is not UNSET:
         _check_signers(body.signers)
     return body

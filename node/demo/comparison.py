@@ -21,7 +21,7 @@ from node.demo.gateway import Gateway
 from node.demo.operations import address_of
 from node.demo.plan import Member
 from node.demo.proof import Expected, month_of
-from vm.params import PARAMS_KEY
+from vm.params import PARAMS
 from vm.state_proof import StateProof, verify_state_proof
 
 POLL_S: Final = 0.2
@@ -185,7 +185,7 @@ def figures_of(expected: Expected, time: int) -> Figures:
 async def _state_root(gateway: Gateway, height: int, depth: int) -> tuple[str, bool]:
     certificate = await gateway.call("chain_certificate", height=height)
     root: str = certificate["state_root"]
-    answer = await gateway.call("state_proof", key=PARAMS_KEY, height=height)
+    answer = await gateway.call("state_proof", key=PARAMS.keys.path, height=height)
     value = bytes.fromhex(answer["value_bytes"])
     proof = StateProof.from_json(answer["proof"])
-    return root, verify_state_proof(bytes.fromhex(root), depth, PARAMS_KEY, value, proof)
+    return root, verify_state_proof(bytes.fromhex(root), depth, PARAMS.keys.path, value, proof)

@@ -5,17 +5,13 @@ Parameter schemas come from the same annotations as the checks, so they cannot d
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
-
-import msgspec
+from typing import Any, Final
 
 from genesis.protocol import PROTOCOL_VERSION
 from node.gateway.errors import REASONS
 from node.gateway.table import Method, described
-from vm.arguments import MAX_LIST_ITEMS, MaxItems, Rule
 
 OPENRPC_VERSION: Final = "1.3.2"
 _DISCOVER: Final = "rpc.discover"
@@ -84,51 +80,7 @@ def _reasons(method: Method) -> list[str]:
 
 def parameters(method: Method) -> list[dict[str, Any]]:
     """Return a method's parameters as OpenRPC content descriptors, in positional order."""
-    hints = get_type_hints(method.function, include_extras=True)
-    by_public_name = {name.removesuffix("_"): hint for name, hint in hints.items()}
     return [
-        {"name": name, "required": field.required, "schema": schema_of(by_public_name[name])}
+        {"name": name, "required": field.required, "schema": dict(field.shape.schema)}
         for name, field in method.fields.items()
     ]
-
-
-def schema_of(annotation: Any) -> dict[str, Any]:
-    """Return the JSON schema of an argument annotation, as `vm.arguments.compile_checker` understands it."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        for bound in annotation.__metadata__:
-            if isinstance(bound, MaxItems):
-                items = schema_of(get_args(annotation.__origin__)[0])
-                return {"type": "array", "maxItems": bound.most, "items": items}
-        rule = next(item for item in annotation.__metadata__ if isinstance(item, Rule))
-        return rule.schema
-    if origin is Literal:
-        return {"type": "string", "enum": list(get_args(annotation))}
-    if origin in (list, tuple):
-        return {"type": "array", "maxItems": MAX_LIST_ITEMS, "items": schema_of(get_args(annotation)[0])}
-    if origin in (Union, types.UnionType):
-        return _union_schema(get_args(annotation))
-    if annotation is bool:
-        return {"type": "boolean"}
-    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return _record_schema(annotation)
-    raise TypeError(f"{annotation} is not an argument type")
-
-
-def _union_schema(members: tuple[Any, ...]) -> dict[str, Any]:
-    real = [member for member in members if member not in (type(None), msgspec.UnsetType)]
-    schemas = [schema_of(member) for member in real]
-    return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
-
-
-def _record_schema(record: type[msgspec.Struct]) -> dict[str, Any]:
-    hints = get_type_hints(record, include_extras=True)
-    fields = msgspec.structs.fields(record)
-    properties = {field.encode_name: schema_of(hints[field.name]) for field in fields}
-    required = [field.encode_name for field in fields if field.required]
-    config = record.__struct_config__
-    if config.tag_field is not None:
-        properties[config.tag_field] = {"const": config.tag}
-        required.insert(0, config.tag_field)
-    schema = {"type": "object", "properties": properties, "additionalProperties": False}
-    return {**schema, "required": required} if required else schema

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from vm.arguments import Rule, integer, refuse, text
+from vm.arguments.rules import Rule, integer, refuse, text
 from vm.primitives.units import MAX_INT
 from vm.transaction import MAX_TX_BYTES
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeVar
 
-import msgspec
-
 from consensus.types import (
     Block,
     Certificate,
@@ -24,12 +22,13 @@ from consensus.types import (
 from node.backend import Backend
 from node.gateway.errors import RpcFault, not_found
 from node.store import HeightAhead, ProvedValue, StatePruned
-from vm.chain_records import ValidatorEntry, ValidatorRecord
+from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.membership import changes_before, membership_change, validators_deciding
-from vm.params import PARAMS_KEY, Params
+from vm.params import PARAMS, Params
 from vm.primitives.codec import TypedDecoder
 from vm.receipt import Receipt, decode_receipt
 from vm.state_view import StateReader
+from vm.tables.stored import Stored
 
 T = TypeVar("T")
 
@@ -79,7 +78,7 @@ class ChainReads:
 
     def params(self) -> Params:
         """Return the chain's parameters, as of the head."""
-        params = self._store.reader.get(PARAMS_KEY, Params)
+        params = PARAMS.get(self._store.reader)
         if params is None:
             raise LookupError("the state holds no parameters")
         return params
@@ -249,7 +248,7 @@ class ChainReads:
 
     def seal_record(self, public_key_hex: str) -> ValidatorRecord:
         """Return a validator's last embedded seal and last skip, as of the head."""
-        record = self._store.reader.get(f"chain/validator/{public_key_hex}", ValidatorRecord)
+        record = VALIDATOR_RECORDS.get(self._store.reader, bytes.fromhex(public_key_hex))
         return record or ValidatorRecord(0, 0)
 
     def reader_at(self, height: int) -> StateReader:
@@ -257,7 +256,7 @@ class ChainReads:
 
         Raises as `state_value`, now or when it is read.
         """
-        self.state_value(PARAMS_KEY, height)
+        self.state_value(PARAMS.keys.path, height)
         return _StateAt(self, height)
 
 
@@ -275,18 +274,21 @@ class _StateAt:
         self._values: dict[str, bytes | None] = {}
         self._left = PAST_READS_SECONDS
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value at `key` decoded as `type_`, or None.
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None.
 
         Raises:
             RpcFault: OUT_OF_BUDGET.
         """
         if key not in self._values:
             if self._reads.height == self._height:
-                return self._reads.backend.store.reader.get(key, type_)
+                return self._reads.backend.store.reader.cell(key, stored)
             self._values[key] = self._read(key)
         value = self._values[key]
-        return None if value is None else msgspec.msgpack.decode(value, type=type_)
+        return None if value is None else (stored.decode(value), value)
+
+    def charge(self, units: int) -> None:
+        """Do nothing: a `Context` meters."""
 
     def _read(self, key: str) -> bytes | None:
         if self._left <= 0:

@@ -63,7 +63,7 @@ class StateMethods:
             methods[name] = Method(
                 name,
                 view.function,
-                view.fields,
+                view.binder,
                 "what the view answers",
                 answer=partial(self._view, name),
                 checks_itself=True,

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from node.gateway.errors import invalid_param, params_fault
-from vm.arguments import Fields, bind, signature_fields
+from vm.arguments import Binder, Field
 from vm.errors import Refused
 
 Arguments = dict[str, Any]
@@ -36,7 +36,7 @@ class Method:
     Attributes:
         name: as called.
         function: carries the annotations and the docstring that documents the method.
-        fields: parameter name → checker, in positional order.
+        binder: checks the arguments.
         result: what it answers, in words.
         writes: whether it needs a key for writes.
         answer: answers one call (reads).
@@ -46,12 +46,17 @@ class Method:
 
     name: str
     function: Callable[..., Any]
-    fields: Fields
+    binder: Binder
     result: str
     writes: bool = False
     answer: Answer | None = None
     answer_all: AnswerAll | None = None
     checks_itself: bool = False
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """Parameter name → how it is checked, in positional order."""
+        return self.binder.fields
 
     @property
     def summary(self) -> str:
@@ -80,7 +85,7 @@ class Method:
         if self.checks_itself:
             return dict(named)
         try:
-            return bind(self.fields, named)
+            return self.binder.bind(named)
         except Refused as refusal:
             raise params_fault(refusal) from None
 
@@ -121,7 +126,7 @@ def described_methods(group: type) -> list[Method]:
     methods = []
     for function in marked:
         name, result = function.__entente_rpc__
-        methods.append(Method(name, function, signature_fields(function, skip=1), result))
+        methods.append(Method(name, function, Binder(function, skip=1), result))
     return methods
 
 
@@ -131,4 +136,4 @@ def _call(bound: Callable[..., Any], args: Arguments) -> Any:
 
 def described(name: str, function: Callable[..., Any], result: str, *, writes: bool = False) -> Method:
     """Return a method whose parameters are those of a plain function, with nothing to answer it."""
-    return Method(name, function, signature_fields(function, skip=0), result, writes=writes)
+    return Method(name, function, Binder(function, skip=0), result, writes=writes)

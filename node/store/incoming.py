@@ -41,7 +41,7 @@ from node.store.layout import (
     split_record,
 )
 from node.store.pages import hash_range
-from vm.chain_records import ReplaySlot, replay_slot_key
+from vm.chain_records import REPLAY_SLOTS, ReplaySlot
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES, sha256
 from vm.state_chunks import ChunkMismatch, VerifiedChunk, verify_chunk
@@ -170,7 +170,7 @@ class IncomingSnapshot:
             batch.delete(key)
             for at in range(0, len(ids), HASH_BYTES):
                 batch.delete(FOREIGN_ID + ids[at : at + HASH_BYTES])
-        if self._is_done(int(sha256(replay_slot_key(slot.slot).encode()).hex()[:depth], 16)):
+        if self._is_done(int(sha256(REPLAY_SLOTS.keys.key((slot.slot,)).encode()).hex()[:depth], 16)):
             batch.put(SLOT_KEY + number(slot.slot), encode(msgspec.structs.replace(slot, fetched=False)))
         else:
             batch.delete(SLOT_KEY + number(slot.slot))
@@ -300,7 +300,7 @@ def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-_SLOT_PREFIX = replay_slot_key(0)[:-1].encode()
+_SLOT_PREFIX = REPLAY_SLOTS.keys.path.encode() + b"/"
 _slot_value_decoder = TypedDecoder(ReplaySlot)
 
 

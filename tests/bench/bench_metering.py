@@ -27,7 +27,7 @@ from contracts_py.registry import contracts
 from node.store import StoreOptions
 from tests.support.ledger import LocalChain, address_of, key_of, program_op
 from vm import metering
-from vm.contract_api import Context, Contract, Domain, PublicKey, Signature, call, integer
+from vm.contract_api import Context, Contract, Domain, Meta, PublicKey, Signature, call
 from vm.params import BOUNDS, Params
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
@@ -45,7 +45,7 @@ UNLIMITED: Final = Params(
 )
 COLD: Final = StoreOptions(value_cache_bytes=1 << 20, page_cache_bytes=1 << 20, block_cache_bytes=1 << 20)
 Op = tuple[str, dict[str, Any]]
-Number = Annotated[int, integer(0, 10**12)]
+Number = Annotated[int, Meta(ge=0, le=10**12)]
 
 
 class Value(msgspec.Struct, frozen=True):

@@ -88,9 +88,9 @@ def invocations(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
     methods = CHAIN.runtime.calls if kind == "call" else CHAIN.runtime.views
     name = draw(st.sampled_from(sorted(methods)))
     args = {}
-    for field, (_, required, _) in methods[name].fields.items():
-        if draw(st.integers(0, 9)) < (9 if required else 4):
-            args[field] = draw(values)
+    for argument, field in methods[name].binder.fields.items():
+        if draw(st.integers(0, 9)) < (9 if field.required else 4):
+            args[argument] = draw(values)
     if draw(st.integers(0, 19)) == 0:
         args[draw(strings)] = draw(values)
     return kind, name, args
@@ -134,9 +134,9 @@ def test_calls_and_views_answer_or_refuse(
         return
     for event in ctx.events:
         check_value(event.data)
-    for value in overlay.changes.values():
-        if value is not None:
-            assert encode(value)
+    for cell in overlay.changes.values():
+        if cell is not None:
+            assert encode(cell[0]) == cell[1]
     assert kind == "call" or not overlay.changes
 
 
@@ -220,11 +220,11 @@ def test_sequences_of_well_formed_calls_keep_to_protocol_integers(
     overlay = BlockOverlay(CHAIN.state)
     ann = account_of("ann")
     for name in calls:
-        fields = CHAIN.runtime.calls[name].fields
+        fields = CHAIN.runtime.calls[name].binder.fields
         args = {
             f: data.draw(WELL_FORMED[f])
-            for f, (_, required, _) in fields.items()
-            if required or data.draw(st.booleans())
+            for f, field in fields.items()
+            if field.required or data.draw(st.booleans())
         }
         ctx = Context(overlay, "test", 9, time, 10**6, sender=ann, signers=(ann,), tx_id="00", governance=True)
         overlay.begin()
@@ -232,7 +232,7 @@ def test_sequences_of_well_formed_calls_keep_to_protocol_integers(
         if refusal is not None:
             overlay.rollback()
     for name in CHAIN.runtime.views:
-        fields = CHAIN.runtime.views[name].fields
-        args = {f: data.draw(WELL_FORMED[f]) for f, (_, required, _) in fields.items() if required}
+        fields = CHAIN.runtime.views[name].binder.fields
+        args = {f: data.draw(WELL_FORMED[f]) for f, field in fields.items() if field.required}
         ctx = Context(overlay, "test", 9, time, 10**6, read_only=True)
         outcome(lambda ctx=ctx, name=name, args=args: CHAIN.runtime.invoke_view(ctx, name, args))

@@ -16,7 +16,7 @@ from contracts_py.gov_proposals import VOTING_DAYS
 from contracts_py.gov_records import ParamChanges
 from tests.contract_harness import CHAIN, Chain, account_of, brand_ops, key_of, program_args
 from tests.support.ledger import key_of as real_key
-from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.membership import (
     change_count,
     current_nodes,
@@ -286,11 +286,11 @@ def test_two_changes_in_one_block_are_one_change() -> None:
 def test_a_leaving_validators_seal_record_goes_with_it() -> None:
     chain = alliance(validators=5)
     key = real_key("dune-validator").public_key
-    chain.state.write({validator_record_key(key): b"\x82\xa4seal\x01\xa4skip\x00"})
-    assert chain.state.get(validator_record_key(key), ValidatorRecord) == ValidatorRecord(1, 0)
+    chain.state.write({VALIDATOR_RECORDS.keys.key((key,)): b"\x82\xa4seal\x01\xa4skip\x00"})
+    assert VALIDATOR_RECORDS.get(chain.state, key) == ValidatorRecord(1, 0)
     propose(chain, {"action": "remove_validator", "brand": "dune"})
     vote(chain, "aurora", "basil", "comet", "echo")
-    assert chain.state.get(validator_record_key(key), ValidatorRecord) is None
+    assert VALIDATOR_RECORDS.get(chain.state, key) is None
 
 
 def test_a_full_node_becomes_a_validator() -> None:

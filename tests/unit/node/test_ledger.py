@@ -15,7 +15,7 @@ from node import ledger
 from node.ledger import Ledger
 from node.store import StoreOptions
 from tests.support.ledger import LocalChain, address_of, key_of
-from vm.chain_records import ValidatorEntry, ValidatorRecord, validator_record_key
+from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.errors import InvariantBroken
 from vm.membership import current_validators
 from vm.primitives.keys import SigningKey
@@ -122,7 +122,7 @@ def test_who_has_left_keeps_no_seal_record(chain: LocalChain) -> None:
         chain.commit()
 
     def record(key: SigningKey) -> ValidatorRecord | None:
-        return chain.store.reader.get(validator_record_key(key.public_key), ValidatorRecord)
+        return VALIDATOR_RECORDS.get(chain.store.reader, key.public_key)
 
     assert record(DUNE)
     assert record(NEWCOMER)

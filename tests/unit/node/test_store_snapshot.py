@@ -15,7 +15,7 @@ from node.store.errors import CommitRefused, StoreCorrupt
 from node.store.incoming import CertifiedBlock, IncomingSnapshot, IncomingTarget
 from node.store.layout import Head
 from tests.unit.node.test_store import commit
-from vm.chain_records import ReplaySlot, replay_slot_key
+from vm.chain_records import REPLAY_SLOTS, ReplaySlot
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
 from vm.state_chunks import VerifiedChunk, verify_bucket_roots, verify_children, verify_chunk
@@ -49,11 +49,11 @@ def grow(store: Store, state: State, blocks: int, seed: int = 1) -> dict[int, St
             key = f"lot/{rng.randrange(900)}"
             changes[key] = None if rng.random() < 0.3 else encode(rng.randrange(1 << 40))
         for slot, joined in ids.items():
-            known = state.get(replay_slot_key(slot))
+            known = state.get(REPLAY_SLOTS.keys.key((slot,)))
             count, running = (0, ZERO_HASH) if known is None else record_of(known)
             value = encode(ReplaySlot(count + 1, sha256(running + joined).digest()))
-            changes[replay_slot_key(slot)] = value
-        gone = replay_slot_key(height // 8 - 1)
+            changes[REPLAY_SLOTS.keys.key((slot,))] = value
+        gone = f"chain/replay/{height // 8 - 1}"
         if gone in state:
             changes[gone] = None
         commit(store, changes, replay_ids=ids, first_slot=height // 8)

@@ -40,15 +40,15 @@ class Bench:
         return apply_transaction(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
 
     def used(self, key: str = f"chain/allowance/{ANN}") -> int:
-        record: Allowance | None = self.overlay.changes.get(key)
-        return 0 if record is None else record.used
+        cell = self.overlay.changes.get(key)
+        return 0 if cell is None else cell[0].used
 
     def spend(self, units: int, who: str = "ann", nonce: int = 0) -> Receipt:
         return self.apply(transaction(who, ("toy.burn_units", {"units": units}), nonce=nonce))
 
     def toy(self) -> dict[str, Any]:
         changes = self.overlay.changes
-        return {key: changes[key] for key in changes if key.startswith("toy/") and key != "toy/burning"}
+        return {key: changes[key][0] for key in changes if key.startswith("toy/") and key != "toy/burning"}
 
 
 def code(receipt: Receipt) -> tuple[str, int]:
@@ -68,9 +68,10 @@ def test_operations_happen_in_order_and_are_told() -> None:
         (1, "toy.set", {"key": "aa", "value": 2}),
     ]
     assert bench.toy() == {"toy/aa": 2}
-    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 15 + 60 + 5) operations, 80/16 bytes of outcome
+    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 2 arguments + 15 + 60 + 5) operations, and
+    # 80/16 bytes of outcome
     assert len(encode([receipt.results, receipt.events])) // 16 == 5
-    assert receipt.cost == 100 + 140 + 10 + 2 * 90 + 5
+    assert receipt.cost == 100 + 140 + 10 + 2 * 92 + 5
     assert list(bench.overlay.changes) == ["toy/aa"]
 
 
@@ -148,7 +149,7 @@ def test_the_allowance_runs_out_and_comes_back_when_its_window_is_over() -> None
     assert bench.spend(1_000, nonce=1).status == "failed"  # the first has used up the free share
     bench.begin_block(17)
     assert bench.spend(9_000).status == "ok"
-    record = bench.overlay.changes[f"chain/allowance/{ANN}"]
+    record = bench.overlay.changes[f"chain/allowance/{ANN}"][0]
     assert record == Allowance(bench.used(), since=17)
     assert bench.used() < 9_000
 
@@ -203,5 +204,5 @@ def test_the_bytes_of_results_and_events_are_paid_for() -> None:
     receipt = Bench().apply(transaction("ann", tell))
     outcome = len(encode([receipt.results, receipt.events]))
     assert outcome > 2 * 4_096
-    assert receipt.cost == 100 + 140 + 10 + 10 + 5 + outcome // 16
+    assert receipt.cost == 100 + 140 + 10 + 11 + 5 + outcome // 16
     assert code(Bench(limit).apply(transaction("ann", tell, tell, tell))) == ("OUT_OF_BUDGET", -1)

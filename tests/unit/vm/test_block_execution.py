@@ -10,13 +10,13 @@ import pytest
 from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulate, system_receipt_id
 from vm.chain_records import (
-    VALIDATORS_KEY,
+    REPLAY_SLOTS,
+    VALIDATOR_RECORDS,
+    VALIDATORS,
     ReplaySlot,
     ValidatorEntry,
     ValidatorList,
     ValidatorRecord,
-    replay_slot_key,
-    validator_record_key,
 )
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
@@ -87,34 +87,39 @@ def test_replay_slots_run_over_failed_transactions_too() -> None:
         transaction("ann", ("toy.set", {"key": "kk", "value": 1}), expires=120_000),
     ]
     reader = Reader(Params())
-    reader.values[replay_slot_key(1)] = ReplaySlot(4, b"\x07" * 32)
+    reader.values[REPLAY_SLOTS.keys.key((1,))] = ReplaySlot(4, b"\x07" * 32)
     changes = executed(txs, reader=reader).changes
     running = sha256(sha256(b"\x07" * 32 + txs[0].id).digest() + txs[1].id).digest()
-    assert changes[replay_slot_key(1)] == encode(ReplaySlot(6, running))
-    assert changes[replay_slot_key(2)] == encode(ReplaySlot(1, sha256(bytes(32) + txs[2].id).digest()))
+    assert changes[REPLAY_SLOTS.keys.key((1,))] == encode(ReplaySlot(6, running))
+    assert changes[REPLAY_SLOTS.keys.key((2,))] == encode(ReplaySlot(1, sha256(bytes(32) + txs[2].id).digest()))
 
 
 def test_slots_are_pruned_once_nothing_in_them_can_be_valid() -> None:
     reader = Reader(Params())
     for slot in (9, 10, 11, 12):
-        reader.values[replay_slot_key(slot)] = ReplaySlot(1, bytes(32))
+        reader.values[REPLAY_SLOTS.keys.key((slot,))] = ReplaySlot(1, bytes(32))
     context = BlockContext("toy-chain", 5, 12 * 60_000, 10 * 60_000)
     execution = BlockExecution(runtime(), reader, context, [])
     execution.run(1)
     changes = execution.result().changes
     # Slot 9 was pruned by an earlier block; slot 12 may still hold what expires at 12:00.001.
-    assert {key for key, value in changes.items() if value is None} == {replay_slot_key(10), replay_slot_key(11)}
+    assert {key for key, value in changes.items() if value is None} == {
+        REPLAY_SLOTS.keys.key((10,)),
+        REPLAY_SLOTS.keys.key((11,)),
+    }
 
 
 def test_slots_of_a_longer_life_are_pruned_after_transactions_live_shorter() -> None:
     """max_tx_ttl_ms has been lowered, and then the chain stood still over the slots that are left."""
     reader = Reader(Params(max_tx_ttl_ms=60_000))
     for slot in (10, 19, 20):
-        reader.values[replay_slot_key(slot)] = ReplaySlot(1, bytes(32))
+        reader.values[REPLAY_SLOTS.keys.key((slot,))] = ReplaySlot(1, bytes(32))
     execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, 40 * 60_000, 10 * 60_000), [])
     execution.run(1)
     changes = execution.result().changes
-    assert {key for key, value in changes.items() if value is None} == {replay_slot_key(n) for n in (10, 19, 20)}
+    assert {key for key, value in changes.items() if value is None} == {
+        REPLAY_SLOTS.keys.key((n,)) for n in (10, 19, 20)
+    }
 
 
 @pytest.mark.parametrize("cost", [1, 100, 350, 1_000])
@@ -137,13 +142,15 @@ def test_seals_and_skips_are_recorded() -> None:
     gone = b"\2" * 32
     context = BlockContext("toy-chain", 5, 1_000, 900, sealed=(one, two, gone), skipped=(two, gone))
     reader = Reader(Params())
-    reader.values[VALIDATORS_KEY] = ValidatorList((ValidatorEntry(one, "aurora"), ValidatorEntry(two, "basil")))
+    reader.values[VALIDATORS.keys.path] = ValidatorList(
+        (ValidatorEntry(one, "aurora"), ValidatorEntry(two, "basil"))
+    )
     execution = BlockExecution(runtime(), reader, context, [])
     execution.run(1)
     changes = execution.result().changes
-    assert changes[validator_record_key(one)] == encode(ValidatorRecord(4, 0))
-    assert changes[validator_record_key(two)] == encode(ValidatorRecord(4, 5))
-    assert validator_record_key(gone) not in changes, "who has left gets no record any more"
+    assert changes[VALIDATOR_RECORDS.keys.key((one,))] == encode(ValidatorRecord(4, 0))
+    assert changes[VALIDATOR_RECORDS.keys.key((two,))] == encode(ValidatorRecord(4, 5))
+    assert VALIDATOR_RECORDS.keys.key((gone,)) not in changes, "who has left gets no record any more"
 
 
 def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from vm.contract_api import Address, Context, Contract, Count, InvariantBroken, Refused, Slug, call, view
-from vm.params import PARAMS_KEY, Params
+from vm.params import PARAMS, Params
 from vm.primitives.address import address_of_key
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.runtime import Runtime
+from vm.tables.stored import Stored
 from vm.transaction import Body, Transaction
 
 T = TypeVar("T")
@@ -106,13 +108,16 @@ class Reader:
     """A committed state of objects."""
 
     def __init__(self, params: Params) -> None:
-        self.values: dict[str, Any] = {PARAMS_KEY: params}
+        self.values: dict[str, Any] = {PARAMS.keys.path: params}
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the object at `key`."""
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the object at `key` with its canonical bytes."""
         value: T | None = self.values.get(key)
-        assert value is None or isinstance(value, type_)
-        return value
+        assert value is None or isinstance(value, stored.annotation)
+        return None if value is None else (value, encode(value))
+
+    def charge(self, units: int) -> None:
+        """Do nothing."""
 
 
 def runtime() -> Runtime:

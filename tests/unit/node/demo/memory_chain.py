@@ -14,12 +14,13 @@ from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.genesis_state import genesis_changes
-from vm.params import PARAMS_KEY, Params
+from vm.params import PARAMS, Params
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 from vm.state_proof import StateProof, leaf_hash
 from vm.state_view import BlockOverlay
+from vm.tables.stored import Stored
 from vm.transaction import parse_transaction
 
 T = TypeVar("T")
@@ -53,9 +54,12 @@ class ManualClock:
 
 
 class _State(dict[str, bytes]):
-    def get(self, key: str, type_: type[T]) -> T | None:  # type: ignore[override]
-        data = super().get(key)
-        return None if data is None else msgspec.msgpack.decode(data, type=type_)
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        data = self.get(key)
+        return None if data is None else (stored.decode(data), data)
+
+    def charge(self, units: int) -> None:
+        """Do nothing."""
 
 
 class MemoryChain:
@@ -112,11 +116,11 @@ class MemoryChain:
 
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
-        value = self.state[PARAMS_KEY]
+        value = self.state[PARAMS.keys.path]
         if method == "chain_head":
             return {"header": {"height": self.height, "time": self.time}}
         if method == "chain_certificate":
-            return {"state_root": leaf_hash(PARAMS_KEY.encode(), sha256(value)).hex()}
+            return {"state_root": leaf_hash(PARAMS.keys.path.encode(), sha256(value)).hex()}
         if method == "state_proof":
             return {"value_bytes": value.hex(), "proof": StateProof(()).to_json()}
         return self._view(method, params)

@@ -13,7 +13,7 @@ from node.errors import NotReady
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
 from node.gateway.table import described
-from vm.arguments import integer
+from vm.arguments.rules import integer
 
 Number = Annotated[int, integer(-1_000, 1_000)]
 
@@ -135,7 +135,7 @@ async def test_writes_come_together_and_before_reads(ask, table):
     calls = [("get_data",), ("write", 1), ("second_write", 2), ("write", 13), ("subtract", 3), ("write", "x")]
     answers = await ask([request(name, *params, id_=i) for i, (name, *params) in enumerate(calls)])
     assert [name for name, _ in table.log] == ["write", "second_write", "get_data", "subtract"]
-    assert table.log[0][1] == [{"minuend": 1}, {"minuend": 13}]
+    assert table.log[0][1] == [{"minuend": 1, "subtrahend": 0}, {"minuend": 13, "subtrahend": 0}]
     assert codes(answers) == [None, None, None, -32003, None, -32602]
     assert [answer["id"] for answer in answers] == list(range(6))
 
@@ -143,7 +143,7 @@ async def test_writes_come_together_and_before_reads(ask, table):
 async def test_notifications_that_write_are_done_and_those_that_read_are_not(ask, table):
     assert await ask([{"jsonrpc": "2.0", "method": "write", "params": [1]}]) is None
     assert await ask([{"jsonrpc": "2.0", "method": "get_data"}]) is None
-    assert table.log == [("write", [{"minuend": 1}])]
+    assert table.log == [("write", [{"minuend": 1, "subtrahend": 0}])]
 
 
 async def test_one_fault_does_not_touch_the_others(ask, caplog):

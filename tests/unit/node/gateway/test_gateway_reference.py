@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.gateway.errors import CODES, REASONS, RpcFault, view_fault
-from node.gateway.openrpc import schema_of
 from node.gateway.reference import own_methods, rewritten
-from vm.arguments import Amount, Slug
 from vm.errors import Refused
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "rpc.md"
@@ -52,11 +50,3 @@ def test_every_reason_has_a_known_code():
 def test_a_views_refusal_keeps_its_code_as_the_reason(code: str, rpc_code: int):
     fault = view_fault(Refused(code, "no", field="x", reason="other"))
     assert (fault.code, fault.data["reason"], fault.data["field"]) == (rpc_code, code, "x")
-
-
-def test_schemas_of_annotations():
-    assert schema_of(Slug)["pattern"] == "^[a-z0-9][a-z0-9-]{1,31}$"
-    assert schema_of(Amount | None) == schema_of(Amount)
-    assert schema_of(list[Slug])["items"] == schema_of(Slug)
-    with pytest.raises(TypeError):
-        schema_of(float)

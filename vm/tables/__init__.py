@@ -1,0 +1,33 @@
+"""Typed state: what a contract declares in place of keys and values (docs/contract-floor.md)."""
+
+from __future__ import annotations
+
+from vm.tables.bag import Bag
+from vm.tables.ordered_set import OrderedMap, OrderedSet, Page
+from vm.tables.parts import ADDRESS, HEX, NUMBER, SLUG, TEXT, Part
+from vm.tables.sequence import Sequence
+from vm.tables.stored import Readable, Stored, Writable
+from vm.tables.table import Table
+from vm.tables.tree import EMPTY, GONE, Root, Tree
+
+__all__ = [
+    "ADDRESS",
+    "EMPTY",
+    "GONE",
+    "HEX",
+    "NUMBER",
+    "SLUG",
+    "TEXT",
+    "Bag",
+    "OrderedMap",
+    "OrderedSet",
+    "Page",
+    "Part",
+    "Readable",
+    "Root",
+    "Sequence",
+    "Stored",
+    "Table",
+    "Tree",
+    "Writable",
+]
