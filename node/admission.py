@@ -20,7 +20,7 @@ from typing import Final
 
 from node.backend import Admission
 from node.clock import BlockClock
-from node.errors import NotReady, TransactionRefused
+from node.errors import NotReady, TransactionRefused, kept
 from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
 from node.mempool_lanes import Origin
@@ -230,7 +230,7 @@ class AdmissionQueue:
                 job.source.on_invalid()
             return TransactionRefused(error.reason, str(error))
         except TransactionRefused as refusal:
-            return refusal
+            return kept(refusal)
         self._mempool.add(tx, origin, size)
         admitted.append(tx)
         return Admission(tx.id, committed=False)

@@ -11,7 +11,7 @@ Errors of the store are in node.store.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 
 class NodeError(Exception):
@@ -46,3 +46,16 @@ class Halted(NodeError):
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)
         self.details = details
+
+
+Kept = TypeVar("Kept", bound=BaseException)
+
+
+def kept(error: Kept) -> Kept:
+    """Return a caught error that is to be kept as a value, without the frames that it came through.
+
+    They hold what they were working on, and often, through it, the error itself: a cycle that waits for a full
+    collection, which a node makes rarely. A stranger who is refused could fill the memory with such requests.
+    """
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error

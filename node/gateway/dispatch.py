@@ -29,7 +29,7 @@ from typing import Any, Final
 import orjson
 
 from node.config import RpcLimits
-from node.errors import NotReady
+from node.errors import NotReady, kept
 from node.gateway.errors import UNAUTHORISED, RpcFault
 from node.gateway.limits import CLIENT, COUNT_ANSWER
 from node.gateway.presentation import dumps
@@ -146,7 +146,7 @@ class Dispatcher:
         try:
             self._bind(entry, request, permissions)
         except RpcFault as fault:
-            entry.method, entry.outcome = None, fault
+            entry.method, entry.outcome = None, kept(fault)
         except Exception:
             entry.method, entry.outcome = None, internal_fault(request["method"])
         return entry
@@ -216,7 +216,7 @@ class Dispatcher:
         try:
             await self._turns.begin(CLIENT.get())
         except RpcFault as fault:
-            entry.method, entry.outcome = None, fault
+            entry.method, entry.outcome = None, kept(fault)
             return False
         return True
 
@@ -293,7 +293,7 @@ async def _answer_together(method: Method, entries: Sequence[_Entry]) -> None:
 def fault_of(error: Exception, method: str) -> RpcFault:
     """Return what a client may know about an exception; what he may not goes to the log."""
     if isinstance(error, RpcFault):
-        return error
+        return kept(error)
     if isinstance(error, NotReady):
         return RpcFault("NOT_READY", str(error) or "the node is not ready")
     return internal_fault(method)

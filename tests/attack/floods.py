@@ -7,6 +7,7 @@ import collections
 import time
 from typing import Any, Final
 
+from node.store import StoreOptions
 from tests.attack.scene import ORDINARY_TILL, Attacker, Options, Scene
 from tests.attack.target import Target, fresh_address, fresh_key
 from tests.attack.verdict import Row
@@ -18,6 +19,19 @@ AUTHS: Final = 600
 PER_BATCH: Final = 4
 PAUSE_SECONDS: Final = 0.3
 OTHER_NODE: Final = 2
+CACHES_MIB: Final = (
+    sum(
+        (
+            StoreOptions().page_cache_bytes,
+            StoreOptions().value_cache_bytes,
+            StoreOptions().block_cache_bytes,
+            2 * StoreOptions().write_buffer_bytes,
+        )
+    )
+    >> 20
+)
+"""What these floods write is state, 60,000 accounts of it, and stays in the store's caches up to their bounds."""
+
 SOURCE: Final = "127.0.0.140"
 
 
@@ -58,5 +72,7 @@ def play(options: Options) -> list[Row]:
     for kind, who in (("brand", "another brand's admin"), ("anonymous", "anonymous, many keys")):
         with Scene(options) as scene:
             attackers = [Attacker("floods", "attack", {"kind": kind})]
-            rows += scene.measure(f"flood: {kind}", who, attackers, tills=(ORDINARY_TILL, OTHER_NODE))
+            rows += scene.measure(
+                f"flood: {kind}", who, attackers, tills=(ORDINARY_TILL, OTHER_NODE), allowed_mib=CACHES_MIB
+            )
     return rows

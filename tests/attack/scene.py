@@ -192,6 +192,7 @@ class Scene:
         prepare: Sequence[Attacker] = (),
         slow_is_a_fault: bool = True,
         till_seconds: float | None = None,
+        allowed_mib: int = MEMORY_MIB,
     ) -> list[Row]:
         """Attack while tills sell, and return a row for each till; nodes' figures are the same in all.
 
@@ -199,6 +200,7 @@ class Scene:
             attackers: run at the same time as the tills.
             prepare: run to their ends before; memory and logs count from before them.
             till_seconds: where the tills are to sell for another time than the attack lasts.
+            allowed_mib: what may be left of memory a minute after.
         """
         before = [self.baseline(index) for index in tills]
         memory, logs = resident(self.network), log_sizes(self.network)
@@ -211,23 +213,23 @@ class Scene:
             during = [self._latency(till) for till in selling]
             for process in attacking:
                 done.update(_added(done, self.result(process)))
-            after = self.settled(memory)
+            after = self.settled(memory, allowed_mib)
         grown = log_growth(self.network, logs)
         ended = self.ended()
         faults = () if ended else self.unusable()
         rows = []
         for index, first, second in zip(tills, before, during, strict=True):
             place = f"{name}, till at node {index}" if len(tills) > 1 else name
-            figures = Memory(memory, tuple(sampler.peak), after)
+            figures = Memory(memory, tuple(sampler.peak), after, allowed_mib)
             rows.append(Row(place, who, done, first, second, slow_is_a_fault, figures, grown, tuple(ended), faults))
         return rows
 
-    def settled(self, before: Sequence[int]) -> tuple[int, ...]:
+    def settled(self, before: Sequence[int], allowed_mib: int = MEMORY_MIB) -> tuple[int, ...]:
         """Return the nodes' memory once it is back near the start, or after a minute."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
             after = resident(self.network)
-            back = all(now - then <= MEMORY_MIB for now, then in zip(after, before, strict=True))
+            back = all(now - then <= allowed_mib for now, then in zip(after, before, strict=True))
             if back or time.monotonic() > deadline:
                 return after
             time.sleep(SAMPLE_SECONDS)

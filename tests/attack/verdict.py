@@ -65,11 +65,16 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Resident MiB of each node: at the start, at most, and when it was back or a minute had passed."""
+    """Resident MiB of each node: at the start, at most, and when it was back or a minute had passed.
+
+    Attributes:
+        allowed: what may be left.
+    """
 
     before: tuple[int, ...]
     peak: tuple[int, ...]
     after: tuple[int, ...]
+    allowed: int = MEMORY_MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,7 @@ def faults_of(row: Row) -> list[str]:
         found += _latency_faults(row)
     if row.memory is not None:
         for before, after in zip(row.memory.before, row.memory.after, strict=True):
-            if after - before > MEMORY_MIB:
+            if after - before > row.memory.allowed:
                 found.append(f"a node holds {after} MiB a minute after, {before} before")
     found += [f"a log grew by {kib} KiB, at most {LOG_KIB} are allowed" for kib in row.log_kib if kib > LOG_KIB]
     return found

@@ -1,6 +1,7 @@
 """The dispatcher on a small table: JSON-RPC 2.0's own examples, batches, budgets and faults."""
 
 import asyncio
+import gc
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated
@@ -246,3 +247,18 @@ async def test_a_request_that_is_given_up_lets_the_others_read(table):
         tasks[turns % 2].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     assert await dispatcher.handle(orjson.dumps(request("get_data")), Permissions())
+
+
+@pytest.mark.parametrize("call", [request("unknown"), request("subtract", "x"), request("busy")])
+async def test_a_refused_request_leaves_no_cycle_that_holds_it(ask, call):
+    """A node collects cycles rarely: what a stranger sends must not wait for that."""
+    body = orjson.dumps([{**call, "id": f"{number}"} for number in range(100)])
+    await ask(body)
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        await ask(body)
+        assert len(gc.get_objects()) - before < 50
+    finally:
+        gc.enable()
