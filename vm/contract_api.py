@@ -146,6 +146,7 @@ class Context:
         "_changes",
         "_most",
         "_overlay",
+        "_overlay_put",
         "chain",
         "cost",
         "cost_limit",
@@ -178,6 +179,7 @@ class Context:
         self._overlay = overlay
         self._changes = overlay.changes
         self._base_cell = overlay.base_cell
+        self._overlay_put = overlay.put
         self.chain = chain
         self.height = height
         self.time = time
@@ -239,8 +241,14 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        cell = self.cell(key, stored_as(type_))
-        return None if cell is None else cell[0]
+        self.cost += READ
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+        found = self._changes.get(key, UNCHANGED)
+        if found is UNCHANGED:
+            found = self._base_cell(key, stored_as(type_))
+        value: T | None = None if found is None else found[0]
+        return value
 
     def put(self, key: str, value: Any) -> None:
         """Set the state value at `key`.
@@ -248,8 +256,12 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self._pay_write(key)
-        self._overlay.put(key, value)
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote to {key}")
+        self.cost += WRITE
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+        self._overlay_put(key, value)
 
     def delete(self, key: str) -> None:
         """Remove the state value at `key`, if any.

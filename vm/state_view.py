@@ -99,7 +99,9 @@ class BlockOverlay:
 
     def put(self, key: str, value: Any) -> None:
         """Set `key`, None deletes it, for contracts that do not use tables yet."""
-        self.set(key, None if value is None else (value, encode(value)))
+        changes = self.changes
+        self._journal.append((key, changes.get(key, UNCHANGED)))
+        changes[key] = None if value is None else (value, encode(value))
 
     def charge(self, units: int) -> None:
         """Do nothing: what the machine itself does is not metered; a `Context` meters."""
