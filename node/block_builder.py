@@ -55,7 +55,7 @@ class BlockBuilder:
         self._public_key = public_key
         self._cost_per_op = _INITIAL_COST_PER_OP
         self._ahead: dict[Brands, int] = {}
-        """By how many work units each party is ahead of its part, by the latest blocks."""
+        """By how many work units each party is ahead of its part, by the latest blocks; at most a block's."""
 
     @property
     def head_time(self) -> int:
@@ -73,14 +73,22 @@ class BlockBuilder:
             self._cost_per_op = max(cost // ops + 1, (3 * self._cost_per_op + cost // ops) // 4)
 
     def _count_parts(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
-        """Count who has had how much of the latest blocks, beyond a party's part of each."""
+        """Count who has had how much of the latest blocks, beyond a party's part of each.
+
+        Nothing that a party did while no other was about counts, and no more than a whole block: else whoever has
+        worked through a night alone would wait for hours as soon as anybody sends one transaction per block.
+        """
+        if len(self._mempool.active()) <= 1:
+            self._ahead = {}
+            return
         ahead = self._ahead
         for tx, receipt in zip(transactions, receipts, strict=False):
             party = self._mempool.party_of(tx.id)
             if party is not None:
                 ahead[party] = ahead.get(party, 0) + receipt.cost
-        part = party_cost(self._ledger.params)
-        self._ahead = {who: cost - part for who, cost in ahead.items() if cost > part}
+        params = self._ledger.params
+        part, most = party_cost(params), params.max_block_cost
+        self._ahead = {who: min(cost - part, most) for who, cost in ahead.items() if cost > part}
 
     def select(self, time: int) -> list[Transaction]:
         """Return the transactions that a block of this time would take."""
@@ -283,8 +291,8 @@ class _Filling:
 
 
 def party_cost(params: Params) -> int:
-    """Return the work units that a party gets of a block while others are about."""
-    return (params.max_block_cost - params.max_tx_cost) // PARTY_PART
+    """Return the work units that a party gets of a block while others are about; at least one."""
+    return max(1, (params.max_block_cost - params.max_tx_cost) // PARTY_PART)
 
 
 class Proposer:

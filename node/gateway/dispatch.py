@@ -192,7 +192,10 @@ class Dispatcher:
                     self._read(entry)
                 while entry.steps is not None and reading:
                     if turns.is_over():
-                        reading = await self._pause(entry)
+                        await asyncio.sleep(turns.rest_s())
+                        turns.end()
+                        reading = False  # Given up while it waits, the request has no turn to end.
+                        reading = await self._begin(entry)
                     self._step(entry)
                 part = self._rendered(entry, left) if left > 0 else self._too_large(entry.id_json)
                 left -= len(part) + 1
@@ -216,18 +219,9 @@ class Dispatcher:
         try:
             await self._turns.begin(CLIENT.get())
         except RpcFault as fault:
-            entry.method, entry.outcome = None, kept(fault)
+            entry.method, entry.outcome, entry.steps = None, kept(fault), None
             return False
         return True
-
-    async def _pause(self, entry: _Entry) -> bool:
-        """Let others have their turns, and wait for the next one of this client."""
-        await asyncio.sleep(self._turns.rest_s())
-        self._turns.end()
-        if await self._begin(entry):
-            return True
-        entry.steps = None
-        return False
 
     def _read(self, entry: _Entry) -> None:
         """Have a read answered, or begun."""

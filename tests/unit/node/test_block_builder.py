@@ -254,6 +254,53 @@ def test_a_brand_that_had_more_than_its_part_sits_out_blocks(bench: Bench) -> No
     assert bench.builder.select(bench.clock.now) == [flood[2]]
 
 
+def test_a_brand_that_has_worked_alone_owes_nothing_to_who_comes_later(bench: Bench) -> None:
+    for _ in range(20):
+        chosen = [bench.add(bench.clock.now + 1, 0, Origin("node 1", ("aurora",)))]
+        bench.builder.learn_costs(chosen, [receipt_of(chosen[0], bench.chain.ledger.params.max_block_cost)])
+        bench.mempool.remove_committed([chosen[0].id])
+    (till,) = crowd(bench, 1, "node 1", "aurora")
+    (stranger,) = crowd(bench, 1, "stranger", "")
+
+    assert bench.builder.select(bench.clock.now) == [till, stranger]
+
+
+def test_who_has_had_much_waits_for_a_few_blocks_at_most(bench: Bench) -> None:
+    params = bench.chain.ledger.params
+    per_op = bench.builder._cost_per_op
+
+    def block(cost: int) -> list[Transaction]:
+        """Have both send a transaction, and commit what is chosen; those of aurora have the cost."""
+        crowd(bench, 1, "node 1", "aurora")
+        crowd(bench, 1, "stranger")
+        chosen = bench.builder.select(bench.clock.now)
+        receipts = [receipt_of(tx, cost if bench.mempool.party_of(tx.id) else 1) for tx in chosen]
+        bench.builder.learn_costs(chosen, receipts)
+        bench.builder._cost_per_op = per_op
+        theirs = [tx for tx in chosen if bench.mempool.party_of(tx.id)]
+        bench.mempool.remove_committed([tx.id for tx in chosen])
+        return theirs
+
+    waits, waited = [], 0
+    for _ in range(60):
+        waited = 0 if block(20 * params.max_block_cost) else waited + 1
+        waits.append(waited)
+
+    assert 1 <= max(waits) <= params.max_block_cost // block_builder.party_cost(params) + 1
+
+
+def test_where_a_transaction_may_take_a_whole_block_one_is_taken_nevertheless(tmp_path: Path) -> None:
+    chain = LocalChain(tmp_path, params=Params(max_block_cost=400_000, max_tx_cost=400_000))
+    bench = Bench(chain)
+    (gone,) = crowd(bench, 1, "node 1", "basil")
+    waiting = crowd(bench, 2, "node 2", "aurora")
+    bench.mempool.remove_committed([gone.id])
+
+    assert bench.builder.has_work(bench.clock.now)
+    assert bench.builder.select(bench.clock.now) == waiting[:1]
+    chain.close()
+
+
 def test_brands_that_all_flood_fill_the_block(bench: Bench) -> None:
     heavy(bench, 20, "node 1", "bad")
     heavy(bench, 20, "node 1", "worse")
