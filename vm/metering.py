@@ -25,5 +25,8 @@ EVENT: Final = 5
 BYTES_PER_UNIT: Final = 16
 """Each 16 bytes of a transaction, and of its results and events as encoded, cost one unit."""
 
+ELEMENT: Final = 2
+"""One element of a list or an object among the arguments, checked before anything else, beside what its own check costs."""
+
 STEP: Final = 1
 """One iteration of a contract's loop over data that a client controls."""

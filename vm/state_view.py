@@ -1,21 +1,33 @@
 """The state as execution sees it: a read-only base and one overlay per block.
 
-Writes collect in the overlay as objects and are encoded once, at the block's end. Each transaction
-takes a mark; a failed one is rolled back by its journal, so a read is one dictionary look-up and
+A value is a *cell*: the object that execution reads, and its canonical bytes, which metering counts and the block's commit writes.
+A write encodes at once and decodes what it has encoded, within the bounds of its declared type: so the object in the overlay
+is the one that a node which has restarted will read, and a value beyond its bounds is refused before it is anywhere.
+
+Each transaction takes a mark; a failed one is rolled back by one journal, so a read is one dictionary look-up and
 never a walk through layers.
 
 Invariants:
-    1. Values are immutable: frozen structs, str, int, bool, bytes, tuples. Whoever changes one
-       puts a new one.
-    2. A key family has one type, so a cached object always has the type that is asked for.
+    1. Values are immutable and within their bounds (`vm.tables.stored`).
+    2. A key has one type, so a cell's object always has the type that is asked for.
     3. None means absent; it is never stored.
+    4. Once-records are in the overlay in the order in which they were written, and none is there twice.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, Protocol, TypeVar
 
+from msgspec import MsgspecError
+
+from vm.errors import InvariantBroken, Refused
+from vm.primitives.codec import encode
+from vm.tables.stored import Stored
+
 T = TypeVar("T")
+
+Cell = tuple[Any, bytes]
+"""An object and its canonical bytes."""
 
 UNCHANGED: Final[Any] = object()
 """Stands for "not among a block's changes" where None means deleted."""
@@ -24,34 +36,82 @@ UNCHANGED: Final[Any] = object()
 class StateReader(Protocol):
     """The committed state at one height."""
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value at `key` decoded as `type_`, or None where there is none."""
+    def cell(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None."""
         ...
+
+    def once(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None."""
+        ...
+
+    def charge(self, units: int, /) -> None:
+        """Do nothing: what the machine itself reads is not metered."""
+        ...
+
+
+def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
+    """Return the cell of a value that is to be written.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED, the value is not within the bounds of its type.
+    """
+    try:
+        data = encode(value)
+        return stored.decode(data), data
+    except (MsgspecError, OverflowError, UnicodeEncodeError):
+        family = "/".join(key.split("/", 2)[:2])
+        raise Refused("LIMIT_EXCEEDED", f"a value of {family} is beyond what may be stored") from None
 
 
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_journal", "base_get", "changes")
+    __slots__ = ("_journal", "base_cell", "base_once", "changes", "records")
 
     def __init__(self, base: StateReader) -> None:
-        self.base_get = base.get
-        self.changes: dict[str, Any] = {}
-        self._journal: list[tuple[str, Any]] = []
+        self.base_cell = base.cell
+        self.base_once = base.once
+        self.changes: dict[str, Cell | None] = {}
+        self.records: dict[str, tuple[str, Cell]] = {}
+        """Once-records of this block by key: their family, and the cell."""
+        self._journal: list[tuple[dict[str, Any], str, Any]] = []
 
-    def get(self, key: str, type_: type[T]) -> T | None:
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the value at `key`, this block's changes included."""
-        value = self.changes.get(key, UNCHANGED)
-        if value is UNCHANGED:
-            return self.base_get(key, type_)
-        changed: T | None = value
+        found = self.changes.get(key, UNCHANGED)
+        if found is UNCHANGED:
+            return self.base_cell(key, stored)
+        changed: tuple[T, bytes] | None = found
         return changed
 
-    def put(self, key: str, value: Any) -> None:
-        """Set `key`; None deletes it."""
+    def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
+        """Set the value at `key`; raises as `cell_of`."""
+        self.set(key, cell_of(key, stored, value))
+
+    def drop(self, key: str) -> None:
+        """Remove the value at `key`, if any."""
+        self.set(key, None)
+
+    def set(self, key: str, cell: Cell | None) -> None:
+        """Set the cell at `key`; None deletes it."""
         changes = self.changes
-        self._journal.append((key, changes.get(key, UNCHANGED)))
-        changes[key] = value
+        self._journal.append((changes, key, changes.get(key, UNCHANGED)))
+        changes[key] = cell
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key`, this block's included."""
+        found = self.records.get(key)
+        return self.base_once(key, stored) if found is None else found[1]
+
+    def put_once(self, family: str, key: str, cell: Cell) -> None:
+        """Write a once-record; the caller has seen that there is none."""
+        if key in self.records:
+            raise InvariantBroken(f"the once-record {key} is written twice")
+        self._journal.append((self.records, key, UNCHANGED))
+        self.records[key] = (family, cell)
+
+    def charge(self, units: int) -> None:
+        """Do nothing: what the machine itself does is not metered; a `Context` meters."""
 
     def begin(self) -> None:
         """Forget the journal: what was written so far stays."""
@@ -63,19 +123,26 @@ class BlockOverlay:
 
     def rollback(self, mark: int = 0) -> None:
         """Undo every write since `mark`; without one, since `begin`."""
-        changes = self.changes
-        for key, former in reversed(self._journal[mark:]):
+        for mapping, key, former in reversed(self._journal[mark:]):
             if former is UNCHANGED:
-                del changes[key]
+                del mapping[key]
             else:
-                changes[key] = former
+                mapping[key] = former
         del self._journal[mark:]
 
 
 class EmptyState:
     """The state before genesis."""
 
-    def get(self, key: str, type_: type[T]) -> T | None:
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return None: nothing is there yet."""
-        del key, type_
+        del key, stored
         return None
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return None: nothing is there yet."""
+        del key, stored
+        return None
+
+    def charge(self, units: int) -> None:
+        """Do nothing."""

@@ -1,0 +1,25 @@
+"""Typed state: what a contract declares in place of keys and values (docs/contract-floor.md)."""
+
+from __future__ import annotations
+
+from vm.tables.bag import Bag
+from vm.tables.ordered_set import OrderedSet, Page
+from vm.tables.parts import ADDRESS, HEX, NUMBER, SLUG, TEXT, Part
+from vm.tables.stored import Readable, Stored, Writable
+from vm.tables.table import Table
+
+__all__ = [
+    "ADDRESS",
+    "HEX",
+    "NUMBER",
+    "SLUG",
+    "TEXT",
+    "Bag",
+    "OrderedSet",
+    "Page",
+    "Part",
+    "Readable",
+    "Stored",
+    "Table",
+    "Writable",
+]
