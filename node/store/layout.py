@@ -17,6 +17,7 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     u byte height             what the state and the tree were before a height, by first byte of the key hash
     t height                  the same for the two topmost levels of the tree
     k height, q slot height, y id    snapshots (node/store/snapshot.py)
+    o key hash, w family index, v family level index    once-records (node/store/once.py)
 
 Invariant: everything the store writes for a height is in one batch.
 """
@@ -57,6 +58,9 @@ TOP_UNDO = b"t"
 SNAPSHOT = b"k"
 REPLAY_IDS = b"q"
 FOREIGN_ID = b"y"
+ONCE_KEY = b"o"
+ONCE_LEAF = b"w"
+ONCE_TILE = b"v"
 
 T = TypeVar("T")
 

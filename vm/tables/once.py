@@ -1,0 +1,62 @@
+"""Tables of once-records: written once, never changed, outside the state tree (docs/decisions/once-records.md).
+
+    ORDERS = OnceTable("token/issue", (("program", SLUG), ("ref", TEXT)), Issued)
+    ORDERS.put(ctx, Issued(…), program, ref)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from vm.tables.parts import Part
+from vm.tables.stored import Readable, Stored, Writable
+from vm.tables.table import Keys
+
+T = TypeVar("T")
+
+
+class OnceReadable(Readable, Protocol):
+    """A state whose once-records can be read."""
+
+    def once(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None."""
+        ...
+
+
+class OnceWritable(OnceReadable, Writable, Protocol):
+    """A state to which once-records can be added."""
+
+    def put_once(self, family: str, key: str, stored: Stored[T], value: T, /) -> None:
+        """Write a once-record where there is none."""
+        ...
+
+
+class OnceTable(Generic[T]):
+    """Once-records of one family; `path` is the family's name and begins all keys."""
+
+    __slots__ = ("_key", "keys", "stored", "words")
+
+    def __init__(self, path: str, parts: Sequence[tuple[str, Part]], record: type[T] | Any, words: str = "") -> None:
+        self.keys = Keys(path, parts)
+        self._key = self.keys.key
+        self.stored: Stored[T] = Stored(record, path)
+        self.words = words
+
+    @property
+    def family(self) -> str:
+        """The name of the log."""
+        return self.keys.path
+
+    def get(self, state: OnceReadable, *key: Any) -> T | None:
+        """Return the record, or None."""
+        found = state.once(self._key(key), self.stored)
+        return None if found is None else found[0]
+
+    def put(self, state: OnceWritable, record: T, *key: Any) -> None:
+        """Write the record; the caller has seen that there is none.
+
+        Raises:
+            Refused: LIMIT_EXCEEDED, it is not within the declared bounds.
+        """
+        state.put_once(self.family, self._key(key), self.stored, record)
