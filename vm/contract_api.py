@@ -113,6 +113,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class Context:
     """What a contract sees while one operation executes, or a view is answered.
 
+    Contracts read and write state through their tables (`vm.tables`), which use `cell`, `put_cell`, `drop`, `once` and
+    `put_once` of the context; these meter.
+
     Attributes:
         chain: the chain's name.
         height, time: of the block that executes; a view's are those of the head.
@@ -125,10 +128,9 @@ class Context:
     """
 
     __slots__ = (
-        "_base_get",
+        "_base_cell",
         "_changes",
         "_overlay",
-        "_overlay_put",
         "chain",
         "cost",
         "cost_limit",
@@ -157,11 +159,10 @@ class Context:
         governance: bool = False,
         read_only: bool = False,
     ) -> None:
-        # Reading and writing state is most of what execution does: the way to the overlay is kept short.
+        # Reading state is most of what execution does: the way to the overlay is kept short.
         self._overlay = overlay
         self._changes = overlay.changes
-        self._base_get = overlay.base_get
-        self._overlay_put = overlay.put
+        self._base_cell = overlay.base_cell
         self.chain = chain
         self.height = height
         self.time = time
@@ -175,8 +176,10 @@ class Context:
         self.op = 0
         self.events: list[Event] = []
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the state value at `key`, or None.
+    # -- state, for tables -------------------------------------------------------------------------
+
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None.
 
         Raises:
             Refused: OUT_OF_BUDGET.
@@ -184,40 +187,79 @@ class Context:
         self.cost += READ
         if self.cost > self.cost_limit:
             self._out_of_budget()
-        value = self._changes.get(key, UNCHANGED)
-        if value is UNCHANGED:
-            return self._base_get(key, type_)
-        changed: T | None = value
-        return changed
+        found = self._changes.get(key, UNCHANGED)
+        if found is UNCHANGED:
+            found = self._base_cell(key, stored)
+        if found is None:
+            return None
+        self.cost += len(found[1]) // READ_BYTES_PER_UNIT
+        cell: tuple[T, bytes] = found
+        return cell
 
-    def put(self, key: str, value: Any) -> None:
-        """Set the state value at `key`.
+    def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
+        """Set the value at `key`.
+
+        Raises:
+            Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
+        """
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote to {key}")
+        cell = cell_of(key, stored, value)
+        self.cost += WRITE + len(cell[1]) // WRITE_BYTES_PER_UNIT
+        if self.cost > self.cost_limit:
+            self._out_of_budget()
+        self._overlay.set(key, cell)
+
+    def drop(self, key: str) -> None:
+        """Remove the value at `key`, if any.
 
         Raises:
             Refused: OUT_OF_BUDGET.
         """
         if self.read_only:
-            raise InvariantBroken(f"a view wrote to {key}")
+            raise InvariantBroken(f"a view deleted {key}")
         self.cost += WRITE
         if self.cost > self.cost_limit:
             self._out_of_budget()
-        self._overlay_put(key, value)
+        self._overlay.set(key, None)
 
-    def delete(self, key: str) -> None:
-        """Remove the state value at `key`, if any.
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None.
 
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self.put(key, None)
+        self.charge(READ)
+        found = self._overlay.once(key, stored)
+        if found is not None:
+            self.cost += len(found[1]) // READ_BYTES_PER_UNIT
+        return found
 
-    def emit(self, type_: str, data: dict[str, Any]) -> None:
-        """Record an event; `data` holds plain values and must not be changed afterwards."""
+    def put_once(self, family: str, key: str, stored: Stored[T], value: T) -> None:
+        """Write a once-record where there is none.
+
+        Raises:
+            Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
+        """
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote {key}")
+        cell = cell_of(key, stored, value)
+        self.charge(ONCE_WRITE + (len(key) + len(cell[1])) // WRITE_BYTES_PER_UNIT)
+        self._overlay.put_once(family, key, cell)
+
+    # -- what else a contract does -----------------------------------------------------------------
+
+    def emit(self, data: msgspec.Struct) -> None:
+        """Record an event, declared by `vm.events.event`."""
         self.cost += EVENT
-        self.events.append(Event(self.op, type_, data))
+        self.events.append(Event(self.op, type_of(data).name, data))
 
     def charge(self, units: int) -> None:
-        """Pay for work that is neither read nor write, such as the steps of a loop."""
+        """Pay for work that is neither read nor write, such as the steps of a loop.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
         self.cost += units
         if self.cost > self.cost_limit:
             self._out_of_budget()
