@@ -7,11 +7,12 @@ halts the node.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from vm import metering
+from vm.arguments.types import Count
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
@@ -19,19 +20,21 @@ from vm.primitives.codec import encode
 from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
+from vm.tables.parts import ADDRESS
+from vm.tables.table import Table
 from vm.transaction import Transaction
 
 
 class Allowance(msgspec.Struct, frozen=True, gc=False):
-    """Work units that a sender used in one window of blocks; at `chain/allowance/<address>`."""
+    """Work units that a sender used in one window of blocks."""
 
-    used: int
-    window: int
+    used: Count
+    window: Count
 
 
-def allowance_key(sender: str) -> str:
-    """Return the state key of a sender's allowance record."""
-    return f"chain/allowance/{sender}"
+ALLOWANCES: Final[Table[Allowance]] = Table(
+    "chain/allowance", (("address", ADDRESS),), Allowance, "what a sender has used of its allowance"
+)
 
 
 def apply_transaction(
@@ -48,9 +51,8 @@ def apply_transaction(
     body = tx.body
     sender = body.sender
     tx_id = tx.id.hex()
-    key = allowance_key(sender)
     window = height // params.window_blocks
-    record = overlay.get(key, Allowance)
+    record = ALLOWANCES.get(overlay, sender)
     used = record.used if record is not None and record.window == window else 0
     ctx = Context(
         overlay,
@@ -82,7 +84,7 @@ def apply_transaction(
         error = _receipt_error(refusal, ctx.op)
     cost = min(ctx.cost, params.max_tx_cost)
     if authorised:  # else a stranger could use up the allowance of whom he names as sender
-        overlay.put(key, Allowance(used=used + cost, window=window))
+        ALLOWANCES.put(overlay, Allowance(used=used + cost, window=window), sender)
     if error is None:
         return Receipt(tx_id, height, index, STATUS_OK, results, ctx.events, cost)
     return Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)

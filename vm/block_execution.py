@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
+from vm.agenda import AgendaRun
 from vm.apply import apply_transaction, failed_for_want_of_block_cost
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
-from vm.errors import InvariantBroken, Refused
-from vm.params import PARAMS_KEY, Params
+from vm.errors import InvariantBroken
+from vm.once_log import Appended, append_records
+from vm.params import PARAMS
 from vm.primitives import merkle
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
@@ -54,9 +54,10 @@ class BlockContext:
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What a block does: state changes, receipts (system receipt last), their root, work units used."""
+    """What a block does: state changes, once-records, receipts (system receipt last), their root, work units used."""
 
     changes: Changes
+    once: Sequence[Appended]
     receipts: list[Receipt]
     receipt_bytes: list[bytes]
     receipts_root: bytes
@@ -78,7 +79,7 @@ class BlockExecution:
         context: BlockContext,
         transactions: Sequence[Transaction],
     ) -> None:
-        params = reader.get(PARAMS_KEY, Params)
+        params = PARAMS.get(reader)
         if params is None:
             raise InvariantBroken("the state holds no parameters")
         self._runtime = runtime
@@ -89,6 +90,7 @@ class BlockExecution:
         self._receipts: list[Receipt] = []
         self._cost = 0
         self._system: Context | None = None
+        self._agenda_done = False
 
     def run(self, limit: int, cost: int = MAX_INT) -> bool:
         """Execute up to `limit` further transactions; tell whether all are done.
@@ -97,12 +99,18 @@ class BlockExecution:
             cost: work units after which no further one is begun in this slice.
         """
         if self._system is None:
-            self._system = self._run_system_step()
+            self._system = self._begin()
+        done = 0
+        cost += self._cost
+        while not self._agenda_done and done < limit and self._cost < cost:
+            self._agenda_done = not self._step_agenda(self._system)
+            done += 1
+        if not self._agenda_done:
+            return False
         start = len(self._receipts)
-        end = min(start + limit, len(self._transactions))
+        end = min(start + limit - done, len(self._transactions))
         runtime, overlay, params = self._runtime, self._overlay, self._params
         height, time = self._context.height, self._context.time
-        cost += self._cost
         for index in range(start, end):
             tx = self._transactions[index]
             if self._cost + params.max_tx_cost > params.max_block_cost:
@@ -115,33 +123,31 @@ class BlockExecution:
                 break
         return len(self._receipts) == len(self._transactions)
 
-    def _run_system_step(self) -> Context:
+    def _begin(self) -> Context:
         block = self._context
         self._overlay.begin()
         record_proposer_order(self._overlay, block.height, block.sealed, block.skipped)
         prune_replay_slots(self._overlay, self._params, block.parent_time, block.time)
-        ctx = Context(
-            self._overlay,
-            block.chain,
-            block.height,
-            block.time,
-            MAX_INT,  # each contract bounds its own step; a low budget must not be able to halt the chain
-            governance=True,
-        )
+        ctx = Context(self._overlay, block.chain, block.height, block.time, MAX_INT, governance=True)
         ctx.op = -1
-        try:
-            for contract in self._runtime.contracts:
-                contract.on_block(ctx)
-        except Refused as refusal:
-            raise InvariantBroken(f"the system step of height {block.height} was refused: {refusal}") from refusal
+        self._agenda = AgendaRun(self._runtime.duties, self._overlay, ctx, self._params)
         return ctx
+
+    def _step_agenda(self, system: Context) -> bool:
+        before = system.cost
+        stepped = self._agenda.step()
+        self._cost += system.cost - before
+        return stepped
 
     def result(self) -> BlockResult:
         """Return what the block does; every transaction has been executed by `run`."""
-        if self._system is None or len(self._receipts) != len(self._transactions):
+        if self._system is None or not self._agenda_done or len(self._receipts) != len(self._transactions):
             raise InvariantBroken("result asked for before every transaction was executed")
         block = self._context
         record_replay_slots(self._overlay, self._params, self._transactions)
+        once = append_records(
+            self._overlay, [(family, key, cell[1]) for key, (family, cell) in self._overlay.records.items()]
+        )
         system = Receipt(
             id=system_receipt_id(block.chain, block.height),
             height=block.height,
@@ -154,7 +160,8 @@ class BlockExecution:
         receipts = [*self._receipts, system]
         receipt_bytes = [encode(receipt) for receipt in receipts]
         return BlockResult(
-            changes=encode_changes(self._overlay.changes),
+            changes=changed_bytes(self._overlay),
+            once=once,
             receipts=receipts,
             receipt_bytes=receipt_bytes,
             receipts_root=merkle.root(receipt_bytes),
@@ -162,13 +169,14 @@ class BlockExecution:
         )
 
 
-def encode_changes(changes: Mapping[str, Any]) -> Changes:
-    """Encode an overlay's objects, each key once."""
-    return {key: None if value is None else encode(value) for key, value in changes.items()}
+def changed_bytes(overlay: BlockOverlay) -> Changes:
+    """Return an overlay's changes as they are committed."""
+    return {key: None if cell is None else cell[1] for key, cell in overlay.changes.items()}
 
 
 def simulate(runtime: Runtime, reader: StateReader, context: BlockContext, transaction: Transaction) -> Receipt:
     """Return the receipt that a transaction would get alone in a block; nothing is kept."""
     execution = BlockExecution(runtime, reader, context, [transaction])
-    execution.run(1)
+    while not execution.run(MAX_INT):
+        pass
     return execution._receipts[0]

@@ -1,72 +1,83 @@
 """Records that the chain keeps about itself in the state, and the system step that maintains them.
 
-chain/params               Params, in force from the next height
-chain/validators           the set that decides the height after next (SPEC section 3, Membership)
-chain/membership[/<n>]     how often the set has changed, and each set with its height (vm.membership)
-chain/nodes                keys of permitted full nodes
-chain/version              ProtocolVersion, once an upgrade has been scheduled
-chain/validator/<key hex>  ValidatorRecord: last embedded seal, last skip
-chain/replay/<slot>        ReplaySlot: count and running hash of the ids that expire in the slot
-chain/allowance/<address>  vm.apply.Allowance
+Their keys and types are the declarations below; `docs/state-layout.md` lists them. The parameters are in `vm.params`, the history
+of validator sets in `vm.membership`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256 as _sha256
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
+from vm.arguments.types import Count, Slug
 from vm.params import Params
-from vm.primitives.hashing import ZERO_HASH
+from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
+from vm.primitives.keys import PUBLIC_KEY_BYTES
 from vm.state_view import BlockOverlay
+from vm.tables.parts import HEX, NUMBER
+from vm.tables.table import Table
 from vm.transaction import Transaction
 
-VALIDATORS_KEY = "chain/validators"
-NODES_KEY = "chain/nodes"
+MAX_VALIDATORS: Final = 256
+"""As `consensus.types` has it: one byte is enough for an index."""
+
+MAX_NODES: Final = 4_096
+"""Permitted full nodes: the list is one value, read at each change."""
+
+KeyBytes = Annotated[bytes, Meta(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC_KEY_BYTES)]
+HashBytes = Annotated[bytes, Meta(min_length=HASH_BYTES, max_length=HASH_BYTES)]
 
 
 class ValidatorEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One validator: its public key (32 bytes) and its brand's slug."""
 
-    public_key: bytes
-    brand: str
+    public_key: KeyBytes
+    brand: Slug
+
+
+ValidatorEntries = Annotated[tuple[ValidatorEntry, ...], Meta(max_length=MAX_VALIDATORS)]
 
 
 class ValidatorList(msgspec.Struct, frozen=True):
     """The validator set, sorted by key."""
 
-    validators: tuple[ValidatorEntry, ...]
+    validators: ValidatorEntries
 
 
 class NodeList(msgspec.Struct, frozen=True):
     """Public keys of the permitted full nodes, sorted."""
 
-    nodes: tuple[bytes, ...]
+    nodes: Annotated[tuple[KeyBytes, ...], Meta(max_length=MAX_NODES)]
 
 
 class ValidatorRecord(msgspec.Struct, frozen=True, gc=False):
     """Heights of a validator's last embedded seal and last skip; 0 for never."""
 
-    seal: int
-    skip: int
+    seal: Count
+    skip: Count
 
 
 class ReplaySlot(msgspec.Struct, frozen=True, gc=False):
     """How many committed transactions expire in a slot, and SHA-256 over their ids one after the other."""
 
-    count: int
-    hash: bytes
+    count: Count
+    hash: HashBytes
 
 
-def validator_record_key(public_key: bytes) -> str:
-    """Return the state key of a validator's seal record."""
-    return f"chain/validator/{public_key.hex()}"
-
-
-def replay_slot_key(slot: int) -> str:
-    """Return the state key of a replay slot."""
-    return f"chain/replay/{slot}"
+VALIDATORS: Final[Table[ValidatorList]] = Table(
+    "chain/validators", (), ValidatorList, "the set that decides the height after next (SPEC section 3, Membership)"
+)
+NODES: Final[Table[NodeList]] = Table("chain/nodes", (), NodeList, "keys of permitted full nodes")
+VALIDATOR_RECORDS: Final[Table[ValidatorRecord]] = Table(
+    "chain/validator", (("key", HEX),), ValidatorRecord, "last embedded seal, last skip; of present validators only"
+)
+REPLAY_SLOTS: Final[Table[ReplaySlot]] = Table(
+    "chain/replay", (("slot", NUMBER),), ReplaySlot, "count and running hash of the ids that expire in the slot"
+)
 
 
 def record_proposer_order(
@@ -76,20 +87,20 @@ def record_proposer_order(
 
     A validator that is leaving still seals and is skipped for two heights; its record went with it and stays away.
     """
-    stored = overlay.get(VALIDATORS_KEY, ValidatorList)
+    stored = VALIDATORS.get(overlay)
     members = frozenset(entry.public_key for entry in stored.validators) if stored is not None else frozenset()
     for public_key in sealed:
         if public_key in members:
             record = _validator_record(overlay, public_key)
-            overlay.put(validator_record_key(public_key), ValidatorRecord(height - 1, record.skip))
+            VALIDATOR_RECORDS.put(overlay, ValidatorRecord(height - 1, record.skip), public_key)
     for public_key in skipped:
         if public_key in members:
             record = _validator_record(overlay, public_key)
-            overlay.put(validator_record_key(public_key), ValidatorRecord(record.seal, height))
+            VALIDATOR_RECORDS.put(overlay, ValidatorRecord(record.seal, height), public_key)
 
 
 def _validator_record(overlay: BlockOverlay, public_key: bytes) -> ValidatorRecord:
-    return overlay.get(validator_record_key(public_key), ValidatorRecord) or ValidatorRecord(0, 0)
+    return VALIDATOR_RECORDS.get(overlay, public_key) or ValidatorRecord(0, 0)
 
 
 def prune_replay_slots(overlay: BlockOverlay, params: Params, parent_time: int, time: int) -> None:
@@ -98,9 +109,8 @@ def prune_replay_slots(overlay: BlockOverlay, params: Params, parent_time: int, 
     first = parent_time // width
     newest = (parent_time + params.max_tx_ttl_ms) // width
     for slot in range(first, min(time // width, newest + 1)):
-        key = replay_slot_key(slot)
-        if overlay.get(key, ReplaySlot) is not None:
-            overlay.put(key, None)
+        if REPLAY_SLOTS.get(overlay, slot) is not None:
+            REPLAY_SLOTS.delete(overlay, slot)
 
 
 def record_replay_slots(overlay: BlockOverlay, params: Params, transactions: Sequence[Transaction]) -> None:
@@ -109,9 +119,8 @@ def record_replay_slots(overlay: BlockOverlay, params: Params, transactions: Seq
     for tx in transactions:
         ids_by_slot.setdefault(tx.body.expires // params.replay_slot_ms, []).append(tx.id)
     for slot, ids in sorted(ids_by_slot.items()):
-        key = replay_slot_key(slot)
-        record = overlay.get(key, ReplaySlot) or ReplaySlot(0, ZERO_HASH)
+        record = REPLAY_SLOTS.get(overlay, slot) or ReplaySlot(0, ZERO_HASH)
         running = record.hash
         for tx_id in ids:
             running = _sha256(running + tx_id).digest()
-        overlay.put(key, ReplaySlot(record.count + len(ids), running))
+        REPLAY_SLOTS.put(overlay, ReplaySlot(record.count + len(ids), running), slot)

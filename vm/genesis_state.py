@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from vm.chain_records import (
-    NODES_KEY,
-    VALIDATORS_KEY,
-    NodeList,
-    ValidatorEntry,
-    ValidatorList,
-)
+from vm.chain_records import NODES, VALIDATORS, NodeList, ValidatorEntry, ValidatorList
 from vm.contract_api import Context
 from vm.errors import GenesisError, Refused
-from vm.params import PARAMS_KEY, Params
-from vm.primitives.codec import encode
+from vm.once_log import Appended, append_records
+from vm.params import PARAMS, Params
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
+
+
+class GenesisState(NamedTuple):
+    """What a chain begins with: canonical values by key, and once-records."""
+
+    values: dict[str, bytes]
+    once: list[Appended]
 
 
 def genesis_changes(
@@ -29,7 +30,7 @@ def genesis_changes(
     validators: Sequence[ValidatorEntry],
     nodes: Sequence[bytes],
     ops: Sequence[tuple[str, Mapping[str, Any]]],
-) -> dict[str, bytes]:
+) -> GenesisState:
     """Execute a genesis document's operations and return the state at height 0.
 
     Raises:
@@ -37,9 +38,9 @@ def genesis_changes(
     """
     overlay = BlockOverlay(EmptyState())
     ordered = tuple(sorted(validators, key=lambda entry: entry.public_key))
-    overlay.put(PARAMS_KEY, params)
-    overlay.put(VALIDATORS_KEY, ValidatorList(ordered))
-    overlay.put(NODES_KEY, NodeList(tuple(sorted(nodes))))
+    PARAMS.put(overlay, params)
+    VALIDATORS.put(overlay, ValidatorList(ordered))
+    NODES.put(overlay, NodeList(tuple(sorted(nodes))))
     ctx = Context(overlay, chain, 0, time, MAX_INT, governance=True)
     for op, (call, args) in enumerate(ops):
         ctx.op = op
@@ -47,4 +48,5 @@ def genesis_changes(
             runtime.invoke_call(ctx, call, args)
         except Refused as refusal:
             raise GenesisError(f"operation {op}, {call}: {refusal.code}: {refusal.message}") from None
-    return {key: encode(value) for key, value in overlay.changes.items() if value is not None}
+    once = append_records(overlay, [(family, key, cell[1]) for key, (family, cell) in overlay.records.items()])
+    return GenesisState({key: cell[1] for key, cell in overlay.changes.items() if cell is not None}, once)

@@ -12,7 +12,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256 as _sha256
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -23,6 +23,9 @@ from vm.primitives.codec import encode
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.primitives.merkle import leaf_hash
 from vm.primitives.units import MAX_INT
+from vm.tables.parts import TEXT
+from vm.tables.stored import Writable
+from vm.tables.table import Table
 
 TILE_LEVELS: Final = 8
 TILE: Final = 1 << TILE_LEVELS
@@ -54,6 +57,22 @@ class Growth(NamedTuple):
 
     log: OnceLog
     tiles: dict[Node, bytes]
+
+
+class Appended(NamedTuple):
+    """What a block adds to one log.
+
+    Attributes:
+        family: the log's name.
+        first: its size before.
+        records: key and leaf of each record, in order.
+        tiles: hashes of the subtrees that became complete.
+    """
+
+    family: str
+    first: int
+    records: Sequence[tuple[str, bytes]]
+    tiles: Mapping[Node, bytes]
 
 
 NodeHash = Callable[[int, int], bytes]
@@ -156,6 +175,31 @@ def computed(leaves: Callable[[int, int], Sequence[bytes]], tile_hash: NodeHash)
         return append(EMPTY, nodes).log.peaks[0]
 
     return node_hash
+
+
+# -- a block's records --------------------------------------------------------------------------------
+
+LOGS: Final[Table[OnceLog]] = Table(
+    "once", (("family", TEXT),), OnceLog, "size and peaks of a log of once-records (decisions/once-records.md)"
+)
+
+
+def append_records(state: Writable, records: Iterable[tuple[str, str, bytes]]) -> list[Appended]:
+    """Append a block's once-records to their logs in the state; return what each log gets, by name.
+
+    Args:
+        records: (family, key, canonical record), in the order of execution.
+    """
+    by_family: dict[str, list[tuple[str, bytes]]] = {}
+    for family, key, record in records:
+        by_family.setdefault(family, []).append((key, leaf_of(key, record)))
+    appended = []
+    for family, leaves in sorted(by_family.items()):
+        log = LOGS.get(state, family) or EMPTY
+        growth = append(log, [leaf_hash(leaf) for _, leaf in leaves])
+        LOGS.put(state, growth.log, family)
+        appended.append(Appended(family, log.size, leaves, growth.tiles))
+    return appended
 
 
 # -- ranges -------------------------------------------------------------------------------------------

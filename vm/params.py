@@ -7,13 +7,13 @@ chain goes on making blocks in which the alliance can vote: so a vote can always
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from vm.primitives.units import MAX_INT
-
-PARAMS_KEY = "chain/params"
+from vm.tables.table import Table
 
 COST_PER_MS: Final = 2_500
 """Work units per millisecond of one core of the testbed where values are cold (vm.metering)."""
@@ -53,6 +53,9 @@ def bound_problem(name: str, value: int) -> str | None:
     return None
 
 
+_Setting = Annotated[int, Meta(ge=0, le=MAX_INT)]
+
+
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits and times that every validator must agree on.
 
@@ -60,19 +63,19 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     units (vm.metering); `_bytes` bytes; `window_blocks` blocks.
     """
 
-    block_interval_ms: int = 200
-    round_timeout_ms: int = 2_000
-    round_timeout_max_ms: int = 30_000
-    empty_block_interval_ms: int = 60_000
-    max_block_bytes: int = 4 * 1024 * 1024
+    block_interval_ms: _Setting = 200
+    round_timeout_ms: _Setting = 2_000
+    round_timeout_max_ms: _Setting = 30_000
+    empty_block_interval_ms: _Setting = 60_000
+    max_block_bytes: _Setting = 4 * 1024 * 1024
     # 1,000,000 units are 0.4 s of a core of the testbed at worst, below the quarter of round_timeout_ms that SPEC
     # allows; where signatures are known from admission and values warm it is half of that (docs/execution.md).
-    max_block_cost: int = 1_000_000
-    max_tx_cost: int = 400_000
-    account_cost_per_window: int = 1_000_000
-    window_blocks: int = 100
-    max_tx_ttl_ms: int = 600_000
-    replay_slot_ms: int = 60_000
+    max_block_cost: _Setting = 1_000_000
+    max_tx_cost: _Setting = 400_000
+    account_cost_per_window: _Setting = 1_000_000
+    window_blocks: _Setting = 100
+    max_tx_ttl_ms: _Setting = 600_000
+    replay_slot_ms: _Setting = 60_000
 
     def problems(self) -> list[str]:
         """Say what is wrong with these values, one sentence each; none for a usable set."""
@@ -98,3 +101,6 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.max_tx_ttl_ms > MAX_REPLAY_SLOTS * self.replay_slot_ms:
             found.append(f"max_tx_ttl_ms must not exceed {MAX_REPLAY_SLOTS} times replay_slot_ms")
         return found
+
+
+PARAMS: Final[Table[Params]] = Table("chain/params", (), Params, "in force from the next height")

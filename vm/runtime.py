@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from vm.arguments import Fields, bind, signature_fields
+from vm.agenda import Duties, Duty
+from vm.arguments.binding import Binder
 from vm.contract_api import Context, Contract
 from vm.errors import Refused
 from vm.metering import OPERATION
+
+T = TypeVar("T")
 
 
 class Authority(Protocol):
@@ -28,17 +31,19 @@ class BoundMethod:
 
     Attributes:
         function: as written in the class; `bound` is the method of the contract.
-        fields: public argument name → how it is checked, in the signature's order.
+        binder: checks the arguments.
+        units: what the operation costs before anything is checked.
     """
 
-    __slots__ = ("bound", "contract", "fields", "function", "name")
+    __slots__ = ("binder", "bound", "contract", "function", "name", "units")
 
     def __init__(self, contract: Contract, name: str, function: Callable[..., Any]) -> None:
         self.contract = contract
         self.name = name
         self.function = function
         self.bound: Callable[..., Any] = getattr(contract, function.__name__)
-        self.fields: Fields = signature_fields(function, skip=2)
+        self.binder = Binder(function, skip=2)
+        self.units = OPERATION + self.binder.units
 
     def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:
         """Check the arguments and execute.
@@ -46,7 +51,8 @@ class BoundMethod:
         Raises:
             Refused: INVALID_ARGS, or what the contract refuses.
         """
-        return self.bound(ctx, **bind(self.fields, args))
+        ctx.charge(self.units)
+        return self.bound(ctx, *self.binder.values(args, ctx.charge))
 
 
 class Runtime:
@@ -57,21 +63,32 @@ class Runtime:
         self.authority = authority
         self.calls: dict[str, BoundMethod] = {}
         self.views: dict[str, BoundMethod] = {}
+        duties: dict[str, Duty] = {}
         for contract in self.contracts:
-            self._register(contract)
+            self._register(contract, duties)
+        self.duties = Duties(duties)
 
-    def _register(self, contract: Contract) -> None:
-        for attribute, function in vars(type(contract)).items():
+    def _register(self, contract: Contract, duties: dict[str, Duty]) -> None:
+        """Take a contract's marked methods into the tables, those of its base classes first."""
+        marked = {
+            attribute: function
+            for class_ in reversed(type(contract).__mro__)
+            for attribute, function in vars(class_).items()
+        }
+        for attribute, function in marked.items():
             kind = getattr(function, "__entente_kind__", None)
-            if kind is None:
-                continue
+            schedule = getattr(function, "__entente_due__", None)
             method = attribute.removesuffix("_")
             if kind == "call":
-                self.calls[f"{contract.name}.{method}"] = BoundMethod(contract, method, function)
-            else:
-                self.views[f"{contract.name}_{method.removesuffix('_view')}"] = BoundMethod(
-                    contract, method, function
+                _add(self.calls, f"{contract.name}.{method}", BoundMethod(contract, method, function))
+            elif kind == "view":
+                _add(
+                    self.views,
+                    f"{contract.name}_{method.removesuffix('_view')}",
+                    BoundMethod(contract, method, function),
                 )
+            if schedule is not None:
+                _add(duties, schedule.keys.path, Duty(schedule, getattr(contract, attribute)))
 
     def invoke_call(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
         """Execute `module.method`.
@@ -79,11 +96,11 @@ class Runtime:
         Raises:
             Refused: UNKNOWN_CALL, INVALID_ARGS, or what the contract refuses.
         """
-        ctx.charge(OPERATION)
         method = self.calls.get(name)
         if method is None:
+            ctx.charge(OPERATION)
             raise Refused("UNKNOWN_CALL", "no contract has this call", call=name[:65])
-        return method.bound(ctx, **bind(method.fields, args))
+        return method.invoke(ctx, args)
 
     def invoke_view(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
         """Answer `module_view`.
@@ -93,3 +110,9 @@ class Runtime:
             Refused: INVALID_ARGS, NOT_FOUND, ….
         """
         return self.views[name].invoke(ctx, args)
+
+
+def _add(table: dict[str, T], name: str, entry: T) -> None:
+    if name in table:
+        raise TypeError(f"{name} is declared twice")
+    table[name] = entry

@@ -14,7 +14,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import sha256 as _sha256
 from typing import Final, NamedTuple
 
@@ -24,29 +24,13 @@ from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import ONCE_KEY, ONCE_LEAF, ONCE_TILE, number
 from vm import once_log
-from vm.once_log import OnceProof
+from vm.once_log import Appended, OnceProof
 from vm.primitives.merkle import leaf_hash
 
 _KEY_BYTES: Final = 20
 """Of a hash of the key: 2^80 tries for two keys with one, and then the leaf's own key tells them apart."""
 
 _FAMILY_BYTES: Final = 8
-
-
-class OnceAppend(NamedTuple):
-    """What a block adds to one family.
-
-    Attributes:
-        family: its path.
-        first: the size of its log before.
-        leaves: key and leaf of each record, in order.
-        tiles: hashes of the subtrees that became complete.
-    """
-
-    family: str
-    first: int
-    leaves: Sequence[tuple[str, bytes]]
-    tiles: dict[once_log.Node, bytes]
 
 
 class OnceRecord(NamedTuple):
@@ -83,10 +67,10 @@ class OnceRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def write(self, batch: Batch, append: OnceAppend) -> None:
+    def write(self, batch: Batch, append: Appended) -> None:
         """Put a block's records of one family into its batch."""
         family = family_id(append.family)
-        for index, (key, leaf) in enumerate(append.leaves, start=append.first):
+        for index, (key, leaf) in enumerate(append.records, start=append.first):
             batch.put(_key_of(key), family + number(index))
             batch.put(_leaf_key(family, index), leaf)
         for (level, index), hash_ in append.tiles.items():

@@ -39,9 +39,11 @@ from node.store.layout import (
     read,
     split_record,
 )
+from node.store.once import OnceRecords
 from node.store.pages import PageStore
 from node.store.snapshot import SnapshotRecords
 from node.store.values import StateValues
+from vm.once_log import Appended
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_proof import FANOUT, StateProof, verify_state_proof
@@ -96,6 +98,7 @@ class BlockCommit:
         log_mark: how far the write-ahead log is; None where nobody votes.
         replay_ids: the transaction ids, joined in order, by the slot in which they expire.
         first_slot: the first slot that has not passed at the block's time.
+        once: what the block adds to the logs of once-records.
     """
 
     height: int
@@ -112,6 +115,7 @@ class BlockCommit:
     log_mark: LogMark | None = None
     replay_ids: Mapping[int, bytes] = field(default_factory=dict)
     first_slot: int = 0
+    once: Sequence[Appended] = ()
 
 
 class ProvedValue(msgspec.Struct, frozen=True):
@@ -130,7 +134,8 @@ class Store:
         self._database = database
         self._options = options
         self._blocks = BlockRecords(database)
-        self._values = StateValues(database, options.value_cache_bytes)
+        self._once = OnceRecords(database)
+        self._values = StateValues(database, self._once, options.value_cache_bytes)
         self._pages = PageStore(database, options.page_cache_bytes)
         self._state: _OpenState | None = None
         if database.get(FORMAT_KEY) is not None:
@@ -168,13 +173,20 @@ class Store:
         """Tell whether there is a genesis."""
         return self._state is not None
 
-    def initialise(self, genesis_bytes: bytes, changes: Mapping[str, bytes], bucket_count: int) -> Head:
+    def initialise(
+        self,
+        genesis_bytes: bytes,
+        changes: Mapping[str, bytes],
+        bucket_count: int,
+        once: Sequence[Appended] = (),
+    ) -> Head:
         """Write the genesis state as height 0, whose digest is SHA-256(genesis_bytes).
 
         Args:
             genesis_bytes: the canonical genesis document.
             changes: canonical value bytes by key.
             bucket_count: the genesis parameter, a power of 16.
+            once: the once-records of genesis.
 
         Raises:
             CommitRefused: the store has a genesis already.
@@ -191,6 +203,8 @@ class Store:
         batch.put(GENESIS_KEY, genesis_bytes)
         batch.put(BUCKET_COUNT_KEY, number(bucket_count))
         self._values.write(batch, changes, update.key_hashes)
+        for appended in once:
+            self._once.write(batch, appended)
         self._pages.write(batch, update)
         BucketRootLog(self._database, bucket_count).write_all(batch, bytes(tree.bucket_roots))
         self._blocks.write_head(batch, head)
@@ -286,6 +300,8 @@ class Store:
         self._blocks.write(batch, head, commit.block, commit.certificate, commit.receipts)
         self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
         self._values.write(batch, commit.changes, update.key_hashes)
+        for appended in commit.once:
+            self._once.write(batch, appended)
         self._pages.write(batch, update)
         state.roots.write(batch, height, update, state.tree.bucket_roots)
         floor = state.history.write(batch, height, update)

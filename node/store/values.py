@@ -21,14 +21,16 @@ from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import STATE, split_record, state_record
+from node.store.once import OnceRecords
+from vm.tables.stored import Stored
 
 T = TypeVar("T")
 
 _Entry = tuple[Any, Any, bytes | None]
-"""The type that the object was decoded as (None: not yet), the object, the value (None: absent)."""
+"""The stored type that the value was decoded as (None: not yet), its cell, the value (None: absent)."""
 
 _ENTRY_BYTES = 400
-"""What an entry costs beside its value: key, tuple, dict slot, a small object (sys.getsizeof)."""
+"""What an entry costs beside its value: key, tuples, dict slot, a small object (sys.getsizeof)."""
 
 
 def _entry_size(entry: _Entry) -> int:
@@ -38,44 +40,51 @@ def _entry_size(entry: _Entry) -> int:
 class StateValues:
     """The values at the head; satisfies vm.state_view.StateReader."""
 
-    def __init__(self, database: Database, cache_bytes: int) -> None:
+    def __init__(self, database: Database, once: OnceRecords, cache_bytes: int) -> None:
         self._database = database
+        self._once = once
         self._cache: LruCache[str, _Entry] = LruCache(cache_bytes, _entry_size)
         self._peek = self._cache.peek
-        self._decoders: dict[Any, msgspec.msgpack.Decoder[Any]] = {}
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value of `key` decoded as `type_`, None if there is none.
-
-        Passing the same type object each time keeps the decoded object (a generic alias such as
-        tuple[str, ...] should be a module constant).
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the value of `key` with its canonical bytes, None if there is none.
 
         Raises:
             StoreCorrupt: the value is not of this type.
         """
         entry = self._peek(key)
-        if entry is not None and (entry[0] is type_ or entry[2] is None):
-            found: T | None = entry[1]  # None where it is known that there is no value
+        if entry is not None and (entry[0] is stored or entry[2] is None):
+            found: tuple[T, bytes] | None = entry[1]  # None where it is known that there is no value
             return found
-        return self._decode(key, type_)
+        return self._decode(key, stored)
 
-    def _decode(self, key: str, type_: type[T]) -> T | None:
+    def _decode(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         value = self.value(key)
         if value is None:
             return None
-        entry = self._cache.get(key)
-        if entry is not None and entry[0] is type_:
-            found: T = entry[1]
-            return found
-        decoder = self._decoders.get(type_)
-        if decoder is None:
-            decoder = self._decoders[type_] = msgspec.msgpack.Decoder(type_)
         try:
-            decoded: T = decoder.decode(value)
+            cell = stored.decode(value), value
         except msgspec.MsgspecError as error:
-            raise StoreCorrupt(f"the state value {key} is not a {type_}: {error}") from error
-        self._cache.put(key, (type_, decoded, value))
-        return decoded
+            raise StoreCorrupt(f"the state value {key} is not a {stored.annotation}: {error}") from error
+        self._cache.put(key, (stored, cell, value))
+        return cell
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, None if there is none.
+
+        Raises:
+            StoreCorrupt: the record is not of this type.
+        """
+        found = self._once.find(key)
+        if found is None:
+            return None
+        try:
+            return stored.decode(found.record), found.record
+        except msgspec.MsgspecError as error:
+            raise StoreCorrupt(f"the once-record {key} is not a {stored.annotation}: {error}") from error
+
+    def charge(self, units: int) -> None:
+        """Do nothing: what the machine itself reads is not metered."""
 
     def value(self, key: str, key_hash: bytes | None = None) -> bytes | None:
         """Return the canonical bytes of a value, None if there is none."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from vm.tables.bag import Bag
+from vm.tables.once import OnceTable
 from vm.tables.ordered_set import OrderedSet, Page
 from vm.tables.parts import ADDRESS, HEX, NUMBER, SLUG, TEXT, Part
+from vm.tables.schedule import Schedule, due
+from vm.tables.sequence import Sequence
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Table
 
@@ -15,11 +18,15 @@ __all__ = [
     "SLUG",
     "TEXT",
     "Bag",
+    "OnceTable",
     "OrderedSet",
     "Page",
     "Part",
     "Readable",
+    "Schedule",
+    "Sequence",
     "Stored",
     "Table",
     "Writable",
+    "due",
 ]

@@ -45,8 +45,8 @@ class OnceTable(Generic[T]):
 
     @property
     def family(self) -> str:
-        """The name of the log."""
-        return self.keys.path
+        """The name of the log: the path, with dots, as it is one part of the log's own key."""
+        return self.keys.path.replace("/", ".")
 
     def get(self, state: OnceReadable, *key: Any) -> T | None:
         """Return the record, or None."""

@@ -10,9 +10,9 @@ import pytest
 from node.store.database import Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import ONCE_KEY, ONCE_LEAF, ONCE_TILE
-from node.store.once import OnceAppend, OnceRecords
+from node.store.once import OnceRecords
 from vm import once_log
-from vm.once_log import EMPTY, OnceLog
+from vm.once_log import EMPTY, Appended, OnceLog
 from vm.primitives.codec import encode
 from vm.primitives.merkle import leaf_hash, verify_path
 
@@ -35,7 +35,7 @@ def append(database: Database, log: OnceLog, numbers: range) -> OnceLog:
     records = [leaf(number) for number in numbers]
     growth = once_log.append(log, [leaf_hash(data) for _, data in records])
     batch = database.batch()
-    OnceRecords(database).write(batch, OnceAppend(FAMILY, log.size, records, growth.tiles))
+    OnceRecords(database).write(batch, Appended(FAMILY, log.size, records, growth.tiles))
     database.write(batch)
     return growth.log
 
