@@ -61,9 +61,14 @@ class ProtocolVersion(msgspec.Struct, frozen=True):
 
 
 CHANGES: Final[Sequence[MembershipChange]] = Sequence(
-    "chain/membership", (), MembershipChange, "each set with its height, once it has changed; the first is the genesis set at height 0"
+    "chain/membership",
+    (),
+    MembershipChange,
+    "each set with its height, once it has changed; the first is the genesis set at height 0",
 )
-VERSION: Final[Table[ProtocolVersion]] = Table("chain/version", (), ProtocolVersion, "once an upgrade has been scheduled")
+VERSION: Final[Table[ProtocolVersion]] = Table(
+    "chain/version", (), ProtocolVersion, "once an upgrade has been scheduled"
+)
 
 
 # -- reading ------------------------------------------------------------------------------------------

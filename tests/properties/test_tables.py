@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from bisect import insort
-from typing import Annotated
+from typing import Annotated, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
 from vm.errors import InvariantBroken
 from vm.state_view import BlockOverlay, EmptyState
-from vm.tables import SLUG, Bag, OrderedSet
+from vm.tables import SLUG, Bag, OrderedMap, OrderedSet, Stored, Tree
 
 Number = Annotated[int, Meta(ge=0, le=1_000_000)]
 SMALL: OrderedSet[int] = OrderedSet("test/small", [("owner", SLUG)], Number, page_items=4)
 WIDE: OrderedSet[int] = OrderedSet("test/wide", [("owner", SLUG)], Number, page_items=7)
+MAP: OrderedMap[int, int] = OrderedMap("test/map", [("owner", SLUG)], Number, Number, page_items=5)
 BAG: Bag[int] = Bag("test/bag", [("owner", SLUG)], Number, page_items=3)
 
 steps = st.lists(
@@ -43,23 +45,23 @@ class NaiveSet:
         return True
 
 
-def check_pages(ordered: OrderedSet[int], overlay: BlockOverlay) -> None:
-    """Invariant 2 of `vm.tables.ordered_set`: no page is empty, none is lost."""
-    root_key = ordered.keys.key(("ann",))
+def check_pages(tree: Tree, root_key: str, overlay: BlockOverlay) -> None:
+    """Invariant 2 of `vm.tables.tree`: no page is empty, none is lost."""
     reached = set()
 
     def walk(key: str) -> int:
-        cell = overlay.cell(key, ordered.stored)
+        cell = overlay.cell(key, tree.stored)
         assert cell is not None
         reached.add(key)
-        level, _, items, pages = cell[0]
-        assert 0 < len(items) <= ordered.page_items
+        level, _, items, pages, values = cell[0]
+        assert 0 < len(items) <= tree.page_items
         assert len(pages) == (len(items) if level else 0)
+        assert len(values) in ((0,) if level else (0, len(items)))
         for page in pages:
             assert walk(f"{root_key}/{page}") == level - 1
         return level
 
-    if overlay.cell(root_key, ordered.stored) is not None:
+    if overlay.cell(root_key, tree.stored) is not None:
         walk(root_key)
     assert reached == {key for key, cell in overlay.changes.items() if cell is not None}
 
@@ -79,7 +81,67 @@ def test_an_ordered_set_is_a_sorted_list(history: list[tuple[str, int]], ordered
             done = getattr(ordered, step)(overlay, "ann", item=item)
             assert done == getattr(naive, step)(item)
     assert list(ordered.iterate(overlay, "ann")) == naive.items
-    check_pages(ordered, overlay)
+    check_pages(ordered.tree, ordered.keys.key(("ann",)), overlay)
+
+
+map_steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 60), st.integers(0, 9)),
+        st.tuples(st.just("change"), st.integers(0, 60), st.integers(0, 60)),
+        st.tuples(st.just("cut"), st.integers(0, 60), st.integers(0, 60)),
+    ),
+    max_size=200,
+)
+
+
+@given(map_steps)
+@settings(max_examples=300, deadline=None)
+def test_an_ordered_map_is_a_sorted_dictionary(history: list[tuple[str, int, int]]) -> None:
+    overlay = BlockOverlay(EmptyState())
+    naive: dict[int, int] = {}
+    for step, first, second in history:
+        if step == "put":
+            MAP.put(overlay, second, "ann", item=first)
+            naive[first] = second
+        else:
+            touched = [item for item in sorted(naive) if first <= item <= second]
+            kept = step == "change"
+            changes = [(item, naive[item] + 1 if kept and item % 3 else None) for item in touched]
+            MAP.change(overlay, changes, "ann")
+            for item, value in changes:
+                if value is None:
+                    del naive[item]
+                else:
+                    naive[item] = value
+    assert list(MAP.entries(overlay, "ann")) == sorted(naive.items())
+    assert all(MAP.get(overlay, "ann", item=item) == naive.get(item) for item in range(62))
+    check_pages(MAP.tree, MAP.keys.key(("ann",)), overlay)
+
+
+def test_many_changes_of_one_page_write_it_once() -> None:
+    overlay = BlockOverlay(EmptyState())
+    for item in range(100):
+        MAP.put(overlay, 1, "ann", item=item)
+    writes: list[str] = []
+
+    class Counting(BlockOverlay):
+        def put_cell(self, key: str, stored: Stored[Any], value: Any) -> None:
+            writes.append(key)
+            super().put_cell(key, stored, value)
+
+    counting = Counting(overlay)
+    MAP.change(counting, [(item, 2) for item in range(100)], "ann")
+
+    assert len(writes) == len(set(writes)) <= 20
+    assert [value for _, value in MAP.entries(counting, "ann")] == [2] * 100
+
+
+def test_what_is_not_there_cannot_be_changed() -> None:
+    overlay = BlockOverlay(EmptyState())
+    MAP.put(overlay, 1, "ann", item=5)
+
+    with pytest.raises(InvariantBroken):
+        MAP.change(overlay, [(5, 2), (6, 3)], "ann")
 
 
 @given(st.sets(st.integers(0, 1_000)), st.integers(0, 1_000), st.integers(1, 20))

@@ -20,10 +20,10 @@ from msgspec import Meta
 
 from vm.errors import InvariantBroken
 from vm.primitives.units import MAX_INT
-from vm.tables.ordered_set import MAX_PAGE_ITEMS, MIN_PAGE_ITEMS, PAGE_BYTES
 from vm.tables.parts import Part
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Keys
+from vm.tables.tree import page_items_for
 
 I = TypeVar("I")  # noqa: E741 (an item)
 
@@ -44,8 +44,7 @@ class Bag(Generic[I]):
     ) -> None:
         self.keys = Keys(path, parts)
         self.item: Stored[I] = Stored(item, path)
-        fitting = max(MIN_PAGE_ITEMS, min(MAX_PAGE_ITEMS, PAGE_BYTES // self.item.max_bytes))
-        self.page_items = fitting if page_items is None else page_items
+        self.page_items = page_items_for(self.item) if page_items is None else page_items
         self.words = words
         page = Annotated[tuple[item, ...], Meta(max_length=self.page_items)]  # type: ignore[valid-type]
         self.ends: Stored[tuple[int, int]] = Stored(tuple[_Number, _Number], path)

@@ -1,7 +1,7 @@
 """Tables of once-records: written once, never changed, outside the state tree (docs/decisions/once-records.md).
 
-    ORDERS = OnceTable("token/issue", (("program", SLUG), ("ref", TEXT)), Issued)
-    ORDERS.put(ctx, Issued(…), program, ref)
+ORDERS = OnceTable("token/issue", (("program", SLUG), ("ref", TEXT)), Issued)
+ORDERS.put(ctx, Issued(…), program, ref)
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class OnceTable(Generic[T]):
 
     __slots__ = ("_key", "keys", "stored", "words")
 
-    def __init__(self, path: str, parts: Sequence[tuple[str, Part]], record: type[T] | Any, words: str = "") -> None:
+    def __init__(
+        self, path: str, parts: Sequence[tuple[str, Part]], record: type[T] | Any, words: str = ""
+    ) -> None:
         self.keys = Keys(path, parts)
         self._key = self.keys.key
         self.stored: Stored[T] = Stored(record, path)

@@ -94,6 +94,10 @@ class Sequence(Generic[I]):
 
 
 def _place_of(cursor: str) -> int:
-    if len(cursor) > _MAX_CURSOR or not (cursor.isascii() and cursor.isdigit()) or (cursor[0] == "0" and cursor != "0"):
+    if (
+        len(cursor) > _MAX_CURSOR
+        or not (cursor.isascii() and cursor.isdigit())
+        or (cursor[0] == "0" and cursor != "0")
+    ):
         refuse("cursor", "a cursor that an earlier page has answered")
     return int(cursor)

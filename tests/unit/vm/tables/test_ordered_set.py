@@ -120,5 +120,5 @@ def test_a_page_holds_about_a_kibibyte() -> None:
     accounts: OrderedSet[str] = OrderedSet("test/accounts", [], Address)
     pairs: OrderedSet[tuple[int, str]] = OrderedSet("test/pairs", [], tuple[Number, Slug])
 
-    assert accounts.page_items * accounts.item.max_bytes <= 1_024
-    assert pairs.page_items * pairs.item.max_bytes <= 1_024
+    assert accounts.tree.page_items * accounts.item.max_bytes <= 1_024
+    assert pairs.tree.page_items * pairs.item.max_bytes <= 1_024
