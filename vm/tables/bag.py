@@ -50,21 +50,22 @@ class Bag(Generic[I]):
         self.ends: Stored[tuple[int, int]] = Stored(tuple[_Number, _Number], path)
         self.stored: Stored[tuple[I, ...]] = Stored(page, path)
 
-    def put(self, state: Writable, *key: Any, item: I) -> None:
-        """Put an item in."""
+    def put(self, state: Writable, *key: Any, item: I) -> bool:
+        """Put an item in; tell whether the bag was empty."""
         own = self.keys.key(key)
         ends = state.cell(own, self.ends)
         if ends is None:
             state.put_cell(own, self.ends, (0, 0))
             state.put_cell(f"{own}/0", self.stored, (item,))
-            return
+            return True
         first, last = ends[0]
         items = self._page(state, own, last)
         if len(items) < self.page_items:
             state.put_cell(f"{own}/{last}", self.stored, (*items, item))
-            return
+            return False
         state.put_cell(own, self.ends, (first, last + 1))
         state.put_cell(f"{own}/{last + 1}", self.stored, (item,))
+        return False
 
     def drain(self, state: Writable, *key: Any) -> tuple[I, ...]:
         """Take out the oldest page of items; empty where none is left."""

@@ -6,7 +6,7 @@ skipped or shown twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import MsgspecError
@@ -185,13 +185,24 @@ class OrderedMap(_Ordered[I], Generic[I, V]):
         root = self._root(state, own)
         self._put_root(state, own, root, self.tree.put(state, own, root, item, value))
 
-    def change(self, state: Writable, changes: Sequence[tuple[I, V | None]], *key: Any) -> None:
+    def change(
+        self,
+        state: Writable,
+        changes: Sequence[tuple[I, V | None]],
+        *key: Any,
+        combine: Callable[[V, V], V | None] | None = None,
+    ) -> None:
         """Give items that are there other values, or None to remove them; one write per page that is touched.
 
         Args:
             changes: by item, ascending.
+            combine: makes the new value, or None, of the old one and what stands in `changes`; without it that itself.
         """
         own = self.keys.key(key)
         root = self._root(state, own)
-        marked = [(item, GONE if value is None else value) for item, value in changes]
-        self._put_root(state, own, root, self.tree.change(state, own, root, marked))
+
+        def combined(old: V, change: V) -> Any:
+            value = change if combine is None else combine(old, change)
+            return GONE if value is None else value
+
+        self._put_root(state, own, root, self.tree.change(state, own, root, changes, combined))

@@ -20,7 +20,7 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta
@@ -202,6 +202,8 @@ class Tree:
                 item, value = changes[at]
                 if item not in new:
                     raise InvariantBroken(f"{own} has no item {item}")
+                if combine is not None:
+                    value = combine(new[item], value)
                 if value is GONE:
                     del new[item]
                 else:

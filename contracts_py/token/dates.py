@@ -1,0 +1,62 @@
+"""On which date points expire: a program's rule, or an explicit time, in the brand's local days."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts_py.calendar import Offsets, end_of_month, next_day_start
+from contracts_py.token.records import NEVER, Expiry, MonthEndExpiry, NoExpiry
+from vm.contract_api import MAX_INT, MS_PER_DAY, Context, Refused
+
+
+def explicit_date(ctx: Context, offsets: Offsets, expires: int) -> int:
+    """Return the date of points that are to expire at a given time.
+
+    Raises:
+        Refused: EXPIRED, LIMIT_EXCEEDED.
+    """
+    if expires <= ctx.time:
+        raise Refused("EXPIRED", "the points would have expired already", expires=expires)
+    return _within_range(next_day_start(offsets, expires))
+
+
+def rule_date(ctx: Context, offsets: Offsets, expiry: Expiry) -> int:
+    """Return the date of points that are issued, or whose holder is active, now.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED.
+    """
+    if isinstance(expiry, NoExpiry):
+        return NEVER
+    if isinstance(expiry, MonthEndExpiry):
+        return _within_range(end_of_month(offsets, ctx.time, expiry.months))
+    return _within_range(next_day_start(offsets, ctx.time + expiry.days * MS_PER_DAY))
+
+
+def _within_range(date: int) -> int:
+    if date >= NEVER:
+        raise Refused("LIMIT_EXCEEDED", "the date is beyond the protocol's times", limit=MAX_INT)
+    return date
+
+
+def deferral(sale: int, points: int, unit_price: int, expected_bps: int, redeemed: int) -> dict[str, Any]:
+    """Divide a sale's price between goods and points, and the points' part by what has been redeemed.
+
+    The price is divided in proportion to stand-alone prices: `sale` for the goods, points × unit_price ×
+    expected_bps / 10,000 for the points. What falls to the points is deferred, and becomes revenue as
+    the points expected to be redeemed are. Floors are taken of the goods' part and of the liability, which
+    reproduces the rounded figures of the standard's own example.
+
+    Args:
+        sale, unit_price: in one unit of money.
+        redeemed: how many of the points have been redeemed.
+
+    Source: IFRS 15, paragraphs B39 to B43 and Illustrative Example 52.
+    """
+    stand_alone = points * unit_price * expected_bps
+    goods = sale * sale * 10_000 // (sale * 10_000 + stand_alone)
+    deferred = sale - goods
+    expected = points * expected_bps
+    unredeemed = max(0, expected - redeemed * 10_000)
+    liability = deferred * unredeemed // expected if expected else 0
+    return {"goods": goods, "deferred": deferred, "recognised": deferred - liability, "liability": liability}
