@@ -14,11 +14,11 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
-from vm.contract_api import MS_PER_DAY, MS_PER_MINUTE, TimeMs, integer
+from vm.contract_api import MS_PER_DAY, MS_PER_MINUTE, Meta, TimeMs
 
 MAX_OFFSET_MINUTES = 14 * 60
 """The furthest that a civil clock on Earth is from UTC: +14 h (Line Islands)."""
@@ -28,10 +28,13 @@ class Offset(msgspec.Struct, frozen=True, gc=False):
     """From this instant (ms) on, local time is UTC plus so many minutes."""
 
     from_: TimeMs = msgspec.field(name="from")
-    minutes: Annotated[int, integer(-MAX_OFFSET_MINUTES, MAX_OFFSET_MINUTES)]
+    minutes: Annotated[int, Meta(ge=-MAX_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
 
 
-Offsets = tuple[Offset, ...]
+MAX_OFFSETS: Final = 200
+"""A century of summer times."""
+
+Offsets = Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)]
 """A brand's clock: changes in strictly increasing order of `from`."""
 
 

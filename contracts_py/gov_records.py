@@ -1,7 +1,10 @@
 """What gov keeps in the state, and under which keys.
 
 gov/proposals                       list of proposal ids (see `contracts_py.sequences`)
-gov/proposal/<proposal>             Proposal: what is proposed, who has voted, what became of it
+gov/proposal/<proposal>             Proposal: who proposed it, who has voted, what became of it
+gov/actions/<proposal>              the actions of an open proposal, as they were proposed; gone once it is closed
+gov/expiry                          Expiry: how far the list has been looked through for proposals that have expired
+gov/brand/<brand>                   BrandUse: what a brand has open, and how often it has withdrawn on a day
 gov/reports                         list of the keys of reports, without `gov/report/`
 gov/report/<key hex>/<height>/<round>/<step>  Report: two statements that contradict each other
 gov/reported/<key hex>              ReportCount: how many of one validator are kept, and how many more were counted
@@ -12,18 +15,22 @@ The chain's own records (validators, nodes, parameters, version) are reached thr
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from contracts_py.calendar import Offset
-from vm.contract_api import Address, Amount, Count, Hash, Name, PublicKey, Signature, Slug
+from contracts_py.identity import MAX_ADMINS_AT_START, MAX_OFFSETS
+from vm.contract_api import Address, Amount, Count, Hash, MaxItems, Name, PublicKey, Signature, Slug
 
 PROPOSALS: Final = "gov/proposals"
+EXPIRY: Final = "gov/expiry"
 REPORTS: Final = "gov/reports"
 
 Choice = Literal["yes", "no"]
 Step = Literal["proposal", "prepare", "commit", "round_change"]
+Status = Literal["open", "passed", "failed", "rejected", "expired", "withdrawn"]
+Admins = Annotated[tuple[Address, ...], MaxItems(MAX_ADMINS_AT_START)]
 
 
 class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator"):
@@ -56,9 +63,9 @@ class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="regist
 
     brand: Slug
     name: Name
-    admins: tuple[Address, ...]
+    admins: Admins
     terms_hash: Hash | None = None
-    offsets: tuple[Offset, ...] | None = None
+    offsets: Annotated[tuple[Offset, ...], MaxItems(MAX_OFFSETS)] | None = None
 
 
 class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand"):
@@ -77,7 +84,7 @@ class ReplaceAdmins(msgspec.Struct, frozen=True, tag_field="action", tag="replac
     """A brand's admins are these from now on, for one that has lost its keys."""
 
     brand: Slug
-    admins: tuple[Address, ...]
+    admins: Admins
 
 
 class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -120,6 +127,7 @@ Action: TypeAlias = (
     | SetParams
     | ScheduleUpgrade
 )
+ActionList: TypeAlias = tuple[Action, ...]
 
 
 class BrandVote(msgspec.Struct, frozen=True, array_like=True):
@@ -138,19 +146,47 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A proposal; `votes` is sorted by brand. An open one past `expires` has expired."""
+    """A proposal without its actions, so that a vote is short. An open one past `expires` has expired.
+
+    Attributes:
+        brand, proposer, tx: who proposed it, by which account, in which transaction, where the actions stay.
+        height, created: of the block that proposed it.
+        actions_hash: hex SHA-256 of the canonical bytes of the list of actions.
+        actions_bytes: how many these are.
+        votes: sorted by brand.
+        closed: height of the block in which the status ceased to be open.
+    """
 
     title: str
+    brand: str
     proposer: str
+    tx: str
+    height: int
     created: int
     expires: int
-    actions: tuple[Action, ...]
+    actions_hash: str
+    actions_bytes: int
     text_hash: str | None = None
     votes: tuple[BrandVote, ...] = ()
-    status: Literal["open", "passed", "failed", "rejected"] = "open"
+    status: Status = "open"
     closed: int = 0
-    """Height of the block in which the status ceased to be open."""
     failure: Failure | None = None
+
+
+class Expiry(msgspec.Struct, frozen=True):
+    """All proposals before this place of the list are closed; the one there, or a later one, expires at `due`."""
+
+    place: int = 0
+    due: int = 0
+
+
+class BrandUse(msgspec.Struct, frozen=True):
+    """How many proposals a brand has open, the bytes of their actions, and its withdrawals of one day (UTC)."""
+
+    open: int = 0
+    bytes: int = 0
+    day: int = 0
+    withdrawn: int = 0
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -192,6 +228,16 @@ class Rotations(msgspec.Struct, frozen=True):
 def proposal_key(proposal: str) -> str:
     """Return the key of a Proposal."""
     return f"gov/proposal/{proposal}"
+
+
+def actions_key(proposal: str) -> str:
+    """Return the key of an open proposal's actions."""
+    return f"gov/actions/{proposal}"
+
+
+def brand_use_key(brand: str) -> str:
+    """Return the key of a BrandUse."""
+    return f"gov/brand/{brand}"
 
 
 def report_key(place: str) -> str:

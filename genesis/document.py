@@ -7,10 +7,13 @@ Invariants:
     1. Two documents with the same values are the same chain, however the JSON is spaced or ordered. A
        field that is left out is not hashed, so that anybody can hash the JSON without knowing defaults.
     2. A loaded Genesis has passed every check here; only executing its operations can still fail.
+    3. No name stands twice in one of its JSON objects, as readers disagree about which value counts, and no public
+       key twice among its validators and nodes.
 """
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from vm.genesis_state import genesis_changes
 from vm.params import Params
 from vm.primitives.codec import CodecError, check_value, decode, encode
 from vm.primitives.hashing import sha256
+from vm.primitives.keys import is_acceptable_key
 from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 from vm.runtime import Runtime
 
@@ -87,10 +91,13 @@ class Genesis:
         """
         try:
             value = msgspec.json.decode(text)
+            repeated = _repeated_names(text)
+            if repeated:
+                raise GenesisDocumentError([f"the name {name!r} stands twice in one object" for name in repeated])
             genesis = cls(msgspec.convert(value, GenesisDocument), value)
             check_value(value)
             return genesis
-        except (msgspec.MsgspecError, CodecError, RecursionError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise GenesisDocumentError([str(error)]) from None
 
     @classmethod
@@ -168,11 +175,32 @@ def _key_problems(document: GenesisDocument) -> list[str]:
         found.append(f"validators: at least {MIN_VALIDATORS}, not {len(document.validators)}")
     if len(document.validators) > MAX_VALIDATORS:
         found.append(f"validators: at most {MAX_VALIDATORS}, not {len(document.validators)}")
-    keys = [validator.public_key for validator in document.validators] + document.nodes
-    found += [
-        f"{key!r} is not a public key (64 hex digits)" for key in keys if len(key) != 64 or not is_lower_hex(key)
-    ]
-    if len(set(keys)) != len(keys):
-        found.append("a public key stands twice among validators and nodes")
+    places: dict[str, list[str]] = {}
+    for validator in document.validators:
+        places.setdefault(validator.public_key, []).append(f"validator of {validator.brand}")
+    for key in document.nodes:
+        places.setdefault(key, []).append("full node")
+    for key, uses in places.items():
+        if len(key) != 64 or not is_lower_hex(key):
+            found.append(f"{key!r} is not a public key (64 hex digits)")
+        elif not is_acceptable_key(bytes.fromhex(key)):
+            found.append(f"{key} ({uses[0]}) is not a public key: it is of small order or not in canonical form")
+        if len(uses) > 1:
+            found.append(f"the public key {key} stands twice among validators and nodes: {', '.join(uses)}")
     found += [f"validators: {v.brand!r} is not a slug" for v in document.validators if not is_slug(v.brand)]
+    return found
+
+
+def _repeated_names(text: bytes | str) -> list[str]:
+    """Return the names that stand twice in one JSON object."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        names: set[str] = set()
+        for name, _ in pairs:
+            if name in names:
+                found.append(name)
+            names.add(name)
+
+    json.loads(text, object_pairs_hook=look)
     return found

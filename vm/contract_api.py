@@ -49,7 +49,7 @@ from vm.membership import (
     validators_deciding,
     version_at,
 )
-from vm.metering import EVENT, READ, SIGNATURE, WRITE
+from vm.metering import BYTES_PER_UNIT, EVENT, READ, SIGNATURE, WRITE
 from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member
 from vm.primitives.codec import encode
@@ -263,6 +263,10 @@ class Context:
         self.cost += units
         if self.cost > self.cost_limit:
             self._out_of_budget()
+
+    def charge_bytes(self, size: int) -> None:
+        """Pay for so many bytes that are read, hashed or written beyond what an ordinary value has."""
+        self.charge(size // BYTES_PER_UNIT)
 
     def attempt(self, action: Callable[[], None]) -> Refused | None:
         """Do something wholly or not at all; return the refusal that prevented it, None where it is done.

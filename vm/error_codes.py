@@ -10,6 +10,7 @@ CODES: Final[dict[str, str]] = {
     "NOT_AUTHORISED": "The signers may not do this.",
     "NOT_FOUND": "What the arguments name does not exist.",
     "ALREADY_EXISTS": "What the arguments would create exists.",
+    "CHANGED": "What the arguments say was seen is not so, or no longer.",
     "DUPLICATE_REF": "This reference has been used; details name the first transaction.",
     "INSUFFICIENT_BALANCE": "The account has fewer available points.",
     "CAP_EXCEEDED": "The program's cap on outstanding points would be passed.",

@@ -23,13 +23,13 @@ Invariants, at every block:
 
 from __future__ import annotations
 
-from contracts_py.identity import Identity
+from contracts_py.identity import Authority
 from contracts_py.token.compliance import Compliance
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
 from vm.contract_api import Contract
 
 
-def token_contract(identity: Identity) -> list[Contract]:
+def token_contract(authority: Authority) -> list[Contract]:
     """Return the rooms of the token contract."""
-    return [Programs(identity), Points(identity), Compliance(identity)]
+    return [Programs(authority), Points(authority), Compliance(authority)]

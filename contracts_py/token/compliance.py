@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts_py.identity import Identity
+from contracts_py.identity import Authority
 from contracts_py.token.events import FreezeResult, Frozen, Unfrozen
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import (
@@ -20,8 +20,8 @@ class Compliance(Contract):
 
     name = "token"
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
 
     @call
     def freeze(
@@ -45,14 +45,14 @@ class Compliance(Contract):
 
     def _set_frozen(self, ctx: Context, account: str, program: str | None, brand: str | None, frozen: bool) -> None:
         if program is None:
-            brand = self._identity.acting_brand(ctx, "compliance", brand)
+            brand = self._authority.acting_brand(ctx, "compliance", brand)
             self._set_frozen_at(ctx, account, brand, frozen)
         else:
             rules = PROGRAMS.require(ctx, program)
             if brand is not None and brand != rules.brand:
                 refuse("brand", "the program's brand, or nothing")
             brand = rules.brand
-            self._identity.require_role(ctx, brand, "compliance")
+            self._authority.require_role(ctx, brand, "compliance")
             purse = Purse.of(ctx, program, brand, account)
             purse.lock(LOCKED_IN_PROGRAM, frozen)
             purse.save()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts_py.identity import Identity
+from contracts_py.identity import Authority
 from contracts_py.paging import DEFAULT_PAGE, Cursor, PageLimit, shown
 from contracts_py.token import dates
 from contracts_py.token.events import (
@@ -57,8 +57,8 @@ class Points(Contract):
 
     name = "token"
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
 
     @call
     def issue(
@@ -72,8 +72,8 @@ class Points(Contract):
     ) -> IssueResult:
         """Issue points to an account (issuer); a `ref` pays once for ever."""
         rules = PROGRAMS.require(ctx, program)
-        offsets = self._identity.require_active(ctx, rules.brand).offsets
-        self._identity.require_role(ctx, rules.brand, "issuer")
+        offsets = self._authority.require_active(ctx, rules.brand).offsets
+        self._authority.require_role(ctx, rules.brand, "issuer")
         used = None if ref is None else ISSUES.get(ctx, program, ref)
         if used is not None:
             raise _duplicate_ref(used.tx, used.account, used.issued)
@@ -146,14 +146,14 @@ class Points(Contract):
     ) -> SpendResult:
         """Redeem points at a brand, in one step (a cashier of `at_brand`; the holder, or by his allowance)."""
         rules = PROGRAMS.require(ctx, program)
-        self._identity.brand_record(ctx, at_brand)
-        self._identity.require_role(ctx, at_brand, "cashier")
+        self._authority.brand_record(ctx, at_brand)
+        self._authority.require_role(ctx, at_brand, "cashier")
         if at_brand != rules.brand:
             raise Refused("NOT_AUTHORISED", "the issuer has not opened redemption there", at_brand=at_brand)
         used = REDEMPTIONS.get(ctx, program, at_brand, ref)
         if used is not None:
             raise _duplicate_ref(used.tx, used.account, used.amount)
-        if not self._identity.acts_for(ctx, from_):
+        if not self._authority.acts_for(ctx, from_):
             _use_allowance(ctx, program, from_, at_brand, amount)
         purse, supply = _purse_with_points(ctx, program, from_, amount), Supply(ctx, program)
         parts = _spend(purse, supply, amount, "redeemed")
@@ -176,7 +176,7 @@ class Points(Contract):
     ) -> AllowResult:
         """Let a brand redeem up to `limit` without the holder's signature (holder); replaces the former, 0 ends it."""
         rules = PROGRAMS.require(ctx, program)
-        self._identity.brand_record(ctx, spender)
+        self._authority.brand_record(ctx, spender)
         account = self._holder(ctx, from_)
         if limit and expires <= ctx.time:
             raise Refused("EXPIRED", "the allowance would have expired already", expires=expires)
@@ -195,7 +195,7 @@ class Points(Contract):
             if not ctx.sender:
                 refuse("from", "an account, as this has no sender")
             return ctx.sender
-        if not self._identity.acts_for(ctx, from_):
+        if not self._authority.acts_for(ctx, from_):
             raise Refused("NOT_AUTHORISED", "the signers may not act for the holder", account=from_)
         return from_
 
@@ -203,7 +203,7 @@ class Points(Contract):
         if rules.transfer == "none":
             raise Refused("NOT_TRANSFERABLE", "the program's points cannot be transferred", program=program)
         for account in (source, to):
-            if not self._identity.is_member(ctx, account, rules.brand):
+            if not self._authority.is_member(ctx, account, rules.brand):
                 raise Refused("NOT_TRANSFERABLE", "only between members of the program's brand", account=account)
 
     def _note_activity(self, ctx: Context, rules: Program, purse: Purse, supply: Supply) -> None:
@@ -212,7 +212,7 @@ class Points(Contract):
         The day begins in the local time of the program's brand, wherever the points are redeemed.
         """
         if type(rules.expiry) is InactivityExpiry:
-            offsets = self._identity.brand_record(ctx, rules.brand).offsets
+            offsets = self._authority.brand_record(ctx, rules.brand).offsets
             date = dates.rule_date(ctx, offsets, rules.expiry)
             supply.move(purse.re_date(date), date)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import to_builtins
 
-from contracts_py.identity import Identity
+from contracts_py.identity import Authority
 from contracts_py.paging import DEFAULT_PAGE, Cursor, PageLimit, shown
 from contracts_py.token import records
 from contracts_py.token.dates import deferral
@@ -51,8 +51,8 @@ class Programs(Contract):
     name = "token"
     state = (records,)
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
 
     @call
     def create_program(
@@ -71,8 +71,8 @@ class Programs(Contract):
         cap: Amount | None = None,
     ) -> CreateProgramResult:
         """Begin a brand's loyalty program (admin)."""
-        self._identity.require_active(ctx, brand)
-        self._identity.require_role(ctx, brand, "admin")
+        self._authority.require_active(ctx, brand)
+        self._authority.require_role(ctx, brand, "admin")
         PROGRAMS.require_absent(ctx, program)
         if BRAND_PROGRAMS.length(ctx, brand) >= MAX_PROGRAMS_OF_BRAND:
             raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
@@ -112,7 +112,7 @@ class Programs(Contract):
         if brand is None:
             page = ALL_PROGRAMS.page(ctx, cursor=cursor, limit=limit)
         else:
-            self._identity.brand_record(ctx, brand)
+            self._authority.brand_record(ctx, brand)
             page = BRAND_PROGRAMS.page(ctx, brand, cursor=cursor, limit=limit)
         return shown(page, lambda program: self.program(ctx, program))
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "testnet": ("node.cli.testnet_commands:testnet", "Run a local alliance: four brands, four validators."),
     "tx": ("node.cli.transaction_commands:tx", "Send, try out and look up transactions."),
     "verify": ("node.cli.verify_commands:verify", "Check a receipt or state proof offline."),
+    "vote": ("node.cli.vote_command:vote", "Show what a proposal would do, and vote for just that."),
     "view": ("node.cli.transaction_commands:view", "Ask a contract's view, such as a balance."),
 }
 """Name → (where the command is, what it is for)."""

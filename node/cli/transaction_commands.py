@@ -19,6 +19,7 @@ from node.cli.processes import running_pid
 from node.cli.rpc import DEFAULT_URL, api_key_option, with_node
 from node.cli.testnet_commands import DEFAULT_DIR, dir_option
 from node.client import RpcClient
+from vm.primitives.keys import SigningKey
 from vm.primitives.units import MAX_INT, is_lower_hex
 from vm.transaction import TransactionError, parse_transaction
 
@@ -31,16 +32,19 @@ rpc_option = click.option(
     help=f"The node to ask.  [default: the first running validator of the testnet in DIR, else {DEFAULT_URL}]",
 )
 
+key_files_option = click.option(
+    "--key", "key_files", type=KeyPath, multiple=True, help="A key file that signs; the first is the sender."
+)
+accounts_option = click.option(
+    "--account", "accounts", multiple=True, help="Or an account of the testnet in DIR, such as aurora-admin."
+)
+
 
 @click.command()
 @click.argument("operation", metavar="MODULE.METHOD")
 @click.argument("pairs", metavar="[NAME=VALUE]...", nargs=-1)
-@click.option(
-    "--key", "key_files", type=KeyPath, multiple=True, help="A key file that signs; the first is the sender."
-)
-@click.option(
-    "--account", "accounts", multiple=True, help="Or an account of the testnet in DIR, such as aurora-admin."
-)
+@key_files_option
+@accounts_option
 @click.option("--memo", help="A text of up to 1,024 bytes in the transaction.")
 @click.option("--simulate", is_flag=True, help="Only ask which receipt it would get; nothing is written.")
 @dir_option
@@ -72,10 +76,7 @@ def call(
     if "." not in operation:
         raise CliError(f"an operation is MODULE.METHOD, such as token.issue, not {operation!r}")
     args = parse_pairs(pairs)
-    keys = [load_manifest(directory).account(name).key() for name in accounts]
-    keys += [open_key(path, passphrase_file).key for path in key_files]
-    if not keys:
-        raise CliError("nobody signs: name an --account of a testnet or a --key file")
+    keys = signing_keys(directory, accounts, key_files, passphrase_file)
 
     async def sign_and_send(client: RpcClient) -> Any:
         raw = await client.sign_transaction(keys[0], [(operation, args)], cosigners=keys[1:], memo=memo)
@@ -83,7 +84,7 @@ def call(
             return await client.call("tx_simulate", body=parse_transaction(raw).body_bytes.hex())
         return await client.send_raw(raw)
 
-    _print_receipt(with_node(node_url(url, directory), sign_and_send, api_key=api_key), as_json)
+    print_receipt(with_node(node_url(url, directory), sign_and_send, api_key=api_key), as_json)
 
 
 @click.command()
@@ -154,7 +155,7 @@ def send(file: Path, directory: Path, url: str | None, api_key: str | None, as_j
         parse_transaction(raw)
     except TransactionError as error:
         raise CliError(f"{file} holds no transaction: {error}") from None
-    _print_receipt(with_node(node_url(url, directory), lambda c: c.send_raw(raw), api_key=api_key), as_json)
+    print_receipt(with_node(node_url(url, directory), lambda c: c.send_raw(raw), api_key=api_key), as_json)
 
 
 @tx.command(short_help="Print the receipt that FILE would get now.")
@@ -170,7 +171,22 @@ def simulate(file: Path, directory: Path, url: str | None, api_key: str | None, 
         data = parse_transaction(data).body_bytes
     body = data.hex()
     receipt = with_node(node_url(url, directory), lambda c: c.call("tx_simulate", body=body), api_key=api_key)
-    _print_receipt(receipt, as_json)
+    print_receipt(receipt, as_json)
+
+
+def signing_keys(
+    directory: Path, accounts: Sequence[str], key_files: Sequence[Path], passphrase_file: Path | None
+) -> list[SigningKey]:
+    """Return the keys of a testnet's accounts and of key files, in this order; the first is the sender's.
+
+    Raises:
+        CliError: none is named.
+    """
+    keys = [load_manifest(directory).account(name).key() for name in accounts]
+    keys += [open_key(path, passphrase_file).key for path in key_files]
+    if not keys:
+        raise CliError("nobody signs: name an --account of a testnet or a --key file")
+    return keys
 
 
 def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
@@ -231,7 +247,8 @@ def _read_hex(file: Path) -> bytes:
     return bytes.fromhex(text)
 
 
-def _print_receipt(receipt: Any, as_json: bool) -> None:
+def print_receipt(receipt: Any, as_json: bool) -> None:
+    """Print a receipt; one that says failed ends the command with exit code 1."""
     failed = receipt["status"] != "ok"
     if as_json:
         print_json(receipt)

@@ -25,7 +25,7 @@ from vm.params import Params
 
 pytestmark = pytest.mark.integration
 
-ADD_NODE = {"action": "add_node", "key": "00" * 32}
+ADD_NODE = {"action": "add_node", "key": "5a" * 32}
 BRANDS = ("aurora", "basil", "comet", "dune")
 NEXT_RELEASE = """
 import sys

@@ -195,6 +195,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
         max_size=3,
     ),
     "text_hash": st.just("ab" * 32),
+    "actions_hash": st.just("ab" * 32),
     "choice": st.sampled_from(["yes", "no"]),
     "old": st.just(key_of("aurora").hex()),
     "new": st.just(key_of("ann").hex()),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts_py.gov import VOTING_DAYS
+from contracts_py.gov_proposals import VOTING_DAYS
 from tests.contract_harness import Chain, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
 from vm.membership import change_count, current_validators, membership_change, validators_deciding
@@ -29,7 +29,7 @@ def propose(chain: Chain, proposal: str, *actions: dict[str, Any]) -> None:
 @pytest.mark.parametrize("n", range(4, 14))
 def test_exactly_more_than_two_thirds_pass(n: int) -> None:
     chain = alliance(n)
-    propose(chain, "change", {"action": "add_node", "key": "00" * 32})
+    propose(chain, "change", {"action": "add_node", "key": key_of("node").hex()})
     needed = next(votes for votes in range(n + 1) if votes * 3 > n * 2)
     for count, brand in enumerate(BRANDS[:needed], start=1):
         status = chain.send(f"{brand}-admin", "gov.vote", proposal="change", choice="yes")["status"]
@@ -39,7 +39,7 @@ def test_exactly_more_than_two_thirds_pass(n: int) -> None:
 @pytest.mark.parametrize("n", range(4, 14))
 def test_a_third_of_noes_rejects(n: int) -> None:
     chain = alliance(n)
-    propose(chain, "change", {"action": "add_node", "key": "00" * 32})
+    propose(chain, "change", {"action": "add_node", "key": key_of("node").hex()})
     blocking = next(votes for votes in range(n + 1) if (n - votes) * 3 <= n * 2)
     for count, brand in enumerate(BRANDS[:blocking], start=1):
         status = chain.send(f"{brand}-admin", "gov.vote", proposal="change", choice="no")["status"]
@@ -53,7 +53,7 @@ ballots = st.lists(st.tuples(st.integers(0, 15), st.sampled_from(["yes", "no"]),
 @given(n=st.integers(4, 13), cast=ballots)
 def test_any_order_of_ballots_ends_as_a_naive_count_says(n: int, cast: list[tuple[int, str, bool]]) -> None:
     chain = alliance(n)
-    propose(chain, "change", {"action": "add_node", "key": "00" * 32})
+    propose(chain, "change", {"action": "add_node", "key": key_of("node").hex()})
     counted: dict[int, str] = {}
     status = "open"
     for voter, choice, late in cast:

@@ -110,7 +110,8 @@ class Alliance:
         """Return a transaction in which every brand proposes and votes at once."""
         self._proposals += 1
         name = f"proposal-{self._proposals}"
-        propose = {"proposal": name, "title": "A change", "actions": [action(step) for step in steps]}
+        actions = [action(step) for step in steps]
+        propose = {"proposal": name, "brand": min(self.model.validators), "title": "A change", "actions": actions}
         ops = [("gov.propose", propose), ("gov.vote", {"proposal": name, "choice": "yes"})]
         cosigners = [key_of(f"{brand}-admin") for brand in BRANDS[1:]]
         return self.chain.sign("aurora-admin", ops, cosigners=cosigners)

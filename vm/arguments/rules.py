@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 
 from vm.errors import Refused
 from vm.primitives.address import ADDRESS_LENGTH, is_address
+from vm.primitives.keys import is_acceptable_key
 from vm.primitives.units import MAX_INT, is_lower_hex, is_slug
 
 Check = Callable[[Any, str], Any]
@@ -125,6 +126,13 @@ def code(high: int = 64) -> Rule:
     return Rule(check, schema, max_bytes=high)
 
 
+def _public_key(value: Any, field: str) -> Any:
+    _check_key_bytes(value, field)
+    if not is_acceptable_key(bytes.fromhex(value)):
+        refuse(field, "a public key in canonical form that is not of small order")
+    return value
+
+
 def hex_bytes(length: int) -> Rule:
     """Return a rule for lower-case hex of exactly `length` bytes."""
     words = f"{length} bytes in lower-case hex"
@@ -135,3 +143,8 @@ def hex_bytes(length: int) -> Rule:
         return value
 
     return Rule(check, {"type": "string", "pattern": f"^[0-9a-f]{{{2 * length}}}$"}, max_bytes=2 * length)
+
+
+_check_key_bytes = hex_bytes(32).check
+PUBLIC_KEY: Final = Rule(_public_key, {"type": "string", "pattern": "^[0-9a-f]{64}$"}, units=2, max_bytes=64)
+"""No small-order and no non-canonical key: anyone could sign for the one, and verifiers disagree about both."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from vm.arguments.rules import ADDRESS, SLUG, code, hex_bytes, text
+from vm.arguments.rules import ADDRESS, PUBLIC_KEY, SLUG, code, hex_bytes, text
 from vm.primitives.units import MAX_INT, MIN_INT
 
 Slug = Annotated[str, SLUG, Meta(max_length=32)]
@@ -21,7 +21,7 @@ Ref = Annotated[str, code(64), Meta(max_length=64)]
 """An outside reference, such as an order number."""
 Name = Annotated[str, text(1, 128), Meta(max_length=128)]
 Hash = Annotated[str, hex_bytes(32), Meta(max_length=64)]
-PublicKey = Annotated[str, hex_bytes(32), Meta(max_length=64)]
+PublicKey = Annotated[str, PUBLIC_KEY, Meta(max_length=64)]
 Signature = Annotated[str, hex_bytes(64), Meta(max_length=128)]
 ShortText = Annotated[str, text(0, 1_024), Meta(max_length=1_024)]
 Scalar = bool | Integer | ShortText

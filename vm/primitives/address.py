@@ -32,6 +32,22 @@ def _polymod(values: Iterable[int], checksum: int) -> int:
 
 _AFTER_PREFIX = _polymod([*(ord(c) >> 5 for c in PREFIX), 0, *(ord(c) & 31 for c in PREFIX)], 1)
 
+_DATA_LENGTH = ADDRESS_LENGTH - len(PREFIX) - 1
+_PARTS = [
+    {character: _polymod([value] + [0] * (_DATA_LENGTH - 1 - place), 0) for character, value in _VALUE_OF.items()}
+    for place in range(_DATA_LENGTH)
+]
+_PART_OF_PREFIX = _polymod([0] * _DATA_LENGTH, _AFTER_PREFIX)
+"""The checksum is linear over GF(2): what each character at each place adds to it, and what the prefix does.
+
+So one is checked in a third of the time, which matters where a stranger sends thousands in one transaction.
+"""
+
+
+def _checksum(data: str) -> int:
+    """Return the checksum of an address's characters after `ent1`; raises KeyError for one outside the alphabet."""
+    return reduce(xor, map(dict.__getitem__, _PARTS, data), _PART_OF_PREFIX)
+
 
 def encode_address(hash20: bytes) -> str:
     """Return the bech32m text of a 20-byte account hash."""
@@ -52,15 +68,16 @@ def decode_address(text: str) -> bytes:
     """
     if len(text) != ADDRESS_LENGTH or not text.startswith(PREFIX + "1"):
         raise ValueError("not an address: it begins with ent1 and has 42 characters")
+    data = text[len(PREFIX) + 1 :]
     try:
-        values = [_VALUE_OF[character] for character in text[len(PREFIX) + 1 :]]
+        checksum = _checksum(data)
     except KeyError:
         raise ValueError("not an address: a character outside the bech32 alphabet") from None
-    if _polymod(values, _AFTER_PREFIX) != _BECH32M_CONSTANT:
+    if checksum != _BECH32M_CONSTANT:
         raise ValueError("not an address: the checksum is wrong")
     bits = 0
-    for value in values[:-6]:
-        bits = bits << 5 | value
+    for character in data[:-6]:
+        bits = bits << 5 | _VALUE_OF[character]
     return bits.to_bytes(ADDRESS_HASH_BYTES, "big")
 
 
@@ -72,12 +89,13 @@ def is_address(text: str) -> bool:
 
 @lru_cache(maxsize=262_144)
 def _checksum_holds(text: str) -> bool:
-    """Tell whether a text of the right length is an address; remembered, as the checksum costs some 5 µs."""
-    try:
-        decode_address(text)
-    except ValueError:
+    """Tell whether a text of the right length is an address; remembered, as the checksum costs some 2 µs."""
+    if not text.startswith(PREFIX + "1"):
         return False
-    return True
+    try:
+        return _checksum(text[len(PREFIX) + 1 :]) == _BECH32M_CONSTANT
+    except KeyError:
+        return False
 
 
 @lru_cache(maxsize=262_144)

@@ -58,7 +58,8 @@ def test_a_value_that_no_vote_may_set_cannot_even_be_proposed(name: str) -> None
             f"{name} must be at least {lowest}",
             {"field": f"params.{name}"},
         )
-    too_large = propose(chain, {"action": "add_node", "key": "00" * 32}, set_params(**{name: highest + 1})).error
+    node = {"action": "add_node", "key": key_of("node").hex()}
+    too_large = propose(chain, node, set_params(**{name: highest + 1})).error
     assert too_large.code == "INVALID_ARGS"
     assert chain.view("gov_proposals")["items"] == []
 

@@ -108,7 +108,7 @@ def test_role_refusals(chain: Chain) -> None:
     assert chain.refused("aurora-admin", "identity.revoke_role", **grant) == "NOT_FOUND"
     chain.send("aurora-admin", "identity.grant_role", **grant)
     assert chain.refused("aurora-admin", "identity.grant_role", **grant) == "ALREADY_EXISTS"
-    assert chain.refused("ann", "identity.revoke_role", **grant) == "NOT_AUTHORISED"
+    assert chain.refused("bob", "identity.revoke_role", **grant) == "NOT_AUTHORISED"
 
 
 def test_a_brand_keeps_an_admin(chain: Chain) -> None:

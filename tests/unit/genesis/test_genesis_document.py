@@ -102,8 +102,17 @@ def test_any_other_value_is_another_chain(document: dict[str, Any], change: Call
         (lambda d: d.update(validators=d["validators"][:3]), "at least 4, not 3"),
         (lambda d: d["validators"][0].update(public_key="AB" * 32), "is not a public key"),
         (lambda d: d["validators"][0].update(public_key="ab"), "is not a public key"),
-        (lambda d: d["validators"][0].update(public_key=d["validators"][1]["public_key"]), "stands twice"),
-        (lambda d: d.update(nodes=[d["validators"][1]["public_key"]]), "stands twice"),
+        (
+            lambda d: d["validators"][0].update(public_key=d["validators"][1]["public_key"]),
+            "stands twice among validators and nodes: validator of aurora, validator of basil",
+        ),
+        (
+            lambda d: d.update(nodes=[d["validators"][1]["public_key"]]),
+            "stands twice among validators and nodes: validator of basil, full node",
+        ),
+        (lambda d: d.update(nodes=["ab" * 32, "ab" * 32]), "stands twice among validators and nodes: full node"),
+        (lambda d: d["validators"][0].update(public_key="00" * 32), "(validator of aurora) is not a public key"),
+        (lambda d: d.update(nodes=["ee" + "ff" * 30 + "7f"]), "(full node) is not a public key"),
         (lambda d: d["validators"][0].update(brand="A B"), "is not a slug"),
         (lambda d: d.update(validators=d["validators"] * 65), "at most 256, not 260"),
         (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 200"),
@@ -163,6 +172,24 @@ def test_all_problems_are_told_at_once(document: dict[str, Any]) -> None:
 def test_what_is_no_document(text: str) -> None:
     with pytest.raises(GenesisDocumentError):
         Genesis.from_json(text)
+
+
+def test_a_name_that_stands_twice_in_one_object_is_refused(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    brand = json.dumps(document["validators"][0]["brand"])
+    twice = text.replace(f'"brand": {brand}', f'"brand": "other", "brand": {brand}', 1)
+    assert json.loads(twice) == document, "a parser that takes the last value sees nothing"
+    with pytest.raises(GenesisDocumentError, match="the name 'brand' stands twice in one object"):
+        Genesis.from_json(twice)
+    with pytest.raises(GenesisDocumentError, match="the name 'brand' stands twice in one object"):
+        Genesis.from_json(twice.encode())
+
+
+def test_an_admin_who_stands_twice_is_refused(document: dict[str, Any]) -> None:
+    place, (_, args) = next((i, op) for i, op in enumerate(document["ops"]) if op[0] == "identity.register_brand")
+    args["admins"] = args["admins"] * 2
+    with pytest.raises(GenesisError, match=rf"operation {place}, identity\.register_brand: .*different accounts"):
+        read(document).state_changes(build_runtime())
 
 
 def test_validators_are_sorted_by_key(document: dict[str, Any]) -> None:
