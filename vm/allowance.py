@@ -1,8 +1,9 @@
 """Allowances: how much work an account, or a brand, may ask for in a window of blocks (SPEC section 2).
 
-Who pays is the sender; for one with roles at one brand, that brand. A sender with roles at several brands pays
-for itself, as a brand gives roles without asking: it must not be able to let its own work be paid for by
-another brand.
+Who pays is the sender; for one with roles at one brand, that brand, unless the sender has more left by itself. A
+sender with roles at several brands pays for itself. Both because a brand gives roles without asking: it must
+neither be able to let its own work be paid for by another brand, nor silence an account by giving it a role and
+then using up what would pay for it.
 
 A payer has a *free share* of each block, its allowance divided by the blocks of a window. What it uses within
 that is written nowhere, so that ordinary senders cost the state no record. What it uses beyond, in any block,
@@ -51,15 +52,6 @@ class Payer(NamedTuple):
     limit: int
 
 
-def payer_of(sender: str, brands: tuple[str, ...], params: Params) -> Payer:
-    """Return who pays for a sender with roles at these brands."""
-    if not brands:
-        return Payer(ALLOWANCES, sender, params.account_cost_per_window)
-    if len(brands) == 1:
-        return Payer(BRAND_ALLOWANCES, brands[0], params.brand_cost_per_window)
-    return Payer(ALLOWANCES, sender, params.brand_cost_per_window)
-
-
 class BlockAllowances:
     """What payers use in one block."""
 
@@ -68,6 +60,22 @@ class BlockAllowances:
         self._params = params
         self._height = height
         self._spent: dict[str, int] = {}
+        self._records: dict[str, Allowance] = {}
+        """Those that have been looked at; nothing else writes them while the block executes."""
+
+    def payer(self, sender: str, brands: tuple[str, ...]) -> Payer:
+        """Return who pays for a sender with roles at these brands."""
+        params = self._params
+        if len(brands) > 1:
+            return Payer(ALLOWANCES, sender, params.brand_cost_per_window)
+        own = Payer(ALLOWANCES, sender, params.account_cost_per_window)
+        if not brands:
+            return own
+        brand = Payer(BRAND_ALLOWANCES, brands[0], params.brand_cost_per_window)
+        left = self.free(brand) + self.remaining(brand)
+        if left >= self._share(own) + own.limit or left >= self.free(own) + self.remaining(own):
+            return brand
+        return own
 
     def free(self, payer: Payer) -> int:
         """Return what is left of a payer's free share of this block."""
@@ -85,13 +93,17 @@ class BlockAllowances:
         beyond = max(after - share, 0) - max(before - share, 0)
         if beyond:
             record = self._record(payer)
-            payer.table.put(self._overlay, Allowance(record.used + beyond, record.since), payer.name)
+            record = self._records[payer.name] = Allowance(record.used + beyond, record.since)
+            payer.table.put(self._overlay, record, payer.name)
 
     def _share(self, payer: Payer) -> int:
         return payer.limit // self._params.window_blocks
 
     def _record(self, payer: Payer) -> Allowance:
-        record = payer.table.get(self._overlay, payer.name)
-        if record is None or self._height >= record.since + self._params.window_blocks:
-            return Allowance(0, self._height)
+        record = self._records.get(payer.name)
+        if record is None:
+            record = payer.table.get(self._overlay, payer.name)
+            if record is None or self._height >= record.since + self._params.window_blocks:
+                record = Allowance(0, self._height)
+            self._records[payer.name] = record
         return record

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from vm import metering
-from vm.allowance import BlockAllowances, Payer, payer_of
+from vm.allowance import BlockAllowances, Payer
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
@@ -60,7 +60,7 @@ def transaction_steps(
         ctx.charge(base_cost(tx))
         if not runtime.authority.may_act(ctx, sender, ctx.signers):
             raise Refused("NOT_AUTHORISED", "the signers may not act for the sender", sender=sender)
-        payer = payer_of(sender, runtime.authority.brands_of(ctx, sender), params)
+        payer = allowances.payer(sender, runtime.authority.brands_of(ctx, sender))
         ctx.limit_to(allowances.free(payer), lambda: allowances.remaining(payer))
         for op, (call, args) in enumerate(body.ops):
             if op:

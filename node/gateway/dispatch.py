@@ -139,7 +139,7 @@ class Dispatcher:
         id_json = _id_json(request["id"]) if "id" in request else None
         problem = _request_problem(request)
         if problem is None and "id" in request and id_json is None:
-            problem = "id is a string of at most 1,000 bytes, a number or null"
+            problem = f"id is a number, null, or a string of at most {_MAX_ID_BYTES} bytes as JSON"
         if problem is not None:
             return _Entry(id_json or _NULL_ID, outcome=RpcFault("INVALID_REQUEST", problem))
         entry = _Entry(id_json)

@@ -70,7 +70,7 @@ class ReadTurns:
             return
         queue = self._queues.get(client)
         if self._waiting >= MAX_WAITING or (queue is not None and len(queue) >= MAX_WAITING_PER_CLIENT):
-            message = f"too many reads of this client wait; try again in {RETRY_MS} ms"
+            message = f"too many reads wait; try again in {RETRY_MS} ms"
             raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
         if queue is None:
             queue = self._queues[client] = deque()

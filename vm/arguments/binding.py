@@ -128,4 +128,3 @@ def _refuse_unknown(fields: Mapping[str, Field], args: Mapping[str, Any]) -> Non
     for name in args:
         if name not in fields:
             refuse(name[:64], "no such argument")
-    return

@@ -91,17 +91,17 @@ class Toy(Contract):
 
 
 class KeyHolders:
-    """An account is held by its own key; `till` has a brand role."""
+    """An account is held by its own key; `till` and `cashier` have a role at one brand."""
 
     def may_act(self, ctx: Context, account: str, signers: tuple[str, ...]) -> bool:
         """Tell whether the account's key has signed."""
         return account in signers
 
     def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
-        """One account is of one brand, one of two, others of none."""
+        """Two accounts are of one brand, one of two, others of none."""
         if account == account_of("both"):
             return ("brand", "other")
-        return ("brand",) if account == account_of("till") else ()
+        return ("brand",) if account in (account_of("till"), account_of("cashier")) else ()
 
 
 class Reader:

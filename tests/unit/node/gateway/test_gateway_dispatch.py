@@ -13,6 +13,7 @@ from node.config import RpcLimits
 from node.errors import NotReady
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
+from node.gateway.limits import CLIENT
 from node.gateway.table import described
 from vm.arguments.rules import integer
 
@@ -247,6 +248,35 @@ async def test_a_request_that_is_given_up_lets_the_others_read(table):
         tasks[turns % 2].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     assert await dispatcher.handle(orjson.dumps(request("get_data")), Permissions())
+
+
+async def test_a_long_read_that_is_given_up_while_it_waits_ends_nobody_elses_turn(table):
+    """At whatever moment: whoever reads is the one whose turn it is."""
+
+    def long():
+        for _ in range(4):
+            assert dispatcher._turns._serving == CLIENT.get()
+            time[0] += 0.006
+            yield
+        return "done"
+
+    async def ask(client):
+        CLIENT.set(client)
+        return await dispatcher.handle(orjson.dumps(request("long")), Permissions())
+
+    time = [0.0]
+    table.methods["long"] = replace(table.methods["long"], answer=lambda args: long())
+    for moment in range(40):
+        dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+        tasks = [asyncio.create_task(ask(client)) for client in ("a", "b", "c")]
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        tasks[moment % 3].cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        replies = [orjson.loads(reply.body) for reply in outcomes if not isinstance(reply, BaseException)]
+        assert len(replies) >= 2
+        assert [reply.get("result") for reply in replies] == ["done"] * len(replies)
+        assert dispatcher._turns._serving is None
 
 
 @pytest.mark.parametrize("call", [request("unknown"), request("subtract", "x"), request("busy")])
