@@ -51,6 +51,23 @@ def test_an_attempt_within_an_attempt_takes_back_its_own_part_only() -> None:
     assert [ctx.get(f"toy/{key}", int) for key in ("aa", "bb", "cc")] == [1, None, 3]
 
 
+def test_a_transaction_that_fails_after_a_refused_attempt_leaves_nothing() -> None:
+    """What the attempt wrote has been taken back once: a second time it would not be there."""
+    overlay = BlockOverlay(Reader(Params()))
+    ctx = Context(overlay, "toy-chain", 5, 1_000, 10**6)
+    ctx.put("toy/aa", 1)
+
+    def refused() -> None:
+        ctx.put("toy/aa", 2)
+        ctx.put("toy/bb", 2)
+        raise Refused("NOT_ELIGIBLE", "never")
+
+    assert ctx.attempt(refused) is not None
+    assert {key: cell and cell[0] for key, cell in overlay.changes.items()} == {"toy/aa": 1}
+    overlay.rollback()
+    assert overlay.changes == {}
+
+
 def test_a_spent_budget_ends_the_transaction_through_an_attempt() -> None:
     """Else whoever attempts once more after each refusal would work without an end, at no further cost."""
     ctx = context(limit=WRITE)

@@ -44,12 +44,12 @@ def test_the_state_lists_keys_in_order_whoever_gives_them() -> None:
     state = genesis_changes(runtime(), "toy-chain", 1_000, Params(), entries, [two, one], [])
     assert decode(state[VALIDATORS.keys.path]) == {"validators": [[one, "aurora"], [two, "basil"]]}
     assert decode(state[NODES.keys.path]) == {"nodes": [one, two]}
-    overlay = BlockOverlay(Reader(Params()))
-    change_nodes(overlay_context := context(overlay, 5), [two, one])
-    assert current_nodes(overlay_context) == (one, two)
+    ctx = context(BlockOverlay(Reader(Params())), 5)
+    change_nodes(ctx, [two, one])
+    assert current_nodes(ctx) == (one, two)
 
 
-def test_a_refused_operation_of_genesis_is_named_with_its_place_and_events_with_theirs() -> None:
+def test_a_refused_operation_of_genesis_is_named_with_its_place() -> None:
     ops = [("toy.set", {"key": "aa", "value": 1}), ("toy.refuse", {"key": "aa"})]
     with pytest.raises(GenesisError, match=r"operation 1, toy\.refuse: NOT_ELIGIBLE: never"):
         genesis_changes(runtime(), "toy-chain", 1_000, Params(), [], [], ops)
