@@ -76,6 +76,19 @@ def test_a_program_has_a_bounded_number_of_dates(chain: Chain, monkeypatch: pyte
     issue(chain, ANN, 1, another)
 
 
+def test_an_issue_settles_the_dates_that_the_system_step_has_not_come_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supply, "DATES_PER_BLOCK", 0)
+    chain = Chain([*brand_ops("aurora"), ("token.create_program", program_args("stars", "aurora", cap=5))])
+    issue(chain, ANN, 5, MIDNIGHT)
+    chain.until(MIDNIGHT)
+    assert chain.state.get(supply_key("stars"), Supply) == Supply(issued=5, outstanding=5, next_date=MIDNIGHT)
+    issue(chain, ANN, 4, MIDNIGHT + DAY)
+    settled = Supply(issued=9, outstanding=4, expired=5, next_date=MIDNIGHT + DAY)
+    assert chain.state.get(supply_key("stars"), Supply) == settled
+
+
 # Cost
 
 

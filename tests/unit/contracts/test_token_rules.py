@@ -99,7 +99,7 @@ def test_an_allowance_is_over_at_its_millisecond(chain: Chain, left_ms: int, out
     assert (receipt.error.code if receipt.error else receipt.status) == outcome
     view = {"program": "stars", "account": ANN, "spender": "aurora"}
     if left_ms:
-        assert chain.view("token_allowance", **view)["remaining"] == 6
+        assert chain.view("token_allowance", **view) == {"remaining": 6, "expires": expires}
     else:
         with pytest.raises(Refused, match="NOT_FOUND"):
             chain.view("token_allowance", **view)
@@ -178,6 +178,14 @@ def test_a_freeze_in_a_program_leaves_the_brands_as_it_is(chain: Chain) -> None:
     for call in ("token.freeze", "token.unfreeze"):
         chain.send("aurora-compliance", call, account=ANN, program="stars")
     assert chain.refused("ann", "token.transfer", program="stars", to=BOB, amount=1) == "FROZEN"
+
+
+def test_a_key_that_was_rotated_away_freezes_nobody(chain: Chain) -> None:
+    keys = [key_of("new").hex()]
+    chain.send("aurora-compliance", "identity.set_auth", keys=keys, threshold=1)
+    old = ["ann", "aurora-compliance"]
+    assert chain.refused("ann", "token.freeze", old, account=BOB) == "NOT_AUTHORISED"
+    chain.send("aurora-compliance", "token.freeze", ["new"], account=BOB)
 
 
 def test_after_a_brands_freeze_is_over_programs_to_come_are_free(chain: Chain) -> None:
