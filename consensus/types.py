@@ -20,7 +20,7 @@ from msgspec import Meta
 
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import sha256
-from vm.primitives.units import MAX_INT
+from vm.primitives.units import Count
 
 MIN_VALIDATORS: Final = 4
 """Fewer than 4 validators tolerate no fault at all (SPEC section 3, Membership)."""
@@ -38,9 +38,8 @@ Hash = Annotated[bytes, Meta(min_length=32, max_length=32)]
 PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
 Index = Annotated[int, Meta(ge=0, lt=MAX_VALIDATORS)]
-Height = Annotated[int, Meta(ge=0, le=MAX_INT)]
-Round = Annotated[int, Meta(ge=0, le=MAX_INT)]
-Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Height = Count
+Round = Count
 Name = Annotated[str, Meta(max_length=128)]
 
 

@@ -8,7 +8,8 @@ Invariants:
     1. For each live date, expiring/<program>/<date> = the sum of the program's lots with that date.
     2. Calendar.dates are the dates with such a counter; Supply.next_date is the first, or NEVER.
     3. Due.entries hold (next_date, program) of each program whose next_date is not NEVER.
-    4. No counter exceeds 2^53 − 1.
+    4. No counter exceeds 2^53 − 1. What comes in, issued + swapped_in + refunded, stays within that altogether; as
+       all else is a part of it, so do the dates that pass in a system step, which has no transaction to refuse.
 """
 
 from __future__ import annotations
@@ -96,8 +97,7 @@ def credit(ctx: Context, program: str, rules: Program, date: int, amount: int, c
     if rules.cap is not None and outstanding > rules.cap:
         available = max(0, rules.cap - supply.outstanding)
         raise Refused("CAP_EXCEEDED", "the program's cap would be passed", cap=rules.cap, available=available)
-    if outstanding > MAX_INT or total > MAX_INT:
-        raise Refused("LIMIT_EXCEEDED", "more points than an integer of the protocol holds", limit=MAX_INT)
+    _require_countable(supply.issued + supply.swapped_in + supply.refunded + amount)
     supply = _add_to_date(ctx, program, supply, date, amount)
     ctx.put(supply_key(program), replace(supply, outstanding=outstanding, **{counter: total}))
 
@@ -107,6 +107,9 @@ def debit(ctx: Context, program: str, parts: list[tuple[int, int]], counter: str
 
     Args:
         counter: `redeemed`, `burned`, `reversed` or `swapped_out`.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED.
     """
     supply = settle(ctx, program)
     total = 0
@@ -114,6 +117,7 @@ def debit(ctx: Context, program: str, parts: list[tuple[int, int]], counter: str
         supply = _remove_from_date(ctx, program, supply, date, amount)
         total += amount
     gone = getattr(supply, counter) + total
+    _require_countable(gone)
     ctx.put(supply_key(program), replace(supply, outstanding=supply.outstanding - total, **{counter: gone}))
 
 
@@ -125,6 +129,11 @@ def move_dates(ctx: Context, program: str, parts: list[tuple[int, int]], date: i
         supply = _remove_from_date(ctx, program, supply, old, amount)
     if supply is not before:
         ctx.put(supply_key(program), supply)
+
+
+def _require_countable(total: int) -> None:
+    if total > MAX_INT:
+        raise Refused("LIMIT_EXCEEDED", "more points than an integer of the protocol holds", limit=MAX_INT)
 
 
 def _stored(ctx: Context, program: str) -> Supply:

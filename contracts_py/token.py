@@ -233,10 +233,9 @@ class Token(Contract):
             {amount, lots: [{lot, amount}]}.
         """
         rules = get_program(ctx, program)
-        at = self._identity.brand_record(ctx, at_brand)
+        self._identity.brand_record(ctx, at_brand)
         self._identity.require_role(ctx, at_brand, "cashier")
-        if at_brand != rules.brand:
-            raise Refused("NOT_AUTHORISED", "the issuer has not opened redemption there", at_brand=at_brand)
+        self._require_open_at(rules, at_brand)
         key = redeem_ref_key(program, at_brand, ref)
         used = ctx.get(key, RedeemRef)
         if used is not None:
@@ -247,7 +246,9 @@ class Token(Contract):
         supply.debit(ctx, program, parts, "redeemed")
         if type(rules.expiry) is InactivityExpiry:
             holding = lots.open_holding(ctx, program, rules.brand, from_)
-            _note_activity(ctx, program, at.offsets, rules.expiry, from_, holding)
+            # Wherever points are redeemed, their dates are days of the brand that issues them.
+            offsets = self._identity.brand_record(ctx, rules.brand).offsets
+            _note_activity(ctx, program, offsets, rules.expiry, from_, holding)
         ctx.put(key, RedeemRef(ctx.tx_id, from_, amount, tuple(parts)))
         event = {"program": program, "brand": rules.brand, "at_brand": at_brand, "account": from_, "amount": amount}
         event["ref"] = ref
@@ -358,6 +359,11 @@ class Token(Contract):
         for account in (source, to):
             if not self._identity.is_member(ctx, account, rules.brand):
                 raise Refused("NOT_TRANSFERABLE", "only between members of the program's brand", account=account)
+
+    def _require_open_at(self, rules: Program, at_brand: str) -> None:
+        """Refuse redemption at a brand that the program's own has not opened it for."""
+        if at_brand != rules.brand:
+            raise Refused("NOT_AUTHORISED", "the issuer has not opened redemption there", at_brand=at_brand)
 
     # Views
 

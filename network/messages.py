@@ -21,7 +21,7 @@ import msgspec
 from network.errors import MalformedFrame
 from network.kinds import Kind
 from vm.primitives.codec import CodecError, TypedDecoder, encode
-from vm.primitives.units import MAX_INT
+from vm.primitives.units import Count
 
 PROTOCOL_VERSION: Final = 1
 MAX_LINKS: Final = 1_024
@@ -40,7 +40,6 @@ MAX_REPLAY_IDS_PER_REPLY: Final = 32_768
 MIN_TRANSACTION_BYTES: Final = 96
 """A key and a signature alone take as much; without it, a frame could hold a million of nothing."""
 
-Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)]
 Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 TransactionBytes = Annotated[bytes, msgspec.Meta(min_length=MIN_TRANSACTION_BYTES)]
 Prefix = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]

@@ -33,6 +33,7 @@ from node.inflate import InflateError, inflate
 from node.store import Store
 from node.store.layout import PRIMARY
 from vm.primitives.codec import CodecError, TypedDecoder, encode
+from vm.primitives.units import Count
 
 MAGIC: Final = b"entente-backup/1\n"
 FRAME_BYTES: Final = 128 * 1024
@@ -77,16 +78,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     chain: str
     genesis: bytes
-    height: int
+    height: Count
     digest: bytes
     state_root: bytes
-    signed: int
+    signed: Count
 
 
 class Trailer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The end of a backup."""
 
-    entries: int
+    entries: Count
     digest: bytes
 
 

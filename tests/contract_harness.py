@@ -5,13 +5,13 @@ Values pass through canonical bytes between blocks, so a value that would not su
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from contracts_py.registry import contracts
-from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes
+from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes, changed_bytes
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.genesis_state import genesis_changes
@@ -129,6 +129,20 @@ class Chain:
         assert receipt.status == "failed", receipt.results
         assert receipt.error
         return receipt.error.code
+
+    def govern(self, action: Callable[[Context], None]) -> None:
+        """Do something at the head as an action that the alliance has voted for."""
+        overlay = BlockOverlay(self.state)
+        action(Context(overlay, CHAIN, self.height, self.time, 10**9, governance=True))
+        self.state.write(changed_bytes(overlay))
+
+    def suspend(self, brand: str) -> None:
+        """Suspend a brand."""
+        self.govern(lambda ctx: contracts()[1].set_suspended(ctx, brand, True))
+
+    def until(self, time: int) -> None:
+        """Commit an empty block of this time."""
+        self.block([], time - self.time)
 
     def context(self) -> Context:
         """Return a context for views at the head."""

@@ -106,11 +106,11 @@ def _validator_record(overlay: BlockOverlay, public_key: bytes) -> ValidatorReco
 def prune_replay_slots(overlay: BlockOverlay, params: Params, parent_time: int, time: int) -> None:
     """Drop the slots whose last transaction has expired by now.
 
-    No transaction expires more than MAX_REPLAY_SLOTS slots after its block, whatever max_tx_ttl_ms was then: so far
-    ahead of the parent there may be slots, also where the parameter has been lowered since.
+    No transaction expires more than MAX_REPLAY_SLOTS slots after its block, whatever max_tx_ttl_ms was then: the
+    newest slot is at most so many after the parent's, also where the parameter has been lowered since.
     """
     first = parent_time // params.replay_slot_ms
-    for slot in range(first, min(time // params.replay_slot_ms, first + MAX_REPLAY_SLOTS + 2)):
+    for slot in range(first, min(time // params.replay_slot_ms, first + MAX_REPLAY_SLOTS + 1)):
         if REPLAY_SLOTS.get(overlay, slot) is not None:
             REPLAY_SLOTS.delete(overlay, slot)
 

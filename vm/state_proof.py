@@ -16,7 +16,7 @@ Invariants:
 from __future__ import annotations
 
 from hashlib import sha256 as _sha256
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -53,7 +53,7 @@ class ProofNode(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fie
         siblings: hashes of the non-empty children that are not on the path, in order.
     """
 
-    bitmap: int
+    bitmap: Annotated[int, msgspec.Meta(ge=0, lt=1 << FANOUT)]
     siblings: tuple[bytes, ...]
 
 

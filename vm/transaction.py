@@ -25,7 +25,7 @@ from vm.arguments.rules import is_readable
 from vm.primitives.address import address_of_key, is_address
 from vm.primitives.codec import MAX_DEPTH, CodecError, TypedDecoder, encode
 from vm.primitives.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Domain, SigningKey, verify
-from vm.primitives.units import MAX_INT, MIN_INT
+from vm.primitives.units import MAX_INT, MIN_INT, Count
 
 MAX_TX_BYTES = 128 * 1024
 MAX_OPS = 1_000
@@ -69,8 +69,8 @@ class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
     chain: str
     sender: str
-    nonce: int
-    expires: int
+    nonce: Count
+    expires: Count
     ops: list[tuple[str, dict[str, _Argument]]]
     signers: list[bytes] | UnsetType = UNSET
     memo: str | UnsetType = UNSET
@@ -119,10 +119,6 @@ def parse_body(body_bytes: bytes) -> Body:
         body = _bodies.decode(body_bytes)
     except CodecError as error:
         raise TransactionError("MALFORMED", f"body: {error}") from None
-    if not 0 <= body.nonce <= MAX_INT:
-        raise TransactionError("MALFORMED", "body.nonce is outside 0 … 2^53 − 1")
-    if not 0 <= body.expires <= MAX_INT:
-        raise TransactionError("MALFORMED", "body.expires is outside 0 … 2^53 − 1")
     if not 1 <= len(body.ops) <= MAX_OPS:
         raise TransactionError("MALFORMED", f"body.ops: 1 to {MAX_OPS} operations, not {len(body.ops)}")
     if not is_address(body.sender):

@@ -44,6 +44,7 @@ from node.store.pages import hash_range
 from vm.chain_records import REPLAY_SLOTS, ReplaySlot
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES, sha256
+from vm.primitives.units import Count
 from vm.state_chunks import ChunkMismatch, VerifiedChunk, verify_chunk
 from vm.state_proof import FANOUT
 
@@ -60,14 +61,14 @@ class IncomingTarget(msgspec.Struct, frozen=True, array_like=True):
     """Which snapshot is being fetched: a certified height and what the genesis document says of the tree."""
 
     head: Head
-    depth: int
+    depth: Count
 
 
 class IncomingSlot(msgspec.Struct, frozen=True, array_like=True):
     """A replay slot of the state: how many ids, their running hash, and whether they are here."""
 
-    slot: int
-    count: int
+    slot: Count
+    count: Count
     running: bytes
     fetched: bool
 

@@ -30,6 +30,7 @@ import msgspec
 
 from node.store.errors import StoreCorrupt
 from vm.primitives.codec import CodecError, TypedDecoder, encode
+from vm.primitives.units import Count
 
 FORMAT = b"entente-store/1"
 
@@ -78,13 +79,13 @@ class LogMark(msgspec.Struct, frozen=True, array_like=True):
     """Which write-ahead log this validator signs with, and how many votes have ever been appended to it."""
 
     identity: bytes
-    sequence: int
+    sequence: Count
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
     """A decided height and what it led to; height 0 is genesis, its digest that of the genesis bytes."""
 
-    height: int
+    height: Count
     digest: bytes
     state_root: bytes
     receipts_root: bytes

@@ -6,7 +6,8 @@ deeper than 16, no integer outside ±(2^53 − 1).
 
 Decoding is strict because it re-encodes: `encode(decode(data)) == data` holds for canonical bytes
 and fails for a duplicate key, a long integer form, an unsorted map and an unknown field alike.
-What survives re-encoding unnoticed (floats, extension types, depth, range) is refused by a walk.
+What survives re-encoding unnoticed (floats, extension types, depth, range) is refused by a walk over the value, or,
+where the bytes are decoded into a declared type, by a look at that type when its decoder is made.
 
 Invariants:
     1. encode is a function of the value: equal values give equal bytes on every machine.
@@ -19,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from vm.primitives.canonical_types import depth_of
 from vm.primitives.units import MAX_INT, MIN_INT
 
 MAX_DEPTH = 16
@@ -62,11 +64,17 @@ def decode(data: bytes) -> Any:
 class TypedDecoder(Generic[T]):
     """Decodes canonical bytes into one msgspec type; as strict as `decode`.
 
-    The type must not contain `Any` (other than inside values that the caller checks with
-    `check_value`), float, or Raw: then the type itself bounds depth and kinds.
+    The type itself bounds kinds, depth and integers (`vm.primitives.canonical_types`), so that no value is walked.
     """
 
     def __init__(self, type_: type[T]) -> None:
+        """Check the type.
+
+        Raises:
+            TypeError: the type has values that canonical bytes cannot hold.
+        """
+        if depth_of(type_) > MAX_DEPTH:
+            raise TypeError(f"{type_} nests deeper than {MAX_DEPTH}")
         self._decoder = msgspec.msgpack.Decoder(type_)
 
     def decode(self, data: bytes) -> T:

@@ -1,11 +1,17 @@
 """Integer bounds, slugs and times (SPEC section 1)."""
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 MAX_INT = 2**53 - 1
 """The largest integer a client may send or read: JSON numbers stay exact in every language."""
 
 MIN_INT = -MAX_INT
+
+Count = Annotated[int, Meta(ge=0, le=MAX_INT)]
+"""A count, height or time in what is decoded."""
 
 MS_PER_SECOND = 1_000
 MS_PER_MINUTE = 60_000

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from contracts_py import lots
 from contracts_py.lots import SWEEP_PER_BLOCK
 from contracts_py.supply import DATES_PER_BLOCK
+from contracts_py.token import Token
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
 from vm.contract_api import Context
 from vm.state_view import BlockOverlay
@@ -182,6 +185,58 @@ def test_activity_never_brings_a_date_nearer() -> None:
         (MIDNIGHT + 10 * DAY, 10),
         (MIDNIGHT + 40 * DAY, 5),
     ]
+
+
+def test_activity_does_not_bring_back_what_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lots, "SWEEP_PER_BLOCK", 0)
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
+    chain = Chain([*brand_ops("aurora"), program])
+    issue(chain, ANN, 5)
+    until(chain, MIDNIGHT + 10 * DAY)
+    issue(chain, ANN, 1)
+    assert chain.view("token_balance", program="stars", account=ANN)["available"] == 1
+
+
+# Local time
+
+EAST = [{"from": 0, "minutes": 60}]
+HOUR = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("expiry", "expected"),
+    [
+        ({"kind": "days", "days": 1}, MIDNIGHT + DAY - HOUR),
+        ({"kind": "inactivity", "days": 1}, MIDNIGHT + DAY - HOUR),
+        ({"kind": "month_end", "months": 0}, 1_701_388_800_000 - HOUR),  # 1 December 2023, 00:00 local time
+    ],
+)
+def test_points_expire_at_the_brands_midnight(expiry: dict[str, Any], expected: int) -> None:
+    program = ("token.create_program", program_args("stars", "aurora", expiry=expiry))
+    chain = Chain([*brand_ops("aurora", EAST), program])
+    issue(chain, ANN, 1)
+    (lot,) = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert lot["expires"] == expected
+
+
+def test_a_redemption_at_a_partner_dates_by_the_programs_own_brand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Token, "_require_open_at", lambda *_: None)  # as though aurora had opened its door
+    program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
+    chain = Chain([*brand_ops("aurora", EAST), *brand_ops("basil", [{"from": 0, "minutes": -300}]), program])
+    issue(chain, ANN, 5)
+    until(chain, MIDNIGHT + DAY)
+    redeem = {"program": "stars", "from_": ANN, "amount": 3, "at_brand": "basil", "ref": "r"}
+    chain.send("ann", "token.redeem", ["ann", "basil-cashier"], **redeem)
+    (lot,) = chain.view("token_balance", program="stars", account=ANN)["lots"]
+    assert lot["expires"] == MIDNIGHT + 12 * DAY - HOUR
+
+
+def test_an_explicit_date_is_after_the_blocks_time(chain: Chain) -> None:
+    args = {"program": "stars", "to": ANN, "amount": 1}
+    chain.block([], MIDNIGHT - 200 - chain.time)
+    assert chain.refused("aurora-issuer", "token.issue", **args, expires=MIDNIGHT) == "EXPIRED"
+    assert chain.time == MIDNIGHT
+    chain.send("aurora-issuer", "token.issue", **args, expires=chain.time + 201)
 
 
 def test_a_view_never_writes(chain: Chain) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contracts_py import identity
 from contracts_py.identity import MAX_ADMINS_AT_START, MAX_KEYS
 from tests.contract_harness import Chain, account_of, brand_ops, key_of
 from vm.errors import GenesisError, Refused
@@ -84,6 +85,23 @@ def test_update_brand_is_for_admins_of_that_brand(chain: Chain) -> None:
     assert chain.refused("aurora-admin", "identity.update_brand", brand="comet", name="X") == "NOT_FOUND"
 
 
+def test_what_an_update_leaves_out_stays(chain: Chain) -> None:
+    everything = {"name": "Aurora Air", "terms_hash": REF, "offsets": [{"from": 0, "minutes": 60}]}
+    chain.send("aurora-admin", "identity.update_brand", brand="aurora", **everything)
+    chain.suspend("aurora")
+    shown = chain.view("identity_brand", brand="aurora")
+    assert shown == {"brand": "aurora", **everything, "suspended": True}
+    for name, value in everything.items():
+        chain.send("aurora-admin", "identity.update_brand", brand="aurora", **{name: value})
+        assert chain.view("identity_brand", brand="aurora") == shown
+
+
+def test_a_brands_clock_is_in_order_after_an_update_too(chain: Chain) -> None:
+    offsets = [{"from": 5, "minutes": 60}, {"from": 4, "minutes": 0}]
+    args = {"brand": "aurora", "offsets": offsets}
+    assert chain.refused("aurora-admin", "identity.update_brand", **args) == "INVALID_ARGS"
+
+
 def test_roles_are_granted_and_revoked(chain: Chain) -> None:
     ann = account_of("ann")
     granted = chain.send("aurora-admin", "identity.grant_role", brand="aurora", role="oracle", account=ann)
@@ -117,6 +135,55 @@ def test_a_brand_keeps_an_admin(chain: Chain) -> None:
     chain.send("aurora-admin", "identity.grant_role", **{**last, "account": account_of("ann")})
     chain.send("aurora-admin", "identity.revoke_role", **last)
     assert chain.refused("ann", "identity.revoke_role", **{**last, "account": account_of("ann")}) == "NOT_ELIGIBLE"
+
+
+def test_other_roles_come_and_go_without_the_last_admin(chain: Chain) -> None:
+    """A count of admins that follows other roles would let the last one go, or keep one that is not the last."""
+    for _ in range(2):
+        grant = {"brand": "aurora", "role": "oracle", "account": account_of("ann")}
+        chain.send("aurora-admin", "identity.grant_role", **grant)
+        chain.send("aurora-admin", "identity.revoke_role", **grant)
+    last = {"brand": "aurora", "role": "admin", "account": account_of("aurora-admin")}
+    assert chain.refused("aurora-admin", "identity.revoke_role", **last) == "NOT_ELIGIBLE"
+    chain.send("aurora-admin", "identity.grant_role", **{**last, "account": account_of("ann")})
+    aurora_issuer = {"brand": "aurora", "role": "issuer", "account": account_of("aurora-issuer")}
+    chain.send("aurora-admin", "identity.revoke_role", **aurora_issuer)
+    chain.send("ann", "identity.revoke_role", **last)
+
+
+def test_who_gives_up_one_of_two_roles_still_holds_the_other(chain: Chain) -> None:
+    ann = account_of("ann")
+    for role in ("oracle", "marketer"):
+        chain.send("aurora-admin", "identity.grant_role", brand="aurora", role=role, account=ann)
+    chain.send("aurora-admin", "identity.revoke_role", brand="aurora", role="oracle", account=ann)
+    holders = {item["account"]: item["roles"] for item in chain.view("identity_roles", brand="aurora")["items"]}
+    assert holders[ann] == ["marketer"]
+
+
+def test_a_bounded_number_of_accounts_hold_roles_of_a_brand(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    holders = len(chain.view("identity_roles", brand="aurora")["items"])
+    monkeypatch.setattr(identity, "MAX_ROLE_HOLDERS", holders + 1)
+    grant = {"brand": "aurora", "role": "oracle"}
+    chain.send("aurora-admin", "identity.grant_role", **grant, account=account_of("ann"))
+    too_many = {**grant, "account": account_of("bob")}
+    assert chain.refused("aurora-admin", "identity.grant_role", **too_many) == "LIMIT_EXCEEDED"
+    more = {"brand": "aurora", "role": "marketer", "account": account_of("ann")}
+    chain.send("aurora-admin", "identity.grant_role", **more)
+
+
+def test_roles_leave_an_accounts_keys_and_membership_as_they_are(chain: Chain) -> None:
+    """A brand gives roles unasked: it must not be able to undo a rotation of keys by it."""
+    ann = account_of("ann")
+    chain.send("ann", "identity.set_auth", keys=hexes("new"), threshold=1)
+    for call in ("identity.grant_role", "identity.revoke_role"):
+        chain.send("basil-admin", call, brand="basil", role="oracle", account=ann)
+        assert chain.view("identity_account", account=ann)["auth"] == {"keys": hexes("new"), "threshold": 1}
+    assert chain.refused("ann", "identity.set_auth", keys=hexes("ann"), threshold=1) == "NOT_AUTHORISED"
+
+
+def test_what_nobody_sends_sets_no_keys() -> None:
+    with pytest.raises(GenesisError, match="NOT_AUTHORISED"):
+        Chain([("identity.set_auth", {"keys": hexes("ann"), "threshold": 1})])
 
 
 def test_a_rotated_key_acts_and_the_old_one_does_not(chain: Chain) -> None:
@@ -161,6 +228,22 @@ def test_enrolling_a_member(chain: Chain) -> None:
     assert chain.refused("aurora-issuer", "identity.enroll", brand="aurora", ref="cd") == "INVALID_ARGS"
     with pytest.raises(Refused, match="NOT_FOUND"):
         chain.view("identity_member", member=account_of("ann"))
+
+
+def test_enrolment_and_claim_leave_a_members_roles(chain: Chain) -> None:
+    """A role may have been given to the member's address, which a brand can compute, before it was enrolled."""
+    member = address_of_member("aurora", bytes.fromhex(REF))
+    chain.send("basil-admin", "identity.grant_role", brand="basil", role="oracle", account=member)
+    assert enrolled(chain) == member
+    assert chain.view("identity_account", account=member)["roles"] == {"basil": ["oracle"]}
+    claim = {"member": member, "key": key_of("mia").hex()}
+    chain.send("mia", "identity.claim", ["aurora-issuer", "mia"], **claim)
+    assert chain.view("identity_account", account=member)["roles"] == {"basil": ["oracle"]}
+
+
+def test_a_cashier_claims_for_nobody(chain: Chain) -> None:
+    claim = {"member": enrolled(chain), "key": key_of("mia").hex()}
+    assert chain.refused("mia", "identity.claim", ["aurora-cashier", "mia"], **claim) == "NOT_AUTHORISED"
 
 
 def test_nobody_sends_as_a_custodial_member(chain: Chain) -> None:
@@ -209,17 +292,17 @@ def enrolled_by_new_key(chain: Chain) -> str:
 
 
 def test_suspension_is_for_the_alliance(chain: Chain) -> None:
-    identity = chain.runtime.contracts[0]
+    contract = chain.runtime.contracts[0]
     ctx = chain.context()
     assert chain.runtime.authority.brands_of(ctx, account_of("aurora-issuer")) == ("aurora",)
     assert chain.runtime.authority.brands_of(ctx, account_of("ann")) == ()
     ctx.read_only = False
     with pytest.raises(Refused, match="NOT_AUTHORISED"):
-        identity.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
+        contract.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
     ctx.governance = True
-    identity.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
+    contract.set_suspended(ctx, "aurora", True)  # type: ignore[attr-defined]
     assert chain.runtime.authority.brands_of(ctx, account_of("aurora-issuer")) == ()
     with pytest.raises(Refused, match="SUSPENDED"):
         chain.runtime.invoke_call(ctx, "identity.enroll", {"brand": "aurora", "ref": REF})
-    identity.set_suspended(ctx, "aurora", False)  # type: ignore[attr-defined]
+    contract.set_suspended(ctx, "aurora", False)  # type: ignore[attr-defined]
     chain.runtime.invoke_call(ctx, "identity.enroll", {"brand": "aurora", "ref": REF})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
+from tests.unit.vm.toy_ledger import KeyHolders, Reader, account_of, runtime, transaction
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulate, system_receipt_id
 from vm.chain_records import (
     REPLAY_SLOTS,
@@ -18,11 +18,12 @@ from vm.chain_records import (
     ValidatorList,
     ValidatorRecord,
 )
-from vm.contract_api import Context
+from vm.contract_api import Context, Contract
 from vm.errors import InvariantBroken, Refused
-from vm.params import Params
+from vm.params import MAX_REPLAY_SLOTS, Params
 from vm.primitives import merkle
 from vm.primitives.codec import decode, encode
+from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
 from vm.transaction import Transaction
 
@@ -122,6 +123,20 @@ def test_slots_of_a_longer_life_are_pruned_after_transactions_live_shorter() -> 
     }
 
 
+def test_the_newest_slot_that_there_can_be_is_pruned() -> None:
+    """A transaction of the parent block that lives as long as any parameter allows; then the chain stood still."""
+    params = Params()
+    parent = 10 * params.replay_slot_ms
+    newest = (parent + MAX_REPLAY_SLOTS * params.replay_slot_ms) // params.replay_slot_ms
+    reader = Reader(params)
+    reader.values[REPLAY_SLOTS.keys.key((newest,))] = ReplaySlot(1, bytes(32))
+    after = (newest + 1) * params.replay_slot_ms
+    for time, pruned in ((after - 1, False), (after, True), (after + 10**12, True)):
+        execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, time, parent), [])
+        execution.run(1)
+        assert (REPLAY_SLOTS.keys.key((newest,)) in execution.result().changes) is pruned
+
+
 @pytest.mark.parametrize("cost", [1, 100, 350, 1_000])
 def test_a_heavy_transaction_is_sliced_between_its_operations(cost: int) -> None:
     heavy = [("toy.set", {"key": f"k{i}", "value": i}) for i in range(20)]
@@ -162,6 +177,42 @@ def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:
     error = result.receipts[2].error
     assert error
     assert (error.code, result.receipts[2].cost) == ("OUT_OF_BUDGET", 0)
+
+
+def test_a_block_is_filled_to_its_very_last_unit() -> None:
+    """Where one transaction may use a whole block, an empty block has room for it."""
+    result = executed(sets(1), reader=Reader(Params(max_tx_cost=1_000, max_block_cost=1_000)))
+    assert result.receipts[0].status == "ok"
+
+
+class Meddler(Contract):
+    """Refuses, or tells by what authority its step is done."""
+
+    name = "meddler"
+
+    def __init__(self, refuses: bool) -> None:
+        self._refuses = refuses
+
+    def on_block(self, ctx: Context) -> None:
+        ctx.emit("meddler.block", {"governance": ctx.governance, "op": ctx.op, "sender": ctx.sender})
+        if self._refuses:
+            raise Refused("NOT_ELIGIBLE", "never")
+
+
+def meddled(refuses: bool) -> BlockResult:
+    execution = BlockExecution(Runtime([Meddler(refuses)], KeyHolders()), Reader(Params()), CONTEXT, [])
+    execution.run(1)
+    return execution.result()
+
+
+def test_the_system_step_is_the_alliances_and_nobody_sends_it() -> None:
+    (event,) = meddled(refuses=False).receipts[-1].events
+    assert event.data == {"governance": True, "op": -1, "sender": ""}
+
+
+def test_a_system_step_that_is_refused_is_our_own_fault() -> None:
+    with pytest.raises(InvariantBroken, match="height 5"):
+        meddled(refuses=True)
 
 
 def test_the_system_step_does_not_depend_on_the_blocks_budget() -> None:

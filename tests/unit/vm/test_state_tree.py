@@ -162,6 +162,25 @@ def test_a_proof_holds_for_its_depth_only():
     assert not verify_state_proof(root, 3, key, b"v", proof)
 
 
+def test_siblings_cut_elsewhere_prove_nothing():
+    """Their hash is over all of them joined: a second way of cutting would be a second proof."""
+    keys = [key_in(f"a{i}") for i in range(1, 4)]
+    state = dict.fromkeys(keys, b"1")
+    root = tree_of(state).root
+    upper, inner = prove(state, keys[0]).path
+    one, two = inner.siblings
+    cut = ProofNode(inner.bitmap, (one + two[:1], two[1:]))
+    assert verify_state_proof(root, 1, keys[0], b"1", StateProof((upper, inner)))
+    assert not verify_state_proof(root, 1, keys[0], b"1", StateProof((upper, cut)))
+
+
+def test_a_leaf_that_stands_where_it_does_not_belong_shows_no_absence():
+    missing, elsewhere = key_in("ab"), key_in("cd")
+    root = node(xa=leaf(elsewhere, b"1"))
+    proof = StateProof((ProofNode(1 << 0xA, ()),), OtherLeaf(elsewhere, sha256(b"1").digest()))
+    assert not verify_state_proof(root, 1, missing, None, proof)
+
+
 def test_a_proof_of_ground_keys_stays_small():
     ground = {f"ground/{i}": b"x" for i in range(4_000)}
     crowded = {key: value for key, value in ground.items() if name(key).startswith("0")}

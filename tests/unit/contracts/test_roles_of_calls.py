@@ -1,0 +1,86 @@
+"""Which roles of a brand each call takes, and that it takes no other: a table over all calls and all roles."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from contracts_py.identity_records import Role
+from contracts_py.registry import contracts
+from tests.contract_harness import Chain, Op, account_of, brand_ops, key_of, program_args
+from vm.primitives.address import address_of_member
+from vm.runtime import Runtime
+
+ROLES = get_args(Role)
+ANN = account_of("ann")
+REF = "ab" * 32
+MEMBER = address_of_member("aurora", bytes.fromhex(REF))
+LATER = 2**52
+
+CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
+    ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
+    ("identity.grant_role", {"brand": "aurora", "role": "oracle", "account": ANN}, {"admin"}),
+    ("identity.revoke_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}, {"admin"}),
+    ("identity.enroll", {"brand": "aurora", "ref": "cd" * 32}, {"issuer"}),
+    ("identity.claim", {"member": MEMBER, "key": key_of("ann").hex()}, {"issuer"}),
+    ("token.create_program", program_args("moons", "aurora"), {"admin"}),
+    ("token.issue", {"program": "stars", "to": ANN, "amount": 1}, {"issuer"}),
+    ("token.redeem", {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora", "ref": "r"}, {"cashier"}),
+    ("token.freeze", {"account": ANN, "program": "stars"}, {"compliance"}),
+    ("token.freeze", {"account": ANN, "brand": "aurora"}, {"compliance"}),
+    ("token.freeze", {"account": ANN}, {"compliance"}),
+    ("token.unfreeze", {"account": ANN, "program": "stars"}, {"compliance"}),
+    ("token.unfreeze", {"account": ANN, "brand": "aurora"}, {"compliance"}),
+    ("token.transfer", {"program": "stars", "from": MEMBER, "to": ANN, "amount": 1}, {"cashier", "issuer"}),
+    ("token.burn", {"program": "stars", "from": MEMBER, "amount": 1}, {"cashier", "issuer"}),
+    (
+        "token.allow",
+        {"program": "stars", "from": MEMBER, "spender": "aurora", "limit": 1, "expires": LATER},
+        {"cashier", "issuer"},
+    ),
+]
+"""Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
+
+BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
+
+
+def new_chain() -> Chain:
+    """Return a chain where `<brand>-<role>` has that role of that brand alone."""
+    ops: list[Op] = []
+    for brand in ("aurora", "basil"):
+        ops += brand_ops(brand)
+        for role in sorted(set(ROLES) - {"admin", "issuer", "cashier", "compliance"}):
+            account = account_of(f"{brand}-{role}")
+            ops.append(("identity.grant_role", {"brand": brand, "role": role, "account": account}))
+    ops += [
+        ("identity.grant_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}),
+        ("identity.enroll", {"brand": "aurora", "ref": REF}),
+        ("token.create_program", program_args("stars", "aurora")),
+        ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
+        ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
+    ]
+    return Chain(ops)
+
+
+def outcome(person: str, op: Op) -> str:
+    """Return "ok" or the code of the refusal, alone in a chain of its own."""
+    receipt = new_chain().send_ops(person, [op], [person, "ann"])
+    return receipt.error.code if receipt.error else receipt.status
+
+
+def test_the_table_has_every_call() -> None:
+    listed, identity = contracts()
+    calls = {name for name in Runtime(listed, authority=identity).calls if not name.startswith("gov.")}
+    assert {call for call, _, _ in CALLS} | BY_THE_ALLIANCE_OR_FOR_ONESELF == calls
+
+
+@pytest.mark.parametrize(
+    ("call", "args", "roles"), CALLS, ids=[f"{call}-{'-'.join(sorted(args))}" for call, args, _ in CALLS]
+)
+def test_a_call_takes_its_roles_and_no_other(call: str, args: dict[str, Any], roles: set[str]) -> None:
+    assert {role for role in ROLES if outcome(f"aurora-{role}", (call, args)) == "ok"} == roles
+    refusals = {outcome(f"aurora-{role}", (call, args)) for role in ROLES if role not in roles}
+    assert refusals == {"NOT_AUTHORISED"}
+    if args != {"account": ANN}:  # that freezes at the brand of whoever signs
+        assert {outcome(f"basil-{role}", (call, args)) for role in ROLES} == {"NOT_AUTHORISED"}

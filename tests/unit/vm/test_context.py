@@ -1,0 +1,114 @@
+"""What a contract's context promises: attempts that leave nothing, budgets that hold, views that cannot write."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.vm.toy_ledger import Reader, runtime
+from vm.contract_api import Context
+from vm.errors import InvariantBroken, Refused
+from vm.metering import EVENT, OPERATION, READ, WRITE
+from vm.params import Params
+from vm.state_view import BlockOverlay
+
+
+def context(limit: int = 10**6, *, read_only: bool = False) -> Context:
+    return Context(BlockOverlay(Reader(Params())), "toy-chain", 5, 1_000, limit, read_only=read_only)
+
+
+def test_a_refused_attempt_leaves_neither_writes_nor_events_and_is_paid_for() -> None:
+    ctx = context()
+    ctx.put("toy/aa", 1)
+    ctx.emit("toy.before", {})
+
+    def refused() -> None:
+        ctx.put("toy/aa", 2)
+        ctx.put("toy/bb", 2)
+        ctx.delete("toy/aa")
+        ctx.emit("toy.within", {})
+        raise Refused("NOT_ELIGIBLE", "never")
+
+    refusal = ctx.attempt(refused)
+    assert refusal is not None
+    assert (refusal.code, ctx.get("toy/aa", int), ctx.get("toy/bb", int)) == ("NOT_ELIGIBLE", 1, None)
+    assert [event.type for event in ctx.events] == ["toy.before"]
+    assert ctx.cost == 4 * WRITE + 2 * READ + 2 * EVENT
+
+
+def test_an_attempt_within_an_attempt_takes_back_its_own_part_only() -> None:
+    ctx = context()
+
+    def inner() -> None:
+        ctx.put("toy/bb", 2)
+        raise Refused("NOT_ELIGIBLE", "never")
+
+    def outer() -> None:
+        ctx.put("toy/aa", 1)
+        assert ctx.attempt(inner) is not None
+        ctx.put("toy/cc", 3)
+
+    assert ctx.attempt(outer) is None
+    assert [ctx.get(f"toy/{key}", int) for key in ("aa", "bb", "cc")] == [1, None, 3]
+
+
+def test_a_transaction_that_fails_after_a_refused_attempt_leaves_nothing() -> None:
+    """What the attempt wrote has been taken back once: a second time it would not be there."""
+    overlay = BlockOverlay(Reader(Params()))
+    ctx = Context(overlay, "toy-chain", 5, 1_000, 10**6)
+    ctx.put("toy/aa", 1)
+
+    def refused() -> None:
+        ctx.put("toy/aa", 2)
+        ctx.put("toy/bb", 2)
+        raise Refused("NOT_ELIGIBLE", "never")
+
+    assert ctx.attempt(refused) is not None
+    assert {key: cell and cell[0] for key, cell in overlay.changes.items()} == {"toy/aa": 1}
+    overlay.rollback()
+    assert overlay.changes == {}
+
+
+def test_a_spent_budget_ends_the_transaction_through_an_attempt() -> None:
+    """Else whoever attempts once more after each refusal would work without an end, at no further cost."""
+    ctx = context(limit=WRITE)
+    with pytest.raises(Refused, match="OUT_OF_BUDGET"):
+        ctx.attempt(lambda: ctx.charge(WRITE + 1))
+
+
+def test_no_allowance_lets_a_transaction_pass_its_own_limit() -> None:
+    ctx = context(limit=100)
+    ctx.limit_to(10, lambda: 10**6)
+    ctx.charge(100)
+    with pytest.raises(Refused, match="OUT_OF_BUDGET"):
+        ctx.charge(1)
+
+
+def test_what_is_beyond_the_free_share_is_asked_for_once() -> None:
+    asked = []
+    ctx = context()
+
+    def beyond() -> int:
+        asked.append(ctx.cost)
+        return 5
+
+    ctx.limit_to(10, beyond)
+    ctx.charge(10)
+    assert asked == []
+    ctx.charge(5)
+    with pytest.raises(Refused, match="OUT_OF_BUDGET"):
+        ctx.charge(1)
+    assert asked == [15]
+
+
+def test_an_unknown_call_is_paid_for() -> None:
+    ctx = context()
+    with pytest.raises(Refused, match="UNKNOWN_CALL"):
+        runtime().invoke_call(ctx, "toy.nothing", {})
+    assert ctx.cost == OPERATION
+
+
+def test_no_way_of_writing_is_open_to_a_view() -> None:
+    ctx = context(read_only=True)
+    for write in (lambda: ctx.put("toy/aa", 1), lambda: ctx.delete("toy/aa"), lambda: ctx.drop("toy/aa")):
+        with pytest.raises(InvariantBroken):
+            write()
