@@ -35,7 +35,8 @@ from node.node import Node, NodeSettings
 from node.signing_guard import compare_with_store
 from node.snapshot_folders import install_ready
 from node.store import Store, StoreError, StoreOptions
-from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
+from node.write_ahead_format import WriteAheadLogError
+from node.write_ahead_log import WriteAheadLog
 from vm.errors import GenesisError
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime

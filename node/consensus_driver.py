@@ -34,7 +34,8 @@ from node.ledger import Executed, Ledger
 from node.recovery_marker import is_announcement
 from node.signing_guard import SigningGuard
 from node.store import StoreFailure
-from node.write_ahead_log import WriteAheadLog, WriteAheadLogError
+from node.write_ahead_format import WriteAheadLogError
+from node.write_ahead_log import WriteAheadLog
 from vm.primitives.keys import SigningKey
 from vm.transaction import Transaction, parse_transaction
 

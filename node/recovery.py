@@ -13,7 +13,8 @@ from node.config import NodeConfig
 from node.errors import ConfigError
 from node.signing_guard import compare_with_store
 from node.store import Store, StoreCorrupt, StoreError, StoreOptions
-from node.write_ahead_log import Standing, WriteAheadLog, WriteAheadLogDamaged, WriteAheadLogError, set_aside
+from node.write_ahead_format import Standing, WriteAheadLogDamaged, WriteAheadLogError
+from node.write_ahead_log import WriteAheadLog, set_aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ from consensus.messages import Message, VoteRecord
 from consensus.types import Certificate, HeightContext, ValidatorSet
 from node.own_votes import OwnVotes, Statement, seals_of, statements_carried
 from node.store import Head, LogMark
-from node.write_ahead_log import LoggedVote, Standing, WriteAheadLog
+from node.write_ahead_format import LoggedVote, Standing
+from node.write_ahead_log import WriteAheadLog
 
 _log = logging.getLogger(__name__)
 

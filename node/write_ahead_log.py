@@ -1,20 +1,12 @@
 """The consensus write-ahead log: what this validator has bound itself to, durable before it is sent.
 
-One append-only file:
-
-    head    magic (8) | identity (16) | first sequence (8) | floor (8) | standing (1) | pad (3) | owner (16)
-            | CRC-32 (4)
-    record  0xEB | length (4, big-endian) | CRC-32 of the payload (4) | CRC-32 of these nine bytes (4) | payload
-
-The payload is canonical [vote record, transactions' bytes or nil]. `append` returns only after the data has been
+One append-only file, a head and records (`node.write_ahead_format`). `append` returns only after the data has been
 synced. A record matters while its height is undecided; once a height is decided in the store and the file is larger
 than ROTATE_BYTES, the next append begins a new file beside it and renames it into place. The head's `floor` says
 what was left behind: for heights up to it votes may be missing, above it the file holds every vote.
 
-A crash may leave a torn last record: it was never synced, so nothing was sent for it, and it is cut off. A
-torn record is short, or sectors of it that never reached the disk read as zeros. Anything else that does not
-match its checksum is damage: votes that were sent could be missing, and signing on could equivocate.
-Then opening fails and names `entente node recover` (docs/operations-recovery.md).
+A torn last record is cut off, as nothing was sent for it. Where anything else is damaged, opening fails and names
+`entente node recover` (docs/operations-recovery.md).
 
 The identity (random, made with the file) and the sequence number of the last record make a `mark`, which the store
 notes with each block. A log whose mark is behind the store's is not the log that this validator last signed with.
@@ -36,20 +28,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import struct
-import zlib
 from collections.abc import Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import msgspec
+from typing import Final
 
 from consensus.messages import VoteRecord
+from genesis.durable_files import rename_durably
 from node.descriptors import OUT_OF_DESCRIPTORS
 from node.errors import NodeError
 from node.store import LogMark
-from vm.primitives.codec import CodecError, TypedDecoder, encode
+from node.write_ahead_format import (
+    OWNER_BYTES,
+    UNKNOWN_OWNER,
+    FileHead,
+    LoggedVote,
+    Standing,
+    WriteAheadLogError,
+    frame,
+    read_head,
+    scan_records,
+    with_true_floor,
+)
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 
 _log = logging.getLogger(__name__)
@@ -58,87 +58,9 @@ FILE_NAME: Final = "consensus.wal"
 ROTATE_BYTES: Final = 4 * 1024 * 1024
 """About the votes of one full block, or of some thousand empty ones: a start reads it in milliseconds."""
 
-_MAGIC = b"ENTWAL3\n"
-_FILE_HEAD = struct.Struct(">8s16sQQB3x16sI")
-_FORMER_MAGIC = b"ENTWAL2\n"
-_FORMER_HEAD = struct.Struct(">8s16sQQB3xI")
-"""Without owner; and rotation left its floor as it was, so that the first record tells it."""
-
-_OWNER_BYTES = 16
-_UNKNOWN_OWNER = bytes(_OWNER_BYTES)
-_RECORD_HEAD = struct.Struct(">BIII")
-_RECORD_MARK = 0xEB
-"""Not zero, and one flipped bit does not make it zero: a zero here means that the head was never written."""
-
-_SECTOR_BYTES = 512
-"""What a disk writes whole or not at all."""
-
-_MAX_RECORD_BYTES = 64 * 1024 * 1024
-"""Far above a block of max_block_bytes; a longer length is damage, not data."""
-
-
-class WriteAheadLogError(NodeError):
-    """The log cannot be read or written; the node must not sign."""
-
 
 class SignedBefore(NodeError):
     """A vote is for a height of which this log does not hold all former votes; it must not be signed."""
-
-
-class WriteAheadLogDamaged(WriteAheadLogError):
-    """What was synced is not what is read.
-
-    Attributes:
-        highest: the greatest height among the votes before the damage.
-    """
-
-    def __init__(self, path: Path, what: str, highest: int) -> None:
-        super().__init__(
-            f"{path} is damaged ({what}): votes that were sent may be missing, and signing again could contradict "
-            f"them; `entente node recover --home {path.parent.parent}` sets it aside (docs/operations-recovery.md)"
-        )
-        self.what = what
-        self.highest = highest
-
-
-class LoggedVote(msgspec.Struct, frozen=True, array_like=True):
-    """A vote and, where the vote binds a block, its transactions' bytes in order."""
-
-    record: VoteRecord
-    transactions: tuple[bytes, ...] | None
-
-
-class Standing(IntEnum):
-    """Whether this log's validator may sign; the numbers stand in the file."""
-
-    SIGNS = 0
-    RECOVERING = 1
-    """It may have signed more than the log knows."""
-    NEW = 2
-    """There was no log: whether the key has signed before is not known yet."""
-    SILENCED = 3
-    """Another process signs with the key; an operator must end one of them."""
-
-
-class _FileHead(NamedTuple):
-    identity: bytes
-    first_sequence: int
-    floor: int
-    standing: Standing
-    owner: bytes
-
-    def pack(self) -> bytes:
-        fields = (_MAGIC, self.identity, self.first_sequence, self.floor, self.standing, self.owner)
-        checksum = zlib.crc32(_FILE_HEAD.pack(*fields, 0)[:-4])
-        return _FILE_HEAD.pack(*fields, checksum)
-
-
-class _Scan(NamedTuple):
-    votes: list[LoggedVote]
-    valid_bytes: int
-
-
-_decoder = TypedDecoder(LoggedVote)
 
 
 class WriteAheadLog:
@@ -162,19 +84,19 @@ class WriteAheadLog:
             folder.mkdir(parents=True, exist_ok=True)
             self.is_new = not self._path.exists()
             if self.is_new:
-                head = _FileHead(os.urandom(16), 0, 0, Standing.NEW, _UNKNOWN_OWNER)
+                head = FileHead(os.urandom(16), 0, 0, Standing.NEW, UNKNOWN_OWNER)
                 os.close(_replace_file(self._path, head.pack()))
             self._descriptor = os.open(self._path, os.O_RDWR)
             data = self._path.read_bytes()
-            self._head, start = _read_head(data, self._path)
-            scan = _scan(data, self._path, start)
+            self._head, start = read_head(data, self._path)
+            scan = scan_records(data, self._path, start)
             if scan.valid_bytes < len(data):
                 os.ftruncate(self._descriptor, scan.valid_bytes)
                 os.fsync(self._descriptor)
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
         self.rotate_bytes = ROTATE_BYTES
-        self._head = _with_true_floor(self._head, scan.votes)
+        self._head = with_true_floor(self._head, scan.votes)
         self._votes = scan.votes
         self._size = scan.valid_bytes
         self._sequence = self._head.first_sequence + len(scan.votes)
@@ -227,7 +149,7 @@ class WriteAheadLog:
             SignedBefore: the log does not hold all former votes of that height; the vote must not be sent.
         """
         vote = LoggedVote(record, None if transactions is None else tuple(transactions))
-        framed = _frame(encode(vote))
+        framed = frame(encode(vote))
         height = record.message.height
         if height <= self._head.floor:
             raise SignedBefore(f"a vote for height {height}: votes up to {self._head.floor} may be missing here")
@@ -285,9 +207,9 @@ class WriteAheadLog:
         Raises:
             WriteAheadLogError: the disk refuses.
         """
-        owner = sha256(key)[:_OWNER_BYTES]
-        if self._head.owner == _UNKNOWN_OWNER:
-            content = b"".join(_frame(encode(vote)) for vote in self._votes)
+        owner = sha256(key)[:OWNER_BYTES]
+        if self._head.owner == UNKNOWN_OWNER:
+            content = b"".join(frame(encode(vote)) for vote in self._votes)
             first = self._sequence - len(self._votes)
             self._replace_head(self._head._replace(owner=owner, first_sequence=first), content)
         return self._head.owner == owner
@@ -298,7 +220,7 @@ class WriteAheadLog:
         Raises:
             WriteAheadLogError: the disk refuses.
         """
-        self._head = self._head._replace(owner=sha256(key)[:_OWNER_BYTES])
+        self._head = self._head._replace(owner=sha256(key)[:OWNER_BYTES])
         self._set_standing(Standing.RECOVERING, self.highest)
 
     def _set_standing(self, standing: Standing, floor: int) -> None:
@@ -309,7 +231,7 @@ class WriteAheadLog:
         self._votes.clear()
         self._highest = floor
 
-    def _replace_head(self, head: _FileHead, content: bytes) -> None:
+    def _replace_head(self, head: FileHead, content: bytes) -> None:
         try:
             self._rotate(head, content)
         except OSError as error:
@@ -324,7 +246,7 @@ class WriteAheadLog:
             return False
         return True
 
-    def _rotate(self, head: _FileHead, content: bytes) -> None:
+    def _rotate(self, head: FileHead, content: bytes) -> None:
         """Replace the file by a new one, whole at any moment."""
         data = head.pack() + content
         descriptor = _replace_file(self._path, data)
@@ -364,8 +286,7 @@ def set_aside(folder: Path) -> Path:
     while (aside := path.with_name(f"{FILE_NAME}.damaged-{count}")).exists():
         count += 1
     try:
-        os.rename(path, aside)
-        _sync_folder(folder)
+        rename_durably(path, aside)
     except OSError as error:
         raise WriteAheadLogError(f"{path}: {error.strerror}") from None
     return aside
@@ -412,112 +333,3 @@ def _open(path: Path, flags: int) -> int:
         if error.errno in OUT_OF_DESCRIPTORS:
             raise _OutOfDescriptors(error.errno, error.strerror, str(path)) from None
         raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _frame(payload: bytes) -> bytes:
-    head = _RECORD_HEAD.pack(_RECORD_MARK, len(payload), zlib.crc32(payload), 0)[:-4]
-    return head + zlib.crc32(head).to_bytes(4, "big") + payload
-
-
-def _read_head(data: bytes, path: Path) -> tuple[_FileHead, int]:
-    """Return the head, and where the records begin."""
-    # The head is renamed into place with the file, so a crash never leaves a part of it.
-    layout = _FORMER_HEAD if data.startswith(_FORMER_MAGIC) else _FILE_HEAD
-    if len(data) < layout.size or not data.startswith((_MAGIC, _FORMER_MAGIC)):
-        raise WriteAheadLogDamaged(path, "it does not begin as a log", 0)
-    _, identity, first_sequence, floor, standing, *owner, checksum = layout.unpack_from(data)
-    if zlib.crc32(data[: layout.size - 4]) != checksum:
-        raise WriteAheadLogDamaged(path, "at byte 0, its head", 0)
-    if standing > max(Standing):
-        raise WriteAheadLogDamaged(path, f"its head says {standing}, which no release until this one writes", 0)
-    head = _FileHead(identity, first_sequence, floor, Standing(standing), owner[0] if owner else _UNKNOWN_OWNER)
-    return head, layout.size
-
-
-def _with_true_floor(head: _FileHead, votes: Sequence[LoggedVote]) -> _FileHead:
-    """Return the head with the floor that follows from the first record of a file that is not the first.
-
-    A file of ENTWAL2 does not tell what its rotation dropped: votes of heights below its first record's.
-    """
-    if head.first_sequence == 0 or not votes:
-        return head
-    return head._replace(floor=max(head.floor, votes[0].record.message.height - 1))
-
-
-def _scan(data: bytes, path: Path, offset: int) -> _Scan:
-    votes: list[LoggedVote] = []
-    while offset < len(data):
-        start = offset + _RECORD_HEAD.size
-        length = _record_length(data, offset)
-        payload = b"" if length is None else data[start : start + length]
-        whole = length is not None and start + length <= len(data)
-        if whole and zlib.crc32(payload) == _RECORD_HEAD.unpack_from(data, offset)[2]:
-            try:
-                votes.append(_decoder.decode(payload))
-            except CodecError as error:
-                raise _damage(path, offset, votes, f"; {error}") from None
-            offset = start + len(payload)
-            continue
-        if not _is_torn(data, offset, length):
-            raise _damage(path, offset, votes)
-        break
-    return _Scan(votes, offset)
-
-
-def _record_length(data: bytes, offset: int) -> int | None:
-    """Return the length in a record's head; None where the head is short or does not match its checksum."""
-    if offset + _RECORD_HEAD.size > len(data):
-        return None
-    mark, length, _, checksum = _RECORD_HEAD.unpack_from(data, offset)
-    head = data[offset : offset + _RECORD_HEAD.size - 4]
-    if mark != _RECORD_MARK or length > _MAX_RECORD_BYTES or zlib.crc32(head) != checksum:
-        return None
-    return int(length)
-
-
-def _is_torn(data: bytes, offset: int, length: int | None) -> bool:
-    """Tell whether what stands at `offset` is what a crash leaves of the last record, and no more."""
-    if _whole_record_behind(data, offset):
-        return False
-    if offset + _RECORD_HEAD.size > len(data) or data[offset] == 0:
-        return True
-    if length is None:
-        return _head_is_cut_by_unwritten_sector(data, offset)
-    end = offset + _RECORD_HEAD.size + length
-    return end > len(data) or (end == len(data) and _has_unwritten_sector(data, offset))
-
-
-def _whole_record_behind(data: bytes, offset: int) -> bool:
-    """Tell whether a record with a good head stands somewhere behind `offset`: then not the last one is broken."""
-    start = data.find(_RECORD_MARK, offset + 1)
-    while start >= 0:
-        if _record_length(data, start) is not None:
-            return True
-        start = data.find(_RECORD_MARK, start + 1)
-    return False
-
-
-def _head_is_cut_by_unwritten_sector(data: bytes, offset: int) -> bool:
-    """Tell whether a record's head stands across two sectors of which the second reads as zeros."""
-    border = -(-offset // _SECTOR_BYTES) * _SECTOR_BYTES
-    return border < offset + _RECORD_HEAD.size and not any(data[border : border + _SECTOR_BYTES])
-
-
-def _has_unwritten_sector(data: bytes, offset: int) -> bool:
-    """Tell whether a sector of the file from `offset` to its end reads as zeros."""
-    first = -(-offset // _SECTOR_BYTES) * _SECTOR_BYTES
-    return any(not any(data[at : at + _SECTOR_BYTES]) for at in range(first, len(data), _SECTOR_BYTES))
-
-
-def _damage(path: Path, offset: int, votes: Sequence[LoggedVote], detail: str = "") -> WriteAheadLogDamaged:
-    highest = max((vote.record.message.height for vote in votes), default=0)
-    return WriteAheadLogDamaged(path, f"at byte {offset}{detail}", highest)

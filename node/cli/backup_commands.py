@@ -80,7 +80,8 @@ def _read_stopped(home: Path, config: NodeConfig) -> Iterator[bytes]:
 
 def _signed(folder: Path, height: int) -> int:
     """Return the greatest height that the validator may have signed for, as far as its log can be read."""
-    from node.write_ahead_log import FILE_NAME, WriteAheadLog, WriteAheadLogError
+    from node.write_ahead_format import WriteAheadLogError
+    from node.write_ahead_log import FILE_NAME, WriteAheadLog
 
     if not (folder / FILE_NAME).exists():
         return height + 1
@@ -108,7 +109,7 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
     from node.backup import BackupError
     from node.restore import restore_backup
     from node.store import StoreError
-    from node.write_ahead_log import WriteAheadLogError
+    from node.write_ahead_format import WriteAheadLogError
 
     warn(exposure(file))
     try:

@@ -121,7 +121,7 @@ def test_kills_amid_a_snapshot_never_leave_half_a_state(network: LocalNetwork) -
     issue(network, 0, basil, 1, "after")
     network.wait_ready([LATE])
     network.kill(1)
-    issue(network, LATE, basil, 1, "it signs")
+    issue(network, LATE, basil, 1, "it-signs")
     wait_same_head(network, [0, 2, 3])
     assert all(network.call(index, "node_consensus")["evidence"] == [] for index in (0, 2, 3))
     assert all(" CRITICAL " not in log_of(network, index) for index in (0, 2, 3))

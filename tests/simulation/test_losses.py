@@ -7,7 +7,8 @@ import pytest
 from node import signing_guard
 from node.signing_guard import SigningGuard
 from node.store import LogMark
-from node.write_ahead_log import Standing, WriteAheadLog
+from node.write_ahead_format import Standing
+from node.write_ahead_log import WriteAheadLog
 
 from .checkers import Violation
 from .cluster import Cluster

@@ -22,7 +22,8 @@ from node.config import NodeConfig
 from node.consensus_driver import ConsensusDriver
 from node.ledger import Executed, Ledger
 from node.mempool import Mempool
-from node.write_ahead_log import Standing, WriteAheadLog
+from node.write_ahead_format import Standing
+from node.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock
 from vm.primitives import merkle
 from vm.primitives.keys import Domain

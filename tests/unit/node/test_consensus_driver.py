@@ -13,7 +13,7 @@ from consensus.inputs import RebroadcastDue
 from consensus.messages import Commit, Message, Prepare, PreparedCertificate, Proposal, RoundChange
 from consensus.types import Certificate, Roots, Seal, header_digest
 from node.ledger import Executed
-from node.write_ahead_log import WriteAheadLogError
+from node.write_ahead_format import WriteAheadLogError
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain, program_op
 from vm.primitives.codec import decode, encode

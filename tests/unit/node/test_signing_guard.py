@@ -21,7 +21,8 @@ from consensus.messages import (
 from consensus.types import Seal
 from node.ledger import Ledger
 from node.signing_guard import SigningGuard, compare_with_store
-from node.write_ahead_log import Standing, WriteAheadLog
+from node.write_ahead_format import Standing
+from node.write_ahead_log import WriteAheadLog
 from tests.support.ledger import LocalChain
 from vm.primitives.hashing import sha256
 

@@ -14,14 +14,8 @@ import pytest
 
 from consensus.messages import Prepare, VoteRecord
 from node import write_ahead_log
-from node.write_ahead_log import (
-    SignedBefore,
-    Standing,
-    WriteAheadLog,
-    WriteAheadLogDamaged,
-    WriteAheadLogError,
-    set_aside,
-)
+from node.write_ahead_format import Standing, WriteAheadLogDamaged, WriteAheadLogError
+from node.write_ahead_log import SignedBefore, WriteAheadLog, set_aside
 from vm.primitives.hashing import sha256
 
 
