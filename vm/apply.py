@@ -80,26 +80,6 @@ def transaction_steps(
     return Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)
 
 
-def apply_transaction(
-    runtime: Runtime,
-    overlay: BlockOverlay,
-    params: Params,
-    allowances: BlockAllowances,
-    tx: Transaction,
-    height: int,
-    time: int,
-    index: int,
-) -> Receipt:
-    """Execute a transaction on the overlay in one go, and return its receipt."""
-    steps = transaction_steps(runtime, overlay, params, allowances, tx, height, time, index)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            receipt: Receipt = done.value
-            return receipt
-
-
 def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Receipt:
     """Return the receipt of a transaction that its block had no work units left for."""
     error = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)

@@ -98,6 +98,11 @@ class BlockExecution:
         """Work units of the transaction that is being executed."""
         self._allowances = BlockAllowances(self._overlay, params, context.height)
 
+    @property
+    def receipts(self) -> Sequence[Receipt]:
+        """Those of the transactions that have been executed."""
+        return self._receipts
+
     def run(self, limit: int, cost: int = MAX_INT) -> bool:
         """Execute up to `limit` further transactions; tell whether all are done.
 
@@ -197,15 +202,4 @@ def simulation_steps(
     execution = BlockExecution(runtime, reader, context, [transaction])
     while not execution.run(1, SIMULATION_SLICE_COST):
         yield
-    return execution._receipts[0]
-
-
-def simulate(runtime: Runtime, reader: StateReader, context: BlockContext, transaction: Transaction) -> Receipt:
-    """Return the receipt that a transaction would get alone in a block; nothing is kept."""
-    steps = simulation_steps(runtime, reader, context, transaction)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            receipt: Receipt = done.value
-            return receipt
+    return execution.receipts[0]

@@ -58,6 +58,7 @@ from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
 from vm.state_view import UNCHANGED, BlockOverlay, cell_of
 from vm.tables import ADDRESS, HEX, NUMBER, SLUG, TEXT, Bag, OrderedMap, OrderedSet, Part, Sequence, Table
+from vm.tables.sequence import place_of
 from vm.tables.stored import Readable, Stored, stored_as
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "current_validators",
     "encode",
     "page",
+    "place_of",
     "refuse",
     "schedule_version",
     "sha256",

@@ -7,14 +7,13 @@ import collections
 import contextlib
 import random
 import ssl
-import threading
 import time
 from typing import Any, Final
 
 from network.certificates import SERVER_NAME, make_contexts
 from network.kinds import Kind
 from tests.attack.links import links
-from tests.attack.scene import Attacker, Options, Sampler, Scene, log_growth, log_sizes, resident
+from tests.attack.scene import Attacker, Options, Sampler, Scene, Watch, log_growth, log_sizes, resident
 from tests.attack.target import Target, fresh_key
 from tests.attack.verdict import Memory, Row
 from tests.attack.wire import HOST
@@ -84,27 +83,17 @@ def frame_noise(pick: random.Random) -> bytes:
     return (length.to_bytes(4, "big") + bytes((number,)) + payload) * pick.choice((1, 1, 5))
 
 
-class LinkWatch:
-    """Notes the fewest links that any validator had; use as a context manager."""
+class LinkWatch(Watch):
+    """Notes the fewest links that any validator had."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
         self.fewest = min(links(scene))
+        super().__init__(WATCH_SECONDS, self._count)
 
-    def __enter__(self) -> LinkWatch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(WATCH_SECONDS):
-            # -1 is a node that answers late on a busy machine; a link that fell shows in later looks, too.
-            self.fewest = min([self.fewest, *(count for count in links(self._scene) if count >= 0)])
+    def _count(self) -> None:
+        # -1 is a node that answers late on a busy machine; a link that fell shows in later looks, too.
+        self.fewest = min([self.fewest, *(count for count in links(self._scene) if count >= 0)])
 
 
 def play(options: Options) -> list[Row]:

@@ -16,10 +16,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from node.cli.processes import LOG_FILE
 from tests.attack.verdict import MEMORY_MIB, Latency, Memory, Row
@@ -85,16 +85,16 @@ class AttackNetwork(LocalNetwork):
             )
 
 
-class Sampler:
-    """Watches the nodes' memory on a thread; use as a context manager."""
+class Watch:
+    """Looks at the nodes again and again, on a thread; use as a context manager."""
 
-    def __init__(self, network: LocalNetwork) -> None:
-        self._network = network
+    def __init__(self, seconds: float, look: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._look = look
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self.peak: list[int] = list(resident(network))
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -103,8 +103,20 @@ class Sampler:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
-            self.peak = [max(pair) for pair in zip(self.peak, resident(self._network), strict=True)]
+        while not self._over.wait(self._seconds):
+            self._look()
+
+
+class Sampler(Watch):
+    """Notes the most memory that each node had, in MiB."""
+
+    def __init__(self, network: LocalNetwork) -> None:
+        self._network = network
+        self.peak: list[int] = list(resident(network))
+        super().__init__(SAMPLE_SECONDS, self._sample)
+
+    def _sample(self) -> None:
+        self.peak = [max(pair) for pair in zip(self.peak, resident(self._network), strict=True)]
 
 
 class Scene:

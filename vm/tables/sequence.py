@@ -86,7 +86,7 @@ class Sequence(Generic[I]):
         Raises:
             Refused: INVALID_ARGS, the cursor is not one of ours.
         """
-        start = 0 if cursor is None else _place_of(cursor)
+        start = 0 if cursor is None else place_of(cursor)
         count = self.length(state, *key)
         end = min(start + limit, count)
         own = self.keys.key(key)
@@ -94,7 +94,12 @@ class Sequence(Generic[I]):
         return Page(items, str(end) if end < count else None)
 
 
-def _place_of(cursor: str) -> int:
+def place_of(cursor: str) -> int:
+    """Return the place at which a page begins.
+
+    Raises:
+        Refused: INVALID_ARGS, the cursor is not one of ours.
+    """
     if (
         len(cursor) > _MAX_CURSOR
         or not (cursor.isascii() and cursor.isdigit())

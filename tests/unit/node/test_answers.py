@@ -6,21 +6,7 @@ from network.kinds import MIB, Kind
 from network.messages import Candidate
 from network.scoring import Offence
 from node.answers import BURST_BYTES, BYTES_PER_SECOND, MAX_WAITING_BYTES, Answers
-
-
-class FakePeer:
-    def __init__(self, key: bytes = b"a" * 32) -> None:
-        self.key = key
-        self.waiting_reply_bytes = 0
-        self.sent: list[Kind] = []
-        self.offences: list[Offence] = []
-
-    def send(self, kind: Kind, payload: bytes) -> bool:
-        self.sent.append(kind)
-        return True
-
-    def penalise(self, offence: Offence) -> None:
-        self.offences.append(offence)
+from tests.support.fake_peer import FakePeer
 
 
 class Clock:
@@ -47,7 +33,7 @@ def ask(answers: Answers, peer: FakePeer, size: int) -> bool:
 
 
 def test_a_flood_of_requests_is_answered_up_to_the_allowance_and_scored_beyond(clock: Clock) -> None:
-    answers, greedy, other = Answers(), FakePeer(), FakePeer(b"b" * 32)
+    answers, greedy, other = Answers(), FakePeer(b"a" * 32), FakePeer(b"b" * 32)
     answered = sum(ask(answers, greedy, 4 * MIB) for _ in range(100))
     assert answered == BURST_BYTES // (4 * MIB)
     assert greedy.offences == [Offence.FLOOD] * (100 - answered)
@@ -58,7 +44,7 @@ def test_a_flood_of_requests_is_answered_up_to_the_allowance_and_scored_beyond(c
 
 
 def test_a_peer_that_does_not_read_its_answers_gets_no_more_and_is_not_blamed(clock: Clock) -> None:
-    answers, slow = Answers(), FakePeer()
+    answers, slow = Answers(), FakePeer(b"a" * 32)
     slow.waiting_reply_bytes = MAX_WAITING_BYTES
     assert not ask(answers, slow, 1)
     slow.waiting_reply_bytes -= 1

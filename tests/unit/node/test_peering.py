@@ -19,28 +19,11 @@ from node.answers import MAX_WAITING_BYTES
 from node.config import NodeConfig
 from node.node import Node
 from node.write_ahead_log import WriteAheadLog
+from tests.support.fake_peer import FakePeer
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
-
-
-class FakePeer:
-    """A connected peer as `Peering` sees it; TLS has proved its key."""
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-        self.height = 0
-        self.waiting_reply_bytes = 0
-        self.sent: list[Kind] = []
-        self.offences: list[Offence] = []
-
-    def send(self, kind: Kind, payload: bytes) -> bool:
-        self.sent.append(kind)
-        return True
-
-    def penalise(self, offence: Offence) -> None:
-        self.offences.append(offence)
 
 
 class Local:

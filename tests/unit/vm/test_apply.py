@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
 from vm.allowance import Allowance, BlockAllowances
-from vm.apply import apply_transaction
+from vm.apply import transaction_steps
 from vm.errors import InvariantBroken
 from vm.params import Params
 from vm.primitives.codec import encode
@@ -37,7 +38,9 @@ class Bench:
         self.allowances = BlockAllowances(self.overlay, self.params, height)
 
     def apply(self, tx: Transaction) -> Receipt:
-        return apply_transaction(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
+        return finished(
+            transaction_steps(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
+        )
 
     def used(self, key: str = f"chain/allowance/{ANN}") -> int:
         cell = self.overlay.changes.get(key)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import KeyHolders, Reader, account_of, runtime, transaction
-from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulate, system_receipt_id
+from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulation_steps, system_receipt_id
 from vm.chain_records import (
     REPLAY_SLOTS,
     VALIDATOR_RECORDS,
@@ -235,7 +236,7 @@ def test_a_state_without_parameters_is_our_own_fault() -> None:
 def test_simulation_leaves_nothing_behind() -> None:
     reader = Reader(Params())
     before = dict(reader.values)
-    receipt = simulate(runtime(), reader, CONTEXT, sets(1)[0])
+    receipt = finished(simulation_steps(runtime(), reader, CONTEXT, sets(1)[0]))
     assert receipt.status == "ok"
     assert reader.values == before
 
