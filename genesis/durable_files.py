@@ -33,6 +33,11 @@ def keep_private() -> None:
     os.umask(_OTHERS)
 
 
+def private(path: str, flags: int) -> int:
+    """Open a file as `open` does, its owner's only if that makes it; for its `opener`."""
+    return os.open(path, flags, PRIVATE)
+
+
 def make_private_folder(path: Path) -> None:
     """Make a folder that only its owner may enter, and those above it; one that exists is left as it is.
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from genesis.durable_files import private
 from genesis.testnet import TestnetManifest, TestnetValidator, save_manifest
 from node.cli.output import CliError
 from node.cli.rpc import is_ready
@@ -40,7 +41,7 @@ def start_node(home: Path) -> subprocess.Popen[bytes]:
     """Start a node as a process of its own, its output appended to <home>/node.log."""
     # -P keeps the current folder out of the child's module path: a `node.py` there must not be taken for ours.
     command = [sys.executable, "-P", "-m", "node.cli.main", "node", "start", "--home", str(home)]
-    with (home / LOG_FILE).open("ab") as log:
+    with open(home / LOG_FILE, "ab", opener=private) as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
 

@@ -5,7 +5,9 @@ Small Python processes with a node's command line stand for nodes.
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from genesis.testnet import TestnetManifest, TestnetValidator, create_testnet, l
 from node.cli import processes as under_test
 from node.cli.interrupts import end_like_ctrl_c, interrupts_held
 from node.cli.output import CliError
-from node.cli.processes import last_log_line, running_pid, start_validators, stop_nodes, wait_ready
+from node.cli.processes import last_log_line, running_pid, start_node, start_validators, stop_nodes, wait_ready
 
 POLITE = "print('up', flush=True); import time; time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + POLITE
@@ -179,3 +181,13 @@ def test_what_is_ignored_stays_ignored() -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_nodes_log_is_its_owners_only_whatever_the_umask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test.subprocess, "Popen", lambda *args, **kwargs: None)
+    former = os.umask(0o022)
+    try:
+        start_node(tmp_path)
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE((tmp_path / "node.log").stat().st_mode) == 0o600
