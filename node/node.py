@@ -36,6 +36,7 @@ from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
 from node.failures import handler
 from node.ledger import Executed, Ledger
+from node.memory import give_back_memory
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
@@ -204,7 +205,7 @@ class Node:
         self._run(self._sync.run(), self._driver.halt_for)
         for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
             self._run(work, self._fail)
-        for work in (self._snapshot_server.run(), self._snapshots.run()):
+        for work in (self._snapshot_server.run(), self._snapshots.run(), give_back_memory()):
             self._run(work, self._fail)
         if self._pruner is not None:
             self._run(self._pruner.run(), self._fail)

@@ -25,12 +25,17 @@ BODY_TIMEOUT_S: Final = 30.0
 RETRY_MS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Body:
-    """A body that is here, and its share of the memory."""
+    """A body that is here, and its share of the memory until it has been answered."""
 
     data: bytearray
     hold: Hold
+
+    def take(self) -> bytearray:
+        """Return the bytes, and hold them no longer."""
+        data, self.data = self.data, bytearray()
+        return data
 
 
 class BodyReader:

@@ -14,6 +14,9 @@ Invariants:
        a block, and would have to wait for such a read at each. Clients share that time equally (`read_turns`).
     5. What is known without reading (the outcome of a submission or a wait, an error found while checking) does
        not wait for a turn to read; a request that renders many of them lets the loop turn each SLICE_SECONDS.
+    6. A request that is refused since its client's reads wait already is answered after REFUSAL_SECONDS: to
+       refuse costs less than to read, but a body is parsed for it, and a client that asks again at once would
+       have the loop parse bodies only.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ _log = logging.getLogger(__name__)
 _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
 """Our bound: an id is echoed, so it must not let a small request ask for a large answer."""
+
+
+REFUSAL_SECONDS: Final = 0.5
+"""A connection is refused twice a second: 256 of a client then cost what they take to parse, some hundredths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,55 @@ class _Entry:
     outcome: Any = None
     steps: Generator[None, None, Any] | None = None
 
+    def forget(self) -> None:
+        """Let go of what has been rendered: a batch goes on, and may wait long. Faults are looked at in the end."""
+        self.arguments = {}
+        if not isinstance(self.outcome, RpcFault):
+            self.outcome = None
+
+
+class _Turn:
+    """A request's turn to read: taken at its first read, and given up in between for others to read.
+
+    Attributes:
+        held: it is this request's turn.
+        refused: why it gets no turn any more: too many of its client's requests wait.
+    """
+
+    def __init__(self, turns: ReadTurns, client: str) -> None:
+        self._turns = turns
+        self._client = client
+        self.held = False
+        self.refused: RpcFault | None = None
+
+    async def take(self) -> bool:
+        """Wait for the turn, and where its slice is used up for the next one; tell whether it is held."""
+        if self.held:
+            if self._turns.is_over():
+                await asyncio.sleep(self._turns.rest_s())
+                self.held = False  # Given up while it waits, the request has no turn to end.
+                await self._turns.go_on(self._client)
+                self.held = True
+        elif self.refused is None:
+            try:
+                await self._turns.begin(self._client)
+                self.held = True
+            except RpcFault as fault:
+                self.refused = kept(fault)
+        return self.held
+
+    async def end_if_over(self) -> None:
+        """Let others read where the slice is used up."""
+        if self.held and self._turns.is_over():
+            await asyncio.sleep(self._turns.rest_s())
+            self.end()
+
+    def end(self) -> None:
+        """Let others read, where the turn is held."""
+        if self.held:
+            self.held = False
+            self._turns.end()
+
 
 Admit = Callable[[int], RpcFault | None]
 """Asked with the number of calls before any is answered; a fault refuses them all (rate limits)."""
@@ -108,19 +164,22 @@ class Dispatcher:
         except orjson.JSONDecodeError as error:
             refused = admit(1)
             return Reply(fault_body(refused or RpcFault("PARSE_ERROR", f"not JSON: {error.msg}")))
+        del body
         requests = document if isinstance(document, list) else [document]
         fault = self._batch_fault(requests) or admit(len(requests))
         if fault is not None:
             return Reply(fault_body(fault), max(1, len(requests)))
         entries = [self._prepare(request, permissions) for request in requests]
+        is_batch = isinstance(document, list)
+        del document, requests  # Hundreds of requests may wait, which need only what they were understood to be.
         parts = await self._answer(entries)
         unauthorised = bool(parts) and all(
             _is_unauthorised(entry) for entry in entries if entry.id_json is not None
         )
         if not parts:
-            return Reply(None, len(requests))
-        answer = b"[" + b",".join(parts) + b"]" if isinstance(document, list) else parts[0]
-        return Reply(answer, len(requests), unauthorised)
+            return Reply(None, len(entries))
+        answer = b"[" + b",".join(parts) + b"]" if is_batch else parts[0]
+        return Reply(answer, len(entries), unauthorised)
 
     def _batch_fault(self, requests: Sequence[Any]) -> RpcFault | None:
         if not requests:
@@ -180,48 +239,40 @@ class Dispatcher:
     async def _answer_reads(self, entries: Sequence[_Entry]) -> list[bytes]:
         parts: list[bytes] = []
         left = self._limits.max_response_bytes
-        turns, reading = self._turns, False
+        turn = _Turn(self._turns, CLIENT.get())
         slice_end = self._now() + SLICE_SECONDS
         try:
             for entry in entries:
                 if entry.id_json is None:
                     continue  # a read whose answer is not wanted is not worth doing
-                if left > 0 and not reading and _reads(entry):
-                    reading = await self._begin(entry)
-                if left > 0:
-                    self._read(entry)
-                while entry.steps is not None and reading:
-                    if turns.is_over():
-                        await asyncio.sleep(turns.rest_s())
-                        turns.end()
-                        reading = False  # Given up while it waits, the request has no turn to end.
-                        reading = await self._begin(entry)
-                    self._step(entry)
+                if left > 0 and _reads(entry):
+                    await self._answer_read(entry, turn)
+                elif turn.held:
+                    await turn.end_if_over()
+                elif self._now() >= slice_end:
+                    await asyncio.sleep(0)
+                    slice_end = self._now() + SLICE_SECONDS
                 part = self._rendered(entry, left) if left > 0 else self._too_large(entry.id_json)
                 left -= len(part) + 1
                 COUNT_ANSWER.get()(len(part) + 1)
                 parts.append(part)
-                if reading:
-                    if turns.is_over():
-                        await asyncio.sleep(turns.rest_s())
-                        turns.end()
-                        reading = False
-                elif self._now() >= slice_end:
-                    await asyncio.sleep(0)
-                    slice_end = self._now() + SLICE_SECONDS
+                entry.forget()
+            await turn.end_if_over()
         finally:
-            if reading:
-                turns.end()
+            turn.end()
+        if turn.refused is not None:
+            await asyncio.sleep(REFUSAL_SECONDS)
         return parts
 
-    async def _begin(self, entry: _Entry) -> bool:
-        """Wait for a turn to read; where the client's queue is full, that becomes the entry's outcome."""
-        try:
-            await self._turns.begin(CLIENT.get())
-        except RpcFault as fault:
-            entry.method, entry.outcome, entry.steps = None, kept(fault), None
-            return False
-        return True
+    async def _answer_read(self, entry: _Entry, turn: _Turn) -> None:
+        """Answer a read; that there was no turn for it becomes its outcome."""
+        if not await turn.take():
+            entry.method, entry.outcome = None, turn.refused
+            return
+        self._read(entry)
+        while entry.steps is not None:
+            await turn.take()
+            self._step(entry)
 
     def _read(self, entry: _Entry) -> None:
         """Have a read answered, or begun."""

@@ -10,7 +10,9 @@ Invariants:
     2. Between two turns of one waiting client each other client that waits for as long has had a turn, unless
        that client has read for longer.
     3. At most MAX_WAITING_PER_CLIENT requests of one client wait, and MAX_WAITING of all.
-    4. An unknown client begins with the share of the client that is being served: absence earns nothing.
+    4. A read that was interrupted is the next one of its client, and not refused: so no more than one of a
+       client is half done, and holds what it has made so far.
+    5. An unknown client begins with the share of the client that is being served: absence earns nothing.
 """
 
 from __future__ import annotations
@@ -72,13 +74,30 @@ class ReadTurns:
         if self._waiting >= MAX_WAITING or (queue is not None and len(queue) >= MAX_WAITING_PER_CLIENT):
             message = f"too many reads wait; try again in {RETRY_MS} ms"
             raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
+        turn = self._new_turn()
+        self._queue_of(client).append(turn)
+        await self._come(turn)
+
+    async def go_on(self, client: str) -> None:
+        """End the turn, which is the client's, and wait until its next one, which is this request's again."""
+        turn = self._new_turn()
+        self._queue_of(client).appendleft(turn)
+        self.end()
+        await self._come(turn)
+
+    def _new_turn(self) -> _Waiting:
+        self._waiting += 1
+        return asyncio.get_running_loop().create_future()
+
+    def _queue_of(self, client: str) -> deque[_Waiting]:
+        queue = self._queues.get(client)
         if queue is None:
             queue = self._queues[client] = deque()
             if client != self._serving:
                 self._put_in_order(client)
-        turn: _Waiting = asyncio.get_running_loop().create_future()
-        queue.append(turn)
-        self._waiting += 1
+        return queue
+
+    async def _come(self, turn: _Waiting) -> None:
         try:
             await turn
         except asyncio.CancelledError:

@@ -237,7 +237,7 @@ class Gateway:
 
         permissions = Permissions(*self._keys.permissions(request.headers.get("Authorization")))
         try:
-            reply = await self._dispatcher.handle(body.data, permissions, admit)
+            reply = await self._dispatcher.handle(body.take(), permissions, admit)
         finally:
             self._bodies.release(body)
         if reply.body is None:

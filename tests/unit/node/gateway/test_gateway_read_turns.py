@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.config import RpcLimits
+from node.gateway import dispatch
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
 from node.gateway.limits import CLIENT
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT, ReadTurns
 from node.gateway.table import described
+from vm.arguments import Slug
 
 
 def nothing() -> None:
@@ -87,6 +89,31 @@ async def test_too_many_reads_of_one_client_are_refused_and_others_are_not():
     assert len(readers.log) == MAX_WAITING_PER_CLIENT + 1
 
 
+async def test_a_batch_of_a_client_that_reads_too_much_is_refused_after_one_pause(monkeypatch):
+    """Else a client that asks again at once has the node parse bodies and do nothing else."""
+    monkeypatch.setattr(dispatch, "REFUSAL_SECONDS", 0.05)
+    read = replace(described("read", nothing, "a word"), answer=lambda args: "read")
+    dispatcher = Dispatcher({"read": read}, RpcLimits(), lambda: 0.0)
+    CLIENT.set("greedy")
+    one = {"jsonrpc": "2.0", "id": 1, "method": "read"}
+    await dispatcher._turns.begin("greedy")
+    waiting = [
+        asyncio.ensure_future(dispatcher.handle(orjson.dumps(one), Permissions()))
+        for _ in range(MAX_WAITING_PER_CLIENT)
+    ]
+    await asyncio.sleep(0)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    batch = [one] * 100 + [{**one, "method": "unknown"}]
+    reply = await asyncio.wait_for(dispatcher.handle(orjson.dumps(batch), Permissions()), 100 * 0.05)
+    assert clock() - began >= 0.05
+    *refused, unknown = [answer["error"]["data"]["reason"] for answer in orjson.loads(reply.body)]
+    assert refused == ["RATE_LIMITED"] * 100
+    assert unknown == "METHOD_NOT_FOUND"
+    dispatcher._turns.end()
+    assert {orjson.loads(reply.body)["result"] for reply in await asyncio.gather(*waiting)} == {"read"}
+
+
 async def test_reads_that_are_given_up_while_they_wait_leave_the_line():
     readers = Readers()
     await readers.turns.begin("a")
@@ -120,3 +147,43 @@ async def test_known_outcomes_do_not_wait_for_a_turn():
     assert not reading.done()
     dispatcher._turns.end()
     assert orjson.loads((await reading).body)["result"] == "read"
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+async def test_a_client_has_one_request_half_done_at_a_time(calls):
+    """What a request has made so far is held until it goes on; the client's other ones begin after it."""
+
+    def long(name):
+        for _ in range(3):
+            log.append(name)
+            time[0] += 0.006
+            yield
+        return "done"
+
+    async def ask(client, name):
+        CLIENT.set(client)
+        one = {"jsonrpc": "2.0", "id": 1, "method": "read", "params": {"name": f"read-{name}"}}
+        return await dispatcher.handle(orjson.dumps([one] * calls), Permissions())
+
+    def named(name: Slug) -> None:
+        """Read at length."""
+
+    time, log = [0.0], []
+    read = replace(described("read", named, "a word"), answer=lambda args: long(args["name"][-1]))
+    dispatcher = Dispatcher({"read": read}, RpcLimits(), lambda: time[0])
+    await asyncio.gather(*[ask("greedy", name) for name in "abc"], *[ask("till", name) for name in "de"])
+    assert [name for name in log if name in "abc"] == [name for name in "abc" for _ in range(3 * calls)]
+    assert [name for name in log if name in "de"] == [name for name in "de" for _ in range(3 * calls)]
+    assert log.index("d") <= 1
+
+
+async def test_a_long_read_goes_on_where_too_many_others_wait_by_now():
+    readers = Readers()
+    await readers.turns.begin("greedy")
+    waiting = [asyncio.ensure_future(readers.read("greedy", 0)) for _ in range(MAX_WAITING_PER_CLIENT)]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(readers.turns.go_on("greedy"), 10)
+    assert readers.log == []
+    readers.turns.end()
+    await asyncio.gather(*waiting)
+    assert len(readers.log) == MAX_WAITING_PER_CLIENT
