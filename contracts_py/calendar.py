@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -31,7 +31,10 @@ class Offset(msgspec.Struct, frozen=True, gc=False):
     minutes: Annotated[int, Meta(ge=-MAX_OFFSET_MINUTES, le=MAX_OFFSET_MINUTES)]
 
 
-Offsets = tuple[Offset, ...]
+MAX_OFFSETS: Final = 200
+"""A century of summer times."""
+
+Offsets = Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)]
 """A brand's clock: changes in strictly increasing order of `from`."""
 
 

@@ -1,14 +1,15 @@
-"""The contracts that a chain runs, wired to each other, in the order of their system steps."""
+"""The contracts that a chain runs, wired to each other: each knows those below it by their public classes."""
 
 from __future__ import annotations
 
-from contracts_py.gov import Gov
-from contracts_py.identity import Identity
-from contracts_py.token import Token
+from contracts_py.gov import gov_contract
+from contracts_py.identity import Authority, Brands, Members
+from contracts_py.token import token_contract
 from vm.contract_api import Contract
 
 
-def contracts() -> tuple[list[Contract], Identity]:
-    """Return the contracts, and the one that answers who may act for whom (`vm.runtime.Authority`)."""
-    identity = Identity()
-    return [identity, Token(identity), Gov(identity)], identity
+def contracts() -> tuple[list[Contract], Authority]:
+    """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
+    authority = Authority()
+    brands = Brands(authority)
+    return [brands, Members(authority), *token_contract(authority), *gov_contract(authority, brands)], authority

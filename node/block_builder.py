@@ -27,6 +27,7 @@ from node.clock import BlockClock
 from node.ledger import Ledger
 from node.mempool import Mempool
 from node.mempool_lanes import Brands, Entry, Lane, Party
+from vm.agenda import agenda_budget, is_anything_due
 from vm.apply import base_cost
 from vm.params import Params
 from vm.primitives import merkle
@@ -106,7 +107,7 @@ class BlockBuilder:
 
     def _fill(self, time: int, *, capped: bool) -> tuple[list[Entry], Set[Brands]]:
         """Return what a block of this time takes, and which parties have something left."""
-        filling = _Filling(self._ledger.params, self._ahead)
+        filling = _Filling(self._ledger.params, self._ahead, is_anything_due(self._ledger.store.reader, time))
         brands = self._turns(self._mempool.parties(has_brand_role=True), time)
         others = self._turns(self._mempool.parties(has_brand_role=False), time)
         filling.take(brands, reserved=True, capped=capped)
@@ -133,9 +134,13 @@ class BlockBuilder:
         )
 
     def has_work(self, time: int) -> bool:
-        """Tell whether a block of this time would take any transaction."""
+        """Tell whether a block of this time would take any transaction, or what the head has left undone."""
         latest = time + self._ledger.params.max_tx_ttl_ms
-        return any(time < tx.body.expires <= latest for tx in self._mempool.in_order())
+        return self.is_behind() or any(time < tx.body.expires <= latest for tx in self._mempool.in_order())
+
+    def is_behind(self) -> bool:
+        """Tell whether the head has left something undone that was due: blocks follow until it is done."""
+        return is_anything_due(self._ledger.store.reader, self._ledger.head_time)
 
     def _estimate(self, tx: Transaction) -> int:
         by_experience = (
@@ -253,11 +258,13 @@ class _Turns:
 class _Filling:
     """A block that is being filled."""
 
-    def __init__(self, params: Params, ahead: Mapping[Brands, int]) -> None:
+    def __init__(self, params: Params, ahead: Mapping[Brands, int], has_agenda: bool) -> None:
         self.chosen: list[Entry] = []
         self._ahead = ahead
         self._bytes = params.max_block_bytes
         self._cost = params.max_block_cost - params.max_tx_cost
+        if has_agenda:
+            self._cost -= 2 * agenda_budget(params)  # It may cost as much, or nothing: nobody knows yet.
         self._party_cost = party_cost(params)
         self._most_cost = params.max_block_cost
         self._reserved_bytes = max(self._bytes // RESERVED_FOR_OTHERS, MAX_TX_BYTES)
@@ -291,8 +298,8 @@ class _Filling:
 
 
 def party_cost(params: Params) -> int:
-    """Return the work units that a party gets of a block while others are about; at least one."""
-    return max(1, (params.max_block_cost - params.max_tx_cost) // PARTY_PART)
+    """Return the work units that a party gets of a block while others are about."""
+    return (params.max_block_cost - params.max_tx_cost) // PARTY_PART
 
 
 class Proposer:
@@ -304,7 +311,7 @@ class Proposer:
         self._heartbeat_due = heartbeat_due
 
     def has_work(self) -> bool:
-        """Tell whether a block built now would hold a transaction."""
+        """Tell whether a block built now would do something."""
         return self._builder.has_work(self._time_after(self._builder.head_time))
 
     def propose(
@@ -313,7 +320,7 @@ class Proposer:
         """Return a candidate and its transactions, or None where there is nothing to propose."""
         time = self._time_after(context.parent_time)
         transactions = self._builder.select(time)
-        if not transactions and not required and not self._heartbeat_due():
+        if not (transactions or required or self._builder.is_behind() or self._heartbeat_due()):
             return None
         return self._builder.build(context, parent_certificate, time, transactions), transactions
 

@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from consensus.effects import Evidence
 from consensus.messages import Commit, Message, RoundChange, digest_of, step_of
-from contracts_py.gov_records import REPORT_RECORDS, place_of
-from contracts_py.gov_reports import is_wanted, report_count
+from contracts_py.gov.reports import is_recorded, is_wanted, report_count
 from node.clock import BlockClock
 from node.errors import NotReady
 from node.ledger import Ledger
@@ -40,12 +39,15 @@ RETRY_SECONDS: Final = 10.0
 LIFETIME_MS: Final = 60_000
 """Of a report's transaction, in real time."""
 
+Place = tuple[str, int, int, Any]
+"""Which contradiction: the validator's key, height, round, step."""
+
 Submit = Callable[[Sequence[bytes]], Awaitable[Any]]
 
 
 @dataclass(slots=True)
 class _Pending:
-    place: str
+    place: Place
     args: dict[str, Any]
     due: float
     tries: int = 0
@@ -59,14 +61,14 @@ class EvidenceReporter:
         self._key = key
         self._clock = clock
         self._submit = submit
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[Place, _Pending] = {}
         self._nonce = 0
         self._wake = asyncio.Event()
 
     def found(self, evidence: Evidence) -> None:
         """Take evidence in, to be reported when it is this node's turn."""
         args = report_args(self._ledger, evidence)
-        place = f"{args['validator']}/{args['height']}/{args['round']}/{args['step']}"
+        place = (args["validator"], args["height"], args["round"], args["step"])
         of_same = sum(pending.args["validator"] == args["validator"] for pending in self._pending.values())
         if place not in self._pending and of_same < MAX_PENDING_PER_VALIDATOR:
             due = asyncio.get_running_loop().time() + self._turn() * TURN_SECONDS
@@ -108,8 +110,7 @@ class EvidenceReporter:
         """Tell whether the chain has no such report, and would take it."""
         reader = self._ledger.store.reader
         count = report_count(reader, pending.args["validator"])
-        recorded = REPORT_RECORDS.get(reader, *place_of(pending.place)) is not None
-        return not recorded and is_wanted(count, pending.args["height"])
+        return not is_recorded(reader, *pending.place) and is_wanted(count, pending.args["height"])
 
     def _transaction(self, args: dict[str, Any]) -> bytes:
         now = max(self._ledger.head_time, self._clock.now_ms())
@@ -140,7 +141,7 @@ def report_args(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
 
 
 def _statement(message: Message) -> dict[str, Any]:
-    """Return what a message says beside chain, height and round, as `contracts_py.gov_records.Statement` has it."""
+    """Return what a message says beside chain, height and round, as `contracts_py.gov.records.Statement` has it."""
     told: dict[str, Any] = {"signature": message.signature.hex()}
     digest = digest_of(message)
     if isinstance(message, RoundChange):

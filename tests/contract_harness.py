@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from contracts_py.identity import Authority, Brands
 from contracts_py.registry import contracts
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes, changed_bytes
 from vm.chain_records import ValidatorEntry
@@ -30,6 +31,11 @@ START = 1_700_000_000_000
 
 T = TypeVar("T")
 Op = tuple[str, dict[str, Any]]
+
+
+def as_read(value: Any) -> Any:
+    """Return a value as a client reads it in JSON."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def key_of(name: str) -> bytes:
@@ -85,8 +91,8 @@ class Chain:
     def __init__(
         self, ops: Sequence[Op] = (), params: Params | None = None, validators: Sequence[ValidatorEntry] = ()
     ) -> None:
-        listed, identity = contracts()
-        self.runtime = Runtime(listed, authority=identity)
+        listed, authority = contracts()
+        self.runtime = Runtime(listed, authority)
         self.params = params or Params()
         self.state = MemoryState()
         self.height = 0
@@ -117,11 +123,15 @@ class Chain:
         """Execute several operations of one person in a block of their own."""
         return self.block([self.transaction(account_of(sender), ops, signers or [sender])]).receipts[0]
 
+    def told(self, receipt: Receipt) -> list[tuple[str, dict[str, Any]]]:
+        """Return a receipt's events as (type, data), as a client reads them."""
+        return [(event.type, as_read(event.data)) for event in receipt.events]
+
     def send(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> Any:
         """Execute one operation that must succeed; return its result. `from_` stands for `from`."""
         receipt = self.send_ops(sender, [(call, _public(args))], signers)
         assert receipt.status == "ok", receipt.error
-        return receipt.results[0]
+        return as_read(receipt.results[0])
 
     def refused(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> str:
         """Execute one operation that must be refused; return the code."""
@@ -138,7 +148,7 @@ class Chain:
 
     def suspend(self, brand: str) -> None:
         """Suspend a brand."""
-        self.govern(lambda ctx: contracts()[1].set_suspended(ctx, brand, True))
+        self.govern(lambda ctx: Brands(Authority()).set_suspended(ctx, brand, True))
 
     def until(self, time: int) -> None:
         """Commit an empty block of this time."""
@@ -151,7 +161,7 @@ class Chain:
 
     def view(self, name: str, **args: Any) -> Any:
         """Answer a view at the head."""
-        return self.runtime.invoke_view(self.context(), name, _public(args))
+        return as_read(self.runtime.invoke_view(self.context(), name, _public(args)))
 
 
 def _public(args: Mapping[str, Any]) -> dict[str, Any]:

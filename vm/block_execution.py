@@ -1,4 +1,4 @@
-"""Executing a block on an overlay: system step, transactions, receipts, changes (SPEC section 3).
+"""Executing a block on an overlay: what is due, transactions, receipts, changes (SPEC section 3).
 
 A `BlockExecution` is stepped in slices, so that its caller's event loop may turn in between; what
 comes out does not depend on how it was sliced. Nothing is written anywhere: the caller
@@ -16,11 +16,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from vm.agenda import AgendaRun
 from vm.allowance import BlockAllowances
 from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
-from vm.errors import InvariantBroken, Refused
+from vm.errors import InvariantBroken
 from vm.params import PARAMS
 from vm.primitives import merkle
 from vm.primitives.codec import encode
@@ -92,7 +93,7 @@ class BlockExecution:
         self._overlay = BlockOverlay(reader)
         self._receipts: list[Receipt] = []
         self._cost = 0
-        self._system: Context | None = None
+        self._agenda: AgendaRun | None = None
         self._steps: Steps | None = None
         self._used = 0
         """Work units of the transaction that is being executed."""
@@ -104,15 +105,20 @@ class BlockExecution:
         return self._receipts
 
     def run(self, limit: int, cost: int = MAX_INT) -> bool:
-        """Execute up to `limit` further transactions; tell whether all are done.
+        """Work off what is due, then execute up to `limit` further transactions; tell whether all is done.
 
         Args:
-            cost: work units after which the slice ends, also between two operations of a transaction.
+            cost: work units after which the slice ends, also between two items of the agenda, or two operations of
+                a transaction.
         """
-        if self._system is None:
-            self._system = self._run_system_step()
-        end = min(len(self._receipts) + limit, len(self._transactions))
+        if self._agenda is None:
+            self._agenda = self._begin_block()
         cost += self._cost + self._used
+        while not self._agenda.is_over:
+            self._cost += self._agenda.step()
+            if self._cost >= cost:
+                return False
+        end = min(len(self._receipts) + limit, len(self._transactions))
         while len(self._receipts) < end:
             if self._steps is None:
                 self._steps = self._begin(len(self._receipts))
@@ -135,30 +141,19 @@ class BlockExecution:
             self._runtime, self._overlay, params, self._allowances, tx, block.height, block.time, index
         )
 
-    def _run_system_step(self) -> Context:
+    def _begin_block(self) -> AgendaRun:
         block = self._context
         self._overlay.begin()
         record_proposer_order(self._overlay, block.height, block.sealed, block.skipped)
         prune_replay_slots(self._overlay, self._params, block.parent_time, block.time)
-        ctx = Context(
-            self._overlay,
-            block.chain,
-            block.height,
-            block.time,
-            MAX_INT,  # each contract bounds its own step; a low budget must not be able to halt the chain
-            governance=True,
-        )
+        ctx = Context(self._overlay, block.chain, block.height, block.time, MAX_INT, governance=True)
         ctx.op = -1
-        try:
-            for contract in self._runtime.contracts:
-                contract.on_block(ctx)
-        except Refused as refusal:
-            raise InvariantBroken(f"the system step of height {block.height} was refused: {refusal}") from refusal
-        return ctx
+        return AgendaRun(self._runtime.duties, self._overlay, ctx, self._params)
 
     def result(self) -> BlockResult:
         """Return what the block does; every transaction has been executed by `run`."""
-        if self._system is None or len(self._receipts) != len(self._transactions):
+        agenda = self._agenda
+        if agenda is None or not agenda.is_over or len(self._receipts) != len(self._transactions):
             raise InvariantBroken("result asked for before every transaction was executed")
         block = self._context
         record_replay_slots(self._overlay, self._params, self._transactions)
@@ -168,8 +163,8 @@ class BlockExecution:
             index=len(self._transactions),
             status=STATUS_OK,
             results=[],
-            events=self._system.events,
-            cost=self._system.cost,
+            events=agenda.events,
+            cost=agenda.cost,
         )
         receipts = [*self._receipts, system]
         receipt_bytes = [encode(receipt) for receipt in receipts]

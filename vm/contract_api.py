@@ -15,8 +15,9 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+import msgspec
 from msgspec import Meta
 
 from vm.arguments import (
@@ -37,6 +38,7 @@ from vm.arguments import (
 from vm.arguments.rules import code, text
 from vm.chain_records import ValidatorEntry
 from vm.errors import InvariantBroken, Refused
+from vm.events import BrandId, event, type_of
 from vm.membership import (
     change_nodes,
     change_params,
@@ -57,12 +59,36 @@ from vm.primitives.keys import Domain, verify
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
 from vm.state_view import UNCHANGED, BlockOverlay, cell_of
-from vm.tables import ADDRESS, HEX, NUMBER, SLUG, TEXT, Bag, OrderedMap, OrderedSet, Part, Sequence, Table
-from vm.tables.sequence import place_of
-from vm.tables.stored import Readable, Stored, stored_as
+from vm.tables import (
+    ADDRESS,
+    DEFAULT_PAGE,
+    EMPTY,
+    GONE,
+    HEX,
+    NUMBER,
+    SLUG,
+    TEXT,
+    Bag,
+    Cursor,
+    OrderedMap,
+    OrderedSet,
+    Page,
+    PageLimit,
+    Part,
+    Root,
+    Schedule,
+    Sequence,
+    Table,
+    Tree,
+    due,
+)
+from vm.tables.stored import Readable, Stored
 
 __all__ = [
     "ADDRESS",
+    "DEFAULT_PAGE",
+    "EMPTY",
+    "GONE",
     "HEX",
     "MAX_INT",
     "MS_PER_DAY",
@@ -75,9 +101,11 @@ __all__ = [
     "Amount",
     "Bag",
     "BasisPoints",
+    "BrandId",
     "Context",
     "Contract",
     "Count",
+    "Cursor",
     "Domain",
     "Hash",
     "InvariantBroken",
@@ -85,18 +113,23 @@ __all__ = [
     "Name",
     "OrderedMap",
     "OrderedSet",
+    "Page",
+    "PageLimit",
     "Params",
     "Part",
     "PublicKey",
     "Readable",
     "Ref",
     "Refused",
+    "Root",
     "Rule",
+    "Schedule",
     "Sequence",
     "Signature",
     "Slug",
     "Table",
     "TimeMs",
+    "Tree",
     "ValidatorEntry",
     "address_of_key",
     "address_of_member",
@@ -109,9 +142,9 @@ __all__ = [
     "current_nodes",
     "current_params",
     "current_validators",
+    "due",
     "encode",
-    "page",
-    "place_of",
+    "event",
     "refuse",
     "schedule_version",
     "sha256",
@@ -120,9 +153,6 @@ __all__ = [
     "version_at",
     "view",
 ]
-
-MAX_PAGE_BYTES: Final = 1024 * 1024
-"""Items of one page of a view as encoded; a page of proposals of this size takes a node some 70 ms."""
 
 T = TypeVar("T")
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -148,7 +178,6 @@ class Context:
         "_changes",
         "_most",
         "_overlay",
-        "_overlay_put",
         "chain",
         "cost",
         "cost_limit",
@@ -181,7 +210,6 @@ class Context:
         self._overlay = overlay
         self._changes = overlay.changes
         self._base_cell = overlay.base_cell
-        self._overlay_put = overlay.put
         self.chain = chain
         self.height = height
         self.time = time
@@ -237,46 +265,10 @@ class Context:
         if self.cost > self.cost_limit:
             self._out_of_budget()
 
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the state value at `key`, or None.
-
-        Raises:
-            Refused: OUT_OF_BUDGET.
-        """
-        self.cost += READ
-        if self.cost > self.cost_limit:
-            self._out_of_budget()
-        found = self._changes.get(key, UNCHANGED)
-        if found is UNCHANGED:
-            found = self._base_cell(key, stored_as(type_))
-        value: T | None = None if found is None else found[0]
-        return value
-
-    def put(self, key: str, value: Any) -> None:
-        """Set the state value at `key`.
-
-        Raises:
-            Refused: OUT_OF_BUDGET.
-        """
-        if self.read_only:
-            raise InvariantBroken(f"a view wrote to {key}")
-        self.cost += WRITE
-        if self.cost > self.cost_limit:
-            self._out_of_budget()
-        self._overlay_put(key, value)
-
-    def delete(self, key: str) -> None:
-        """Remove the state value at `key`, if any.
-
-        Raises:
-            Refused: OUT_OF_BUDGET.
-        """
-        self.put(key, None)
-
-    def emit(self, type_: str, data: dict[str, Any]) -> None:
-        """Record an event; `data` holds plain values and must not be changed afterwards."""
+    def emit(self, data: msgspec.Struct) -> None:
+        """Record an event of a declared type (`vm.events`)."""
         self.cost += EVENT
-        self.events.append(Event(self.op, type_, data))
+        self.events.append(Event(self.op, type_of(data).name, data))
 
     def charge(self, units: int) -> None:
         """Pay for work that is neither read nor write, such as the steps of a loop."""
@@ -335,39 +327,21 @@ class Context:
 
 
 class Contract:
-    """Base of all contracts. `name` is the module in `module.method` and the first part of its keys."""
+    """Base of all contracts, and of the rooms of one that has several.
+
+    `name` is the module in `module.method`, and the first part of its keys.
+    """
 
     name: ClassVar[str]
 
-    def on_block(self, ctx: Context) -> None:
-        """Do what happens by itself, in bounded steps, before a block's transactions."""
-
 
 def call(method: Method) -> Method:
-    """Mark a method as a call: `method(self, ctx, …) -> result`, plain values without bytes."""
+    """Mark a method as a call: `method(self, ctx, …) -> result`, a struct or plain values without bytes."""
     method.__entente_kind__ = "call"  # type: ignore[attr-defined]
     return method
 
 
 def view(method: Method) -> Method:
-    """Mark a method as a view: it reads only, and its result is plain values without bytes."""
+    """Mark a method as a view: it reads only, and its result is a struct or plain values without bytes."""
     method.__entente_kind__ = "view"  # type: ignore[attr-defined]
     return method
-
-
-def page(start: int, count: int, limit: int, show: Callable[[int], Any]) -> dict[str, Any]:
-    """Return {items, next} of a list of `count` items from place `start` on; every list view ends here.
-
-    A page ends after `limit` items, or with the item that fills MAX_PAGE_BYTES; so it has at least one item where
-    one is left, and holds at most one item more than the bytes allow. `next` is the place of the first item that
-    is left, as a string, or null.
-    """
-    items: list[Any] = []
-    size, place = 0, start
-    end = min(start + limit, count)
-    while place < end and size < MAX_PAGE_BYTES:
-        item = show(place)
-        items.append(item)
-        size += len(encode(item))
-        place += 1
-    return {"items": items, "next": str(place) if place < count else None}

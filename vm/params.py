@@ -32,8 +32,9 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     # From two of the largest transactions to what network.kinds lets one frame hold, less certificate and framing.
     "max_block_bytes": (256 * 1024, 6 * 1024 * 1024),
     "max_block_cost": (100_000, _MAX_COST),
-    # Ten times what the vote that sets parameters costs in an alliance of 256.
-    "max_tx_cost": (100_000, _MAX_COST),
+    # Some seven times what the vote that sets parameters costs in an alliance of 256; a quarter of a block is for
+    # what is due (vm.agenda).
+    "max_tx_cost": (75_000, _MAX_COST // 4 * 3),
     "account_cost_per_window": (10_000, 10**12),
     # Not less than a sender without a brand may have at least.
     "brand_cost_per_window": (10_000, 10**12),
@@ -90,6 +91,9 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         found = []
         if self.max_tx_cost > self.max_block_cost:
             found.append("max_tx_cost must not exceed max_block_cost")
+        elif 4 * self.max_tx_cost > 3 * self.max_block_cost:
+            # Else a block that works off the agenda (vm.agenda) would have no room for any transaction.
+            found.append("max_tx_cost must not exceed three quarters of max_block_cost")
         if self.round_timeout_ms > self.round_timeout_max_ms:
             found.append("round_timeout_ms must not exceed round_timeout_max_ms")
         if self.block_interval_ms > self.empty_block_interval_ms:

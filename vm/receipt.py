@@ -30,11 +30,17 @@ class ReceiptError(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """Something that happened, for indexers and listeners; `op` is the operation's index."""
+    """Something that happened, for indexers and listeners.
+
+    Attributes:
+        op: the operation's index; −1 in a system receipt.
+        type: as declared, see `vm.events`.
+        data: a struct of that type; in receipts that were read back, its fields by name.
+    """
 
     op: int
     type: str
-    data: dict[str, Any]
+    data: Any
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False):

@@ -1,14 +1,21 @@
-"""The set of contracts that a chain runs, and how their calls and views are found and bound."""
+"""The contracts that a chain runs, and how their calls, views and duties are found and bound.
+
+A contract may be several objects, its *rooms*, all of one name. A marked method is found in whatever class of an
+object it stands; none of two rooms may have the same one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, get_type_hints
 
+from vm.agenda import Duties, Duty
 from vm.arguments import Binder
 from vm.contract_api import Context, Contract
 from vm.errors import Refused
 from vm.metering import OPERATION
+
+T = TypeVar("T")
 
 
 class Authority(Protocol):
@@ -29,10 +36,11 @@ class BoundMethod:
     Attributes:
         function: as written in the class; `bound` is the method of the contract.
         binder: checks the arguments.
+        result: the type of what it answers, as annotated.
         units: what the operation costs before anything is checked.
     """
 
-    __slots__ = ("binder", "bound", "contract", "function", "name", "units")
+    __slots__ = ("binder", "bound", "contract", "function", "name", "result", "units")
 
     def __init__(self, contract: Contract, name: str, function: Callable[..., Any]) -> None:
         self.contract = contract
@@ -40,6 +48,7 @@ class BoundMethod:
         self.function = function
         self.bound: Callable[..., Any] = getattr(contract, function.__name__)
         self.binder = Binder(function, skip=2)
+        self.result: Any = get_type_hints(function, include_extras=True).get("return", Any)
         self.units = OPERATION + self.binder.units
 
     def invoke(self, ctx: Context, args: Mapping[str, Any]) -> Any:
@@ -60,21 +69,23 @@ class Runtime:
         self.authority = authority
         self.calls: dict[str, BoundMethod] = {}
         self.views: dict[str, BoundMethod] = {}
+        duties: dict[str, Duty] = {}
         for contract in self.contracts:
-            self._register(contract)
+            self._register(contract, duties)
+        self.duties = Duties(duties)
 
-    def _register(self, contract: Contract) -> None:
-        for attribute, function in vars(type(contract)).items():
+    def _register(self, contract: Contract, duties: dict[str, Duty]) -> None:
+        for attribute, function in _methods(type(contract)).items():
             kind = getattr(function, "__entente_kind__", None)
-            if kind is None:
-                continue
+            schedule = getattr(function, "__entente_due__", None)
             method = attribute.removesuffix("_")
             if kind == "call":
-                self.calls[f"{contract.name}.{method}"] = BoundMethod(contract, method, function)
-            else:
-                self.views[f"{contract.name}_{method.removesuffix('_view')}"] = BoundMethod(
-                    contract, method, function
-                )
+                _add(self.calls, f"{contract.name}.{method}", BoundMethod(contract, method, function))
+            elif kind == "view":
+                method = method.removesuffix("_view")
+                _add(self.views, f"{contract.name}_{method}", BoundMethod(contract, method, function))
+            if schedule is not None:
+                _add(duties, schedule.keys.path, Duty(schedule, getattr(contract, attribute)))
 
     def invoke_call(self, ctx: Context, name: str, args: Mapping[str, Any]) -> Any:
         """Execute `module.method`.
@@ -96,3 +107,14 @@ class Runtime:
             Refused: INVALID_ARGS, NOT_FOUND, ….
         """
         return self.views[name].invoke(ctx, args)
+
+
+def _methods(class_: type) -> dict[str, Any]:
+    """Return what a class and those it is made of define, each name as the class itself has it."""
+    return {name: value for base in reversed(class_.__mro__) for name, value in vars(base).items()}
+
+
+def _add(table: dict[str, T], name: str, entry: T) -> None:
+    if name in table:
+        raise TypeError(f"{name} is declared twice")
+    table[name] = entry

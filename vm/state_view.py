@@ -23,7 +23,7 @@ from msgspec import MsgspecError
 
 from vm.errors import Refused
 from vm.primitives.codec import encode
-from vm.tables.stored import Stored, stored_as
+from vm.tables.stored import Stored
 
 T = TypeVar("T")
 
@@ -91,17 +91,6 @@ class BlockOverlay:
         changes = self.changes
         self._journal.append((key, changes.get(key, UNCHANGED)))
         changes[key] = cell
-
-    def get(self, key: str, type_: type[T]) -> T | None:
-        """Return the value at `key` decoded as `type_`, for contracts that do not use tables yet."""
-        cell = self.cell(key, stored_as(type_))
-        return None if cell is None else cell[0]
-
-    def put(self, key: str, value: Any) -> None:
-        """Set `key`, None deletes it, for contracts that do not use tables yet."""
-        changes = self.changes
-        self._journal.append((key, changes.get(key, UNCHANGED)))
-        changes[key] = None if value is None else (value, encode(value))
 
     def charge(self, units: int) -> None:
         """Do nothing: what the machine itself does is not metered; a `Context` meters."""

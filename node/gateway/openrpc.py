@@ -1,6 +1,8 @@
 """The OpenRPC document that `rpc.discover` answers, made from the method table (spec.open-rpc.org, 1.3.2).
 
-Parameter schemas come from the same annotations as the checks, so they cannot drift apart.
+Parameter schemas come from the same annotations as the checks, result schemas from the types that are answered, so
+they cannot drift apart. What a transaction's operations may be, what each answers and what events they leave stands
+in `x-calls` and `x-events`, which OpenRPC has no place for.
 """
 
 from __future__ import annotations
@@ -10,27 +12,30 @@ from dataclasses import replace
 from typing import Any, Final
 
 from genesis.protocol import PROTOCOL_VERSION
+from node.gateway.declared import Declared, parameters
 from node.gateway.errors import REASONS
 from node.gateway.table import Method, described
+from vm.runtime import Runtime
 
 OPENRPC_VERSION: Final = "1.3.2"
 _DISCOVER: Final = "rpc.discover"
 
 
-def discover_method(table: Mapping[str, Method]) -> Method:
-    """Return the method that describes a table, itself included."""
+def discover_method(table: Mapping[str, Method], runtime: Runtime) -> Method:
+    """Return the method that describes a table, itself included, and a runtime's calls and events."""
     document: dict[str, Any] = {}
 
     def discover() -> None:
         """The OpenRPC document that describes all methods of this node."""
 
     method = replace(described(_DISCOVER, discover, "the OpenRPC document"), answer=lambda args: document)
-    document.update(openrpc_document({**table, _DISCOVER: method}))
+    document.update(openrpc_document({**table, _DISCOVER: method}, runtime))
     return method
 
 
-def openrpc_document(table: Mapping[str, Method]) -> dict[str, Any]:
-    """Return the OpenRPC document of a method table."""
+def openrpc_document(table: Mapping[str, Method], runtime: Runtime) -> dict[str, Any]:
+    """Return the OpenRPC document of a method table, and of a runtime's calls and events."""
+    declared = Declared(runtime)
     errors = {reason: _error(code, reason, meaning) for reason, (code, meaning) in REASONS.items()}
     return {
         "openrpc": OPENRPC_VERSION,
@@ -40,8 +45,10 @@ def openrpc_document(table: Mapping[str, Method]) -> dict[str, Any]:
             "description": "The gateway of a node: JSON-RPC 2.0 over HTTP POST /.",
             "license": {"name": "Apache-2.0"},
         },
-        "methods": [_method(method) for method in table.values()],
-        "components": {"errors": errors},
+        "methods": [_method(method, declared) for method in table.values()],
+        "components": {"errors": errors, "schemas": declared.schemas},
+        "x-calls": declared.calls(),
+        "x-events": declared.events(),
     }
 
 
@@ -49,14 +56,14 @@ def _error(code: int, reason: str, meaning: str) -> dict[str, Any]:
     return {"code": code, "message": meaning, "data": {"reason": reason}}
 
 
-def _method(method: Method) -> dict[str, Any]:
+def _method(method: Method, declared: Declared) -> dict[str, Any]:
     form: dict[str, Any] = {
         "name": method.name,
         "summary": method.summary,
         "tags": [{"name": method.name.replace(".", "_").partition("_")[0]}],
         "paramStructure": "either",
-        "params": parameters(method),
-        "result": {"name": "result", "description": method.result, "schema": {}},
+        "params": parameters(method.fields),
+        "result": {"name": "result", "description": method.result, "schema": declared.schema(method.result_type)},
         "errors": [{"$ref": f"#/components/errors/{reason}"} for reason in _reasons(method)],
     }
     if method.description:
@@ -76,11 +83,3 @@ def _reasons(method: Method) -> list[str]:
     if method.name in ("tx_send", "tx_wait"):
         found += ["TIMEOUT", "SHUTTING_DOWN"]
     return found
-
-
-def parameters(method: Method) -> list[dict[str, Any]]:
-    """Return a method's parameters as OpenRPC content descriptors, in positional order."""
-    return [
-        {"name": name, "required": field.required, "schema": dict(field.shape.schema)}
-        for name, field in method.fields.items()
-    ]

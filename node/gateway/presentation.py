@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import orjson
-from msgspec import UNSET
 
 from consensus.types import Certificate, Header, ValidatorSet
 from vm.primitives.codec import decode
@@ -22,11 +21,7 @@ def _plain(value: Any) -> Any:
     if type(value) is bytes:
         return value.hex()
     if isinstance(value, msgspec.Struct):
-        if value.__struct_config__.array_like:
-            return [getattr(value, name) for name in value.__struct_fields__]
-        pairs = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-        fields = ((public, getattr(value, name)) for public, name in pairs)
-        return {public: item for public, item in fields if item is not UNSET}
+        return msgspec.to_builtins(value, builtin_types=(bytes,))
     raise TypeError(f"{type(value).__name__} has no JSON form here")
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from node.gateway.chain_methods import ChainMethods
+from node.gateway.declared import parameters
 from node.gateway.errors import CODES, REASONS
 from node.gateway.node_methods import NodeMethods
-from node.gateway.openrpc import parameters
 from node.gateway.state_methods import StateMethods
 from node.gateway.table import Method, described_methods
 from node.gateway.transaction_methods import BATCHED, TransactionMethods
@@ -63,7 +63,7 @@ def _method_lines(method: Method) -> Iterable[str]:
         yield ""
         yield method.description
     yield ""
-    params = parameters(method)
+    params = parameters(method.fields)
     if params:
         yield "| parameter | | |"
         yield "|---|---|---|"

@@ -269,7 +269,7 @@ def build_table(reads: ChainReads, transactions: TransactionMethods) -> dict[str
         **methods_of(transactions, state),
         **state.view_methods(),
     }
-    discover = discover_method(table)
+    discover = discover_method(table, reads.backend.runtime)
     table[discover.name] = discover
     return table
 

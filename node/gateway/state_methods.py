@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from node.gateway.chain_methods import certified
+from node.gateway.declared import words_of
 from node.gateway.errors import not_found, view_fault
 from node.gateway.parameters import Height, StateKey
 from node.gateway.presentation import state_value_json
@@ -64,9 +65,10 @@ class StateMethods:
                 name,
                 view.function,
                 view.binder,
-                "what the view answers",
+                words_of(view.result),
                 answer=partial(self._view, name),
                 checks_itself=True,
+                result_type=view.result,
             )
         return methods
 

@@ -38,6 +38,7 @@ class Method:
         function: carries the annotations and the docstring that documents the method.
         binder: checks the arguments.
         result: what it answers, in words.
+        result_type: the type of it, where it is declared.
         writes: whether it needs a key for writes.
         answer: answers one call (reads).
         answer_all: answers all calls of one batch (submissions and waits).
@@ -52,6 +53,7 @@ class Method:
     answer: Answer | None = None
     answer_all: AnswerAll | None = None
     checks_itself: bool = False
+    result_type: Any = None
 
     @property
     def fields(self) -> Mapping[str, Field]:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
+from tests.contract_harness import START, Chain, Op, account_of, as_read, brand_ops, key_of, program_args
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.error_codes import CODES
@@ -99,7 +99,7 @@ def invocations(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
 def outcome(invoke: Callable[[], Any]) -> tuple[Any, Refused | None]:
     """Return (result, None) or (None, refusal) after checking that it can be put into a receipt."""
     try:
-        result = invoke()
+        result = as_read(invoke())
     except Refused as caught:
         refusal = caught
     else:
@@ -133,7 +133,7 @@ def test_calls_and_views_answer_or_refuse(
     if refusal is not None:
         return
     for event in ctx.events:
-        check_value(event.data)
+        check_value(as_read(event.data))
     for cell in overlay.changes.values():
         if cell is not None:
             assert encode(cell[0]) == cell[1]
@@ -226,7 +226,7 @@ def test_sequences_of_well_formed_calls_keep_to_protocol_integers(
             for f, field in fields.items()
             if field.required or data.draw(st.booleans())
         }
-        ctx = Context(overlay, "test", 9, time, 10**6, sender=ann, signers=(ann,), tx_id="00", governance=True)
+        ctx = Context(overlay, "test", 9, time, 10**6, sender=ann, signers=(ann,), tx_id="00" * 32, governance=True)
         overlay.begin()
         _, refusal = outcome(lambda ctx=ctx, name=name, args=args: CHAIN.runtime.invoke_call(ctx, name, args))
         if refusal is not None:

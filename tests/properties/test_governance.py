@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts_py.gov_proposals import VOTING_DAYS
-from contracts_py.gov_records import BrandUse
+from contracts_py.gov.proposals import VOTING_DAYS
+from contracts_py.gov.records import BRAND_USES, BrandUse
 from tests.contract_harness import Chain, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
 from vm.membership import change_count, current_validators, membership_change, validators_deciding
@@ -97,7 +97,7 @@ def test_whatever_passes_the_set_has_four_members_of_different_brands_and_its_hi
         for signer in signers:
             receipt = chain.send_ops(signer, [("gov.vote", {"proposal": f"p-{number}", "choice": "yes"})])
             sets_after[chain.height] = current_validators(chain.state)
-            if receipt.status == "ok" and receipt.results[0]["status"] != "open":
+            if receipt.status == "ok" and receipt.results[0].status != "open":
                 break
         entries = current_validators(chain.state)
         brands = [entry.brand for entry in entries]
@@ -135,7 +135,7 @@ def test_what_a_brand_has_open_is_counted_as_a_naive_list_counts_it(taken: list[
             for item in items
             if item["brand"] == brand_name and item["status"] == "open"
         ]
-        use = chain.state.get(f"gov/brand/{brand_name}", BrandUse) or BrandUse()
+        use = BRAND_USES.get(chain.context(), brand_name) or BrandUse()
         assert (use.open, use.bytes) == (len(sizes), sum(sizes))
     held = {key for key in chain.state.values if key.startswith("gov/actions/")}
     assert held == {f"gov/actions/{item['proposal']}" for item in items if item["status"] == "open"}

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consensus.trust import CertifiedSets
-from contracts_py.gov_actions import MAX_ROTATIONS_PER_DAY, MIN_VALIDATORS
+from contracts_py.gov.actions import MAX_ROTATIONS_PER_DAY, MIN_VALIDATORS
 from network.messages import GetSetChanges, SetChanges
 from node.ledger import Ledger
 from node.snapshot_server import SnapshotServer

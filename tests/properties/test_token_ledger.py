@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from contracts_py import lots, supply
+from contracts_py.token.records import EXPIRIES, EXPIRY_DATES, HOLDINGS, LOT_DATES
 from tests.contract_harness import Chain, account_of, brand_ops, key_of, program_args
 from tests.properties.naive_ledger import FOREVER, Ledger, Refusal, Rules
+from tests.support.agenda import items_per_block
 from vm.primitives.codec import decode
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -67,8 +69,10 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
     )
     def begin(self, names: list[str], pace: int) -> None:
         self.names = names
-        # At a slow pace expired lots and unsettled dates lie about, and must be worth nothing all the same.
-        self._set_pace(pace)
+        # Where the agenda is worked off slowly, expired lots and unsettled dates lie about, and must be worth
+        # nothing.
+        self.pace = pytest.MonkeyPatch()
+        items_per_block(self.pace, pace)
         ops = []
         for offset, brand in BRAND_OF_OFFSET.items():
             ops += brand_ops(brand, [{"from": 0, "minutes": offset}] if offset else [])
@@ -215,13 +219,12 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
                 listed.setdefault((program, account), []).append(date)
                 if lot != "never":
                     by_date[program, lot] = by_date.get((program, lot), 0) + value
-        due = []
+        for program, lot in by_date:
+            assert EXPIRIES.is_due(self.chain.context(), int(lot), program, int(lot)), "nothing will ever sweep it"
         for program in PROGRAMS:
             next_date = values[f"token/supply/{program}"].get("next_date")
-            dates = values.get(f"token/calendar/{program}", {"dates": []})["dates"]
+            dates = list(EXPIRY_DATES.iterate(self.chain.context(), program))
             assert next_date == (dates[0] if dates else None)
-            if dates:
-                due.append([dates[0], program])
             # Counters of dates that have been settled are gone, and lots of such dates wait for the sweep. Both
             # are worked off at their own pace: of a date that has passed, the lots may go before the counter.
             counters = {k.split("/")[3]: v for k, v in values.items() if k.startswith(f"token/expiring/{program}/")}
@@ -233,23 +236,19 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
             assert all(counters[lot] >= live.get(lot, 0) for lot in passed)
             assert sorted(map(int, counters)) == dates
             assert all(int(lot) <= self.chain.time for (p, lot) in by_date if p == program and lot not in counters)
-        assert values.get("token/due", {"entries": []})["entries"] == sorted(due)
-        for key, value in values.items():
-            if key.startswith("token/account/"):
+        for key in values:
+            if key.startswith("token/account/") and key.count("/") == 3:
                 _, _, program, account = key.split("/")
-                assert value.get("lots", []) == sorted(listed.pop((program, account), []))
+                holding = HOLDINGS.require(self.chain.context(), program, account)
+                dates = [date for date, _ in LOT_DATES.walk(self.chain.context(), key, holding.lots)]
+                assert dates == sorted(listed.pop((program, account), []))
         assert not listed
-
-    def _set_pace(self, pace: int) -> None:
-        lots.SWEEP_PER_BLOCK = pace  # type: ignore[misc]
-        supply.DATES_PER_BLOCK = pace  # type: ignore[misc]
 
     def teardown(self) -> None:
         if not hasattr(self, "chain"):
             return
-        self._set_pace(64)
-        for _ in range(3 * len(PROGRAMS)):
-            self.chain.block([])
+        self.pace.undo()
+        self.chain.block([])
         for key in self.chain.state.values:
             if key.startswith("token/balance/"):
                 lot = key.split("/")[4]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from vm.tables.bag import Bag
-from vm.tables.ordered_set import OrderedMap, OrderedSet, Page
+from vm.tables.ordered_set import OrderedMap, OrderedSet
+from vm.tables.page import DEFAULT_PAGE, Cursor, Page, PageLimit
 from vm.tables.parts import ADDRESS, HEX, NUMBER, SLUG, TEXT, Part
+from vm.tables.schedule import Schedule, due
 from vm.tables.sequence import Sequence
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Table
@@ -12,6 +14,7 @@ from vm.tables.tree import EMPTY, GONE, Root, Tree
 
 __all__ = [
     "ADDRESS",
+    "DEFAULT_PAGE",
     "EMPTY",
     "GONE",
     "HEX",
@@ -19,15 +22,19 @@ __all__ = [
     "SLUG",
     "TEXT",
     "Bag",
+    "Cursor",
     "OrderedMap",
     "OrderedSet",
     "Page",
+    "PageLimit",
     "Part",
     "Readable",
     "Root",
+    "Schedule",
     "Sequence",
     "Stored",
     "Table",
     "Tree",
     "Writable",
+    "due",
 ]

@@ -7,13 +7,14 @@ skipped or shown twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import MsgspecError
 
 from vm.arguments.rules import refuse
 from vm.metering import STEP
 from vm.primitives.codec import encode
+from vm.tables.page import Page, as_it_is, paged
 from vm.tables.parts import Part
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Keys
@@ -21,13 +22,6 @@ from vm.tables.tree import EMPTY, GONE, Root, Tree
 
 I = TypeVar("I")  # noqa: E741 (an item)
 V = TypeVar("V")
-
-
-class Page(NamedTuple, Generic[I]):
-    """What one read of a list answers: some items, and the cursor from which to go on, None at the end."""
-
-    items: list[I]
-    next: str | None
 
 
 class _Ordered(Generic[I]):
@@ -82,18 +76,16 @@ class _Ordered(Generic[I]):
             if item != after:
                 yield item
 
-    def page(self, state: Readable, *key: Any, cursor: str | None, limit: int) -> Page[I]:
-        """Return up to `limit` items behind those that an earlier page has shown.
+    def page(
+        self, state: Readable, *key: Any, cursor: str | None, limit: int, show: Callable[[I], Any] = as_it_is
+    ) -> Page[Any]:
+        """Return the items behind those that an earlier page has shown; see `paged`.
 
         Raises:
             Refused: INVALID_ARGS, the cursor is not one of ours.
         """
-        items: list[I] = []
-        for item in self.iterate(state, *key, after=None if cursor is None else self._item_of(cursor)):
-            if len(items) == limit:
-                return Page(items, encode(items[-1]).hex())
-            items.append(item)
-        return Page(items, None)
+        after = None if cursor is None else self._item_of(cursor)
+        return paged(self.iterate(state, *key, after=after), limit, show, lambda _, last: encode(last).hex())
 
     def _item_of(self, cursor: str) -> I:
         try:
@@ -148,6 +140,13 @@ class OrderedSet(_Ordered[I]):
             return False
         self._put_root(state, own, root, after)
         return True
+
+    def discard_all(self, state: Writable, items: Sequence[I], *key: Any) -> None:
+        """Take items that are there, ascending, out of the set; one write per page that is touched."""
+        if items:
+            own = self.keys.key(key)
+            root = self._root(state, own)
+            self._put_root(state, own, root, self.tree.change(state, own, root, [(item, GONE) for item in items]))
 
 
 class OrderedMap(_Ordered[I], Generic[I, V]):

@@ -8,7 +8,7 @@ Appending writes two keys however long the sequence is, and a page reads only wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as _Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from msgspec import Meta
 from vm.arguments.rules import refuse
 from vm.errors import InvariantBroken
 from vm.primitives.units import MAX_INT
-from vm.tables.ordered_set import Page
+from vm.tables.page import Page, as_it_is, paged
 from vm.tables.parts import Part
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Keys
@@ -80,21 +80,19 @@ class Sequence(Generic[I]):
         for place in range(start, self.length(state, *key)):
             yield self._at(state, own, place)
 
-    def page(self, state: Readable, *key: Any, cursor: str | None, limit: int) -> Page[I]:
-        """Return up to `limit` items behind those that an earlier page has shown.
+    def page(
+        self, state: Readable, *key: Any, cursor: str | None, limit: int, show: Callable[[I], Any] = as_it_is
+    ) -> Page[Any]:
+        """Return the items behind those that an earlier page has shown; see `paged`.
 
         Raises:
             Refused: INVALID_ARGS, the cursor is not one of ours.
         """
-        start = 0 if cursor is None else place_of(cursor)
-        count = self.length(state, *key)
-        end = min(start + limit, count)
-        own = self.keys.key(key)
-        items = [self._at(state, own, place) for place in range(start, end)]
-        return Page(items, str(end) if end < count else None)
+        start = 0 if cursor is None else _place_of(cursor)
+        return paged(self.iterate(state, *key, start=start), limit, show, lambda count, _: str(start + count))
 
 
-def place_of(cursor: str) -> int:
+def _place_of(cursor: str) -> int:
     """Return the place at which a page begins.
 
     Raises:

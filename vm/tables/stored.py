@@ -94,20 +94,6 @@ class Stored(Generic[T]):
         self.decode = msgspec.msgpack.Decoder(annotation).decode
 
 
-def stored_as(type_: Any) -> Stored[Any]:
-    """Return what decodes values of contracts that do not declare their bounds yet, the same for the same type."""
-    stored = _BY_TYPE.get(type_)
-    if stored is None:
-        stored = _BY_TYPE[type_] = Stored.__new__(Stored)
-        stored.annotation = type_
-        stored.max_bytes = 0
-        stored.decode = msgspec.msgpack.Decoder(type_).decode
-    return stored
-
-
-_BY_TYPE: dict[Any, Stored[Any]] = {}
-
-
 def _max_bytes(annotation: Any, where: str) -> int:
     """Return the length of the longest canonical encoding of a type's values, after checking the type."""
     origin = get_origin(annotation)

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from contracts_py import lots
-from contracts_py.lots import SWEEP_PER_BLOCK
-from contracts_py.supply import DATES_PER_BLOCK
-from contracts_py.token import Token
+from contracts_py.token.points import Points
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
+from tests.support.agenda import items_per_block
 from vm.contract_api import Context
 from vm.state_view import BlockOverlay
 
@@ -67,17 +65,22 @@ def test_spending_in_the_block_of_expiry_skips_what_has_expired(chain: Chain) ->
     assert (supply["outstanding"], supply["expired"]) == (5, 5)
 
 
-def test_views_count_what_the_system_step_has_not_settled_yet(chain: Chain) -> None:
-    for day in range(DATES_PER_BLOCK + 10):
+def test_views_count_what_the_agenda_has_not_come_to(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    items_per_block(monkeypatch, 4)
+    for day in range(14):
         issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
     until(chain, MIDNIGHT + 1_000 * DAY)
     stored = sum(key.startswith("token/expiring/") for key in chain.state.values)
     assert stored == 10
     supply = chain.view("token_supply", program="stars")
-    assert (supply["outstanding"], supply["expired"]) == (0, DATES_PER_BLOCK + 10)
-    issue(chain, ANN, 1)  # the system step before it settles the rest
+    assert (supply["outstanding"], supply["expired"]) == (0, 14)
+    issue(chain, ANN, 1)  # settles the rest
     supply = chain.view("token_supply", program="stars")
-    assert (supply["issued"], supply["outstanding"], supply["expired"]) == (75, 1, 74)
+    assert (supply["issued"], supply["outstanding"], supply["expired"]) == (15, 1, 14)
+    for _ in range(4):
+        chain.block([])
+    assert sum(key.startswith("token/expiring/") for key in chain.state.values) == 1
+    assert lots_stored(chain) == 1
 
 
 def test_a_cap_has_room_again_once_points_expired() -> None:
@@ -90,51 +93,49 @@ def test_a_cap_has_room_again_once_points_expired() -> None:
     chain.send("aurora-issuer", "token.issue", **args)
 
 
-def test_the_sweep_is_bounded_silent_and_complete(chain: Chain) -> None:
-    count = 2 * SWEEP_PER_BLOCK + 1
-    chain.send_ops("aurora-issuer", issues(count))
+def test_the_sweep_is_silent_complete_and_done_once(chain: Chain) -> None:
+    chain.send_ops("aurora-issuer", issues(130))
     issue(chain, ANN, 1, expires=MIDNIGHT + 9 * DAY)
     result = chain.block([], 3 * DAY)
     assert result.receipts[-1].events == []
-    left = []
-    for _ in range(3):
-        left.append(lots_stored(chain))
+    assert result.receipts[-1].cost > 0
+    assert lots_stored(chain) == 1
+    assert not [key for key in chain.state.values if key.startswith("token/lots-on/") and str(MIDNIGHT) in key]
+    idle = chain.block([])
+    assert (idle.receipts[-1].cost, dict(idle.changes)) == (0, {})
+
+
+def test_a_date_of_many_lots_is_swept_a_page_at_a_time(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.send_ops("aurora-issuer", issues(100))
+    items_per_block(monkeypatch, 1)
+    until(chain, chain.time + 3 * DAY)
+    left = [lots_stored(chain)]
+    while left[-1]:
         chain.block([])
-    assert left == [SWEEP_PER_BLOCK + 2, 2, 1]
-    assert "token/sweep" in chain.state.values
-    assert chain.block([]).changes.keys().isdisjoint({"token/sweep", "token/due"})
+        left.append(lots_stored(chain))
+    steps = [before - after for before, after in zip([100, *left], left, strict=False)]
+    assert len(set(steps[:-1])) == 1
+    assert 1 < steps[0] < 100
 
 
-def test_lots_that_expire_while_the_sweep_is_under_way_are_found(chain: Chain) -> None:
-    count = 2 * SWEEP_PER_BLOCK
-    chain.send_ops("aurora-issuer", issues(count, MIDNIGHT))
-    chain.send_ops("aurora-issuer", issues(count, MIDNIGHT + DAY))
+def test_lots_that_expire_while_the_sweep_is_under_way_are_found(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items_per_block(monkeypatch, 2)
+    chain.send_ops("aurora-issuer", issues(100, MIDNIGHT))
+    chain.send_ops("aurora-issuer", issues(100, MIDNIGHT + DAY))
     until(chain, MIDNIGHT)
-    until(chain, MIDNIGHT + DAY)  # the first half has been walked over already
+    until(chain, MIDNIGHT + DAY)
     for _ in range(8):
         chain.block([])
     assert lots_stored(chain) == 0
 
 
-def test_one_account_with_more_expired_lots_than_a_step_removes(chain: Chain) -> None:
-    for day in range(SWEEP_PER_BLOCK + 3):
+def test_an_account_with_many_lots_of_passed_dates_is_swept_whole(chain: Chain) -> None:
+    for day in range(70):
         issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
     until(chain, MIDNIGHT + 1_000 * DAY)
-    assert lots_stored(chain) == 3
-    chain.block([])
     assert lots_stored(chain) == 0
-
-
-def test_the_sweep_stays_with_an_account_until_it_is_done(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lots, "SWEEP_PER_BLOCK", 2)
-    for day in range(5):
-        issue(chain, ANN, 1, expires=MIDNIGHT + day * DAY)
-    until(chain, MIDNIGHT + 1_000 * DAY)
-    left = [lots_stored(chain)]
-    for _ in range(2):
-        chain.block([])
-        left.append(lots_stored(chain))
-    assert left == [3, 1, 0]
 
 
 def test_activity_moves_all_points_to_one_date() -> None:
@@ -188,7 +189,7 @@ def test_activity_never_brings_a_date_nearer() -> None:
 
 
 def test_activity_does_not_bring_back_what_has_expired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lots, "SWEEP_PER_BLOCK", 0)
+    items_per_block(monkeypatch, 0)
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
     chain = Chain([*brand_ops("aurora"), program])
     issue(chain, ANN, 5)
@@ -220,7 +221,7 @@ def test_points_expire_at_the_brands_midnight(expiry: dict[str, Any], expected: 
 
 
 def test_a_redemption_at_a_partner_dates_by_the_programs_own_brand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Token, "_require_open_at", lambda *_: None)  # as though aurora had opened its door
+    monkeypatch.setattr(Points, "_require_open_at", lambda *_: None)  # as though aurora had opened its door
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
     chain = Chain([*brand_ops("aurora", EAST), *brand_ops("basil", [{"from": 0, "minutes": -300}]), program])
     issue(chain, ANN, 5)
@@ -243,6 +244,6 @@ def test_a_view_never_writes(chain: Chain) -> None:
     issue(chain, ANN, 5)
     overlay = BlockOverlay(chain.state)
     ctx = Context(overlay, "test", chain.height, chain.time + 30 * DAY, 10**9, read_only=True)
-    assert chain.runtime.invoke_view(ctx, "token_supply", {"program": "stars"})["expired"] == 5
-    assert chain.runtime.invoke_view(ctx, "token_balance", {"program": "stars", "account": ANN})["available"] == 0
+    assert chain.runtime.invoke_view(ctx, "token_supply", {"program": "stars"}).expired == 5
+    assert chain.runtime.invoke_view(ctx, "token_balance", {"program": "stars", "account": ANN}).available == 0
     assert overlay.changes == {}

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.gov import MAX_ACTIONS
-from contracts_py.gov_records import ParamChanges
+from contracts_py.gov.records import MAX_ACTIONS, ParamChanges
 from tests.contract_harness import Chain, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
 from vm.membership import current_params
@@ -40,7 +39,7 @@ def decide(chain: Chain, brands: list[str], *actions: dict[str, Any]) -> int:
         receipt = chain.send_ops(f"{brand}-admin", [("gov.vote", {"proposal": "change", "choice": "yes"})])
         assert receipt.status == "ok", receipt.error
         dearest = max(dearest, receipt.cost)
-        if receipt.results[0]["status"] != "open":
+        if receipt.results[0].status != "open":
             break
     shown = chain.view("gov_proposal", proposal="change")
     assert shown["status"] == "passed", shown

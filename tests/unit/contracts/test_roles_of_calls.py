@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts_py.identity_records import Role
+from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
 from tests.contract_harness import Chain, Op, account_of, brand_ops, key_of, program_args
 from vm.primitives.address import address_of_member

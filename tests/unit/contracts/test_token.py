@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token import MAX_PROGRAMS_OF_BRAND
-from contracts_py.token_views import deferral
+from contracts_py.token.answers import Deferral
+from contracts_py.token.dates import deferral
+from contracts_py.token.programs import MAX_PROGRAMS_OF_BRAND
 from tests.contract_harness import START, Chain, account_of, brand_ops, key_of, program_args
 from vm.errors import GenesisError, Refused
 
@@ -116,8 +117,9 @@ def test_what_grows_with_the_number_of_programs_is_paid_for() -> None:
             chain.send("aurora-issuer", "token.issue", program=f"more-{i}", to=ANN, amount=1)
         return chain.send_ops("aurora-issuer", [("token.issue", {"program": "stars", "to": ANN, "amount": 1})]).cost
 
-    # One unit for each 16 programs in the list of next dates, and in that of the account's programs.
-    assert cost_of_first_issue(32) == cost_of_first_issue(0) + 2 * 2
+    # Not with the number, but with its logarithm: a page or two more of the account's programs.
+    few = cost_of_first_issue(0)
+    assert all(few < cost_of_first_issue(programs) < few + 400 for programs in (32, 200))
 
 
 def test_a_program_needs_its_brand() -> None:
@@ -416,9 +418,9 @@ def test_balances(chain: Chain) -> None:
     for issuer, program in (("aurora-issuer", "stars"), ("basil-issuer", "miles")):
         chain.send(issuer, "token.issue", program=program, to=ANN, amount=10)
     page = chain.view("token_balances", account=ANN, limit=1)
-    assert [item["program"] for item in page["items"]] == ["stars"]
+    assert [item["program"] for item in page["items"]] == ["miles"]
     (item,) = chain.view("token_balances", account=ANN, limit=1, cursor=page["next"])["items"]
-    assert item == {"program": "miles", **chain.view("token_balance", program="miles", account=ANN)}
+    assert item == {"program": "stars", **chain.view("token_balance", program="stars", account=ANN)}
 
 
 def test_an_unknown_accounts_balance_is_nothing(chain: Chain) -> None:
@@ -432,12 +434,13 @@ def test_events_name_accounts_and_brands(chain: Chain) -> None:
         ("token.transfer", {"program": "stars", "from": ANN, "to": BOB, "amount": 4}),
         ("token.redeem", {"program": "stars", "from": ANN, "amount": 5, "at_brand": "aurora", "ref": "t"}),
     ]
-    events = chain.send_ops("aurora-issuer", ops, ["aurora-issuer", "aurora-cashier", "ann"]).events
+    receipt = chain.send_ops("aurora-issuer", ops, ["aurora-issuer", "aurora-cashier", "ann"])
     common = {"program": "stars", "brand": "aurora"}
-    assert [(event.op, event.type, event.data) for event in events] == [
-        (0, "token.issued", {**common, "account": ANN, "amount": 9, "lot": "never", "ref": "o"}),
-        (1, "token.transferred", {**common, "from": ANN, "to": BOB, "amount": 4, "burned": 0}),
-        (2, "token.redeemed", {**common, "at_brand": "aurora", "account": ANN, "amount": 5, "ref": "t"}),
+    assert [event.op for event in receipt.events] == [0, 1, 2]
+    assert chain.told(receipt) == [
+        ("token.issued", {**common, "account": ANN, "amount": 9, "lot": "never", "ref": "o"}),
+        ("token.transferred", {**common, "from": ANN, "to": BOB, "amount": 4, "burned": 0}),
+        ("token.redeemed", {**common, "at_brand": "aurora", "account": ANN, "amount": 5, "ref": "t"}),
     ]
 
 
@@ -456,7 +459,7 @@ def test_a_warm_transfer_writes_two_lots_only(chain: Chain) -> None:
     [(0, 0, 8_676), (4_500, 4_110, 4_566), (9_500, 8_676, 0), (10_000, 8_676, 0)],
 )
 def test_deferral_gives_the_figures_of_ifrs_15_example_52(redeemed: int, recognised: int, liability: int) -> None:
-    expected = {"goods": 91_324, "deferred": 8_676, "recognised": recognised, "liability": liability}
+    expected = Deferral(goods=91_324, deferred=8_676, recognised=recognised, liability=liability)
     assert deferral(100_000, 10_000, 1, 9_500, redeemed) == expected
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token import Token
+from contracts_py.token.points import Points
 from tests.contract_harness import Chain, account_of, brand_ops, key_of, program_args
 from vm.errors import Refused
 
@@ -37,7 +37,7 @@ def chain() -> Chain:
 @pytest.fixture
 def open_doors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let points be redeemed at every brand, as though their own had opened it."""
-    monkeypatch.setattr(Token, "_require_open_at", lambda *_: None)
+    monkeypatch.setattr(Points, "_require_open_at", lambda *_: None)
 
 
 # References
@@ -71,8 +71,8 @@ def test_a_repeated_redemption_is_told_what_the_first_one_did(chain: Chain) -> N
 
 def test_the_event_of_a_redemption_tells_the_item(chain: Chain) -> None:
     args = {"program": "stars", "from": ANN, "amount": 3, "at_brand": "aurora", "ref": "r", "item": "coffee"}
-    (event,) = chain.send_ops("ann", [("token.redeem", args)], BOTH).events
-    assert event.data == {
+    ((_, data),) = chain.told(chain.send_ops("ann", [("token.redeem", args)], BOTH))
+    assert data == {
         "program": "stars",
         "brand": "aurora",
         "at_brand": "aurora",

@@ -117,7 +117,7 @@ def test_any_other_value_is_another_chain(document: dict[str, Any], change: Call
         (lambda d: d.update(validators=d["validators"] * 65), "at most 256, not 260"),
         (lambda d: d["params"].update(round_timeout_ms=0), "round_timeout_ms must be at least 200"),
         (lambda d: d["params"].update(max_block_bytes=8 * 1024 * 1024), "max_block_bytes must not exceed 6291456"),
-        (lambda d: d["params"].update(max_tx_cost=1), "max_tx_cost must be at least 100000"),
+        (lambda d: d["params"].update(max_tx_cost=1), "max_tx_cost must be at least 75000"),
         (lambda d: d["params"].update(max_tx_ttl_ms=1_000), "max_tx_ttl_ms must be at least replay_slot_ms"),
         (lambda d: d["ops"][0][1].update(name=2**53), "ops:"),
         (lambda d: d["ops"][0][1].update(name=0.5), "ops:"),

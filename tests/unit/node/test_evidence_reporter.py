@@ -21,10 +21,11 @@ from consensus.messages import (
     vote_payload,
 )
 from consensus.types import Roots, Seal
-from contracts_py import gov_reports
+from contracts_py.gov import reports as gov_reports
 from node import evidence_reporter
 from node.errors import NotReady
 from node.evidence_reporter import EvidenceReporter
+from tests.contract_harness import as_read
 from tests.support.driver import until
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
 from vm.contract_api import Context
@@ -89,8 +90,7 @@ def reports(chain: LocalChain) -> list[dict[str, Any]]:
     runtime: Runtime = chain.runtime
     overlay = BlockOverlay(chain.store.reader)
     ctx = Context(overlay, chain.genesis.chain, chain.height, chain.ledger.head_time, 10**6, read_only=True)
-    items: list[dict[str, Any]] = runtime.invoke_view(ctx, "gov_reports", {})["items"]
-    return items
+    return list(as_read(runtime.invoke_view(ctx, "gov_reports", {}))["items"])
 
 
 @pytest.fixture

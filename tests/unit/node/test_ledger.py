@@ -135,7 +135,7 @@ def test_who_has_left_keeps_no_seal_record(chain: LocalChain) -> None:
 def test_a_rotation_moves_the_vote_to_the_new_key(chain: LocalChain) -> None:
     receipts = chain.commit([rotation(chain, DUNE, ROTATED)])
     assert receipts[0].status == "ok", receipts[0].error
-    decides = receipts[0].results[0]["decides"]
+    decides = receipts[0].results[0].decides
     for _ in range(4):
         chain.commit()
     keys = {v.public_key for v in chain.ledger.validators_at(decides - 1).validators}

@@ -158,7 +158,7 @@ async def test_evidence_that_the_core_finds_is_about_to_be_reported(local: Local
         payload = vote_payload(local.chain.genesis.chain, 1, 0, digest)
         node._driver.message_received(Prepare(1, 0, 2, digest, key.sign(Domain.PREPARE, payload)))
     (pending,) = node._reporter._pending.values()
-    assert pending.place == f"{key.public_key.hex()}/1/0/prepare"
+    assert pending.place == (key.public_key.hex(), 1, 0, "prepare")
     (shown,) = node.node_consensus()["evidence"]
     assert (shown["public_key"], shown["validator"], shown["step"]) == (key.public_key, 2, "prepare")
 

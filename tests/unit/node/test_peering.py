@@ -117,7 +117,7 @@ async def test_evidence_of_large_proposals_keeps_only_what_was_signed(local: Loc
     (kept,) = local.node._driver.evidence
     assert len(encode_message(kept.first)) + len(encode_message(kept.second)) < 2_000
     (pending,) = local.node._reporter._pending.values()
-    assert pending.place == f"{key.public_key.hex()}/2/1/proposal"
+    assert pending.place == (key.public_key.hex(), 2, 1, "proposal")
 
 
 async def test_nothing_is_read_for_a_peer_that_does_not_take_its_answers(

@@ -1,5 +1,6 @@
 """The store: committing in order, reading back, reopening, refusing, and the errors it speaks."""
 
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,23 +22,30 @@ from node.store import (
 from node.store import database as database_module
 from node.store.cache import LruCache
 from node.store.database import Database
+from vm.arguments import Count, Ref
 from vm.primitives.codec import encode
 from vm.state_proof import verify_state_proof
 from vm.state_tree import StateTree
-from vm.tables.stored import stored_as
+from vm.tables.stored import Stored
 
 GENESIS = b"genesis document"
 
 
+@cache
+def stored(type_: Any) -> Stored[Any]:
+    """Return the declaration of a type, the same for the same type."""
+    return Stored(type_)
+
+
 def read(reader: StateValues, key: str, type_: Any) -> Any:
     """Return a value as execution reads it."""
-    cell = reader.cell(key, stored_as(type_))
+    cell = reader.cell(key, stored(type_))
     return None if cell is None else cell[0]
 
 
 class Lot(msgspec.Struct, frozen=True):
-    amount: int
-    holder: str
+    amount: Count
+    holder: Ref
 
 
 def genesis_state() -> dict[str, bytes]:
@@ -185,10 +193,10 @@ def test_the_reader_follows_the_head(store):
 
 
 def test_the_reader_refuses_a_value_of_another_type(store):
-    assert read(store.reader, "params/a", int) == 1
+    assert read(store.reader, "params/a", Count) == 1
     with pytest.raises(StoreCorrupt, match="params/a"):
-        read(store.reader, "params/a", str)
-    assert read(store.reader, "params/a", int) == 1
+        read(store.reader, "params/a", Ref)
+    assert read(store.reader, "params/a", Count) == 1
 
 
 def test_heights_outside_the_history_have_errors_of_their_own(path):

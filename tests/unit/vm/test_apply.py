@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from tests.support.steps import finished
-from tests.unit.vm.toy_ledger import Reader, account_of, runtime, transaction
+from tests.unit.vm.toy_ledger import Reader, WasSet, account_of, runtime, transaction
 from vm.allowance import Allowance, BlockAllowances
 from vm.apply import transaction_steps
 from vm.errors import InvariantBroken
@@ -67,8 +67,8 @@ def test_operations_happen_in_order_and_are_told() -> None:
     assert (receipt.id, receipt.height, receipt.index, receipt.status) == (tx.id.hex(), 7, 3, "ok")
     assert receipt.results == [None, 1]
     assert [(event.op, event.type, event.data) for event in receipt.events] == [
-        (0, "toy.set", {"key": "aa", "value": 1}),
-        (1, "toy.set", {"key": "aa", "value": 2}),
+        (0, "toy.set", WasSet("aa", 1)),
+        (1, "toy.set", WasSet("aa", 2)),
     ]
     assert bench.toy() == {"toy/aa": 2}
     # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 2 arguments + 15 + 60 + 5) operations, and

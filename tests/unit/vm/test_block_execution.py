@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.steps import finished
-from tests.unit.vm.toy_ledger import KeyHolders, Reader, account_of, runtime, transaction
+from tests.unit.vm.toy_ledger import NUMBERS, Reader, account_of, runtime, transaction
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulation_steps, system_receipt_id
 from vm.chain_records import (
     REPLAY_SLOTS,
@@ -19,12 +19,11 @@ from vm.chain_records import (
     ValidatorList,
     ValidatorRecord,
 )
-from vm.contract_api import Context, Contract
+from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
 from vm.params import MAX_REPLAY_SLOTS, Params
 from vm.primitives import merkle
 from vm.primitives.codec import decode, encode
-from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
 from vm.transaction import Transaction
 
@@ -70,16 +69,16 @@ def test_receipts_and_the_system_receipt() -> None:
     assert [receipt.index for receipt in result.receipts] == [0, 1, 2]
     system = result.receipts[-1]
     assert system.id == system_receipt_id("toy-chain", 5)
-    assert [(event.op, event.type) for event in system.events] == [(-1, "toy.block")]
+    assert system.events == []
     assert result.receipts_root == merkle.root(result.receipt_bytes)
     assert decode(result.receipt_bytes[0])["results"] == [None]
     assert result.cost == sum(receipt.cost for receipt in result.receipts[:-1])
 
 
 def test_changes_are_canonical_bytes() -> None:
-    result = executed([*sets(1), transaction("bob", ("toy.remove", {"key": "k0"}))])
+    result = executed([*sets(2), transaction("bob", ("toy.remove", {"key": "k0"}))])
     assert result.changes["toy/k0"] is None
-    assert result.changes["toy/blocks"] == encode(1)
+    assert result.changes["toy/k1"] == encode(1)
 
 
 def test_replay_slots_run_over_failed_transactions_too() -> None:
@@ -186,41 +185,6 @@ def test_a_block_is_filled_to_its_very_last_unit() -> None:
     assert result.receipts[0].status == "ok"
 
 
-class Meddler(Contract):
-    """Refuses, or tells by what authority its step is done."""
-
-    name = "meddler"
-
-    def __init__(self, refuses: bool) -> None:
-        self._refuses = refuses
-
-    def on_block(self, ctx: Context) -> None:
-        ctx.emit("meddler.block", {"governance": ctx.governance, "op": ctx.op, "sender": ctx.sender})
-        if self._refuses:
-            raise Refused("NOT_ELIGIBLE", "never")
-
-
-def meddled(refuses: bool) -> BlockResult:
-    execution = BlockExecution(Runtime([Meddler(refuses)], KeyHolders()), Reader(Params()), CONTEXT, [])
-    execution.run(1)
-    return execution.result()
-
-
-def test_the_system_step_is_the_alliances_and_nobody_sends_it() -> None:
-    (event,) = meddled(refuses=False).receipts[-1].events
-    assert event.data == {"governance": True, "op": -1, "sender": ""}
-
-
-def test_a_system_step_that_is_refused_is_our_own_fault() -> None:
-    with pytest.raises(InvariantBroken, match="height 5"):
-        meddled(refuses=True)
-
-
-def test_the_system_step_does_not_depend_on_the_blocks_budget() -> None:
-    result = executed([], reader=Reader(Params(max_tx_cost=1, max_block_cost=1)))
-    assert result.receipts[-1].status == "ok"
-
-
 def test_the_result_is_not_to_be_had_early() -> None:
     execution = BlockExecution(runtime(), Reader(Params()), CONTEXT, sets(2))
     execution.run(1)
@@ -243,7 +207,7 @@ def test_simulation_leaves_nothing_behind() -> None:
 
 def test_views_are_bound_like_calls_and_cannot_write() -> None:
     overlay = BlockOverlay(Reader(Params()))
-    overlay.put("toy/aa", 4)
+    NUMBERS.put(overlay, 4, "aa")
     ctx = Context(overlay, "toy-chain", 5, 1_000, 10_000, read_only=True)
     views: Any = runtime()
     assert views.invoke_view(ctx, "toy_number", {"key": "aa"}) == 4

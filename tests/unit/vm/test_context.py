@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.vm.toy_ledger import Reader, runtime
+from tests.unit.vm.toy_ledger import NUMBERS, Reader, Told, runtime
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
 from vm.metering import EVENT, OPERATION, READ, WRITE
@@ -18,20 +18,20 @@ def context(limit: int = 10**6, *, read_only: bool = False) -> Context:
 
 def test_a_refused_attempt_leaves_neither_writes_nor_events_and_is_paid_for() -> None:
     ctx = context()
-    ctx.put("toy/aa", 1)
-    ctx.emit("toy.before", {})
+    NUMBERS.put(ctx, 1, "aa")
+    ctx.emit(Told("before"))
 
     def refused() -> None:
-        ctx.put("toy/aa", 2)
-        ctx.put("toy/bb", 2)
-        ctx.delete("toy/aa")
-        ctx.emit("toy.within", {})
+        NUMBERS.put(ctx, 2, "aa")
+        NUMBERS.put(ctx, 2, "bb")
+        NUMBERS.delete(ctx, "aa")
+        ctx.emit(Told("within"))
         raise Refused("NOT_ELIGIBLE", "never")
 
     refusal = ctx.attempt(refused)
     assert refusal is not None
-    assert (refusal.code, ctx.get("toy/aa", int), ctx.get("toy/bb", int)) == ("NOT_ELIGIBLE", 1, None)
-    assert [event.type for event in ctx.events] == ["toy.before"]
+    assert (refusal.code, NUMBERS.get(ctx, "aa"), NUMBERS.get(ctx, "bb")) == ("NOT_ELIGIBLE", 1, None)
+    assert [event.data.text for event in ctx.events] == ["before"]
     assert ctx.cost == 4 * WRITE + 2 * READ + 2 * EVENT
 
 
@@ -39,27 +39,27 @@ def test_an_attempt_within_an_attempt_takes_back_its_own_part_only() -> None:
     ctx = context()
 
     def inner() -> None:
-        ctx.put("toy/bb", 2)
+        NUMBERS.put(ctx, 2, "bb")
         raise Refused("NOT_ELIGIBLE", "never")
 
     def outer() -> None:
-        ctx.put("toy/aa", 1)
+        NUMBERS.put(ctx, 1, "aa")
         assert ctx.attempt(inner) is not None
-        ctx.put("toy/cc", 3)
+        NUMBERS.put(ctx, 3, "cc")
 
     assert ctx.attempt(outer) is None
-    assert [ctx.get(f"toy/{key}", int) for key in ("aa", "bb", "cc")] == [1, None, 3]
+    assert [NUMBERS.get(ctx, key) for key in ("aa", "bb", "cc")] == [1, None, 3]
 
 
 def test_a_transaction_that_fails_after_a_refused_attempt_leaves_nothing() -> None:
     """What the attempt wrote has been taken back once: a second time it would not be there."""
     overlay = BlockOverlay(Reader(Params()))
     ctx = Context(overlay, "toy-chain", 5, 1_000, 10**6)
-    ctx.put("toy/aa", 1)
+    NUMBERS.put(ctx, 1, "aa")
 
     def refused() -> None:
-        ctx.put("toy/aa", 2)
-        ctx.put("toy/bb", 2)
+        NUMBERS.put(ctx, 2, "aa")
+        NUMBERS.put(ctx, 2, "bb")
         raise Refused("NOT_ELIGIBLE", "never")
 
     assert ctx.attempt(refused) is not None
@@ -109,6 +109,6 @@ def test_an_unknown_call_is_paid_for() -> None:
 
 def test_no_way_of_writing_is_open_to_a_view() -> None:
     ctx = context(read_only=True)
-    for write in (lambda: ctx.put("toy/aa", 1), lambda: ctx.delete("toy/aa"), lambda: ctx.drop("toy/aa")):
+    for write in (lambda: NUMBERS.put(ctx, 1, "aa"), lambda: NUMBERS.delete(ctx, "aa"), lambda: ctx.drop("toy/aa")):
         with pytest.raises(InvariantBroken):
             write()

@@ -9,7 +9,7 @@ from vm.chain_records import NODES, VALIDATORS, ValidatorEntry
 from vm.contract_api import Context
 from vm.errors import GenesisError
 from vm.genesis_state import genesis_changes
-from vm.membership import ProtocolVersion, change_nodes, current_nodes, schedule_version, version_at
+from vm.membership import VERSION, ProtocolVersion, change_nodes, current_nodes, schedule_version, version_at
 from vm.params import Params
 from vm.primitives.codec import decode
 from vm.state_view import BlockOverlay
@@ -35,7 +35,7 @@ def test_a_schedule_holds_from_its_very_height_on() -> None:
     assert version_at(overlay, 10, 7) == 7
     schedule_version(context(overlay, 5), 8, 10)
     assert [version_at(overlay, height, 7) for height in (9, 10, 11)] == [7, 8, 8]
-    assert overlay.get("chain/version", ProtocolVersion) == ProtocolVersion(8, 10, 0)
+    assert VERSION.get(overlay) == ProtocolVersion(8, 10, 0)
 
 
 def test_the_state_lists_keys_in_order_whoever_gives_them() -> None:

@@ -3,9 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from vm.contract_api import Address, Context, Contract, Count, InvariantBroken, Refused, Slug, call, view
+import msgspec
+
+from vm.contract_api import (
+    MAX_INT,
+    SLUG,
+    Address,
+    Context,
+    Contract,
+    Count,
+    InvariantBroken,
+    Meta,
+    Refused,
+    Schedule,
+    Slug,
+    Table,
+    TimeMs,
+    call,
+    due,
+    event,
+    text,
+    view,
+)
 from vm.params import PARAMS, Params
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import encode
@@ -27,34 +48,59 @@ def account_of(name: str) -> str:
     return address_of_key(key_of(name))
 
 
+NUMBERS: Final[Table[int]] = Table("toy", (("key", SLUG),), Count, "numbers")
+CHORES: Final = Schedule("toy-chore", (("key", SLUG),), "what falls due")
+
+_MAX_TEXT: Final = 100_000
+
+
+@event("toy.set")
+class WasSet(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A number was set."""
+
+    key: Slug
+    value: Count
+
+
+@event("toy.told")
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something was told."""
+
+    text: Annotated[str, text(0, _MAX_TEXT), Meta(max_length=_MAX_TEXT)]
+
+
+@event("toy.done")
+class Done(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A chore was done; who did it, and by what authority."""
+
+    key: Slug
+    at: TimeMs
+    sender: Annotated[str, Meta(max_length=42)]
+    governance: bool
+
+
 class Toy(Contract):
     """Numbers under names."""
 
     name = "toy"
 
-    def on_block(self, ctx: Context) -> None:
-        """Count blocks."""
-        blocks = (ctx.get("toy/blocks", int) or 0) + 1
-        ctx.put("toy/blocks", blocks)
-        ctx.emit("toy.block", {"blocks": blocks})
-
     @call
     def set(self, ctx: Context, key: Slug, value: Count) -> int | None:
         """Set a number; return the former."""
-        former = ctx.get(f"toy/{key}", int)
-        ctx.put(f"toy/{key}", value)
-        ctx.emit("toy.set", {"key": key, "value": value})
+        former = NUMBERS.get(ctx, key)
+        NUMBERS.put(ctx, value, key)
+        ctx.emit(WasSet(key, value))
         return former
 
     @call
     def remove(self, ctx: Context, key: Slug) -> None:
         """Remove a number."""
-        ctx.delete(f"toy/{key}")
+        NUMBERS.delete(ctx, key)
 
     @call
     def refuse(self, ctx: Context, key: Slug) -> None:
         """Write, then refuse."""
-        ctx.put(f"toy/{key}", 666)
+        NUMBERS.put(ctx, 666, key)
         raise Refused("NOT_ELIGIBLE", "never", key=key)
 
     @call
@@ -70,24 +116,44 @@ class Toy(Contract):
     @call
     def burn_units(self, ctx: Context, units: Count) -> None:
         """Cost so much."""
-        ctx.put("toy/burning", 1)
+        NUMBERS.put(ctx, 1, "burning")
         ctx.charge(units)
 
     @call
     def tell(self, ctx: Context, size: Count) -> str:
         """Tell so many bytes, as an event and as the result."""
-        ctx.emit("toy.told", {"text": "x" * size})
+        ctx.emit(Told("x" * size))
         return "x" * size
+
+    @call
+    def plan(self, ctx: Context, key: Slug, due: TimeMs) -> bool:
+        """Put a chore on the agenda: what it does, the name of its key says (see `chore`)."""
+        return CHORES.put(ctx, due, key)
+
+    @due(CHORES)
+    def chore(self, ctx: Context, at: int, key: str) -> bool:
+        """Count the steps done; refuse, or use up everything, or break, as the key says; `<n>-steps-…` takes n."""
+        kind = key.partition("-")[0]
+        done = (NUMBERS.get(ctx, key) or 0) + 1
+        NUMBERS.put(ctx, done, key)
+        ctx.emit(Done(key, at, ctx.sender, ctx.governance))
+        if kind == "refused":
+            raise Refused("NOT_ELIGIBLE", "not today", key=key)
+        if kind == "broken":
+            raise InvariantBroken("a broken chore")
+        if kind == "costly":
+            ctx.charge(MAX_INT)
+        return kind.isdigit() and done < int(kind)
 
     @view
     def number(self, ctx: Context, key: Slug) -> int | None:
         """Return a number."""
-        return ctx.get(f"toy/{key}", int)
+        return NUMBERS.get(ctx, key)
 
     @view
     def writing_view(self, ctx: Context) -> None:
         """Do what a view must not."""
-        ctx.put("toy/x", 1)
+        NUMBERS.put(ctx, 1, "xx")
 
 
 class KeyHolders:
@@ -113,8 +179,7 @@ class Reader:
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the object at `key` with its canonical bytes."""
         value: T | None = self.values.get(key)
-        assert value is None or isinstance(value, stored.annotation)
-        return None if value is None else (value, encode(value))
+        return None if value is None else (stored.decode(encode(value)), encode(value))
 
     def charge(self, units: int) -> None:
         """Do nothing."""

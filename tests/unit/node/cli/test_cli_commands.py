@@ -145,7 +145,7 @@ def test_genesis_validate_names_a_parameter_that_would_stop_the_chain(net: Path)
     document["params"]["max_tx_cost"] = 1
     (net / "bad.json").write_text(json.dumps(document))
     result = run("genesis", "validate", net / "bad.json")
-    assert (result.exit_code, result.stderr.count("max_tx_cost must be at least 100000")) == (1, 1)
+    assert (result.exit_code, result.stderr.count("max_tx_cost must be at least 75000")) == (1, 1)
 
 
 def test_genesis_validate_executes_the_operations(net: Path) -> None:

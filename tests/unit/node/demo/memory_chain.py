@@ -10,6 +10,7 @@ import msgspec
 
 from genesis.protocol import build_runtime
 from node.client import ConnectionFailed, RpcError
+from tests.contract_harness import as_read
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
 from vm.errors import Refused
@@ -132,6 +133,6 @@ class MemoryChain:
     def _view(self, method: str, params: Mapping[str, Any]) -> Any:
         ctx = Context(BlockOverlay(self.state), CHAIN, self.height, self.time, 10**9, read_only=True)
         try:
-            return self.runtime.invoke_view(ctx, method, params)
+            return as_read(self.runtime.invoke_view(ctx, method, params))
         except Refused as refusal:
             return RpcError(-32602, refusal.message, {"reason": refusal.code})

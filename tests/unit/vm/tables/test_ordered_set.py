@@ -95,7 +95,7 @@ def test_a_page_goes_on_behind_the_last_item_whatever_changed() -> None:
     second = SET.page(overlay, "ann", cursor=first.next, limit=100)
 
     assert first.items == [0, 1, 2, 3, 4]
-    assert second == (list(range(5, 20)), None)
+    assert (second.items, second.next) == (list(range(5, 20)), None)
 
 
 @pytest.mark.parametrize("cursor", ["", "zz", "c0", "00 ", "0A", "cd0005", "930102"])

@@ -1,14 +1,4 @@
-"""What gov keeps in the state, and under which keys.
-
-gov/proposals                       list of proposal ids (see `contracts_py.sequences`)
-gov/proposal/<proposal>             Proposal: who proposed it, who has voted, what became of it
-gov/actions/<proposal>              the actions of an open proposal, as they were proposed; gone once it is closed
-gov/expiry                          Expiry: how far the list has been looked through for proposals that have expired
-gov/brand/<brand>                   BrandUse: what a brand has open, and how often it has withdrawn on a day
-gov/reports                         list of the keys of reports, without `gov/report/`
-gov/report/<key hex>/<height>/<round>/<step>  Report: two statements that contradict each other
-gov/reported/<key hex>              ReportCount: how many of one validator are kept, and how many more were counted
-gov/rotations/<brand>               Rotations: how often a brand has rotated its key on a day
+"""What the gov contract keeps in the state.
 
 The chain's own records (validators, nodes, parameters, version) are reached through `vm.contract_api`.
 """
@@ -19,10 +9,11 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
-from contracts_py.calendar import Offset
-from contracts_py.identity import MAX_ADMINS_AT_START, MAX_OFFSETS
+from contracts_py.calendar import Offsets
+from contracts_py.identity import Admins
 from vm.contract_api import (
     NUMBER,
+    SLUG,
     TEXT,
     Address,
     Amount,
@@ -31,19 +22,26 @@ from vm.contract_api import (
     Meta,
     Name,
     PublicKey,
+    Schedule,
+    Sequence,
     Signature,
     Slug,
     Table,
+    TimeMs,
+    code,
+    text,
 )
 
-PROPOSALS: Final = "gov/proposals"
-EXPIRY: Final = "gov/expiry"
-REPORTS: Final = "gov/reports"
+MAX_ACTIONS: Final = 16
+MAX_VOTES: Final = 256
+"""As many brands as can have a validator."""
 
 Choice = Literal["yes", "no"]
 Step = Literal["proposal", "prepare", "commit", "round_change"]
 Status = Literal["open", "passed", "failed", "rejected", "expired", "withdrawn"]
-Admins = Annotated[tuple[Address, ...], Meta(max_length=MAX_ADMINS_AT_START)]
+
+_Code = Annotated[str, code(64), Meta(max_length=64)]
+_Words = Annotated[str, text(0, 1_024), Meta(max_length=1_024)]
 
 
 class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator"):
@@ -78,7 +76,7 @@ class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="regist
     name: Name
     admins: Admins
     terms_hash: Hash | None = None
-    offsets: Annotated[tuple[Offset, ...], Meta(max_length=MAX_OFFSETS)] | None = None
+    offsets: Offsets | None = None
 
 
 class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand"):
@@ -141,22 +139,22 @@ Action: TypeAlias = (
     | SetParams
     | ScheduleUpgrade
 )
-ActionList: TypeAlias = tuple[Action, ...]
+ActionList = Annotated[tuple[Action, ...], Meta(min_length=1, max_length=MAX_ACTIONS)]
 
 
 class BrandVote(msgspec.Struct, frozen=True, array_like=True):
     """One brand's vote."""
 
-    brand: str
+    brand: Slug
     choice: Choice
 
 
 class Failure(msgspec.Struct, frozen=True):
     """Why a passed proposal changed nothing: which action was refused, and how."""
 
-    action: int
-    code: str
-    message: str
+    action: Count
+    code: _Code
+    message: _Words
 
 
 class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -171,36 +169,29 @@ class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
         closed: height of the block in which the status ceased to be open.
     """
 
-    title: str
-    brand: str
-    proposer: str
-    tx: str
-    height: int
-    created: int
-    expires: int
-    actions_hash: str
-    actions_bytes: int
-    text_hash: str | None = None
-    votes: tuple[BrandVote, ...] = ()
+    title: Name
+    brand: Slug
+    proposer: Address
+    tx: Hash
+    height: Count
+    created: TimeMs
+    expires: TimeMs
+    actions_hash: Hash
+    actions_bytes: Count
+    text_hash: Hash | None = None
+    votes: Annotated[tuple[BrandVote, ...], Meta(max_length=MAX_VOTES)] = ()
     status: Status = "open"
-    closed: int = 0
+    closed: Count = 0
     failure: Failure | None = None
-
-
-class Expiry(msgspec.Struct, frozen=True):
-    """All proposals before this place of the list are closed; the one there, or a later one, expires at `due`."""
-
-    place: int = 0
-    due: int = 0
 
 
 class BrandUse(msgspec.Struct, frozen=True):
     """How many proposals a brand has open, the bytes of their actions, and its withdrawals of one day (UTC)."""
 
-    open: int = 0
-    bytes: int = 0
-    day: int = 0
-    withdrawn: int = 0
+    open: Count = 0
+    bytes: Count = 0
+    day: Count = 0
+    withdrawn: Count = 0
 
 
 class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -235,30 +226,36 @@ class ReportCount(msgspec.Struct, frozen=True):
 class Rotations(msgspec.Struct, frozen=True):
     """How often a brand has rotated its validator's key on one day (UTC, of block time)."""
 
-    day: int
-    count: int
+    day: Count
+    count: Count
 
 
-def proposal_key(proposal: str) -> str:
-    """Return the key of a Proposal."""
-    return f"gov/proposal/{proposal}"
+PROPOSAL: Final = ("proposal", SLUG)
 
-
-def actions_key(proposal: str) -> str:
-    """Return the key of an open proposal's actions."""
-    return f"gov/actions/{proposal}"
-
-
-def brand_use_key(brand: str) -> str:
-    """Return the key of a BrandUse."""
-    return f"gov/brand/{brand}"
-
-
-def rotations_key(brand: str) -> str:
-    """Return the key of a Rotations."""
-    return f"gov/rotations/{brand}"
-
-
+PROPOSALS: Final[Table[Proposal]] = Table(
+    "gov/proposal",
+    (PROPOSAL,),
+    Proposal,
+    "who proposed it, who has voted, what became of it",
+    missing="no such proposal",
+    present="the proposal exists",
+)
+ALL_PROPOSALS: Final[Sequence[str]] = Sequence(
+    "gov/proposals", (), Slug, "all proposals, in the order of their making"
+)
+ACTIONS: Final[Table[tuple[Action, ...]]] = Table(
+    "gov/actions",
+    (PROPOSAL,),
+    ActionList,
+    "an open proposal's actions, as they were proposed; gone once it is closed",
+)
+EXPIRIES: Final = Schedule("gov/expiry", (PROPOSAL,), "the end of the time to vote on a proposal")
+BRAND_USES: Final[Table[BrandUse]] = Table(
+    "gov/brand", (("brand", SLUG),), BrandUse, "what a brand has open, and how often it has withdrawn on a day"
+)
+ROTATIONS: Final[Table[Rotations]] = Table(
+    "gov/rotations", (("brand", SLUG),), Rotations, "how often a brand has rotated its key on a day"
+)
 REPORT_RECORDS: Final[Table[Report]] = Table(
     "gov/report",
     (("key", TEXT), ("height", NUMBER), ("round", NUMBER), ("step", TEXT)),
@@ -270,7 +267,9 @@ REPORT_COUNTS: Final[Table[ReportCount]] = Table(
 )
 
 
-def place_of(text: str) -> tuple[str, int, int, str]:
-    """Return (validator, height, round, step) of a report as the list of reports names it."""
-    validator, height, round_, step = text.split("/")
-    return validator, int(height), int(round_), step
+Place = tuple[PublicKey, Count, Count, Step]
+"""Which report: the validator's key, height, round and step."""
+
+REPORTS: Final[Sequence[tuple[str, int, int, Step]]] = Sequence(
+    "gov/reports", (), Place, "all reports that are kept in full, in the order of their recording"
+)

@@ -1,11 +1,11 @@
-"""The alliance governs itself: proposals, votes, and evidence of validators that contradict themselves.
+"""Proposals and votes.
 
 Every brand with a validator in the current set has one vote, cast by its admins. A proposal passes with the
 vote that brings it above two thirds, and its actions happen in the same operation, all or none: one that
 cannot be done leaves the proposal `failed`, with the reason, and nothing else changed. A proposal that can no
 longer pass is `rejected`; one that is open when its time is over has expired; its own brand may withdraw it.
 
-What a proposal is in the state, and what a brand may have open, is in `contracts_py.gov_proposals`.
+What a proposal is in the state, and what a brand may have open, is in `contracts_py.gov.proposals`.
 
 Invariants:
     1. At most one vote of a brand counts per proposal, and only while the brand has a validator.
@@ -16,70 +16,60 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from msgspec.structs import replace
 
-import msgspec
-
-from contracts_py import gov_reports
-from contracts_py.gov_actions import Actions
-from contracts_py.gov_proposals import (
+from contracts_py.gov.actions import Actions
+from contracts_py.gov.answers import ProposalMade, ProposalShown, ProposalStatus
+from contracts_py.gov.events import Failed, Passed, Proposed, Rejected, Voted, Withdrawn
+from contracts_py.gov.proposals import (
     close_proposal,
     count_votes,
     count_withdrawal,
-    expire_due,
+    expire_proposal,
     find_proposal,
     open_proposal,
     read_actions,
     require_open,
     show_proposal,
 )
-from contracts_py.gov_records import (
+from contracts_py.gov.records import (
+    ALL_PROPOSALS,
+    EXPIRIES,
     PROPOSALS,
-    Action,
+    ActionList,
     BrandVote,
     Choice,
     Failure,
     Proposal,
-    Statement,
-    Step,
-    proposal_key,
 )
-from contracts_py.identity import Identity
-from contracts_py.sequences import DEFAULT_PAGE, Cursor, PageLimit, list_page
+from contracts_py.identity import Authority
 from vm.contract_api import (
+    DEFAULT_PAGE,
     Context,
     Contract,
-    Count,
+    Cursor,
     Hash,
-    Meta,
     Name,
-    PublicKey,
+    Page,
+    PageLimit,
     Refused,
     Slug,
     call,
-    current_params,
     current_validators,
+    due,
     refuse,
     view,
 )
 
-MAX_ACTIONS: Final = 16
 
-
-class Gov(Contract):
-    """Proposals and votes, key rotation, and reports of evidence."""
+class Voting(Contract):
+    """The room for proposals and votes."""
 
     name = "gov"
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
-        self._actions = Actions(identity)
-
-    def on_block(self, ctx: Context) -> None:
-        """Close proposals whose time is over, a bounded number."""
-        expire_due(ctx)
-
-    # Proposals and votes
+    def __init__(self, authority: Authority, actions: Actions) -> None:
+        self._authority = authority
+        self._actions = actions
 
     @call
     def propose(
@@ -87,35 +77,24 @@ class Gov(Contract):
         ctx: Context,
         proposal: Slug,
         title: Name,
-        actions: Annotated[tuple[Action, ...], Meta(min_length=1, max_length=MAX_ACTIONS)],
+        actions: ActionList,
         text_hash: Hash | None = None,
         brand: Slug | None = None,
-    ) -> dict[str, Any]:
+    ) -> ProposalMade:
         """Propose actions to the alliance (admin of a brand with a validator); voting for it is a step of its own.
 
         Args:
             brand: whose proposal it is; left out: the only such brand where the sender is admin, else the only one
                 where any signer is.
-
-        Returns:
-            {proposal, brand, expires, actions_hash}.
         """
         _require_sender(ctx)
         proposing = self._proposing_brand(ctx, brand, _voters(ctx))
-        if not actions:
-            refuse("actions", f"1 to {MAX_ACTIONS} actions")
         for action in actions:
             self._actions.check_possible(action)
-        self._identity.require_free_name(ctx, proposal, proposing)
-        record = open_proposal(ctx, proposal, proposing, title, tuple(actions), text_hash)
-        result = {
-            "proposal": proposal,
-            "brand": proposing,
-            "expires": record.expires,
-            "actions_hash": record.actions_hash,
-        }
-        ctx.emit("gov.proposed", {**result, "title": title})
-        return result
+        self._authority.require_free_name(ctx, proposal, proposing)
+        record = open_proposal(ctx, proposal, proposing, title, actions, text_hash)
+        ctx.emit(Proposed(proposal, proposing, record.expires, record.actions_hash, title))
+        return ProposalMade(proposal, proposing, record.expires, record.actions_hash)
 
     @call
     def vote(
@@ -125,15 +104,12 @@ class Gov(Contract):
         choice: Choice,
         actions_hash: Hash | None = None,
         brand: Slug | None = None,
-    ) -> dict[str, Any]:
+    ) -> ProposalStatus:
         """Vote for the brand of each admin who has signed, where it has a validator; a vote stays as it was cast.
 
         Args:
             actions_hash: what the voters have read; another proposal under the same name is refused with CHANGED.
             brand: the one brand to vote for; needed where one account is admin of several.
-
-        Returns:
-            {proposal, status}: "open", or what the vote has led to.
         """
         record = find_proposal(ctx, proposal)
         if actions_hash is not None and actions_hash != record.actions_hash:
@@ -145,47 +121,50 @@ class Gov(Contract):
         voted = {cast.brand for cast in record.votes}
         fresh = [BrandVote(name, choice) for name in self._voting_brands(ctx, brand, voters) if name not in voted]
         votes = tuple(sorted((*record.votes, *fresh), key=lambda cast: cast.brand))
-        record = msgspec.structs.replace(record, votes=votes)
+        record = replace(record, votes=votes)
         for cast in fresh:
-            ctx.emit("gov.voted", {"proposal": proposal, "brand": cast.brand, "choice": choice})
+            ctx.emit(Voted(proposal, cast.brand, choice))
         outcome = self._decide(ctx, proposal, record, voters)
         if outcome.status == "open":
             # A set that has become smaller may turn votes cast before into enough: voting again brings it about.
             if not fresh:
                 raise Refused("ALREADY_EXISTS", "the brand has voted", proposal=proposal)
-            ctx.put(proposal_key(proposal), outcome)
-        return {"proposal": proposal, "status": outcome.status}
+            PROPOSALS.put(ctx, outcome, proposal)
+        return ProposalStatus(proposal, outcome.status)
 
     @call
-    def withdraw(self, ctx: Context, proposal: Slug) -> dict[str, Any]:
-        """End an open proposal of one's own brand (admin), whose place becomes free.
-
-        Returns:
-            {proposal, status}: "withdrawn".
-        """
+    def withdraw(self, ctx: Context, proposal: Slug) -> ProposalStatus:
+        """End an open proposal of one's own brand (admin), whose place becomes free."""
         record = find_proposal(ctx, proposal)
         require_open(ctx, proposal, record)
         _require_sender(ctx)
-        self._identity.require_role(ctx, record.brand, "admin")
+        self._authority.require_role(ctx, record.brand, "admin")
         count_withdrawal(ctx, record.brand)
         close_proposal(ctx, proposal, record, "withdrawn")
-        ctx.emit("gov.withdrawn", {"proposal": proposal, "brand": record.brand})
-        return {"proposal": proposal, "status": "withdrawn"}
+        ctx.emit(Withdrawn(proposal, record.brand))
+        return ProposalStatus(proposal, "withdrawn")
+
+    @due(EXPIRIES)
+    def expire(self, ctx: Context, at: int, proposal: str) -> bool:
+        """End a proposal whose time is over."""
+        del at
+        expire_proposal(ctx, proposal)
+        return False
 
     def _proposing_brand(self, ctx: Context, brand: str | None, voters: frozenset[str]) -> str:
         if brand is None:
-            for account, brands in self._identity.brands_of_signers(ctx, "admin"):
+            for account, brands in self._authority.brands_of_signers(ctx, "admin"):
                 own = [name for name in brands if name in voters]
                 if account == ctx.sender and len(own) == 1:
                     return own[0]
-        return self._identity.acting_brand(ctx, "admin", brand, voters)
+        return self._authority.acting_brand(ctx, "admin", brand, voters)
 
     def _voting_brands(self, ctx: Context, brand: str | None, voters: frozenset[str]) -> list[str]:
         """Return the brands that the signers vote for, each account for one."""
         if brand is not None:
-            return [self._identity.acting_brand(ctx, "admin", brand, voters)]
+            return [self._authority.acting_brand(ctx, "admin", brand, voters)]
         found = set()
-        for _, brands in self._identity.brands_of_signers(ctx, "admin"):
+        for _, brands in self._authority.brands_of_signers(ctx, "admin"):
             voting = [name for name in brands if name in voters]
             if len(voting) > 1:
                 refuse("brand", "a brand's name, as one account is admin of several brands with a validator")
@@ -199,7 +178,7 @@ class Gov(Contract):
         if 3 * yes > 2 * len(voters):
             return self._execute(ctx, proposal, record)
         if 3 * (len(voters) - no) <= 2 * len(voters):
-            ctx.emit("gov.rejected", {"proposal": proposal})
+            ctx.emit(Rejected(proposal))
             return close_proposal(ctx, proposal, record, "rejected")
         return record
 
@@ -219,80 +198,26 @@ class Gov(Contract):
         finally:
             ctx.governance = False
         if refusal is None:
-            ctx.emit("gov.passed", {"proposal": proposal})
+            ctx.emit(Passed(proposal))
             return close_proposal(ctx, proposal, record, "passed")
         failure = Failure(place, refusal.code, refusal.message)
-        ctx.emit("gov.failed", {"proposal": proposal, "code": failure.code, "message": failure.message})
+        ctx.emit(Failed(proposal, failure.code, failure.message))
         return close_proposal(ctx, proposal, record, "failed", failure)
 
-    # What needs no vote
-
-    @call
-    def rotate_key(self, ctx: Context, old: PublicKey, new: PublicKey) -> dict[str, Any]:
-        """Give a brand's validator another key: signed by an admin of the brand and by the new key.
-
-        Returns:
-            {brand, old, new, decides}: from height `decides` on the new key votes.
-        """
-        brand = self._actions.rotate_key(ctx, old, new)
-        told = {"brand": brand, "old": old, "new": new, "decides": ctx.height + 2}
-        ctx.emit("gov.key_rotated", told)
-        return told
-
-    @call
-    def report(
-        self,
-        ctx: Context,
-        validator: PublicKey,
-        height: Count,
-        round_: Count,
-        step: Step,
-        first: Statement,
-        second: Statement,
-    ) -> dict[str, Any]:
-        """Record that a validator signed two different statements for one step; anyone may, as it proves itself.
-
-        Returns:
-            {validator, brand, height, round, step, kept, counted}: how many of the validator are kept in full, and
-            how many more have been counted.
-        """
-        return gov_reports.record_report(ctx, validator, height, round_, step, first, second)
-
-    # Views
-
     @view
-    def proposal(self, ctx: Context, proposal: Slug) -> dict[str, Any]:
-        """Return a proposal: its actions while it is open, their hash, its votes, how many are needed, its status.
-
-        `status` is open, passed, failed (with `failure`), rejected, withdrawn or expired; `closed` the height that
-        ended it; `tx` the transaction that proposed it, which keeps the actions of one that is closed.
-        """
+    def proposal(self, ctx: Context, proposal: Slug) -> ProposalShown:
+        """Return a proposal."""
         return show_proposal(ctx, proposal, _voters(ctx))
 
     @view
     def proposals(
         self, ctx: Context, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
-    ) -> dict[str, Any]:
-        """Return {items, next}: the proposals in the order of their making, as `proposal` shows them."""
+    ) -> Page[ProposalShown]:
+        """Return the proposals in the order of their making."""
         voters = _voters(ctx)
-        return list_page(ctx, PROPOSALS, cursor, limit, lambda proposal: show_proposal(ctx, proposal, voters))
-
-    @view
-    def params(self, ctx: Context) -> dict[str, Any]:
-        """Return the chain's parameters by name, as they hold from the next height on."""
-        return msgspec.structs.asdict(current_params(ctx))
-
-    @view
-    def reports(
-        self, ctx: Context, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
-    ) -> dict[str, Any]:
-        """Return {items, next}: validators that contradicted themselves, with what they signed."""
-        return gov_reports.list_reports(ctx, cursor, limit)
-
-    @view
-    def reported(self, ctx: Context, validator: PublicKey) -> dict[str, Any]:
-        """Return {kept, counted, height}: how often a validator was reported, in full and beyond, and how late."""
-        return msgspec.structs.asdict(gov_reports.report_count(ctx, validator))
+        return ALL_PROPOSALS.page(
+            ctx, cursor=cursor, limit=limit, show=lambda proposal: show_proposal(ctx, proposal, voters)
+        )
 
 
 def _voters(ctx: Context) -> frozenset[str]:

@@ -4,36 +4,36 @@ A proposal is two values. The actions, which may be long, stand by themselves wh
 and writes is a short record. When it is closed, in whatever way, the actions leave the state: their hash stays, and
 they themselves stay in the transaction that proposed them.
 
-Proposals are listed in the order of their making and all have the same time to be voted on, so that they expire in
-that order: one place in the list tells how far the system step has come.
+When the time to vote is over, the agenda closes it; it counts as expired from that very block on, whether or
+not the agenda has come to it.
 
 Invariants:
     1. `gov/actions/<proposal>` exists exactly for proposals whose status in the state is open.
     2. A brand's BrandUse tells how many open proposals it has, and the bytes of their actions; both are bounded.
-    3. Every proposal before `Expiry.place` is closed, and none that is open expires before `Expiry.due`.
-    4. Nothing but a brand's free places depends on how far the system step has come.
+    3. Each open proposal is on the agenda at the time at which it expires.
+    4. Nothing but a brand's free places depends on how far the agenda has come.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import msgspec
+from msgspec.structs import replace
 
-from contracts_py.gov_records import (
-    EXPIRY,
+from contracts_py.gov.answers import ProposalShown
+from contracts_py.gov.events import Expired
+from contracts_py.gov.records import (
+    ACTIONS,
+    ALL_PROPOSALS,
+    BRAND_USES,
+    EXPIRIES,
     PROPOSALS,
-    ActionList,
+    Action,
     BrandUse,
-    Expiry,
     Failure,
     Proposal,
     Status,
-    actions_key,
-    brand_use_key,
-    proposal_key,
 )
-from contracts_py.sequences import append, item_at, length
 from vm.contract_api import MAX_INT, MS_PER_DAY, Context, InvariantBroken, Refused, encode, sha256
 
 VOTING_DAYS: Final = 14
@@ -51,23 +51,16 @@ MAX_OPEN_BYTES_PER_BRAND: Final = 128 * 1024
 MAX_WITHDRAWALS_PER_DAY: Final = 16
 """A closed proposal leaves half a KiB for ever; without a bound, proposing and withdrawing would fill the state."""
 
-EXPIRED_PER_BLOCK: Final = 8
-"""Each takes three writes, a fraction of a millisecond that no transaction pays for."""
-
-LOOKED_AT_PER_BLOCK: Final = 64
-"""To pass over one that was closed before costs two reads."""
-
 
 def open_proposal(
-    ctx: Context, proposal: str, brand: str, title: str, actions: ActionList, text_hash: str | None
+    ctx: Context, proposal: str, brand: str, title: str, actions: tuple[Action, ...], text_hash: str | None
 ) -> Proposal:
     """Put a new proposal into the state.
 
     Raises:
         Refused: ALREADY_EXISTS, LIMIT_EXCEEDED.
     """
-    if ctx.get(proposal_key(proposal), Proposal) is not None:
-        raise Refused("ALREADY_EXISTS", "the proposal exists", proposal=proposal)
+    PROPOSALS.require_absent(ctx, proposal)
     canonical = encode(actions)
     size = len(canonical)
     ctx.charge_bytes(size)
@@ -86,9 +79,10 @@ def open_proposal(
         actions_bytes=size,
         text_hash=text_hash,
     )
-    ctx.put(proposal_key(proposal), record)
-    ctx.put(actions_key(proposal), actions)
-    append(ctx, PROPOSALS, proposal)
+    PROPOSALS.put(ctx, record, proposal)
+    ACTIONS.put(ctx, actions, proposal)
+    ALL_PROPOSALS.append(ctx, proposal)
+    EXPIRIES.put(ctx, record.expires, proposal)
     return record
 
 
@@ -97,11 +91,13 @@ def close_proposal(
 ) -> Proposal:
     """End an open proposal: its actions leave the state, its brand's place is free."""
     use = _brand_use(ctx, record.brand)
-    freed = msgspec.structs.replace(use, open=use.open - 1, bytes=use.bytes - record.actions_bytes)
-    ctx.put(brand_use_key(record.brand), freed)
-    ctx.delete(actions_key(proposal))
-    closed = msgspec.structs.replace(record, status=status, closed=ctx.height, failure=failure)
-    ctx.put(proposal_key(proposal), closed)
+    freed = replace(use, open=use.open - 1, bytes=use.bytes - record.actions_bytes)
+    BRAND_USES.put(ctx, freed, record.brand)
+    ACTIONS.delete(ctx, proposal)
+    if status != "expired":
+        EXPIRIES.cancel(ctx, record.expires, proposal)
+    closed = replace(record, status=status, closed=ctx.height, failure=failure)
+    PROPOSALS.put(ctx, closed, proposal)
     return closed
 
 
@@ -111,9 +107,7 @@ def find_proposal(ctx: Context, proposal: str) -> Proposal:
     Raises:
         Refused: NOT_FOUND.
     """
-    record = ctx.get(proposal_key(proposal), Proposal)
-    if record is None:
-        raise Refused("NOT_FOUND", "no such proposal", proposal=proposal)
+    record = PROPOSALS.require(ctx, proposal)
     ctx.charge(len(record.votes))
     return record
 
@@ -130,17 +124,17 @@ def require_open(ctx: Context, proposal: str, record: Proposal) -> None:
         raise Refused("NOT_ELIGIBLE", f"the proposal is {record.status}", proposal=proposal)
 
 
-def read_actions(ctx: Context, proposal: str, record: Proposal) -> ActionList:
+def read_actions(ctx: Context, proposal: str, record: Proposal) -> tuple[Action, ...]:
     """Return the actions of an open proposal, at the price of their bytes."""
     ctx.charge_bytes(record.actions_bytes)
-    actions = ctx.get(actions_key(proposal), ActionList)
+    actions = ACTIONS.get(ctx, proposal)
     if actions is None:
         raise InvariantBroken(f"the open proposal {proposal} has no actions")
     return actions
 
 
 def status_of(ctx: Context, record: Proposal) -> Status:
-    """Return a proposal's status at the block's time, whether or not the system step has come to it."""
+    """Return a proposal's status at the block's time, whether or not the agenda has come to it."""
     return "expired" if record.status == "open" and ctx.time >= record.expires else record.status
 
 
@@ -159,66 +153,42 @@ def count_withdrawal(ctx: Context, brand: str) -> None:
             limit=MAX_WITHDRAWALS_PER_DAY,
             until=(today + 1) * MS_PER_DAY,
         )
-    ctx.put(brand_use_key(brand), msgspec.structs.replace(use, day=today, withdrawn=withdrawn + 1))
+    BRAND_USES.put(ctx, replace(use, day=today, withdrawn=withdrawn + 1), brand)
 
 
-def expire_due(ctx: Context) -> None:
-    """Close proposals whose time is over, oldest first: a step of bounded work, which the next block continues."""
-    expiry = ctx.get(EXPIRY, Expiry) or Expiry()
-    if ctx.time < expiry.due:
-        return
-    place, due, ended = expiry.place, ctx.time, 0
-    count = length(ctx, PROPOSALS)
-    for _ in range(LOOKED_AT_PER_BLOCK):
-        if place == count:
-            due = _expiry_of(ctx)  # none of what is proposed from now on expires before
-            break
-        proposal = item_at(ctx, PROPOSALS, place)
-        record = find_proposal(ctx, proposal)
-        if status_of(ctx, record) == "open":
-            due = record.expires
-            break
-        if record.status == "open":
-            if ended == EXPIRED_PER_BLOCK:
-                break
-            close_proposal(ctx, proposal, record, "expired")
-            ctx.emit("gov.expired", {"proposal": proposal, "brand": record.brand})
-            ended += 1
-        place += 1
-    ctx.put(EXPIRY, Expiry(place, due))
+def expire_proposal(ctx: Context, proposal: str) -> None:
+    """Close a proposal whose time is over."""
+    record = PROPOSALS.require(ctx, proposal)
+    close_proposal(ctx, proposal, record, "expired")
+    ctx.emit(Expired(proposal, record.brand))
 
 
-def show_proposal(ctx: Context, proposal: str, voters: frozenset[str]) -> dict[str, Any]:
+def show_proposal(ctx: Context, proposal: str, voters: frozenset[str]) -> ProposalShown:
     """Return a proposal as the views tell it; the actions only while it is open."""
     record = find_proposal(ctx, proposal)
     yes, no = count_votes(record, voters)
     status = status_of(ctx, record)
-    shown: dict[str, Any] = {
-        "proposal": proposal,
-        "title": record.title,
-        "brand": record.brand,
-        "proposer": record.proposer,
-        "tx": record.tx,
-        "height": record.height,
-        "created": record.created,
-        "expires": record.expires,
-        "actions_hash": record.actions_hash,
-        "votes": {cast.brand: cast.choice for cast in record.votes},
-        "yes": yes,
-        "no": no,
-        "voters": len(voters),
-        "needed": 2 * len(voters) // 3 + 1,
-        "status": status,
-    }
-    if status == "open":
-        shown["actions"] = [msgspec.to_builtins(action) for action in read_actions(ctx, proposal, record)]
-    elif status != "expired":
-        shown["closed"] = record.closed
-    if record.text_hash is not None:
-        shown["text_hash"] = record.text_hash
-    if record.failure is not None:
-        shown["failure"] = msgspec.structs.asdict(record.failure)
-    return shown
+    return ProposalShown(
+        proposal=proposal,
+        title=record.title,
+        brand=record.brand,
+        proposer=record.proposer,
+        tx=record.tx,
+        height=record.height,
+        created=record.created,
+        expires=record.expires,
+        actions_hash=record.actions_hash,
+        votes={cast.brand: cast.choice for cast in record.votes},
+        yes=yes,
+        no=no,
+        voters=len(voters),
+        needed=2 * len(voters) // 3 + 1,
+        status=status,
+        actions=read_actions(ctx, proposal, record) if status == "open" else None,
+        closed=None if status in ("open", "expired") else record.closed,
+        text_hash=record.text_hash,
+        failure=record.failure,
+    )
 
 
 def count_votes(record: Proposal, voters: frozenset[str]) -> tuple[int, int]:
@@ -245,8 +215,8 @@ def _occupy(ctx: Context, brand: str, size: int) -> None:
             bytes=use.bytes + size,
             limit=MAX_OPEN_BYTES_PER_BRAND,
         )
-    ctx.put(brand_use_key(brand), msgspec.structs.replace(use, open=use.open + 1, bytes=use.bytes + size))
+    BRAND_USES.put(ctx, replace(use, open=use.open + 1, bytes=use.bytes + size), brand)
 
 
 def _brand_use(ctx: Context, brand: str) -> BrandUse:
-    return ctx.get(brand_use_key(brand), BrandUse) or BrandUse()
+    return BRAND_USES.get(ctx, brand) or BrandUse()

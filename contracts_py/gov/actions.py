@@ -14,7 +14,16 @@ from typing import Any, Final
 
 import msgspec
 
-from contracts_py.gov_records import (
+from contracts_py.gov.events import (
+    NodeAdded,
+    NodeRemoved,
+    ParamsSet,
+    UpgradeScheduled,
+    ValidatorAdded,
+    ValidatorRemoved,
+)
+from contracts_py.gov.records import (
+    ROTATIONS,
     Action,
     AddNode,
     AddValidator,
@@ -28,13 +37,11 @@ from contracts_py.gov_records import (
     ScheduleUpgrade,
     SetParams,
     SuspendBrand,
-    rotations_key,
 )
-from contracts_py.identity import MAX_ADMINS_AT_START, MAX_ROLE_HOLDERS, Identity
+from contracts_py.identity import Authority, Brands
 from vm.contract_api import (
     MS_PER_DAY,
     Context,
-    InvariantBroken,
     Refused,
     ValidatorEntry,
     address_of_key,
@@ -67,17 +74,18 @@ MAX_ROTATIONS_PER_DAY: Final = 4
 class Actions:
     """Executes actions with the alliance's authority."""
 
-    def __init__(self, identity: Identity) -> None:
-        self._identity = identity
+    def __init__(self, authority: Authority, brands: Brands) -> None:
+        self._authority = authority
+        self._brands = brands
         self._performers: dict[type[Any], Callable[[Context, Any], None]] = {
             AddValidator: self._add_validator,
             RemoveValidator: self._remove_validator,
             AddNode: self._add_node,
             RemoveNode: self._remove_node,
             RegisterBrand: self._register_brand,
-            SuspendBrand: lambda ctx, action: self._suspend(ctx, action.brand, True),
-            ResumeBrand: lambda ctx, action: self._suspend(ctx, action.brand, False),
-            ReplaceAdmins: self._replace_admins,
+            SuspendBrand: lambda ctx, action: brands.set_suspended(ctx, action.brand, True),
+            ResumeBrand: lambda ctx, action: brands.set_suspended(ctx, action.brand, False),
+            ReplaceAdmins: lambda ctx, action: brands.replace_admins(ctx, action.brand, action.admins),
             SetParams: self._set_params,
             ScheduleUpgrade: self._schedule_upgrade,
         }
@@ -129,7 +137,7 @@ class Actions:
         entry = next((entry for entry in entries if entry.public_key.hex() == old), None)
         if entry is None:
             raise Refused("NOT_FOUND", "no validator has this key", key=old)
-        self._identity.require_role(ctx, entry.brand, "admin")
+        self._authority.require_role(ctx, entry.brand, "admin")
         if address_of_key(bytes.fromhex(new)) not in ctx.signers:
             raise Refused("NOT_AUTHORISED", "the new key must sign too", key=new)
         self._count_rotation(ctx, entry.brand)
@@ -140,7 +148,7 @@ class Actions:
 
     def _count_rotation(self, ctx: Context, brand: str) -> None:
         today = ctx.time // MS_PER_DAY
-        record = ctx.get(rotations_key(brand), Rotations)
+        record = ROTATIONS.get(ctx, brand)
         count = record.count if record is not None and record.day == today else 0
         if count >= MAX_ROTATIONS_PER_DAY:
             raise Refused(
@@ -149,18 +157,18 @@ class Actions:
                 limit=MAX_ROTATIONS_PER_DAY,
                 until=(today + 1) * MS_PER_DAY,
             )
-        ctx.put(rotations_key(brand), Rotations(today, count + 1))
+        ROTATIONS.put(ctx, Rotations(today, count + 1), brand)
 
     # -- validators and nodes ----------------------------------------------------------------------
 
     def _add_validator(self, ctx: Context, action: AddValidator) -> None:
-        self._identity.require_active(ctx, action.brand)
+        self._authority.require_active(ctx, action.brand)
         entries = current_validators(ctx)
         if any(entry.brand == action.brand for entry in entries):
             raise Refused("ALREADY_EXISTS", "the brand has a validator", brand=action.brand)
         self._claim_key(ctx, action.key)
         change_validators(ctx, [*entries, ValidatorEntry(bytes.fromhex(action.key), action.brand)])
-        ctx.emit("gov.validator_added", {"brand": action.brand, "key": action.key})
+        ctx.emit(ValidatorAdded(action.brand, action.key))
 
     def _claim_key(self, ctx: Context, key: str) -> None:
         """See that no validator has the key, and take it off the node list."""
@@ -178,7 +186,7 @@ class Actions:
             raise Refused("NOT_FOUND", "the brand has no validator", brand=action.brand)
         change_validators(ctx, [entry for entry in entries if entry.brand != action.brand])
         for entry in gone:
-            ctx.emit("gov.validator_removed", {"brand": entry.brand, "key": entry.public_key.hex()})
+            ctx.emit(ValidatorRemoved(entry.brand, entry.public_key.hex()))
 
     def _add_node(self, ctx: Context, action: AddNode) -> None:
         key, nodes = bytes.fromhex(action.key), current_nodes(ctx)
@@ -187,48 +195,21 @@ class Actions:
         if len(nodes) >= MAX_NODES:
             raise Refused("LIMIT_EXCEEDED", f"at most {MAX_NODES} full nodes", limit=MAX_NODES)
         change_nodes(ctx, [*nodes, key])
-        ctx.emit("gov.node_added", {"key": action.key})
+        ctx.emit(NodeAdded(action.key))
 
     def _remove_node(self, ctx: Context, action: RemoveNode) -> None:
         key, nodes = bytes.fromhex(action.key), current_nodes(ctx)
         if key not in nodes:
             raise Refused("NOT_FOUND", "no full node has this key", key=action.key)
         change_nodes(ctx, [node for node in nodes if node != key])
-        ctx.emit("gov.node_removed", {"key": action.key})
+        ctx.emit(NodeRemoved(action.key))
 
     # -- brands ------------------------------------------------------------------------------------
 
     def _register_brand(self, ctx: Context, action: RegisterBrand) -> None:
-        self._identity.register_brand(
-            ctx,
-            action.brand,
-            action.name,
-            action.admins,
-            action.terms_hash,
-            action.offsets,
+        self._brands.register_brand(
+            ctx, action.brand, action.name, action.admins, action.terms_hash, action.offsets
         )
-
-    def _suspend(self, ctx: Context, brand: str, suspended: bool) -> None:
-        if self._identity.brand_record(ctx, brand).suspended == suspended:
-            words = "the brand is suspended" if suspended else "the brand is not suspended"
-            raise Refused("NOT_ELIGIBLE", words, brand=brand)
-        self._identity.set_suspended(ctx, brand, suspended)
-
-    def _replace_admins(self, ctx: Context, action: ReplaceAdmins) -> None:
-        brand, wanted = action.brand, action.admins
-        if not 1 <= len(wanted) <= MAX_ADMINS_AT_START or len(set(wanted)) != len(wanted):
-            raise Refused("INVALID_ARGS", f"1 to {MAX_ADMINS_AT_START} different admins", brand=brand)
-        page = self._identity.roles(ctx, brand, None, MAX_ROLE_HOLDERS)
-        if page["next"] is not None:
-            raise InvariantBroken(f"more than {MAX_ROLE_HOLDERS} accounts hold roles of {brand}")
-        former = [item["account"] for item in page["items"] if "admin" in item["roles"]]
-        # First the new ones: a brand is never without an admin.
-        for account in wanted:
-            if account not in former:
-                self._identity.grant_role(ctx, brand, "admin", account)
-        for account in former:
-            if account not in wanted:
-                self._identity.revoke_role(ctx, brand, "admin", account)
 
     # -- the protocol ------------------------------------------------------------------------------
 
@@ -239,7 +220,7 @@ class Actions:
         if problems:
             raise Refused("INVALID_ARGS", "; ".join(problems), field="params")
         change_params(ctx, params)
-        ctx.emit("gov.params_set", {"params": given})
+        ctx.emit(ParamsSet(action.params))
 
     def _schedule_upgrade(self, ctx: Context, action: ScheduleUpgrade) -> None:
         version = version_at(ctx, ctx.height, FIRST_VERSION)
@@ -248,7 +229,7 @@ class Actions:
         if action.height < ctx.height + 2:
             raise Refused("EXPIRED", "the height must be at least two above the block's", height=ctx.height)
         schedule_version(ctx, action.version, action.height)
-        ctx.emit("gov.upgrade_scheduled", {"version": action.version, "height": action.height})
+        ctx.emit(UpgradeScheduled(action.version, action.height))
 
 
 def _given(changes: ParamChanges) -> dict[str, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contracts_py.calendar import Offsets, end_of_month, next_day_start
-from contracts_py.token_records import NEVER, Expiry, MonthEndExpiry, NoExpiry
+from contracts_py.token.answers import Deferral
+from contracts_py.token.records import NEVER, Expiry, MonthEndExpiry, NoExpiry
 from vm.contract_api import MAX_INT, MS_PER_DAY, Context, Refused
 
 
@@ -35,3 +36,26 @@ def _within_range(date: int) -> int:
     if date >= NEVER:
         raise Refused("LIMIT_EXCEEDED", "the date is beyond the protocol's times", limit=MAX_INT)
     return date
+
+
+def deferral(sale: int, points: int, unit_price: int, expected_bps: int, redeemed: int) -> Deferral:
+    """Divide a sale's price between goods and points, and the points' part by what has been redeemed.
+
+    The price is divided in proportion to stand-alone prices: `sale` for the goods, points × unit_price ×
+    expected_bps / 10,000 for the points. What falls to the points is deferred, and becomes revenue as
+    the points expected to be redeemed are. Floors are taken of the goods' part and of the liability, which
+    reproduces the rounded figures of the standard's own example.
+
+    Args:
+        sale, unit_price: in one unit of money.
+        redeemed: how many of the points have been redeemed.
+
+    Source: IFRS 15, paragraphs B39 to B43 and Illustrative Example 52.
+    """
+    stand_alone = points * unit_price * expected_bps
+    goods = sale * sale * 10_000 // (sale * 10_000 + stand_alone)
+    deferred = sale - goods
+    expected = points * expected_bps
+    unredeemed = max(0, expected - redeemed * 10_000)
+    liability = deferred * unredeemed // expected if expected else 0
+    return Deferral(goods, deferred, deferred - liability, liability)

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts_py.gov_records import (
+from contracts_py.gov.answers import ReportMade, ReportShown
+from contracts_py.gov.events import Reported
+from contracts_py.gov.records import (
     REPORT_COUNTS,
     REPORT_RECORDS,
     REPORTS,
@@ -25,13 +27,11 @@ from contracts_py.gov_records import (
     ReportCount,
     Statement,
     Step,
-    place_of,
 )
-from contracts_py.sequences import append, list_page
 from vm.contract_api import (
     Context,
     Domain,
-    InvariantBroken,
+    Page,
     Readable,
     Refused,
     encode,
@@ -64,7 +64,7 @@ _FIELDS: Final[dict[str, tuple[str, ...]]] = {
 
 def record_report(
     ctx: Context, validator: str, height: int, round_: int, step: Step, first: Statement, second: Statement
-) -> dict[str, Any]:
+) -> ReportMade:
     """Check a report and keep or count it.
 
     Raises:
@@ -76,8 +76,7 @@ def record_report(
     if height < ctx.height - MAX_REPORT_AGE:
         raise Refused("EXPIRED", f"heights are reported for {MAX_REPORT_AGE} blocks", height=ctx.height)
     brand = _brand_deciding(ctx, bytes.fromhex(validator), height)
-    place = f"{validator}/{height}/{round_}/{step}"
-    if REPORT_RECORDS.get(ctx, validator, height, round_, step) is not None:
+    if is_recorded(ctx, validator, height, round_, step):
         raise Refused("ALREADY_EXISTS", "this step has been reported", validator=validator, step=step)
     count = report_count(ctx, validator)
     if not is_wanted(count, height):
@@ -93,14 +92,17 @@ def record_report(
         count = ReportCount(count.kept + 1, count.counted, latest)
         record = Report(brand, first, second, ctx.sender, ctx.height)
         REPORT_RECORDS.put(ctx, record, validator, height, round_, step)
-        append(ctx, REPORTS, place)
+        REPORTS.append(ctx, (validator, height, round_, step))
     else:
         count = ReportCount(count.kept, count.counted + 1, latest)
     REPORT_COUNTS.put(ctx, count, validator)
-    told = {"validator": validator, "brand": brand, "height": height, "round": round_, "step": step}
-    told |= {"kept": count.kept, "counted": count.counted}
-    ctx.emit("gov.reported", told)
-    return told
+    ctx.emit(Reported(validator, brand, height, round_, step, count.kept, count.counted))
+    return ReportMade(validator, brand, height, round_, step, count.kept, count.counted)
+
+
+def is_recorded(state: Readable, validator: str, height: int, round_: int, step: Step) -> bool:
+    """Tell whether a report of this step is kept in full."""
+    return REPORT_RECORDS.get(state, validator, height, round_, step) is not None
 
 
 def report_count(state: Readable, validator: str) -> ReportCount:
@@ -151,29 +153,22 @@ def _payload(chain: str, height: int, round_: int, step: Step, statement: Statem
     return encode(payload)
 
 
-def list_reports(ctx: Context, cursor: str | None, limit: int) -> dict[str, Any]:
+def list_reports(ctx: Context, cursor: str | None, limit: int) -> Page[ReportShown]:
     """Return a page of the reports in the order of their recording."""
 
-    def show(place: str) -> dict[str, Any]:
-        record = REPORT_RECORDS.get(ctx, *place_of(place))
-        if record is None:
-            raise InvariantBroken(f"the report {place} is listed without a record")
-        validator, height, round_, step = place.split("/")
-        return {
-            "validator": validator,
-            "brand": record.brand,
-            "height": int(height),
-            "round": int(round_),
-            "step": step,
-            "first": _shown(record.first),
-            "second": _shown(record.second),
-            "reporter": record.reporter,
-            "reported": record.reported,
-        }
+    def show(place: tuple[str, int, int, Step]) -> ReportShown:
+        record = REPORT_RECORDS.require(ctx, *place)
+        validator, height, round_, step = place
+        return ReportShown(
+            validator,
+            record.brand,
+            height,
+            round_,
+            step,
+            record.first,
+            record.second,
+            record.reporter,
+            record.reported,
+        )
 
-    return list_page(ctx, REPORTS, cursor, limit, show)
-
-
-def _shown(statement: Statement) -> dict[str, Any]:
-    fields = {name: getattr(statement, name) for name in statement.__struct_fields__}
-    return {name: value for name, value in fields.items() if value is not None}
+    return REPORTS.page(ctx, cursor=cursor, limit=limit, show=show)

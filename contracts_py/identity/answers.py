@@ -1,0 +1,74 @@
+"""What the identity contract's calls and views answer."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts_py.calendar import Offsets
+from contracts_py.identity.records import Auth, Membership, Role, RoleTuple, Threshold
+from vm.contract_api import Address, Hash, Name, PublicKey, Slug, TimeMs
+
+
+class BrandNamed(msgspec.Struct, frozen=True):
+    """The brand that was registered or changed."""
+
+    brand: Slug
+
+
+class RolesOfAccount(msgspec.Struct, frozen=True):
+    """All roles that the account holds at the brand now."""
+
+    brand: Slug
+    account: Address
+    roles: RoleTuple
+
+
+class AuthNow(msgspec.Struct, frozen=True):
+    """The keys, sorted, any `threshold` of which act for the account."""
+
+    account: Address
+    keys: tuple[PublicKey, ...]
+    threshold: Threshold
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The member and the key that acts for it now."""
+
+    member: Address
+    key: PublicKey
+
+
+class BrandShown(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A brand; its local time is UTC plus what `offsets` say."""
+
+    brand: Slug
+    name: Name
+    offsets: Offsets
+    suspended: bool
+    terms_hash: Hash | None = None
+
+
+class RoleHolder(msgspec.Struct, frozen=True):
+    """An account and its roles at the brand asked for."""
+
+    account: Address
+    roles: RoleTuple
+
+
+class MemberShown(msgspec.Struct, frozen=True):
+    """A member: whose, under which commitment, since when, and whether the brand acts for it."""
+
+    member: Address
+    brand: Slug
+    ref: Hash
+    enrolled: TimeMs
+    custodial: bool
+
+
+class AccountShown(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account: its roles by brand; `auth` where other keys act for it than its own; `member` where it is one."""
+
+    account: Address
+    roles: dict[str, list[Role]]
+    auth: Auth | None = None
+    member: Membership | None = None

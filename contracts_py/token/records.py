@@ -1,0 +1,257 @@
+"""What the token contract keeps in the state.
+
+A lot is named by its date: the milliseconds of its expiry as a decimal, or `never`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vm.contract_api import (
+    ADDRESS,
+    EMPTY,
+    MAX_INT,
+    NUMBER,
+    SLUG,
+    TEXT,
+    Address,
+    Amount,
+    Bag,
+    BasisPoints,
+    Count,
+    Hash,
+    Name,
+    OrderedSet,
+    Part,
+    Root,
+    Rule,
+    Schedule,
+    Sequence,
+    Slug,
+    Table,
+    TimeMs,
+    Tree,
+    code,
+    refuse,
+    text,
+)
+
+NEVER: Final = MAX_INT
+"""Stands for "no expiry" among dates: it sorts after every other."""
+
+MAX_EXPIRY_DAYS: Final = 3_650
+MAX_EXPIRY_MONTHS: Final = 120
+"""Ten years: longer lives are `none`."""
+
+LOCKED_IN_PROGRAM: Final = 1
+LOCKED_AT_BRAND: Final = 2
+"""Bits of `Holding.frozen`: by `freeze` with and without a program."""
+
+_CURRENCY = re.compile(r"[A-Z]{3}\Z")
+
+
+def _currency(value: Any, field: str) -> Any:
+    if type(value) is not str or _CURRENCY.match(value) is None:
+        refuse(field, "three capital letters (ISO 4217)")
+    return value
+
+
+Currency = Annotated[
+    str, Rule(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"}, max_bytes=3), Meta(max_length=3)
+]
+Symbol = Annotated[str, text(1, 12), Meta(max_length=12)]
+Decimals = Annotated[int, Meta(ge=0, le=15)]
+"""2^53 has 16 digits: with more decimals than 15 not even one whole unit could be told."""
+
+
+def lot_name(date: int) -> str:
+    """Return the name of a lot with this date."""
+    return "never" if date == NEVER else str(date)
+
+
+LOT: Final = Part("date in ms, or `never`", lot_name, lambda text: NEVER if text == "never" else int(text), 16, int)
+Parts = list[tuple[int, int]]
+"""Points as (date, amount), by date."""
+
+PROGRAM: Final = ("program", SLUG)
+ACCOUNT: Final = ("address", ADDRESS)
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What one unit costs its issuer at settlement: num/den minor units of a currency."""
+
+    currency: Currency
+    num: Count
+    den: Amount
+
+
+class NoExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="none"):
+    """Points last."""
+
+
+class DaysExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="days"):
+    """Points expire so many days after they were issued, at the next start of a day."""
+
+    days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
+
+
+class MonthEndExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="month_end"):
+    """Points expire when the month that is so many months after that of their issue is over."""
+
+    months: Annotated[int, Meta(ge=0, le=MAX_EXPIRY_MONTHS)]
+
+
+class InactivityExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="inactivity"):
+    """All an account's points expire so many days after its last activity, at the next start of a day."""
+
+    days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
+
+
+Expiry = NoExpiry | DaysExpiry | MonthEndExpiry | InactivityExpiry
+
+TransferRule = Literal["none", "brand", "free"]
+
+
+class Program(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules."""
+
+    brand: Slug
+    name: Name
+    symbol: Symbol
+    decimals: Decimals
+    transfer: TransferRule
+    expiry: Expiry
+    transfer_burn_bps: BasisPoints
+    notice_ms: Count
+    price: Price
+    cap: Amount | None = None
+    version: Count = 1
+
+
+class SupplyRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A program's counters, as of its last change; `next_date` tells when they are out of date."""
+
+    next_date: TimeMs = NEVER
+    issued: Count = 0
+    outstanding: Count = 0
+    held: Count = 0
+    pending: Count = 0
+    debt: Count = 0
+    redeemed: Count = 0
+    burned: Count = 0
+    expired: Count = 0
+    reversed: Count = 0
+    refunded: Count = 0
+    swapped_in: Count = 0
+    swapped_out: Count = 0
+
+
+LOT_DATES: Final = Tree("token/account", TimeMs)
+"""The dates of an account's lots. The tree's root stands in the account's Holding: few lots cost no key of
+their own.
+"""
+
+if TYPE_CHECKING:
+    _LotDates = Root
+else:
+    _LotDates = LOT_DATES.root_type
+
+
+class Holding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An account in a program: the dates of its lots, expired ones until they are swept.
+
+    `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
+    has not unlocked yet.
+    """
+
+    lots: _LotDates = EMPTY
+    frozen: Annotated[int, Meta(ge=0, le=LOCKED_IN_PROGRAM | LOCKED_AT_BRAND)] = 0
+    debt: Count = 0
+    held: Count = 0
+    pending: Count = 0
+
+
+LotName = Annotated[str, code(16), Meta(max_length=16)]
+
+MAX_LOTS_OF_SPEND: Final = 4_096
+"""Lots that one spend may take from: a redemption's record names them all, so that a refund can return them."""
+
+
+class IssueRef(msgspec.Struct, frozen=True):
+    """What an issue with a ref did: in which transaction, to whom, into which lot."""
+
+    tx: Hash
+    account: Address
+    lot: LotName
+    issued: Amount
+
+
+class RedeemRef(msgspec.Struct, frozen=True):
+    """What a redemption took: in which transaction, from whom, and from which lots as (date, amount)."""
+
+    tx: Hash
+    account: Address
+    amount: Amount
+    lots: Annotated[tuple[tuple[TimeMs, Amount], ...], Meta(max_length=MAX_LOTS_OF_SPEND)]
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """What a brand may still redeem from an account without its signature, until `expires`."""
+
+    remaining: Amount
+    expires: TimeMs
+
+
+PROGRAMS: Final[Table[Program]] = Table(
+    "token/program", (PROGRAM,), Program, "the rules", missing="no such program", present="the program exists"
+)
+ALL_PROGRAMS: Final[Sequence[str]] = Sequence("token/programs", (), Slug, "all programs, in order of creation")
+BRAND_PROGRAMS: Final[Sequence[str]] = Sequence(
+    "token/brand-programs", (("brand", SLUG),), Slug, "a brand's programs, in order of creation"
+)
+SUPPLIES: Final[Table[SupplyRecord]] = Table(
+    "token/supply", (PROGRAM,), SupplyRecord, "a program's counters, as of their last change"
+)
+EXPIRING: Final[Table[int]] = Table(
+    "token/expiring", (PROGRAM, ("date", NUMBER)), Amount, "points outstanding that expire on a date"
+)
+EXPIRY_DATES: Final[OrderedSet[int]] = OrderedSet(
+    "token/expiry-dates", (PROGRAM,), TimeMs, "the dates on which points of a program expire"
+)
+LOTS_ON: Final[Bag[str]] = Bag(
+    "token/lots-on",
+    (PROGRAM, ("date", NUMBER)),
+    Address,
+    "accounts that have got a lot of this date, to be swept when it has passed",
+)
+EXPIRIES: Final = Schedule(
+    "token/expiry", (PROGRAM, ("date", NUMBER)), "a date on which points of a program expire"
+)
+HOLDINGS: Final[Table[Holding]] = Table(
+    "token/account", (PROGRAM, ACCOUNT), Holding, "an account in a program; more pages of its dates behind"
+)
+BALANCES: Final[Table[int]] = Table(
+    "token/balance", (PROGRAM, ACCOUNT, ("lot", LOT)), Amount, "the amount of one lot"
+)
+PROGRAMS_OF: Final[OrderedSet[str]] = OrderedSet(
+    "token/programs-of", (ACCOUNT,), Slug, "the programs in which an account has ever had points"
+)
+FROZEN_AT: Final[Table[bool]] = Table(
+    "token/frozen", (("brand", SLUG), ACCOUNT), bool, "true where an account is frozen at all programs of a brand"
+)
+ALLOWANCES: Final[Table[Allowance]] = Table(
+    "token/allowance",
+    (PROGRAM, ACCOUNT, ("brand", SLUG)),
+    Allowance,
+    "what a brand may redeem without the holder's signature",
+)
+ISSUES: Final[Table[IssueRef]] = Table(
+    "token/issue", (PROGRAM, ("ref", TEXT)), IssueRef, "what an issue with a ref did"
+)
+REDEMPTIONS: Final[Table[RedeemRef]] = Table(
+    "token/redeem", (PROGRAM, ("at_brand", SLUG), ("ref", TEXT)), RedeemRef, "what a redemption did"
+)
