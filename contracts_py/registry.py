@@ -5,7 +5,9 @@ from __future__ import annotations
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Members
 from contracts_py.token import token_contract
-from vm.contract_api import Contract
+from vm.contract_api import Contract, once_family_of
+
+__all__ = ["contracts", "once_family_of"]
 
 
 def contracts() -> tuple[list[Contract], Authority]:

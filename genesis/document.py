@@ -24,7 +24,7 @@ from consensus.types import Validator, ValidatorSet
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import PROTOCOL_VERSION
 from vm.chain_records import ValidatorEntry
-from vm.genesis_state import genesis_changes
+from vm.genesis_state import GenesisState, genesis_changes
 from vm.params import Params
 from vm.primitives.codec import CodecError, check_value, decode, encode
 from vm.primitives.hashing import sha256
@@ -138,7 +138,7 @@ class Genesis:
         """The first validator set, as certificates are judged by it."""
         return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in self.validators)
 
-    def state_changes(self, runtime: Runtime) -> dict[str, bytes]:
+    def genesis_state(self, runtime: Runtime) -> GenesisState:
         """Execute the operations; return the state at height 0.
 
         Raises:

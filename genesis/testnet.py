@@ -140,7 +140,7 @@ def create_testnet(
             params=_scaled(params or Params(), clock),
         )
     )
-    genesis.state_changes(build_runtime())
+    genesis.genesis_state(build_runtime())
     entries = tuple(
         [
             TestnetValidator(

@@ -85,11 +85,11 @@ def open_store(
     store = Store.open(home / "data", options)
     if not store.is_initialised:
         try:
-            changes = genesis.state_changes(runtime)
+            state = genesis.genesis_state(runtime)
         except GenesisError as error:
             store.close()
             raise ConfigError(f"genesis: {error}") from None
-        store.initialise(genesis.canonical, changes, 16**genesis.document.state_depth)
+        store.initialise(genesis.canonical, state.values, 16**genesis.document.state_depth, state.once)
     elif store.genesis_bytes != genesis.canonical:
         store.close()
         raise ConfigError(f"{home / 'data'} holds another chain than {home / 'genesis.json'}")

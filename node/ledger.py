@@ -308,6 +308,7 @@ class Ledger:
                 index_entries=index_entries(transactions, executed.result.receipts, self.runtime.calls),
                 update=executed.update,
                 changes=executed.result.changes,
+                once=executed.result.once,
                 state_root=executed.roots.state_root,
                 receipts_root=executed.roots.receipts_root,
                 log_mark=log_mark,

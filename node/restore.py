@@ -142,6 +142,7 @@ def _rebuild(path: Path, genesis: Genesis, manifest: Manifest, meta: dict[bytes,
         head = claimed.head
         _require((head.height, head.digest, head.state_root) == said, "its head is not what it says")
         _require(rebuild.state.build_tree() == head.state_root, "its values do not give the head's state root")
+        rebuild.state.rebuild_once()
         chain = _walk(rebuild, genesis)
         _require(chain.head == head, "its blocks do not lead to its head")
         _require(claimed.history_floor <= head.height, "its history begins above its head")
@@ -162,7 +163,7 @@ def _require(condition: bool, complaint: str) -> None:
 def _walk(rebuild: StoreRebuild, genesis: Genesis) -> WalkedChain:
     runtime = build_runtime()
     tree = StateTree(genesis.document.state_depth, {})
-    genesis_root = tree.update(genesis.state_changes(runtime)).root
+    genesis_root = tree.update(genesis.genesis_state(runtime).values).root
     return RestoredChain(rebuild.database, genesis, rebuild.reader, genesis_root, runtime.calls).walk()
 
 

@@ -16,6 +16,7 @@ from vm.block_execution import BlockContext, BlockExecution, BlockResult, Change
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.genesis_state import genesis_changes
+from vm.once_log import Appended, append_records
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
@@ -54,6 +55,8 @@ class MemoryState:
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
         self._objects: dict[str, Any] = {}
+        self.records: dict[str, bytes] = {}
+        """Once-records by key."""
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the decoded value at `key` with its canonical bytes."""
@@ -72,8 +75,22 @@ class MemoryState:
         data = self.values.get(key)
         return None if data is None else msgspec.msgpack.decode(data, type=type_)
 
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes."""
+        data = self.records.get(key)
+        return None if data is None else (stored.decode(data), data)
+
     def charge(self, units: int) -> None:
         """Do nothing."""
+
+    def append(self, once: Sequence[Appended]) -> None:
+        """Take over a block's once-records."""
+        for part in once:
+            for key, leaf in part.records:
+                named, record = msgspec.msgpack.decode(leaf, type=tuple[str, msgspec.Raw])
+                assert named == key
+                assert key not in self.records
+                self.records[key] = bytes(record)
 
     def write(self, changes: Changes) -> None:
         """Take over a block's changes, as bytes."""
@@ -98,7 +115,9 @@ class Chain:
         self.height = 0
         self.time = START
         self._nonce = 0
-        self.state.write(genesis_changes(self.runtime, CHAIN, START, self.params, validators, [], ops))
+        genesis = genesis_changes(self.runtime, CHAIN, START, self.params, validators, [], ops)
+        self.state.write(genesis.values)
+        self.state.append(genesis.once)
 
     def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
         """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""
@@ -117,6 +136,7 @@ class Chain:
         execution.run(len(transactions))
         result = execution.result()
         self.state.write(result.changes)
+        self.state.append(result.once)
         return result
 
     def send_ops(self, sender: str, ops: Sequence[Op], signers: Sequence[str] | None = None) -> Receipt:
@@ -144,6 +164,7 @@ class Chain:
         """Do something at the head as an action that the alliance has voted for."""
         overlay = BlockOverlay(self.state)
         action(Context(overlay, CHAIN, self.height, self.time, 10**9, governance=True))
+        self.state.append(append_records(overlay))
         self.state.write(changed_bytes(overlay))
 
     def suspend(self, brand: str) -> None:

@@ -22,6 +22,7 @@ from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
+from vm.once_log import Appended, append_records
 from vm.params import PARAMS
 from vm.primitives import merkle
 from vm.primitives.codec import encode
@@ -59,9 +60,12 @@ class BlockContext:
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What a block does: state changes, receipts (system receipt last), their root, work units used."""
+    """What a block does: state changes, once-records, receipts (system receipt last), their root, work units
+    used.
+    """
 
     changes: Changes
+    once: Sequence[Appended]
     receipts: list[Receipt]
     receipt_bytes: list[bytes]
     receipts_root: bytes
@@ -157,6 +161,7 @@ class BlockExecution:
             raise InvariantBroken("result asked for before every transaction was executed")
         block = self._context
         record_replay_slots(self._overlay, self._params, self._transactions)
+        once = append_records(self._overlay)
         system = Receipt(
             id=system_receipt_id(block.chain, block.height),
             height=block.height,
@@ -170,6 +175,7 @@ class BlockExecution:
         receipt_bytes = [encode(receipt) for receipt in receipts]
         return BlockResult(
             changes=changed_bytes(self._overlay),
+            once=once,
             receipts=receipts,
             receipt_bytes=receipt_bytes,
             receipts_root=merkle.root(receipt_bytes),

@@ -50,7 +50,16 @@ from vm.membership import (
     validators_deciding,
     version_at,
 )
-from vm.metering import BYTES_PER_UNIT, EVENT, READ, SIGNATURE, WRITE
+from vm.metering import (
+    BYTES_PER_UNIT,
+    EVENT,
+    ONCE_WRITE,
+    READ,
+    READ_BYTES_PER_UNIT,
+    SIGNATURE,
+    WRITE,
+    WRITE_BYTES_PER_UNIT,
+)
 from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member
 from vm.primitives.codec import encode
@@ -70,6 +79,7 @@ from vm.tables import (
     TEXT,
     Bag,
     Cursor,
+    OnceTable,
     OrderedMap,
     OrderedSet,
     Page,
@@ -82,6 +92,7 @@ from vm.tables import (
     Tree,
     due,
 )
+from vm.tables.once import once_family_of
 from vm.tables.stored import Readable, Stored
 
 __all__ = [
@@ -111,6 +122,7 @@ __all__ = [
     "InvariantBroken",
     "Meta",
     "Name",
+    "OnceTable",
     "OrderedMap",
     "OrderedSet",
     "Page",
@@ -145,6 +157,7 @@ __all__ = [
     "due",
     "encode",
     "event",
+    "once_family_of",
     "refuse",
     "schedule_version",
     "sha256",
@@ -236,9 +249,12 @@ class Context:
             self._out_of_budget()
         found = self._changes.get(key, UNCHANGED)
         if found is UNCHANGED:
-            return self._base_cell(key, stored)
-        changed: tuple[T, bytes] | None = found
-        return changed
+            found = self._base_cell(key, stored)
+        if found is None:
+            return None
+        self.cost += len(found[1]) // READ_BYTES_PER_UNIT
+        cell: tuple[T, bytes] = found
+        return cell
 
     def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
         """Set the value at `key`; for tables.
@@ -246,8 +262,9 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
         """
-        self._pay_write(key)
-        self._overlay.set(key, cell_of(key, stored, value))
+        cell = cell_of(key, stored, value)
+        self._pay_write(key, len(cell[1]))
+        self._overlay.set(key, cell)
 
     def drop(self, key: str) -> None:
         """Remove the value at `key`, if any; for tables.
@@ -255,15 +272,39 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self._pay_write(key)
+        self._pay_write(key, 0)
         self._overlay.set(key, None)
 
-    def _pay_write(self, key: str) -> None:
+    def _pay_write(self, key: str, size: int) -> None:
         if self.read_only:
             raise InvariantBroken(f"a view wrote to {key}")
-        self.cost += WRITE
+        self.cost += WRITE + size // WRITE_BYTES_PER_UNIT
         if self.cost > self.cost_limit:
             self._out_of_budget()
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None; for tables.
+
+        Raises:
+            Refused: OUT_OF_BUDGET.
+        """
+        self.charge(READ)
+        found = self._overlay.once(key, stored)
+        if found is not None:
+            self.cost += len(found[1]) // READ_BYTES_PER_UNIT
+        return found
+
+    def put_once(self, family: str, key: str, stored: Stored[T], value: T) -> None:
+        """Write a once-record where there is none; for tables.
+
+        Raises:
+            Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
+        """
+        if self.read_only:
+            raise InvariantBroken(f"a view wrote {key}")
+        cell = cell_of(key, stored, value)
+        self.charge(ONCE_WRITE + (len(key) + len(cell[1])) // WRITE_BYTES_PER_UNIT)
+        self._overlay.add_once(family, key, cell)
 
     def emit(self, data: msgspec.Struct) -> None:
         """Record an event of a declared type (`vm.events`)."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from vm.chain_records import NODES, VALIDATORS, NodeList, ValidatorEntry, ValidatorList
 from vm.contract_api import Context
 from vm.errors import GenesisError, Refused
+from vm.once_log import Appended, append_records
 from vm.params import PARAMS, Params
 from vm.primitives.units import MAX_INT
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay, EmptyState
+
+
+class GenesisState(NamedTuple):
+    """What a chain begins with: canonical values by key, and once-records."""
+
+    values: dict[str, bytes]
+    once: list[Appended]
 
 
 def genesis_changes(
@@ -22,7 +30,7 @@ def genesis_changes(
     validators: Sequence[ValidatorEntry],
     nodes: Sequence[bytes],
     ops: Sequence[tuple[str, Mapping[str, Any]]],
-) -> dict[str, bytes]:
+) -> GenesisState:
     """Execute a genesis document's operations and return the state at height 0.
 
     Raises:
@@ -40,4 +48,5 @@ def genesis_changes(
             runtime.invoke_call(ctx, call, args)
         except Refused as refusal:
             raise GenesisError(f"operation {op}, {call}: {refusal.code}: {refusal.message}") from None
-    return {key: cell[1] for key, cell in overlay.changes.items() if cell is not None}
+    once = append_records(overlay)
+    return GenesisState({key: cell[1] for key, cell in overlay.changes.items() if cell is not None}, once)

@@ -21,6 +21,13 @@ READ: Final = 15
 WRITE: Final = 60
 """An overlay entry, its encoding, its database record, and the path of the state tree that changes with it."""
 
+ONCE_WRITE: Final = 25
+"""A once-record: the hash of its leaf and two database records; the tree changes once per block and family."""
+
+READ_BYTES_PER_UNIT: Final = 64
+WRITE_BYTES_PER_UNIT: Final = 16
+"""Beside their base, a read and a write cost what it takes to decode, encode, hash and store their bytes."""
+
 EVENT: Final = 5
 BYTES_PER_UNIT: Final = 16
 """Each 16 bytes of a transaction, and of its results and events as encoded, cost one unit."""

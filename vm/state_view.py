@@ -13,6 +13,8 @@ Invariants:
        puts a new one.
     2. A key has one type, so a cell's object always has the type that is asked for.
     3. None means absent; it is never stored.
+    4. Once-records (docs/decisions/once-records.md) are in the overlay in the order in which they were written, and
+       none is there twice.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from msgspec import MsgspecError
 
-from vm.errors import Refused
+from vm.errors import InvariantBroken, Refused
 from vm.primitives.codec import encode
 from vm.tables.stored import Stored
 
@@ -39,6 +41,10 @@ class StateReader(Protocol):
 
     def cell(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
         """Return the value at `key` with its canonical bytes, or None."""
+        ...
+
+    def once(self, key: str, stored: Stored[T], /) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None."""
         ...
 
     def charge(self, units: int, /) -> None:
@@ -63,12 +69,15 @@ def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_journal", "base_cell", "changes")
+    __slots__ = ("_journal", "base_cell", "base_once", "changes", "records")
 
     def __init__(self, base: StateReader) -> None:
         self.base_cell = base.cell
+        self.base_once = base.once
         self.changes: dict[str, Cell | None] = {}
-        self._journal: list[tuple[str, Any]] = []
+        self.records: dict[str, tuple[str, Cell]] = {}
+        """Once-records of this block by key: their family, and the cell."""
+        self._journal: list[tuple[dict[str, Any], str, Any]] = []
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the value at `key`, this block's changes included."""
@@ -89,8 +98,24 @@ class BlockOverlay:
     def set(self, key: str, cell: Cell | None) -> None:
         """Set the cell at `key`; None deletes it."""
         changes = self.changes
-        self._journal.append((key, changes.get(key, UNCHANGED)))
+        self._journal.append((changes, key, changes.get(key, UNCHANGED)))
         changes[key] = cell
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key`, this block's included."""
+        found = self.records.get(key)
+        return self.base_once(key, stored) if found is None else found[1]
+
+    def put_once(self, family: str, key: str, stored: Stored[T], value: T) -> None:
+        """Write a once-record; raises as `cell_of`."""
+        self.add_once(family, key, cell_of(key, stored, value))
+
+    def add_once(self, family: str, key: str, cell: Cell) -> None:
+        """Write a once-record; the caller has seen that there is none."""
+        if key in self.records:
+            raise InvariantBroken(f"the once-record {key} is written twice")
+        self._journal.append((self.records, key, UNCHANGED))
+        self.records[key] = (family, cell)
 
     def charge(self, units: int) -> None:
         """Do nothing: what the machine itself does is not metered; a `Context` meters."""
@@ -105,12 +130,11 @@ class BlockOverlay:
 
     def rollback(self, mark: int = 0) -> None:
         """Undo every write since `mark`; without one, since `begin`."""
-        changes = self.changes
-        for key, former in reversed(self._journal[mark:]):
+        for mapping, key, former in reversed(self._journal[mark:]):
             if former is UNCHANGED:
-                del changes[key]
+                del mapping[key]
             else:
-                changes[key] = former
+                mapping[key] = former
         del self._journal[mark:]
 
 
@@ -118,6 +142,11 @@ class EmptyState:
     """The state before genesis."""
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return None: nothing is there yet."""
+        del key, stored
+        return None
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return None: nothing is there yet."""
         del key, stored
         return None

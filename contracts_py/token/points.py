@@ -253,7 +253,9 @@ class Points(Contract):
     def ref(self, ctx: Context, program: Slug, ref: Ref) -> IssueOfRef:
         """Return what an issue with a reference did."""
         PROGRAMS.require(ctx, program)
-        record = ISSUES.require(ctx, program, ref)
+        record = ISSUES.get(ctx, program, ref)
+        if record is None:
+            raise Refused("NOT_FOUND", "no issue has this reference", ref=ref)
         return IssueOfRef(record.tx, record.account, record.lot, record.issued, 0)
 
     @view

@@ -25,6 +25,7 @@ from vm.contract_api import (
     Count,
     Hash,
     Name,
+    OnceTable,
     OrderedSet,
     Part,
     Root,
@@ -249,9 +250,9 @@ ALLOWANCES: Final[Table[Allowance]] = Table(
     Allowance,
     "what a brand may redeem without the holder's signature",
 )
-ISSUES: Final[Table[IssueRef]] = Table(
+ISSUES: Final[OnceTable[IssueRef]] = OnceTable(
     "token/issue", (PROGRAM, ("ref", TEXT)), IssueRef, "what an issue with a ref did"
 )
-REDEMPTIONS: Final[Table[RedeemRef]] = Table(
+REDEMPTIONS: Final[OnceTable[RedeemRef]] = OnceTable(
     "token/redeem", (PROGRAM, ("at_brand", SLUG), ("ref", TEXT)), RedeemRef, "what a redemption did"
 )

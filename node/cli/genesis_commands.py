@@ -67,7 +67,7 @@ def new(
         params=_params(params),
     )
     made = Genesis(document)
-    made.state_changes(build_runtime())
+    made.genesis_state(build_runtime())
     try:
         write_durably(file, made.to_json(), mode=PUBLIC, replace=False)
     except FileExistsError:
@@ -90,7 +90,7 @@ def validate(file: Path, as_json: bool) -> None:
         for problem in error.problems:
             note(f"Error: {problem}")
         raise SystemExit(1) from None
-    checked.state_changes(build_runtime())
+    checked.genesis_state(build_runtime())
     if as_json:
         print_json({"valid": True, "chain": checked.chain, "problems": []})
     else:

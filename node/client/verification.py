@@ -1,5 +1,6 @@
 """Offline verification: from a genesis document alone to a state value or a receipt (SPEC section 5).
 
+    once-record → path in its log → log, a state value
     value → state proof → certificate.state_root ┐
     receipt → Merkle path → certificate.receipts_root ┤
                                                   └ seals of a quorum → validator set → genesis
@@ -31,8 +32,11 @@ from consensus.types import (
     decode_certificate,
     decode_header,
 )
+from contracts_py.registry import once_family_of
 from genesis.document import Genesis
 from node.client.errors import VerificationFailed
+from vm.once_log import LOGS, leaf_of
+from vm.once_log import root as log_root
 from vm.primitives import merkle
 from vm.primitives.codec import CodecError, check_value, decode, encode
 from vm.primitives.units import MAX_INT, is_lower_hex
@@ -85,10 +89,21 @@ def verify_state(document: Any, genesis: Genesis) -> VerifiedState:
     form = _object(document, "the document")
     header, certificate = _certified(form, genesis)
     key = _field(form, "key", str)
+    family = once_family_of(key)
+    if family is not None:
+        return _verify_once(form, family, key, header, certificate, genesis)
     if "value_bytes" not in form:
         raise VerificationFailed("value_bytes is missing; null stands for absence")
     value_bytes = form["value_bytes"]
     value = None if value_bytes is None else _unhex(value_bytes, "value_bytes")
+    _check_state(form, certificate, genesis, key, value)
+    return _verified_value(form, header, genesis, key, value)
+
+
+def _check_state(
+    form: Mapping[str, Any], certificate: Certificate, genesis: Genesis, key: str, value: bytes | None
+) -> None:
+    """Check that the document's proof leads from a value to the certified root."""
     try:
         proof = StateProof.from_json(form.get("proof"))
     except (ValueError, msgspec.ValidationError) as error:
@@ -99,12 +114,41 @@ def verify_state(document: Any, genesis: Genesis) -> VerifiedState:
         raise VerificationFailed("a key is not valid Unicode") from None
     if not holds:
         raise VerificationFailed("the proof does not lead from the value to the certified state root")
+
+
+def _verified_value(
+    form: Mapping[str, Any], header: Header, genesis: Genesis, key: str, value: bytes | None
+) -> VerifiedState:
     if form.get("height") != header.height:
         raise VerificationFailed(f"the document says height {form.get('height')}, it proves {header.height}")
     plain = None if value is None else _decoded(value, "value_bytes")
     if "value" in form and form["value"] != _as_json(plain):
         raise VerificationFailed("value is not what value_bytes hold")
     return VerifiedState(genesis.chain, header.height, header.time, key, plain, value is not None)
+
+
+def _verify_once(
+    form: Mapping[str, Any], family: str, key: str, header: Header, certificate: Certificate, genesis: Genesis
+) -> VerifiedState:
+    """Verify a once-record: its path in its log, and the log in the state."""
+    if form.get("value_bytes") is None:
+        raise VerificationFailed("that there is no such record cannot be proved: it is not kept in the state tree")
+    record = _unhex(form["value_bytes"], "value_bytes")
+    once = _object(form.get("once"), "once")
+    log_bytes = _unhex(once.get("log"), "once.log")
+    _check_state(form, certificate, genesis, LOGS.keys.key((family,)), log_bytes)
+    try:
+        log = LOGS.stored.decode(log_bytes)
+    except msgspec.MsgspecError as error:
+        raise VerificationFailed(f"once.log: {error}") from None
+    index, size = _field(once, "index", int), _field(once, "size", int)
+    path = [_unhex(item, "once.path", 32) for item in _list(once.get("path"), "once.path", 64)]
+    if size != log.size or once.get("family") != family:
+        raise VerificationFailed("once.size or once.family is not that of the log in the state")
+    leaf = leaf_of(key, encode(_decoded(record, "value_bytes")))
+    if not 0 <= index < size or not merkle.verify_path(leaf, index, size, path, log_root(log)):
+        raise VerificationFailed("the path does not lead from the record to the root of its log")
+    return _verified_value(form, header, genesis, key, record)
 
 
 def verify_receipt(document: Any, genesis: Genesis) -> VerifiedReceipt:

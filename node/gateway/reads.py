@@ -21,7 +21,7 @@ from consensus.types import (
 )
 from node.backend import Backend
 from node.gateway.errors import RpcFault, not_found
-from node.store import HeightAhead, ProvedValue, StatePruned
+from node.store import HeightAhead, ProvedRecord, ProvedValue, StatePruned
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.membership import changes_before, membership_change, validators_deciding
 from vm.params import PARAMS, Params
@@ -241,6 +241,13 @@ class ChainReads:
         except (StatePruned, HeightAhead) as error:
             raise self._unavailable(height, error) from None
 
+    def once_record(self, key: str, height: int) -> ProvedRecord | None:
+        """Return the once-record of a key as of a height, with its proof, or None; raises as `state_value`."""
+        try:
+            return self._store.once_record(key, height)
+        except (StatePruned, HeightAhead) as error:
+            raise self._unavailable(height, error) from None
+
     def _unavailable(self, height: int, error: Exception) -> RpcFault:
         if isinstance(error, StatePruned):
             return RpcFault("STATE_PRUNED", str(error), height=height, head=self.height)
@@ -286,6 +293,13 @@ class _StateAt:
             self._values[key] = self._read(key)
         value = self._values[key]
         return None if value is None else (stored.decode(value), value)
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None."""
+        if self._reads.height == self._height:
+            return self._reads.backend.store.reader.once(key, stored)
+        found = self._reads.once_record(key, self._height)
+        return None if found is None else (stored.decode(found.record), found.record)
 
     def charge(self, units: int) -> None:
         """Do nothing: a `Context` meters."""

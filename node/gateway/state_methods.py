@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from contracts_py.registry import once_family_of
 from node.gateway.chain_methods import certified
 from node.gateway.declared import words_of
 from node.gateway.errors import not_found, view_fault
@@ -29,9 +30,12 @@ class StateMethods:
         """The value of a state key after a height (default: the head); −32001 NOT_FOUND where there is none."""
         at = self._reads.height if height is None else height
         value = self._reads.state_value(key, at)
-        if value is None:
+        if value is not None:
+            return state_value_json(value)
+        record = self._reads.once_record(key, at)
+        if record is None:
             raise not_found("the state holds no such key", key=key, height=at)
-        return state_value_json(value)
+        return state_value_json(record.record)
 
     @rpc("state_proof", "{key, height, value, value_bytes, proof, header, certificate, validators, headers}")
     def proof(self, key: StateKey, height: Height | None = None) -> dict[str, Any]:
@@ -42,10 +46,17 @@ class StateMethods:
         `header.validators_hash`. `headers` leads from the genesis set to it: one {header, certificate, validators}
         for each change of the set, sealed by the one before, `validators` being the set that it announces.
         There is no proof for height 0: genesis is proved by computing it.
+
+        Of a once-record (a reference of an issue, …) `once` is {family, index, size, path, log}: the RFC 6962
+        path from the leaf, canonical [key, record], to the root of a log of `size` records, whose size and
+        peaks are the state value `log` (canonical bytes in hex) at `once/<family>`; `proof` is that value's.
+        That there is no such record cannot be proved, and answers −32001 NOT_FOUND.
         """
         at = self._reads.height if height is None else height
         if at == 0:
             raise not_found("no height is certified yet" if height is None else "height 0 has no certificate")
+        if once_family_of(key) is not None:
+            return self._once_proof(key, at)
         proved = self._reads.state_proof(key, at)
         value = proved.value
         return {
@@ -54,6 +65,21 @@ class StateMethods:
             "value": None if value is None else state_value_json(value),
             "value_bytes": None if value is None else value.hex(),
             "proof": proved.proof.to_json(),
+            **certified(self._reads, at),
+        }
+
+    def _once_proof(self, key: str, at: int) -> dict[str, Any]:
+        found = self._reads.once_record(key, at)
+        if found is None:
+            raise not_found("there is no such record, which no proof can show", key=key, height=at)
+        log = self._reads.state_proof(found.log_key, at)
+        return {
+            "key": key,
+            "height": at,
+            "value": state_value_json(found.record),
+            "value_bytes": found.record.hex(),
+            "once": {**found.proof.to_json(), "log": (log.value or b"").hex()},
+            "proof": log.proof.to_json(),
             **certified(self._reads, at),
         }
 

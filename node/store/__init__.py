@@ -13,7 +13,7 @@ from node.store.errors import (
 )
 from node.store.layout import Head, LogMark
 from node.store.rebuild import StoreRebuild
-from node.store.store import BlockCommit, ProvedValue, Store, StoreOptions
+from node.store.store import BlockCommit, ProvedRecord, ProvedValue, Store, StoreOptions
 from node.store.values import StateValues
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "IndexPage",
     "LogMark",
     "Position",
+    "ProvedRecord",
     "ProvedValue",
     "PrunedBlock",
     "StatePruned",

@@ -103,9 +103,7 @@ class Database:
             raise StoreFailure(f"cannot read from the database: {error}") from error
         return value
 
-    def scan(
-        self, start: bytes, stop: bytes, reverse: bool = False, once: bool = False
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, start: bytes, stop: bytes, once: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """Return the entries with start ≤ key < stop, in order.
 
         Args:
@@ -113,10 +111,23 @@ class Database:
         """
         self._write_held()
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=reverse, fill_cache=not once) as iterator:
+            with self._db.iterator(start=start, stop=stop, fill_cache=not once) as iterator:
                 yield from iterator
         except (plyvel.Error, OSError, RuntimeError) as error:
             raise StoreFailure(f"cannot read from the database: {error}") from error
+
+    def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
+        """Return the last entry with start < key < stop, None where there is none.
+
+        Not from `start` itself on: read backwards, plyvel 1.5 shows nothing where the only entry is at `start`.
+        """
+        self._write_held()
+        try:
+            with self._db.iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
+                found: tuple[bytes, bytes] | None = next(iterator, None)
+        except (plyvel.Error, OSError, RuntimeError) as error:
+            raise StoreFailure(f"cannot read from the database: {error}") from error
+        return found
 
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:

@@ -17,6 +17,7 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     u byte height             what the state and the tree were before a height, by first byte of the key hash
     t height                  the same for the two topmost levels of the tree
     k height, q slot height, y id    snapshots (node/store/snapshot.py)
+    o key hash, w family index, v family level index    once-records (node/store/once.py)
 
 Invariant: everything the store writes for a height is in one batch.
 """
@@ -32,7 +33,7 @@ from node.store.errors import StoreCorrupt
 from vm.primitives.codec import CodecError, TypedDecoder, encode
 from vm.primitives.units import Count
 
-FORMAT = b"entente-store/1"
+FORMAT = b"entente-store/2"
 
 FORMAT_KEY = b"mformat"
 GENESIS_KEY = b"mgenesis"
@@ -59,12 +60,29 @@ TOP_UNDO = b"t"
 SNAPSHOT = b"k"
 REPLAY_IDS = b"q"
 FOREIGN_ID = b"y"
+ONCE_KEY = b"o"
+ONCE_LEAF = b"w"
+ONCE_TILE = b"v"
 
-PRIMARY: Final = frozenset({b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, SHARD_UNDO, TOP_UNDO, REPLAY_IDS})
+PRIMARY: Final = frozenset(
+    {b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, SHARD_UNDO, TOP_UNDO, REPLAY_IDS, ONCE_LEAF}
+)
 """Families that a backup must hold: nothing else tells what they say."""
 
 DERIVED: Final = frozenset(
-    {HEAD, DIGEST, TRANSACTION, INDEX, SPLIT_PAGE, ROOT_SLICE, ROOT_CHANGES, SNAPSHOT, FOREIGN_ID}
+    {
+        HEAD,
+        DIGEST,
+        TRANSACTION,
+        INDEX,
+        SPLIT_PAGE,
+        ROOT_SLICE,
+        ROOT_CHANGES,
+        SNAPSHOT,
+        FOREIGN_ID,
+        ONCE_KEY,
+        ONCE_TILE,
+    }
 )
 """Families that follow from the primary ones; a restore makes them afresh (node/store/rebuild.py)."""
 

@@ -7,6 +7,8 @@ then lets this module do what concerns the state. Nothing that the database says
     p, g               built from the values; no record of changed roots (l) is needed
     u, t  history      from the head down, putting a block's old values back must give the state root that was
                        certified one height below; their tree hashes are computed, not read
+    w     once-records the leaves of each log are hashed onto each other and must lead to the size and peaks that
+                       the state has of it; o and v are made afresh
     q, y  replay ids   the ids of each slot in the state hash to what the state says of the slot; those that no kept
                        block holds are marked as foreign
 
@@ -42,17 +44,24 @@ from node.store.layout import (
     Meta,
     at_height,
     number,
+    read,
     split_record,
 )
+from node.store.once import OnceRecords, key_in
 from node.store.pages import PageStore
 from node.store.values import StateValues
-from vm.primitives.codec import encode
+from vm.once_log import EMPTY, LOGS, Appended, OnceLog, append
+from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
+from vm.primitives.merkle import leaf_hash as merkle_leaf_hash
 from vm.state_pages import Change, PageEdits, PageId, children_hashes, is_split
 from vm.state_proof import FANOUT, leaf_hash
 from vm.state_tree import StateTree
 
 _PAGE_CACHE_BYTES = 32 << 20
+_LEAVES_AT_ONCE = 4_096
+_LOG_PREFIX = LOGS.keys.path.encode() + b"/"
+_log_decoder = TypedDecoder(OnceLog)
 _Values = Sequence[tuple[bytes, bytes | None]]
 
 
@@ -108,6 +117,7 @@ class StateRebuild:
         self._pages = _RolledBackPages(PageStore(database, _PAGE_CACHE_BYTES))
         self._tree = StateTree(depth, self._pages)
         self._slots: list[IncomingSlot] = []
+        self._logs: dict[str, OnceLog] = {}
         self.depth = depth
 
     def build_tree(self) -> bytes:
@@ -132,13 +142,15 @@ class StateRebuild:
         return self._tree.root
 
     def _leaves(self) -> Iterator[Change]:
-        """Yield the leaf of every value; notes the replay slots on the way."""
+        """Yield the leaf of every value; notes the replay slots and the logs of once-records on the way."""
         for stored_key, record in self._database.scan(STATE, bytes([STATE[0] + 1])):
             key_hash = stored_key[len(STATE) :]
             key, value = _checked(key_hash, record)
             slot = replay_slot_of(key, value)
             if slot is not None:
                 self._slots.append(slot)
+            if key.startswith(_LOG_PREFIX):
+                self._logs[key[len(_LOG_PREFIX) :].decode()] = read(_log_decoder, value, key.decode())
             yield key_hash, leaf_hash(key, _sha256(value).digest())
 
     # -- history -----------------------------------------------------------------------------------
@@ -224,6 +236,30 @@ class StateRebuild:
             if old is not None:
                 _checked(key_hash, old)
         return values
+
+    # -- once-records ------------------------------------------------------------------------------
+
+    def rebuild_once(self) -> None:
+        """Make the places and tiles of once-records from their leaves, which must be those of the state's logs.
+
+        Raises:
+            StoreCorrupt: they are not.
+        """
+        records = OnceRecords(self._database)
+        for family in sorted({*self._logs, *records.families()}):
+            wanted, log = self._logs.get(family, EMPTY), EMPTY
+            while True:
+                leaves = records.leaves_here(family, log.size, _LEAVES_AT_ONCE)
+                if not leaves:
+                    break
+                growth = append(log, [merkle_leaf_hash(leaf) for leaf in leaves])
+                batch = self._database.unsynced_batch()
+                named = [(key_in(leaf), leaf) for leaf in leaves]
+                records.write(batch, Appended(family, log.size, named, growth.tiles))
+                self._database.write(batch)
+                log = growth.log
+            if log != wanted or records.count(family) != log.size:
+                raise StoreCorrupt(f"the records of the log {family} are not those that the state commits to")
 
     # -- replay ids --------------------------------------------------------------------------------
 

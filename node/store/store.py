@@ -40,6 +40,7 @@ from node.store.layout import (
 from node.store.pages import PageStore
 from node.store.snapshot import SnapshotRecords
 from node.store.values import StateValues
+from vm.once_log import EMPTY, LOGS, Appended, OnceLog, OnceProof
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_proof import FANOUT, StateProof, verify_state_proof
@@ -91,6 +92,7 @@ class BlockCommit:
         transaction_ids: 32 bytes each, in order.
         update: from `store.tree.update(changes)`.
         changes: canonical value bytes by key, None for a deleted key.
+        once: what the block appends to logs of once-records.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
         log_mark: how far the write-ahead log is; None where nobody votes.
         replay_ids: the transaction ids, joined in order, by the slot in which they expire.
@@ -107,6 +109,7 @@ class BlockCommit:
     transaction_ids: Sequence[bytes]
     update: TreeUpdate
     changes: Mapping[str, bytes | None]
+    once: Sequence[Appended] = ()
     index_entries: IndexEntries = field(default_factory=dict)
     log_mark: LogMark | None = None
     replay_ids: Mapping[int, bytes] = field(default_factory=dict)
@@ -120,6 +123,14 @@ class ProvedValue(msgspec.Struct, frozen=True):
     state_root: bytes
     value: bytes | None
     proof: StateProof
+
+
+class ProvedRecord(msgspec.Struct, frozen=True):
+    """A once-record, its proof in its log, and the state key of the log."""
+
+    record: bytes
+    proof: OnceProof
+    log_key: str
 
 
 class Store:
@@ -172,13 +183,16 @@ class Store:
         """Tell whether there is a genesis."""
         return self._state is not None
 
-    def initialise(self, genesis_bytes: bytes, changes: Mapping[str, bytes], bucket_count: int) -> Head:
+    def initialise(
+        self, genesis_bytes: bytes, changes: Mapping[str, bytes], bucket_count: int, once: Sequence[Appended] = ()
+    ) -> Head:
         """Write the genesis state as height 0, whose digest is SHA-256(genesis_bytes).
 
         Args:
             genesis_bytes: the canonical genesis document.
             changes: canonical value bytes by key.
             bucket_count: the genesis parameter, a power of 16.
+            once: the once-records of genesis.
 
         Raises:
             CommitRefused: the store has a genesis already.
@@ -194,6 +208,8 @@ class Store:
         for key, record in Meta(genesis_bytes, bucket_count, head, 0, 1).records().items():
             batch.put(key, record)
         self._values.write(batch, changes, update.key_hashes)
+        for append in once:
+            self._values.once_records.write(batch, append)
         self._pages.write(batch, update)
         BucketRootLog(self._database, bucket_count).write_all(batch, bytes(tree.bucket_roots))
         self._blocks.write_head(batch, head)
@@ -216,9 +232,14 @@ class Store:
         self._pages.check_against(
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )
+        once = self._values.once_records
+        once.check_against({family: log.size for family in once.families() if (log := self._log(family))})
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
         snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
         self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, meta.oldest_block)
+
+    def _log(self, family: str) -> OnceLog | None:
+        return LOGS.get(self._values, family)
 
     @property
     def _open(self) -> _OpenState:
@@ -282,6 +303,8 @@ class Store:
         self._blocks.write(batch, head, commit.block, commit.certificate, commit.receipts)
         self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
         self._values.write(batch, commit.changes, update.key_hashes)
+        for append in commit.once:
+            self._values.once_records.write(batch, append)
         self._pages.write(batch, update)
         state.roots.write(batch, height, update, state.tree.bucket_roots)
         floor = state.history.write(batch, height, update)
@@ -378,6 +401,24 @@ class Store:
         if not verify_state_proof(head.state_root, state.tree.depth, key, value, proof):
             raise StoreCorrupt(f"the proof of {key} at height {at} does not lead to the state root")
         return ProvedValue(at, head.state_root, value, proof)
+
+    def once_record(self, key: str, height: int | None = None) -> ProvedRecord | None:
+        """Return the once-record of a key as of `height` (None: the head), with its proof in its log, or None.
+
+        Raises:
+            StatePruned, HeightAhead: the state of that height is not here.
+        """
+        at = self._height(height)
+        records = self._values.once_records
+        found = records.find(key)
+        if found is None:
+            return None
+        log_key = LOGS.keys.key((found.family,))
+        value = self.state_value(log_key, at)
+        log = EMPTY if value is None else LOGS.stored.decode(value)
+        if found.place >= log.size:
+            return None
+        return ProvedRecord(found.record, records.prove(found, log.size), log_key)
 
     def _height(self, height: int | None) -> int:
         state = self._open

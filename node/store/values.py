@@ -21,6 +21,7 @@ from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import STATE, split_record, state_record
+from node.store.once import OnceRecords
 from vm.tables.stored import Stored
 
 T = TypeVar("T")
@@ -45,10 +46,12 @@ def _entry_size(entry: _Entry) -> int:
 
 
 class StateValues:
-    """The values at the head; satisfies vm.state_view.StateReader."""
+    """The values at the head, and the once-records; satisfies vm.state_view.StateReader."""
 
     def __init__(self, database: Database, cache_bytes: int) -> None:
         self._database = database
+        self.once_records = OnceRecords(database)
+        self.once = self.once_records.cell
         self._cache: LruCache[str, _Entry] = LruCache(cache_bytes, _entry_size)
         self._peek = self._cache.peek
 

@@ -45,9 +45,11 @@ class FilledChain(LocalChain):
         self.runtime = build_runtime()
         self.store = Store.open(path, StoreOptions(snapshot_interval=INTERVAL))
         rng = random.Random(7)
-        changes = self.genesis.state_changes(self.runtime)
-        changes.update((key_of(number), value_of(rng)) for number in range(keys))
-        self.store.initialise(self.genesis.canonical, changes, 16**self.genesis.document.state_depth)
+        state = self.genesis.genesis_state(self.runtime)
+        state.values.update((key_of(number), value_of(rng)) for number in range(keys))
+        self.store.initialise(
+            self.genesis.canonical, state.values, 16**self.genesis.document.state_depth, state.once
+        )
         self.ledger = Ledger(self.genesis, self.runtime, self.store, None)
         signers = [open_key(network.home(index) / "key.json", None).key for index in range(4)]
         self.validator_keys = sorted(signers, key=lambda key: key.public_key)

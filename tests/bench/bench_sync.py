@@ -48,8 +48,10 @@ class TestnetChain(LocalChain):
         self.genesis = Genesis.load(network.home(0) / "genesis.json")
         self.runtime = build_runtime()
         self.store = Store.open(path)
-        changes = self.genesis.state_changes(self.runtime)
-        self.store.initialise(self.genesis.canonical, changes, 16**self.genesis.document.state_depth)
+        state = self.genesis.genesis_state(self.runtime)
+        self.store.initialise(
+            self.genesis.canonical, state.values, 16**self.genesis.document.state_depth, state.once
+        )
         self.ledger = Ledger(self.genesis, self.runtime, self.store, None)
         keys = [open_key(network.home(index) / "key.json", None).key for index in range(4)]
         self.validator_keys = sorted(keys, key=lambda key: key.public_key)

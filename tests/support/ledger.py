@@ -108,8 +108,10 @@ class LocalChain:
         self.runtime = build_runtime()
         self.store = Store.open(path, options)
         if not self.store.is_initialised:
-            changes = self.genesis.state_changes(self.runtime)
-            self.store.initialise(self.genesis.canonical, changes, 16**self.genesis.document.state_depth)
+            state = self.genesis.genesis_state(self.runtime)
+            self.store.initialise(
+                self.genesis.canonical, state.values, 16**self.genesis.document.state_depth, state.once
+            )
         self.ledger = Ledger(self.genesis, self.runtime, self.store, None)
         keys = [key_of(f"{brand}-validator") for brand in BRANDS]
         self.validator_keys = sorted(keys, key=lambda key: key.public_key)

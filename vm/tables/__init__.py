@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vm.tables.bag import Bag
+from vm.tables.once import OnceTable
 from vm.tables.ordered_set import OrderedMap, OrderedSet
 from vm.tables.page import DEFAULT_PAGE, Cursor, Page, PageLimit
 from vm.tables.parts import ADDRESS, HEX, NUMBER, SLUG, TEXT, Part
@@ -23,6 +24,7 @@ __all__ = [
     "TEXT",
     "Bag",
     "Cursor",
+    "OnceTable",
     "OrderedMap",
     "OrderedSet",
     "Page",

@@ -189,7 +189,7 @@ def test_an_admin_who_stands_twice_is_refused(document: dict[str, Any]) -> None:
     place, (_, args) = next((i, op) for i, op in enumerate(document["ops"]) if op[0] == "identity.register_brand")
     args["admins"] = args["admins"] * 2
     with pytest.raises(GenesisError, match=rf"operation {place}, identity\.register_brand: .*different accounts"):
-        read(document).state_changes(build_runtime())
+        read(document).genesis_state(build_runtime())
 
 
 def test_validators_are_sorted_by_key(document: dict[str, Any]) -> None:
@@ -202,7 +202,7 @@ def test_a_refused_operation_names_itself(document: dict[str, Any]) -> None:
     document["ops"].append(["nobody.knows", {}])
     index = len(document["ops"]) - 1
     with pytest.raises(GenesisError, match=rf"operation {index}, nobody\.knows: UNKNOWN_CALL"):
-        read(document).state_changes(build_runtime())
+        read(document).genesis_state(build_runtime())
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_a_schedule_holds_from_its_very_height_on() -> None:
 def test_the_state_lists_keys_in_order_whoever_gives_them() -> None:
     one, two = bytes(32), b"\1" * 32
     entries = [ValidatorEntry(two, "basil"), ValidatorEntry(one, "aurora")]
-    state = genesis_changes(runtime(), "toy-chain", 1_000, Params(), entries, [two, one], [])
+    state = genesis_changes(runtime(), "toy-chain", 1_000, Params(), entries, [two, one], []).values
     assert decode(state[VALIDATORS.keys.path]) == {"validators": [[one, "aurora"], [two, "basil"]]}
     assert decode(state[NODES.keys.path]) == {"nodes": [one, two]}
     ctx = context(BlockOverlay(Reader(Params())), 5)

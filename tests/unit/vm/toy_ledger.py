@@ -181,6 +181,9 @@ class Reader:
         value: T | None = self.values.get(key)
         return None if value is None else (stored.decode(encode(value)), encode(value))
 
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return None: there are no once-records."""
+
     def charge(self, units: int) -> None:
         """Do nothing."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from genesis.protocol import build_runtime
 from node.client import ConnectionFailed, RpcError
-from tests.contract_harness import as_read
+from tests.contract_harness import MemoryState, as_read
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
 from vm.errors import Refused
@@ -21,7 +21,6 @@ from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 from vm.state_proof import StateProof, leaf_hash
 from vm.state_view import BlockOverlay
-from vm.tables.stored import Stored
 from vm.transaction import parse_transaction
 
 T = TypeVar("T")
@@ -54,15 +53,6 @@ class ManualClock:
             await asyncio.sleep(0)
 
 
-class _State(dict[str, bytes]):
-    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
-        data = self.get(key)
-        return None if data is None else (stored.decode(data), data)
-
-    def charge(self, units: int) -> None:
-        """Do nothing."""
-
-
 class MemoryChain:
     """Executes what is sent at once, one block a batch, with the real contracts.
 
@@ -82,7 +72,8 @@ class MemoryChain:
         self.height = 0
         self.lose_answers = 0
         params = Params(max_tx_ttl_ms=600_000 * clock.rate, replay_slot_ms=60_000 * clock.rate)
-        self.state = _State(genesis_changes(self.runtime, CHAIN, self.time, params, [], [], ops))
+        self.state = MemoryState()
+        self.state.write(genesis_changes(self.runtime, CHAIN, self.time, params, [], [], ops).values)
         self.receipts: dict[bytes, dict[str, Any]] = {}
 
     async def send_many(self, raws: Sequence[bytes], *, timeout_ms: int) -> list[Any]:
@@ -107,17 +98,14 @@ class MemoryChain:
         execution.run(len(transactions))
         result = execution.result()
         self.height, self.time = self.height + 1, time
-        for key, change in result.changes.items():
-            if change is None:
-                self.state.pop(key, None)
-            else:
-                self.state[key] = change
+        self.state.write(result.changes)
+        self.state.append(result.once)
         for tx, receipt in zip(transactions, result.receipts, strict=False):
             self.receipts[tx.id] = msgspec.to_builtins(receipt)
 
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
-        value = self.state[PARAMS.keys.path]
+        value = self.state.values[PARAMS.keys.path]
         if method == "chain_head":
             return {"header": {"height": self.height, "time": self.time}}
         if method == "chain_certificate":
