@@ -14,17 +14,23 @@ Invariants:
     1. A record's window begins with its first use and is over `window_blocks` later, whatever `window_blocks`
        was then.
     2. Nobody's record changes by what others send or sign.
+    3. Each record has an entry in ENDS, at a height up to which its window may last; soon after its window is over, the
+       record is deleted, at most ENDED_PER_BLOCK in a block.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from vm.arguments.types import Count
 from vm.params import Params
+from vm.primitives.address import ADDRESS_LENGTH
 from vm.state_view import BlockOverlay
+from vm.tables.ordered_set import OrderedSet
 from vm.tables.parts import ADDRESS, SLUG
 from vm.tables.table import Table
 
@@ -44,10 +50,42 @@ BRAND_ALLOWANCES: Final[Table[Allowance]] = Table(
 )
 
 
-class Payer(NamedTuple):
-    """Who pays: where the record is, under which name, and the work units per window."""
+ENDED_PER_BLOCK: Final = 64
+"""Two writes each: some milliseconds in a block of a chain where 64 payers per block exceed their free shares."""
 
-    table: Table[Allowance]
+Kind = Literal["account", "brand"]
+_Name = Annotated[str, Meta(max_length=ADDRESS_LENGTH)]
+
+ENDS: Final[OrderedSet[tuple[int, Kind, str]]] = OrderedSet(
+    "chain/allowance-ends",
+    (),
+    tuple[Count, Kind, _Name],
+    "from which height on a record of an allowance may be over: height, kind, address or slug",
+)
+_TABLES: Final[dict[Kind, Table[Allowance]]] = {"account": ALLOWANCES, "brand": BRAND_ALLOWANCES}
+
+
+def forget_ended(overlay: BlockOverlay, params: Params, height: int) -> None:
+    """Delete records whose window is over, the oldest first."""
+    ended = [item for item in islice(ENDS.iterate(overlay), ENDED_PER_BLOCK) if item[0] <= height]
+    for item in ended:
+        ENDS.discard(overlay, item=item)
+        _, kind, name = item
+        record = _TABLES[kind].get(overlay, name)
+        if record is None:
+            continue
+        end = record.since + params.window_blocks
+        if height >= end:
+            _TABLES[kind].delete(overlay, name)
+        else:
+            # Another window has begun since, or windows have become longer.
+            ENDS.add(overlay, item=(end, kind, name))
+
+
+class Payer(NamedTuple):
+    """Who pays: what kind of payer, under which name, and the work units per window."""
+
+    kind: Kind
     name: str
     limit: int
 
@@ -67,11 +105,11 @@ class BlockAllowances:
         """Return who pays for a sender with roles at these brands."""
         params = self._params
         if len(brands) > 1:
-            return Payer(ALLOWANCES, sender, params.brand_cost_per_window)
-        own = Payer(ALLOWANCES, sender, params.account_cost_per_window)
+            return Payer("account", sender, params.brand_cost_per_window)
+        own = Payer("account", sender, params.account_cost_per_window)
         if not brands:
             return own
-        brand = Payer(BRAND_ALLOWANCES, brands[0], params.brand_cost_per_window)
+        brand = Payer("brand", brands[0], params.brand_cost_per_window)
         left = self.free(brand) + self.remaining(brand)
         if left >= self._share(own) + own.limit or left >= self.free(own) + self.remaining(own):
             return brand
@@ -92,9 +130,11 @@ class BlockAllowances:
         after = self._spent[payer.name] = before + cost
         beyond = max(after - share, 0) - max(before - share, 0)
         if beyond:
-            record = self._record(payer)
-            record = self._records[payer.name] = Allowance(record.used + beyond, record.since)
-            payer.table.put(self._overlay, record, payer.name)
+            before_record = self._record(payer)
+            record = self._records[payer.name] = Allowance(before_record.used + beyond, before_record.since)
+            _TABLES[payer.kind].put(self._overlay, record, payer.name)
+            if not before_record.used:
+                ENDS.add(self._overlay, item=(record.since + self._params.window_blocks, payer.kind, payer.name))
 
     def _share(self, payer: Payer) -> int:
         return payer.limit // self._params.window_blocks
@@ -102,7 +142,7 @@ class BlockAllowances:
     def _record(self, payer: Payer) -> Allowance:
         record = self._records.get(payer.name)
         if record is None:
-            record = payer.table.get(self._overlay, payer.name)
+            record = _TABLES[payer.kind].get(self._overlay, payer.name)
             if record is None or self._height >= record.since + self._params.window_blocks:
                 record = Allowance(0, self._height)
             self._records[payer.name] = record

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vm.agenda import AgendaRun
-from vm.allowance import BlockAllowances
+from vm.allowance import BlockAllowances, forget_ended
 from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
@@ -150,6 +150,7 @@ class BlockExecution:
         self._overlay.begin()
         record_proposer_order(self._overlay, block.height, block.sealed, block.skipped)
         prune_replay_slots(self._overlay, self._params, block.parent_time, block.time)
+        forget_ended(self._overlay, self._params, block.height)
         ctx = Context(self._overlay, block.chain, block.height, block.time, MAX_INT, governance=True)
         ctx.op = -1
         return AgendaRun(self._runtime.duties, self._overlay, ctx, self._params)
