@@ -37,12 +37,15 @@ POSTPONED_MS: Final = MS_PER_HOUR
 SHARE: Final = 8
 """The part of max_block_cost that a block spends on its agenda before it begins no further item: an eighth."""
 
+POSTPONING: Final = 1_000
+"""At least what it costs to put an item off: so an item and its refusal together cost no more than the budget."""
+
 _Words = Annotated[str, text(0, 1_024), Meta(max_length=1_024)]
 _Key = Annotated[str, text(1, MAX_AGENDA_KEY), Meta(max_length=MAX_AGENDA_KEY)]
 
 
 @event("chain.postponed")
-class Postponed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Postponed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that was due was refused; it is tried again at `due`."""
 
     item: _Key
@@ -130,7 +133,7 @@ class AgendaRun:
         ctx = self._ctx
         before, told = ctx.cost, len(ctx.events)
         self._overlay.begin()
-        ctx.cost_limit = before + self._budget
+        ctx.cost_limit = before + self._budget - POSTPONING
         try:
             self._do(item)
         except Refused as refusal:

@@ -14,8 +14,8 @@ Invariants:
     1. A record's window begins with its first use and is over `window_blocks` later, whatever `window_blocks`
        was then.
     2. Nobody's record changes by what others send or sign.
-    3. Each record has an entry in ENDS, at a height up to which its window may last; soon after its window is over, the
-       record is deleted, at most ENDED_PER_BLOCK in a block.
+    3. Each record has an entry in ENDS, at a height up to which its window may last; soon after its window is
+       over, the record is deleted, at most ENDED_PER_BLOCK in a block.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from contracts_py.gov.records import Action, Choice, Failure, Statement, Status,
 from vm.contract_api import Address, Count, Hash, Name, PublicKey, Slug, TimeMs
 
 
-class ProposalMade(msgspec.Struct, frozen=True):
+class ProposalMade(msgspec.Struct, frozen=True, gc=False):
     """The proposal, whose it is, when it expires, and the hash of its actions, which votes may name."""
 
     proposal: Slug
@@ -17,14 +17,14 @@ class ProposalMade(msgspec.Struct, frozen=True):
     actions_hash: Hash
 
 
-class ProposalStatus(msgspec.Struct, frozen=True):
+class ProposalStatus(msgspec.Struct, frozen=True, gc=False):
     """The proposal, and what the call has led to."""
 
     proposal: Slug
     status: Status
 
 
-class Rotation(msgspec.Struct, frozen=True):
+class Rotation(msgspec.Struct, frozen=True, gc=False):
     """The brand whose key has changed; from height `decides` on the new one votes."""
 
     brand: Slug
@@ -33,7 +33,7 @@ class Rotation(msgspec.Struct, frozen=True):
     decides: Count
 
 
-class ReportMade(msgspec.Struct, frozen=True):
+class ReportMade(msgspec.Struct, frozen=True, gc=False):
     """What was reported, how many of the validator are kept in full, and how many more have been counted."""
 
     validator: PublicKey
@@ -45,7 +45,7 @@ class ReportMade(msgspec.Struct, frozen=True):
     counted: Count
 
 
-class ProposalShown(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProposalShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A proposal.
 
     `actions` while it is open; `closed` is the height that ended it, `failure` which action was refused and
@@ -73,7 +73,7 @@ class ProposalShown(msgspec.Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
 
 
-class ReportShown(msgspec.Struct, frozen=True):
+class ReportShown(msgspec.Struct, frozen=True, gc=False):
     """A validator that contradicted itself, with what it signed."""
 
     validator: PublicKey

@@ -14,7 +14,7 @@ _Words = Annotated[str, text(0, 1_024), Meta(max_length=1_024)]
 
 
 @event("gov.proposed")
-class Proposed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Proposed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has proposed actions to the alliance."""
 
     proposal: Slug
@@ -25,7 +25,7 @@ class Proposed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.voted")
-class Voted(msgspec.Struct, frozen=True, omit_defaults=True):
+class Voted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has voted."""
 
     proposal: Slug
@@ -34,7 +34,7 @@ class Voted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.withdrawn")
-class Withdrawn(msgspec.Struct, frozen=True, omit_defaults=True):
+class Withdrawn(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has withdrawn its proposal."""
 
     proposal: Slug
@@ -42,7 +42,7 @@ class Withdrawn(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.expired")
-class Expired(msgspec.Struct, frozen=True, omit_defaults=True):
+class Expired(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The time to vote on a proposal is over."""
 
     proposal: Slug
@@ -50,21 +50,21 @@ class Expired(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.rejected")
-class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
+class Rejected(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A proposal can no longer pass."""
 
     proposal: Slug
 
 
 @event("gov.passed")
-class Passed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Passed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A proposal has passed, and its actions have happened."""
 
     proposal: Slug
 
 
 @event("gov.failed")
-class Failed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Failed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A proposal has passed, and one of its actions was refused: nothing has changed."""
 
     proposal: Slug
@@ -73,7 +73,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.key_rotated")
-class KeyRotated(msgspec.Struct, frozen=True, omit_defaults=True):
+class KeyRotated(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand's validator has another key, which votes from height `decides` on."""
 
     brand: BrandId
@@ -83,7 +83,7 @@ class KeyRotated(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.validator_added")
-class ValidatorAdded(msgspec.Struct, frozen=True, omit_defaults=True):
+class ValidatorAdded(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has got a validator."""
 
     brand: BrandId
@@ -91,7 +91,7 @@ class ValidatorAdded(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.validator_removed")
-class ValidatorRemoved(msgspec.Struct, frozen=True, omit_defaults=True):
+class ValidatorRemoved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand's validator has left the set."""
 
     brand: BrandId
@@ -99,28 +99,28 @@ class ValidatorRemoved(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.node_added")
-class NodeAdded(msgspec.Struct, frozen=True, omit_defaults=True):
+class NodeAdded(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A full node may connect."""
 
     key: PublicKey
 
 
 @event("gov.node_removed")
-class NodeRemoved(msgspec.Struct, frozen=True, omit_defaults=True):
+class NodeRemoved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A full node may connect no longer."""
 
     key: PublicKey
 
 
 @event("gov.params_set")
-class ParamsSet(msgspec.Struct, frozen=True, omit_defaults=True):
+class ParamsSet(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Parameters have changed, from the next height on."""
 
     params: ParamChanges
 
 
 @event("gov.upgrade_scheduled")
-class UpgradeScheduled(msgspec.Struct, frozen=True, omit_defaults=True):
+class UpgradeScheduled(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Blocks carry this protocol version from `height` on."""
 
     version: Count
@@ -128,7 +128,7 @@ class UpgradeScheduled(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("gov.reported")
-class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reported(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A validator was reported; of it `kept` reports are kept in full, and `counted` more have been counted."""
 
     validator: PublicKey

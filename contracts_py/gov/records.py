@@ -44,32 +44,32 @@ _Code = Annotated[str, code(64), Meta(max_length=64)]
 _Words = Annotated[str, text(0, 1_024), Meta(max_length=1_024)]
 
 
-class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator"):
+class AddValidator(msgspec.Struct, frozen=True, tag_field="action", tag="add_validator", gc=False):
     """A brand gets a validator; a full node's key moves from the node list to the set."""
 
     brand: Slug
     key: PublicKey
 
 
-class RemoveValidator(msgspec.Struct, frozen=True, tag_field="action", tag="remove_validator"):
+class RemoveValidator(msgspec.Struct, frozen=True, tag_field="action", tag="remove_validator", gc=False):
     """A brand's validator leaves the set."""
 
     brand: Slug
 
 
-class AddNode(msgspec.Struct, frozen=True, tag_field="action", tag="add_node"):
+class AddNode(msgspec.Struct, frozen=True, tag_field="action", tag="add_node", gc=False):
     """A full node may connect."""
 
     key: PublicKey
 
 
-class RemoveNode(msgspec.Struct, frozen=True, tag_field="action", tag="remove_node"):
+class RemoveNode(msgspec.Struct, frozen=True, tag_field="action", tag="remove_node", gc=False):
     """A full node may connect no longer."""
 
     key: PublicKey
 
 
-class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="register_brand", omit_defaults=True):
+class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="register_brand", omit_defaults=True, gc=False):
     """A brand joins the alliance."""
 
     brand: Slug
@@ -79,26 +79,26 @@ class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="regist
     offsets: Offsets | None = None
 
 
-class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand"):
+class SuspendBrand(msgspec.Struct, frozen=True, tag_field="action", tag="suspend_brand", gc=False):
     """A brand may not issue for the time being."""
 
     brand: Slug
 
 
-class ResumeBrand(msgspec.Struct, frozen=True, tag_field="action", tag="resume_brand"):
+class ResumeBrand(msgspec.Struct, frozen=True, tag_field="action", tag="resume_brand", gc=False):
     """A suspended brand goes on."""
 
     brand: Slug
 
 
-class ReplaceAdmins(msgspec.Struct, frozen=True, tag_field="action", tag="replace_admins"):
+class ReplaceAdmins(msgspec.Struct, frozen=True, tag_field="action", tag="replace_admins", gc=False):
     """A brand's admins are these from now on, for one that has lost its keys."""
 
     brand: Slug
     admins: Admins
 
 
-class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True):
+class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Parameters by name, those that change; `replay_slot_ms` is part of keys in the state and cannot."""
 
     block_interval_ms: Amount | None = None
@@ -114,13 +114,13 @@ class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True):
     max_tx_ttl_ms: Amount | None = None
 
 
-class SetParams(msgspec.Struct, frozen=True, tag_field="action", tag="set_params"):
+class SetParams(msgspec.Struct, frozen=True, tag_field="action", tag="set_params", gc=False):
     """Parameters change, from the next height on."""
 
     params: ParamChanges
 
 
-class ScheduleUpgrade(msgspec.Struct, frozen=True, tag_field="action", tag="schedule_upgrade"):
+class ScheduleUpgrade(msgspec.Struct, frozen=True, tag_field="action", tag="schedule_upgrade", gc=False):
     """Blocks carry this protocol version from a height on."""
 
     version: Amount
@@ -142,14 +142,14 @@ Action: TypeAlias = (
 ActionList = Annotated[tuple[Action, ...], Meta(min_length=1, max_length=MAX_ACTIONS)]
 
 
-class BrandVote(msgspec.Struct, frozen=True, array_like=True):
+class BrandVote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One brand's vote."""
 
     brand: Slug
     choice: Choice
 
 
-class Failure(msgspec.Struct, frozen=True):
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a passed proposal changed nothing: which action was refused, and how."""
 
     action: Count
@@ -157,7 +157,7 @@ class Failure(msgspec.Struct, frozen=True):
     message: _Words
 
 
-class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
+class Proposal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A proposal without its actions, so that a vote is short. An open one past `expires` has expired.
 
     Attributes:
@@ -185,7 +185,7 @@ class Proposal(msgspec.Struct, frozen=True, omit_defaults=True):
     failure: Failure | None = None
 
 
-class BrandUse(msgspec.Struct, frozen=True):
+class BrandUse(msgspec.Struct, frozen=True, gc=False):
     """How many proposals a brand has open, the bytes of their actions, and its withdrawals of one day (UTC)."""
 
     open: Count = 0
@@ -194,7 +194,7 @@ class BrandUse(msgspec.Struct, frozen=True):
     withdrawn: Count = 0
 
 
-class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
+class Statement(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one consensus message says beside chain, height and round, and its signature, all in hex."""
 
     signature: Signature
@@ -205,7 +205,7 @@ class Statement(msgspec.Struct, frozen=True, omit_defaults=True):
     prepared_digest: Hash | None = None
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, gc=False):
     """Two statements of one validator for one (height, round, step), who told, and when."""
 
     brand: Slug
@@ -215,7 +215,7 @@ class Report(msgspec.Struct, frozen=True):
     reported: Count
 
 
-class ReportCount(msgspec.Struct, frozen=True):
+class ReportCount(msgspec.Struct, frozen=True, gc=False):
     """How often a validator was reported: `kept` in full, `counted` beyond, the last of these for `height`."""
 
     kept: Count
@@ -223,7 +223,7 @@ class ReportCount(msgspec.Struct, frozen=True):
     height: Count = 0
 
 
-class Rotations(msgspec.Struct, frozen=True):
+class Rotations(msgspec.Struct, frozen=True, gc=False):
     """How often a brand has rotated its validator's key on one day (UTC, of block time)."""
 
     day: Count

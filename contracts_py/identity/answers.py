@@ -9,13 +9,13 @@ from contracts_py.identity.records import Auth, Membership, Role, RoleTuple, Thr
 from vm.contract_api import Address, Hash, Name, PublicKey, Slug, TimeMs
 
 
-class BrandNamed(msgspec.Struct, frozen=True):
+class BrandNamed(msgspec.Struct, frozen=True, gc=False):
     """The brand that was registered or changed."""
 
     brand: Slug
 
 
-class RolesOfAccount(msgspec.Struct, frozen=True):
+class RolesOfAccount(msgspec.Struct, frozen=True, gc=False):
     """All roles that the account holds at the brand now."""
 
     brand: Slug
@@ -23,7 +23,7 @@ class RolesOfAccount(msgspec.Struct, frozen=True):
     roles: RoleTuple
 
 
-class AuthNow(msgspec.Struct, frozen=True):
+class AuthNow(msgspec.Struct, frozen=True, gc=False):
     """The keys, sorted, any `threshold` of which act for the account."""
 
     account: Address
@@ -31,14 +31,14 @@ class AuthNow(msgspec.Struct, frozen=True):
     threshold: Threshold
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """The member and the key that acts for it now."""
 
     member: Address
     key: PublicKey
 
 
-class BrandShown(msgspec.Struct, frozen=True, omit_defaults=True):
+class BrandShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand; its local time is UTC plus what `offsets` say."""
 
     brand: Slug
@@ -48,14 +48,14 @@ class BrandShown(msgspec.Struct, frozen=True, omit_defaults=True):
     terms_hash: Hash | None = None
 
 
-class RoleHolder(msgspec.Struct, frozen=True):
+class RoleHolder(msgspec.Struct, frozen=True, gc=False):
     """An account and its roles at the brand asked for."""
 
     account: Address
     roles: RoleTuple
 
 
-class MemberShown(msgspec.Struct, frozen=True):
+class MemberShown(msgspec.Struct, frozen=True, gc=False):
     """A member: whose, under which commitment, since when, and whether the brand acts for it."""
 
     member: Address
@@ -65,7 +65,7 @@ class MemberShown(msgspec.Struct, frozen=True):
     custodial: bool
 
 
-class AccountShown(msgspec.Struct, frozen=True, omit_defaults=True):
+class AccountShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account: its roles by brand; `auth` where other keys act for it than its own; `member` where it is one."""
 
     account: Address

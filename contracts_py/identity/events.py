@@ -11,7 +11,7 @@ from vm.contract_api import Address, BrandId, Meta, Name, PublicKey, event
 
 
 @event("identity.brand_registered")
-class BrandRegistered(msgspec.Struct, frozen=True, omit_defaults=True):
+class BrandRegistered(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has joined the alliance."""
 
     brand: BrandId
@@ -19,7 +19,7 @@ class BrandRegistered(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.brand_updated")
-class BrandUpdated(msgspec.Struct, frozen=True, omit_defaults=True):
+class BrandUpdated(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has changed what is known of it."""
 
     brand: BrandId
@@ -27,21 +27,21 @@ class BrandUpdated(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.brand_suspended")
-class BrandSuspended(msgspec.Struct, frozen=True, omit_defaults=True):
+class BrandSuspended(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The alliance has suspended a brand."""
 
     brand: BrandId
 
 
 @event("identity.brand_resumed")
-class BrandResumed(msgspec.Struct, frozen=True, omit_defaults=True):
+class BrandResumed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The alliance has ended a brand's suspension."""
 
     brand: BrandId
 
 
 @event("identity.role_granted")
-class RoleGranted(msgspec.Struct, frozen=True, omit_defaults=True):
+class RoleGranted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account has got a role of a brand."""
 
     brand: BrandId
@@ -50,7 +50,7 @@ class RoleGranted(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.role_revoked")
-class RoleRevoked(msgspec.Struct, frozen=True, omit_defaults=True):
+class RoleRevoked(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account has lost a role of a brand."""
 
     brand: BrandId
@@ -59,7 +59,7 @@ class RoleRevoked(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.auth_set")
-class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
+class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Other keys act for an account from now on."""
 
     account: Address
@@ -68,7 +68,7 @@ class AuthSet(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.enrolled")
-class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True):
+class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has enrolled a member."""
 
     brand: BrandId
@@ -76,7 +76,7 @@ class Enrolled(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("identity.claimed")
-class Claimed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Claimed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A member has left custody: `key` acts for it."""
 
     brand: BrandId

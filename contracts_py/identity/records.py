@@ -35,7 +35,7 @@ Threshold = Annotated[int, Meta(ge=1, le=MAX_KEYS)]
 RoleTuple = Annotated[tuple[Role, ...], Meta(max_length=ROLES)]
 
 
-class Brand(msgspec.Struct, frozen=True, omit_defaults=True):
+class Brand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A partner of the alliance. `terms_hash` is that of its terms, hex; `offsets` is its local time."""
 
     name: Name
@@ -44,14 +44,14 @@ class Brand(msgspec.Struct, frozen=True, omit_defaults=True):
     suspended: bool = False
 
 
-class Auth(msgspec.Struct, frozen=True):
+class Auth(msgspec.Struct, frozen=True, gc=False):
     """Public keys (hex, sorted), any `threshold` of which act for the account together."""
 
     keys: Annotated[tuple[PublicKey, ...], Meta(max_length=MAX_KEYS)]
     threshold: Threshold
 
 
-class Membership(msgspec.Struct, frozen=True):
+class Membership(msgspec.Struct, frozen=True, gc=False):
     """An enrolled member: whose, under which commitment, since when, and whether the brand acts for it."""
 
     brand: Slug
@@ -60,14 +60,14 @@ class Membership(msgspec.Struct, frozen=True):
     custodial: bool
 
 
-class BrandRoles(msgspec.Struct, frozen=True, array_like=True):
+class BrandRoles(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One account's roles at one brand, sorted."""
 
     brand: Slug
     roles: RoleTuple
 
 
-class Account(msgspec.Struct, frozen=True, omit_defaults=True):
+class Account(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """All that identity knows of an account; `roles` is sorted by brand."""
 
     auth: Auth | None = None

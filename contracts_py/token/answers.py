@@ -8,20 +8,20 @@ from contracts_py.token.records import Decimals, Expiry, LotName, Price, Symbol,
 from vm.contract_api import Address, Amount, BasisPoints, Count, Hash, Name, Slug, TimeMs
 
 
-class ProgramNamed(msgspec.Struct, frozen=True):
+class ProgramNamed(msgspec.Struct, frozen=True, gc=False):
     """The new program."""
 
     program: Slug
 
 
-class LotPart(msgspec.Struct, frozen=True):
+class LotPart(msgspec.Struct, frozen=True, gc=False):
     """Points of one lot."""
 
     lot: LotName
     amount: Amount
 
 
-class Issue(msgspec.Struct, frozen=True):
+class Issue(msgspec.Struct, frozen=True, gc=False):
     """The lot into which points came, how many, and how many of them paid debt."""
 
     lot: LotName
@@ -29,7 +29,7 @@ class Issue(msgspec.Struct, frozen=True):
     debt_paid: Count
 
 
-class Transfer(msgspec.Struct, frozen=True):
+class Transfer(msgspec.Struct, frozen=True, gc=False):
     """How many points left the one account, were burned on the way, and reached the other."""
 
     amount: Amount
@@ -37,14 +37,14 @@ class Transfer(msgspec.Struct, frozen=True):
     received: Count
 
 
-class Spend(msgspec.Struct, frozen=True):
+class Spend(msgspec.Struct, frozen=True, gc=False):
     """What was burned or redeemed, by lot."""
 
     amount: Amount
     lots: tuple[LotPart, ...]
 
 
-class AllowanceSet(msgspec.Struct, frozen=True):
+class AllowanceSet(msgspec.Struct, frozen=True, gc=False):
     """The allowance as it is now."""
 
     spender: Slug
@@ -52,14 +52,14 @@ class AllowanceSet(msgspec.Struct, frozen=True):
     expires: TimeMs
 
 
-class FreezeState(msgspec.Struct, frozen=True):
+class FreezeState(msgspec.Struct, frozen=True, gc=False):
     """Whether what `freeze` begins holds for the account now."""
 
     account: Address
     frozen: bool
 
 
-class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A program's rules: create_program's arguments, and how often they have changed, beginning with 1."""
 
     program: Slug
@@ -76,7 +76,7 @@ class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True):
     cap: Amount | None = None
 
 
-class LotShown(msgspec.Struct, frozen=True):
+class LotShown(msgspec.Struct, frozen=True, gc=False):
     """Points of one lot, and when they expire; null: never."""
 
     lot: LotName
@@ -84,7 +84,7 @@ class LotShown(msgspec.Struct, frozen=True):
     expires: TimeMs | None
 
 
-class Balance(msgspec.Struct, frozen=True):
+class Balance(msgspec.Struct, frozen=True, gc=False):
     """An account's points in a program; `available` are those of the lots that are not set aside."""
 
     available: Count
@@ -95,13 +95,13 @@ class Balance(msgspec.Struct, frozen=True):
     lots: tuple[LotShown, ...]
 
 
-class ProgramBalance(Balance, frozen=True, kw_only=True):
+class ProgramBalance(Balance, frozen=True, kw_only=True, gc=False):
     """The same, and in which program."""
 
     program: Slug
 
 
-class SupplyShown(msgspec.Struct, frozen=True):
+class SupplyShown(msgspec.Struct, frozen=True, gc=False):
     """A program's counters.
 
     issued + swapped_in + refunded = outstanding + redeemed + burned + expired + reversed + swapped_out;
@@ -123,7 +123,7 @@ class SupplyShown(msgspec.Struct, frozen=True):
     swapped_out: Count
 
 
-class Deferral(msgspec.Struct, frozen=True):
+class Deferral(msgspec.Struct, frozen=True, gc=False):
     """A sale's price: what is the goods', what was deferred for the points, and what of that is revenue by now."""
 
     goods: Count
@@ -132,7 +132,7 @@ class Deferral(msgspec.Struct, frozen=True):
     liability: Count
 
 
-class IssueOfRef(msgspec.Struct, frozen=True):
+class IssueOfRef(msgspec.Struct, frozen=True, gc=False):
     """What an issue with a reference did, and how much of it was reversed since."""
 
     tx: Hash
@@ -142,7 +142,7 @@ class IssueOfRef(msgspec.Struct, frozen=True):
     reversed: Count
 
 
-class AllowanceShown(msgspec.Struct, frozen=True):
+class AllowanceShown(msgspec.Struct, frozen=True, gc=False):
     """What a brand may still redeem without the holder's signature."""
 
     remaining: Amount

@@ -9,7 +9,7 @@ from vm.contract_api import Address, Amount, BrandId, Count, Name, Ref, Slug, Ti
 
 
 @event("token.program_created")
-class ProgramCreated(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProgramCreated(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has begun a program."""
 
     program: Slug
@@ -19,7 +19,7 @@ class ProgramCreated(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.issued")
-class Issued(msgspec.Struct, frozen=True, omit_defaults=True):
+class Issued(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Points were issued to an account."""
 
     program: Slug
@@ -31,7 +31,7 @@ class Issued(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.transferred")
-class Transferred(msgspec.Struct, frozen=True, omit_defaults=True):
+class Transferred(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Points moved between accounts; `burned` of `amount` did not arrive."""
 
     program: Slug
@@ -43,7 +43,7 @@ class Transferred(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.burned")
-class Burned(msgspec.Struct, frozen=True, omit_defaults=True):
+class Burned(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A holder destroyed points."""
 
     program: Slug
@@ -53,7 +53,7 @@ class Burned(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.redeemed")
-class Redeemed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Redeemed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Points were redeemed at a brand."""
 
     program: Slug
@@ -66,7 +66,7 @@ class Redeemed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.allowed")
-class Allowed(msgspec.Struct, frozen=True, omit_defaults=True):
+class Allowed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A holder has let a brand redeem up to `limit` without his signature; 0 ends it."""
 
     program: Slug
@@ -78,7 +78,7 @@ class Allowed(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.frozen")
-class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account was frozen, in a program or at all programs of a brand."""
 
     brand: BrandId
@@ -87,7 +87,7 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @event("token.unfrozen")
-class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True):
+class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What `freeze` began has ended."""
 
     brand: BrandId

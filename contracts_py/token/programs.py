@@ -94,7 +94,8 @@ class Programs(Contract):
         Supply(ctx, program, date).save()
         for account in LOTS_ON.drain(ctx, program, date):
             purse = Purse.existing(ctx, program, account)
-            if purse is not None and purse.sweep():
+            if purse is not None:
+                purse.sweep(date)
                 purse.save()
         return not LOTS_ON.is_empty(ctx, program, date)
 

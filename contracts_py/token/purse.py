@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts_py.token.records import (
@@ -40,6 +41,14 @@ from vm.contract_api import EMPTY, GONE, Context, InvariantBroken, Refused
 _NO_HOLDING: Final = Holding()
 
 
+class _Lot(Struct, gc=False):
+    """A lot that was looked at: its key, its amount as it is in the state (0: none), and as it is to be."""
+
+    key: str
+    before: int
+    now: int
+
+
 class Purse:
     """An account's points in a program.
 
@@ -47,27 +56,23 @@ class Purse:
         holding: as it was read, but for what is not about lots.
     """
 
-    __slots__ = ("_amounts", "_before", "_ctx", "_key", "_new", "_own", "_stored", "account", "holding", "program")
+    __slots__ = ("_ctx", "_lots", "_own", "_stored", "account", "holding", "program")
 
-    def __init__(self, ctx: Context, program: str, account: str, stored: Holding | None) -> None:
+    def __init__(self, ctx: Context, program: str, account: str, own: str, stored: Holding | None) -> None:
         self._ctx = ctx
         self.program = program
         self.account = account
-        self._key = (program, account)
-        self._own = HOLDINGS.keys.key(self._key)
+        self._own = own
         self._stored = stored
         self.holding = _NO_HOLDING if stored is None else stored
-        self._before: dict[int, int] = {}
-        """Amounts of the lots that were looked at, as they are in the state; 0 for none."""
-        self._amounts: dict[int, int] = {}
-        """The same, as they are to be."""
-        self._new = stored is None
+        self._lots: dict[int, _Lot] = {}
 
     @classmethod
     def of(cls, ctx: Context, program: str, brand: str, account: str) -> Purse:
         """Return an account's purse; it is made, by `save`, where the account never had points of the program."""
-        stored = HOLDINGS.get(ctx, program, account)
-        purse = cls(ctx, program, account, stored)
+        own = HOLDINGS.key(program, account)
+        stored = HOLDINGS.get_at(ctx, own)
+        purse = cls(ctx, program, account, own, stored)
         if stored is None and FROZEN_AT.get(ctx, brand, account):
             purse.holding = replace(_NO_HOLDING, frozen=LOCKED_AT_BRAND)
         return purse
@@ -75,15 +80,17 @@ class Purse:
     @classmethod
     def existing(cls, ctx: Context, program: str, account: str) -> Purse | None:
         """Return the purse of an account that has had points of the program, None of another."""
-        stored = HOLDINGS.get(ctx, program, account)
-        return None if stored is None else cls(ctx, program, account, stored)
+        own = HOLDINGS.key(program, account)
+        stored = HOLDINGS.get_at(ctx, own)
+        return None if stored is None else cls(ctx, program, account, own, stored)
 
     # -- reading -----------------------------------------------------------------------------------
 
     def lots(self) -> Iterator[tuple[int, int]]:
         """Yield the live lots as (date, amount), by date; not those that were added since the purse was read."""
-        for date, _ in LOT_DATES.walk(self._ctx, self._own, self.holding.lots, self._ctx.time + 1):
-            yield date, self._amount(date)
+        ctx = self._ctx
+        for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
+            yield date, self._listed(date).now
 
     def require_unfrozen(self) -> None:
         """Refuse what a frozen account may not do.
@@ -94,15 +101,21 @@ class Purse:
         if self.holding.frozen:
             raise Refused("FROZEN", "the account is frozen", account=self.account)
 
-    def _amount(self, date: int) -> int:
-        """Return the amount of a lot that is among the dates."""
-        known = self._amounts.get(date)
-        if known is None:
-            known = BALANCES.get(self._ctx, *self._key, date)
-            if known is None:
-                raise InvariantBroken(f"{self._own} has no amount of its date {date}")
-            self._before[date] = self._amounts[date] = known
-        return known
+    def _lot(self, date: int) -> _Lot:
+        """Return a lot, of amount 0 where there is none."""
+        lot = self._lots.get(date)
+        if lot is None:
+            key = BALANCES.key(self.program, self.account, date)
+            amount = BALANCES.get_at(self._ctx, key) or 0
+            lot = self._lots[date] = _Lot(key, amount, amount)
+        return lot
+
+    def _listed(self, date: int) -> _Lot:
+        """Return a lot that is among the dates."""
+        lot = self._lot(date)
+        if not lot.before:
+            raise InvariantBroken(f"{self._own} has no amount of its date {date}")
+        return lot
 
     # -- changing ----------------------------------------------------------------------------------
 
@@ -112,14 +125,16 @@ class Purse:
         Raises:
             Refused: INSUFFICIENT_BALANCE; LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
+        ctx = self._ctx
         taken: Parts = []
         missing = amount
-        for date, present in self.lots():
+        for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
             if len(taken) == MAX_LOTS_OF_SPEND:
                 message = f"the amount lies in more than {MAX_LOTS_OF_SPEND} lots; take less at once"
                 raise Refused("LIMIT_EXCEEDED", message, possible=amount - missing)
-            part = min(present, missing)
-            self._amounts[date] = present - part
+            lot = self._listed(date)
+            part = min(lot.now, missing)
+            lot.now -= part
             taken.append((date, part))
             missing -= part
             if not missing:
@@ -132,15 +147,7 @@ class Purse:
     def add(self, parts: Parts) -> None:
         """Add points; lots of one date merge."""
         for date, amount in parts:
-            self._amounts[date] = self._looked_up(date) + amount
-
-    def _looked_up(self, date: int) -> int:
-        """Return the amount of a lot, 0 where there is none."""
-        known = self._amounts.get(date)
-        if known is None:
-            known = BALANCES.get(self._ctx, *self._key, date) or 0
-            self._before[date] = known
-        return known
+            self._lot(date).now += amount
 
     def re_date(self, date: int) -> Parts:
         """Put all live lots that expire before `date` on it; return what moved, by old date."""
@@ -150,23 +157,14 @@ class Purse:
                 break
             moved.append((old, amount))
         for old, _ in moved:
-            self._amounts[old] = 0
+            self._lots[old].now = 0
         if moved:
             self.add([(date, sum(amount for _, amount in moved))])
         return moved
 
-    def sweep(self) -> int:
-        """Remove expired lots; return how many."""
-        ctx = self._ctx
-        expired = []
-        for date, _ in LOT_DATES.walk(ctx, self._own, self.holding.lots):
-            if date > ctx.time:
-                break
-            expired.append(date)
-        for date in expired:
-            self._before[date] = 1  # not read: whatever it was, it goes
-            self._amounts[date] = 0
-        return len(expired)
+    def sweep(self, date: int) -> None:
+        """Remove the lot of a date that has passed, if there is one."""
+        self._lot(date).now = 0
 
     def lock(self, bit: int, locked: bool) -> None:
         """Set or clear one of the LOCKED_… bits."""
@@ -175,33 +173,36 @@ class Purse:
 
     def save(self) -> None:
         """Write back what has changed."""
-        ctx, before = self._ctx, self._before
-        changed = [(date, amount) for date, amount in self._amounts.items() if amount != before[date]]
-        changed.sort()
-        gone = [(date, GONE) for date, amount in changed if not amount]
-        root = self.holding.lots
-        if gone:
-            root = LOT_DATES.change(ctx, self._own, root, gone)
-        for date, amount in changed:
-            if not amount:
-                BALANCES.delete(ctx, *self._key, date)
+        ctx = self._ctx
+        gone: list[int] = []
+        new: list[int] = []
+        for date, lot in self._lots.items():
+            if lot.now == lot.before:
                 continue
-            BALANCES.put(ctx, amount, *self._key, date)
-            if not before[date]:
-                grown = LOT_DATES.add(ctx, self._own, root, date)
-                if grown is None:
-                    raise InvariantBroken(f"{self._own} has the date {date} without an amount")
-                root = grown
-                self._note_date(date)
-        holding = self.holding if root is self.holding.lots else replace(self.holding, lots=root)
-        if holding != self._stored:
-            HOLDINGS.put(ctx, holding if holding.lots != EMPTY else replace(holding, lots=EMPTY), *self._key)
-        if self._new:
+            if lot.now:
+                BALANCES.put_at(ctx, lot.now, lot.key)
+                if not lot.before:
+                    new.append(date)
+            else:
+                ctx.drop(lot.key)
+                gone.append(date)
+        if gone or new:
+            self._change_dates(sorted(gone), sorted(new))
+        holding = self.holding
+        if holding is not self._stored and holding != self._stored:
+            HOLDINGS.put_at(ctx, holding, self._own)
+        if self._stored is None:
             PROGRAMS_OF.add(ctx, self.account, item=self.program)
 
-    def _note_date(self, date: int) -> None:
-        """Let the sweep of a date find this account."""
-        if date == NEVER:
-            return
-        if LOTS_ON.put(self._ctx, self.program, date, item=self.account):
-            EXPIRIES.put(self._ctx, date, self.program, date)
+    def _change_dates(self, gone: list[int], new: list[int]) -> None:
+        ctx, root = self._ctx, self.holding.lots
+        if gone:
+            root = LOT_DATES.change(ctx, self._own, root, [(date, GONE) for date in gone])
+        for date in new:
+            grown = LOT_DATES.add(ctx, self._own, root, date)
+            if grown is None:
+                raise InvariantBroken(f"{self._own} has the date {date} without an amount")
+            root = grown
+            if date != NEVER and LOTS_ON.put(ctx, self.program, date, item=self.account):
+                EXPIRIES.put(ctx, date, self.program, date)
+        self.holding = replace(self.holding, lots=EMPTY if root == EMPTY else root)

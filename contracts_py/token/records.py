@@ -82,7 +82,7 @@ PROGRAM: Final = ("program", SLUG)
 ACCOUNT: Final = ("address", ADDRESS)
 
 
-class Price(msgspec.Struct, frozen=True):
+class Price(msgspec.Struct, frozen=True, gc=False):
     """What one unit costs its issuer at settlement: num/den minor units of a currency."""
 
     currency: Currency
@@ -90,23 +90,23 @@ class Price(msgspec.Struct, frozen=True):
     den: Amount
 
 
-class NoExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="none"):
+class NoExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="none", gc=False):
     """Points last."""
 
 
-class DaysExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="days"):
+class DaysExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="days", gc=False):
     """Points expire so many days after they were issued, at the next start of a day."""
 
     days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
 
 
-class MonthEndExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="month_end"):
+class MonthEndExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="month_end", gc=False):
     """Points expire when the month that is so many months after that of their issue is over."""
 
     months: Annotated[int, Meta(ge=0, le=MAX_EXPIRY_MONTHS)]
 
 
-class InactivityExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="inactivity"):
+class InactivityExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="inactivity", gc=False):
     """All an account's points expire so many days after its last activity, at the next start of a day."""
 
     days: Annotated[int, Meta(ge=1, le=MAX_EXPIRY_DAYS)]
@@ -117,7 +117,7 @@ Expiry = NoExpiry | DaysExpiry | MonthEndExpiry | InactivityExpiry
 TransferRule = Literal["none", "brand", "free"]
 
 
-class Program(msgspec.Struct, frozen=True, omit_defaults=True):
+class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules."""
 
     brand: Slug
@@ -162,7 +162,7 @@ else:
     _LotDates = LOT_DATES.root_type
 
 
-class Holding(msgspec.Struct, frozen=True, omit_defaults=True):
+class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account in a program: the dates of its lots, expired ones until they are swept.
 
     `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
@@ -182,7 +182,7 @@ MAX_LOTS_OF_SPEND: Final = 4_096
 """Lots that one spend may take from: a redemption's record names them all, so that a refund can return them."""
 
 
-class IssueRef(msgspec.Struct, frozen=True):
+class IssueRef(msgspec.Struct, frozen=True, gc=False):
     """What an issue with a ref did: in which transaction, to whom, into which lot."""
 
     tx: Hash
@@ -191,7 +191,7 @@ class IssueRef(msgspec.Struct, frozen=True):
     issued: Amount
 
 
-class RedeemRef(msgspec.Struct, frozen=True):
+class RedeemRef(msgspec.Struct, frozen=True, gc=False):
     """What a redemption took: in which transaction, from whom, and from which lots as (date, amount)."""
 
     tx: Hash
@@ -200,7 +200,7 @@ class RedeemRef(msgspec.Struct, frozen=True):
     lots: Annotated[tuple[tuple[TimeMs, Amount], ...], Meta(max_length=MAX_LOTS_OF_SPEND)]
 
 
-class Allowance(msgspec.Struct, frozen=True):
+class Allowance(msgspec.Struct, frozen=True, gc=False):
     """What a brand may still redeem from an account without its signature, until `expires`."""
 
     remaining: Amount

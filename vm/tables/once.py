@@ -61,7 +61,7 @@ class OnceTable(Generic[T]):
         self, path: str, parts: Sequence[tuple[str, Part]], record: type[T] | Any, words: str = ""
     ) -> None:
         self.keys = Keys(path, parts)
-        self._key = self.keys.key
+        self._key = self.keys.make
         self.stored: Stored[T] = Stored(record, path)
         self.words = words
         self.family = path.replace("/", ".")
@@ -69,7 +69,7 @@ class OnceTable(Generic[T]):
 
     def get(self, state: OnceReadable, *key: Any) -> T | None:
         """Return the record, or None."""
-        found = state.once(self._key(key), self.stored)
+        found = state.once(self._key(*key), self.stored)
         return None if found is None else found[0]
 
     def put(self, state: OnceWritable, record: T, *key: Any) -> None:
@@ -78,4 +78,4 @@ class OnceTable(Generic[T]):
         Raises:
             Refused: LIMIT_EXCEEDED, it is not within the declared bounds.
         """
-        state.put_once(self.family, self._key(key), self.stored, record)
+        state.put_once(self.family, self._key(*key), self.stored, record)

@@ -21,7 +21,7 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 from msgspec import Meta
@@ -115,19 +115,27 @@ class Tree:
         self, state: Readable, own: str, root: tuple[Any, ...], start: Any = None
     ) -> Iterator[tuple[Any, Any]]:
         """Yield (item, value) in order, from `start` on; the tree must not change meanwhile."""
-        node = Root(*root)
-        if node.level:
-            place = 0 if start is None else max(0, bisect_right(node.items, start) - 1)
-            for number in node.pages[place:]:
+        level, _, items, pages, values = root
+        if level:
+            place = 0 if start is None else max(0, bisect_right(items, start) - 1)
+            for number in pages[place:]:
                 yield from self.walk(state, own, self._page(state, own, number), start)
                 start = None
             return
-        place = 0 if start is None else bisect_left(node.items, start)
+        place = 0 if start is None else bisect_left(items, start)
         if self._has_values:
-            yield from zip(node.items[place:], node.values[place:], strict=True)
+            yield from zip(items[place:], values[place:], strict=True)
         else:
-            for item in node.items[place:]:
+            for item in items[place:]:
                 yield item, None
+
+    def items(self, state: Readable, own: str, root: tuple[Any, ...], start: Any) -> Iterable[Any]:
+        """Return the items in order, from `start` on, like `walk`; at once where the root is the only page."""
+        level, _, items, _, _ = root
+        if level:
+            return (item for item, _ in self.walk(state, own, root, start))
+        found: tuple[Any, ...] = items[bisect_left(items, start) :]
+        return found
 
     def _page(self, state: Readable, own: str, number: int) -> Root:
         cell = state.cell(f"{own}/{number}", self.stored)

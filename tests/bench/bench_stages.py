@@ -1,0 +1,167 @@
+"""What a transaction of a full block costs a validator, stage by stage: parse, execute, tree and encoding, commit.
+
+Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N] [--expire]
+
+Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a real
+store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over blocks.
+`--accounts` is how many hold points, `--used` how many of them the blocks touch, `--lots` how many lots each of these has.
+
+`--expire` lets the first lot of all accounts expire on one day, under default parameters, and measures full blocks before
+it and while the agenda removes them: a block that works off the agenda has room for fewer transactions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support.ledger import START_MS, LocalChain, address_of, program_op
+from vm.agenda import agenda_budget, is_anything_due
+from vm.params import Params
+from vm.transaction import parse_transaction
+
+TRANSACTIONS = 2_000
+DAY = 86_400_000
+PARAMS = Params(
+    round_timeout_ms=600_000,
+    round_timeout_max_ms=600_000,
+    max_block_cost=100_000_000,
+    max_tx_cost=50_000_000,
+    account_cost_per_window=10**11,
+    brand_cost_per_window=10**12,
+)
+
+Make = Callable[[LocalChain, int, int], bytes]
+
+
+def transfer(chain: LocalChain, i: int, used: int) -> bytes:
+    """Return a transfer between two accounts that hold points."""
+    to = address_of(f"holder-{(i + 1 + i // used % (used - 1)) % used}")
+    return chain.sign(f"holder-{i % used}", [("token.transfer", {"program": "miles", "to": to, "amount": 1})])
+
+
+def issue(chain: LocalChain, i: int, used: int) -> bytes:
+    """Return an issue with a reference."""
+    args = {"program": "miles", "to": address_of(f"holder-{i % used}"), "amount": 1, "ref": f"order-{i}"}
+    return chain.sign("aurora-admin", [("token.issue", args)])
+
+
+def redeem(chain: LocalChain, i: int, used: int) -> bytes:
+    """Return a redemption that the holder allows by an allowance."""
+    args = {"program": "miles", "from": address_of(f"holder-{i % used}"), "amount": 1, "at_brand": "aurora"}
+    return chain.sign("aurora-admin", [("token.redeem", {**args, "ref": f"till-{i}"})])
+
+
+def prepared(folder: Path, params: Params, accounts: int, used: int, lots: int) -> LocalChain:
+    """Return a chain on which the accounts hold points, and let the brand redeem them."""
+    chain = LocalChain(folder, [program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})], params)
+    # By day, then by account: as purchases of years would come.
+    for lot in range(lots):
+        expires = START_MS + (lot + 2) * DAY
+        numbers = range(used if lot else max(accounts, used))
+        for first in range(0, len(numbers), 500):
+            ops = [
+                (
+                    "token.issue",
+                    {"program": "miles", "to": address_of(f"holder-{n}"), "amount": 1_000, "expires": expires},
+                )
+                for n in numbers[first : first + 500]
+            ]
+            (receipt, *_) = chain.commit([chain.sign("aurora-admin", ops)])
+            assert receipt.status == "ok", receipt.error
+    terms = {"program": "miles", "spender": "aurora", "limit": 10**6, "expires": 2**53 - 1}
+    for first in range(0, used, 200):
+        numbers = range(first, min(first + 200, used))
+        receipts = chain.commit([chain.sign(f"holder-{n}", [("token.allow", terms)]) for n in numbers])
+        assert all(receipt.status == "ok" for receipt in receipts)
+    return chain
+
+
+def measure(chain: LocalChain, make: Make, used: int, blocks: int) -> list[float]:
+    """Return CPU µs per transaction for each stage."""
+    rows = []
+    for block in range(blocks):
+        raws = [make(chain, block * TRANSACTIONS + i, used) for i in range(TRANSACTIONS)]
+        gc.collect()
+        marks = [time.process_time()]
+        transactions = [parse_transaction(raw) for raw in raws]
+        marks.append(time.process_time())
+        candidate = chain._candidate(transactions, chain.ledger.head_time + 200)
+        execution = chain.ledger.execute(candidate, transactions)
+        execution.run(TRANSACTIONS)
+        marks.append(time.process_time())
+        executed = execution.finish()
+        marks.append(time.process_time())
+        certificate = chain._certificate(candidate.header, executed.roots)
+        begun = time.process_time()
+        chain.ledger.commit(executed, certificate)
+        ended = time.process_time()
+        failed = [receipt.error for receipt in executed.result.receipts if receipt.status != "ok"]
+        assert not failed, failed[0]
+        stages = [b - a for a, b in zip(marks, marks[1:], strict=False)]
+        rows.append([seconds / TRANSACTIONS * 1e6 for seconds in [*stages, ended - begun]])
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
+
+
+def measure_expiry(chain: LocalChain, used: int, blocks: int) -> None:
+    """Print what full blocks take before, while, and after the first lots expire."""
+    params = chain.ledger.params
+    room = params.max_block_cost - params.max_tx_cost
+    numbers = itertools.count(1_000_000)
+
+    def block(units: int, time_ms: int) -> tuple[float, int, int]:
+        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(units // 300)]
+        gc.collect()
+        begun = time.process_time()
+        receipts = chain.commit_parsed(transactions, time_ms)
+        ended = time.process_time()
+        assert all(receipt.status == "ok" for receipt in receipts), receipts[0].error
+        return ended - begun, len(transactions), receipts[-1].cost
+
+    usual = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
+    print(f"usual: {statistics.median(row[0] for row in usual) * 1e3:.0f} ms for {usual[0][1]} transfers")
+    during = [block(room - 2 * agenda_budget(params), START_MS + 2 * DAY)]
+    while is_anything_due(chain.store.reader, chain.ledger.head_time):
+        during.append(block(room - 2 * agenda_budget(params), chain.ledger.head_time + 200))
+    seconds = sorted(row[0] for row in during)
+    print(
+        f"expiring: {len(during)} blocks of {during[0][1]} transfers, median {statistics.median(seconds) * 1e3:.0f} ms,"
+        f" slowest {seconds[-1] * 1e3:.0f} ms, agenda {max(row[2] for row in during)} units at most"
+    )
+    after = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
+    print(f"after: {statistics.median(row[0] for row in after) * 1e3:.0f} ms for {after[0][1]} transfers")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--accounts", type=int, default=2_000)
+    parser.add_argument("--used", type=int, default=2_000)
+    parser.add_argument("--lots", type=int, default=1)
+    parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--expire", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="entente-stages-") as folder:
+        if options.expire:
+            params = Params(account_cost_per_window=10**11, brand_cost_per_window=10**12)
+            chain = prepared(Path(folder), params, options.accounts, options.used, 2)
+            measure_expiry(chain, options.used, options.blocks)
+            chain.close()
+            return
+        chain = prepared(Path(folder), PARAMS, options.accounts, options.used, options.lots)
+        print(f"{'':9} {'parse':>7} {'execute':>8} {'tree':>7} {'commit':>7} {'all':>7}   CPU µs per transaction")
+        for name, make in (("transfer", transfer), ("issue", issue), ("redeem", redeem)):
+            found = measure(chain, make, options.used, options.blocks)
+            parse, execute, tree, commit = found
+            print(f"{name:9} {parse:7.1f} {execute:8.1f} {tree:7.1f} {commit:7.1f} {sum(found):7.1f}", flush=True)
+        chain.close()
+
+
+if __name__ == "__main__":
+    main()
