@@ -46,7 +46,7 @@ def layout_text() -> str:
 
 def _group_lines(name: str, group: Iterable[Any], trees: Iterable[Tree]) -> Iterator[str]:
     shapes = Shapes(trees)
-    yield "## The chain's own records (`vm/`)" if name == "chain" else f"## {name} (`contracts_py/{name}/`)"
+    yield "## The chain's own records (`vm`)" if name == "chain" else f"## {name} (`contracts_py.{name}`)"
     yield ""
     yield "| key | what it is | stored | bytes |"
     yield "|---|---|---|---|"
