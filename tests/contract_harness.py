@@ -103,13 +103,22 @@ class MemoryState:
 
 
 class Chain:
-    """A chain of one process: call `send`, look with `view`."""
+    """A chain of one process: call `send`, look with `view`.
+
+    Attributes:
+        events: what the last block told, as (type, data): its transactions, then what was due.
+    """
 
     def __init__(
-        self, ops: Sequence[Op] = (), params: Params | None = None, validators: Sequence[ValidatorEntry] = ()
+        self,
+        ops: Sequence[Op] = (),
+        params: Params | None = None,
+        validators: Sequence[ValidatorEntry] = (),
+        runtime: Runtime | None = None,
     ) -> None:
-        listed, authority = contracts()
-        self.runtime = Runtime(listed, authority)
+        """Begin a chain with genesis operations; it runs the registry's contracts, unless `runtime` has others."""
+        self.runtime = runtime or Runtime(*contracts())
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self.params = params or Params()
         self.state = MemoryState()
         self.height = 0
@@ -137,6 +146,7 @@ class Chain:
         result = execution.result()
         self.state.write(result.changes)
         self.state.append(result.once)
+        self.events = [told for receipt in result.receipts for told in self.told(receipt)]
         return result
 
     def send_ops(self, sender: str, ops: Sequence[Op], signers: Sequence[str] | None = None) -> Receipt:

@@ -67,7 +67,7 @@ CHANGES: Final[Sequence[MembershipChange]] = Sequence(
     "each set with its height, once it has changed; the first is the genesis set at height 0",
 )
 VERSION: Final[Table[ProtocolVersion]] = Table(
-    "chain/version", (), ProtocolVersion, "once an upgrade has been scheduled"
+    "chain/version", (), ProtocolVersion, "the protocol version, once an upgrade has been scheduled"
 )
 
 

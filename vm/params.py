@@ -113,4 +113,4 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-PARAMS: Final[Table[Params]] = Table("chain/params", (), Params, "in force from the next height")
+PARAMS: Final[Table[Params]] = Table("chain/params", (), Params, "the parameters, in force from the next height")

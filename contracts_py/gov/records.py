@@ -69,7 +69,9 @@ class RemoveNode(msgspec.Struct, frozen=True, tag_field="action", tag="remove_no
     key: PublicKey
 
 
-class RegisterBrand(msgspec.Struct, frozen=True, tag_field="action", tag="register_brand", omit_defaults=True, gc=False):
+class RegisterBrand(
+    msgspec.Struct, frozen=True, tag_field="action", tag="register_brand", omit_defaults=True, gc=False
+):
     """A brand joins the alliance."""
 
     brand: Slug

@@ -233,7 +233,7 @@ EXPIRIES: Final = Schedule(
     "token/expiry", (PROGRAM, ("date", NUMBER)), "a date on which points of a program expire"
 )
 HOLDINGS: Final[Table[Holding]] = Table(
-    "token/account", (PROGRAM, ACCOUNT), Holding, "an account in a program; more pages of its dates behind"
+    "token/account", (PROGRAM, ACCOUNT), Holding, "an account in a program, and the dates of its lots"
 )
 BALANCES: Final[Table[int]] = Table(
     "token/balance", (PROGRAM, ACCOUNT, ("lot", LOT)), Amount, "the amount of one lot"

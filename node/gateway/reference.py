@@ -7,9 +7,7 @@ Contract views are left to `rpc.discover` and the contracts' pages: they change 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from node.gateway.chain_methods import ChainMethods
@@ -19,9 +17,7 @@ from node.gateway.node_methods import NodeMethods
 from node.gateway.state_methods import StateMethods
 from node.gateway.table import Method, described_methods
 from node.gateway.transaction_methods import BATCHED, TransactionMethods
-
-BEGIN = "<!-- generated: {} -->"
-END = "<!-- end of generated part -->"
+from node.generated_parts import rewrite_file, with_parts
 
 
 def own_methods() -> list[Method]:
@@ -45,14 +41,7 @@ def errors_text() -> str:
 
 def rewritten(document: str) -> str:
     """Return a document with its generated parts made anew."""
-    for name, text in (("methods", methods_text()), ("errors", errors_text())):
-        begin = BEGIN.format(name)
-        before, found, rest = document.partition(begin)
-        if not found:
-            raise ValueError(f"the document has no {begin}")
-        after = rest.partition(END)[2]
-        document = f"{before}{begin}\n\n{text}\n\n{END}{after}"
-    return document
+    return with_parts(document, {"methods": methods_text(), "errors": errors_text()})
 
 
 def _method_lines(method: Method) -> Iterable[str]:
@@ -88,11 +77,5 @@ def _type_words(schema: dict[str, Any]) -> str:
     return words
 
 
-def main() -> None:
-    """Rewrite the file that the command line names."""
-    path = Path(sys.argv[1])
-    path.write_text(rewritten(path.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    rewrite_file(rewritten)

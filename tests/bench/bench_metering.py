@@ -324,17 +324,17 @@ def measure_block(chain: LocalChain, make: Callable[[LocalChain, int], bytes]) -
     return sorted(rows, key=lambda row: row[2] + row[3])[1]
 
 
-def measure_sweep(chain: LocalChain) -> tuple[int, float]:
-    """Let every lot of one date expire; return how many empty blocks swept and the ms of the slowest."""
+def measure_expiry(chain: LocalChain) -> tuple[int, int, float]:
+    """Let every lot of one date expire; return how many empty blocks it took, units and ms of the slowest."""
     spent_on(chain, [])
     chain.commit(time=chain.ledger.head_time + 3 * 86_400_000)
-    slowest = 0.0
+    most, slowest = 0, 0.0
     for block in range(100):
         seconds, cost = spent_on(chain, [])
-        slowest = max(slowest, seconds * 1e3)
         if block and cost < 1_000:
-            return block, slowest
-    return 100, slowest
+            return block, most, slowest
+        most, slowest = max(most, cost), max(slowest, seconds * 1e3)
+    return 100, most, slowest
 
 
 def print_blocks() -> None:
@@ -356,10 +356,9 @@ def print_blocks() -> None:
             print(
                 f"| {name} | {count} | {cost} | {verified:.0f} | {other:.0f} | {(verified + other) / allowed:.2f} |"
             )
-        blocks, slowest = measure_sweep(chain)
-        print(
-            f"| expiry sweep, slowest of {blocks} | 0 | not limited | 0 | {slowest:.0f} | {slowest / allowed:.2f} |"
-        )
+        blocks, cost, slowest = measure_expiry(chain)
+        name = f"{ACCOUNTS} accounts' lots expire, slowest of {blocks}"
+        print(f"| {name} | 0 | {cost} | 0 | {slowest:.0f} | {slowest / allowed:.2f} |")
         chain.close()
 
 

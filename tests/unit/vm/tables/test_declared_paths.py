@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from itertools import combinations
 
-import contracts_py
-import vm
-from vm.tables.table import Keys
-
-
-def declared() -> list[str]:
-    """Return the path of each declaration in the modules of the machine and the contracts."""
-    found: dict[int, str] = {}
-    for package in (vm, contracts_py):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            for value in vars(importlib.import_module(module.name)).values():
-                keys = getattr(value, "keys", None)
-                if isinstance(keys, Keys):
-                    found[id(value)] = keys.path
-    return sorted(found.values())
+from node.state_layout import declarations
 
 
 def overlapping(paths: list[str]) -> list[tuple[str, str]]:
@@ -29,7 +13,7 @@ def overlapping(paths: list[str]) -> list[tuple[str, str]]:
 
 
 def test_no_path_is_above_another() -> None:
-    paths = declared()
+    paths = [declaration.keys.path for declaration in declarations()]
     assert "chain/allowance" in paths
     assert overlapping(paths) == []
 
