@@ -12,13 +12,20 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 import contracts_py
 import vm
 from node.generated_parts import rewrite_file, with_parts
 from vm.tables import Tree
 from vm.tables.layout import Row, Shapes, keys_of, rows, words_of
+
+
+_OF_THE_MACHINE: Final = {
+    "chain": "The chain's own records (`vm`)",
+    "once": "The logs of once-records (`vm.once_log`)",
+}
+"""Headings by the first part of a path that is no contract's name."""
 
 
 def declarations() -> list[Any]:
@@ -46,7 +53,7 @@ def layout_text() -> str:
 
 def _group_lines(name: str, group: Iterable[Any], trees: Iterable[Tree]) -> Iterator[str]:
     shapes = Shapes(trees)
-    yield "## The chain's own records (`vm`)" if name == "chain" else f"## {name} (`contracts_py.{name}`)"
+    yield f"## {_OF_THE_MACHINE.get(name, f'{name} (`contracts_py.{name}`)')}"
     yield ""
     yield "| key | what it is | stored | bytes |"
     yield "|---|---|---|---|"

@@ -2,12 +2,13 @@
 
 Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N] [--expire]
 
-Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a real
-store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over blocks.
-`--accounts` is how many hold points, `--used` how many of them the blocks touch, `--lots` how many lots each of these has.
+Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a
+real store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over
+blocks. `--accounts` is how many hold points, `--used` how many of them the blocks touch, `--lots` how many lots
+each of these has.
 
-`--expire` lets the first lot of all accounts expire on one day, under default parameters, and measures full blocks before
-it and while the agenda removes them: a block that works off the agenda has room for fewer transactions.
+`--expire` lets the first lot of all accounts expire on one day, under default parameters, and measures full blocks
+before it and while the agenda removes them: a block that works off the agenda has room for fewer transactions.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def measure(chain: LocalChain, make: Make, used: int, blocks: int) -> list[float
         ended = time.process_time()
         failed = [receipt.error for receipt in executed.result.receipts if receipt.status != "ok"]
         assert not failed, failed[0]
-        stages = [b - a for a, b in zip(marks, marks[1:], strict=False)]
+        stages = [b - a for a, b in itertools.pairwise(marks)]
         rows.append([seconds / TRANSACTIONS * 1e6 for seconds in [*stages, ended - begun]])
     return [statistics.median(column) for column in zip(*rows, strict=True)]
 
@@ -114,26 +115,23 @@ def measure_expiry(chain: LocalChain, used: int, blocks: int) -> None:
     params = chain.ledger.params
     room = params.max_block_cost - params.max_tx_cost
     numbers = itertools.count(1_000_000)
+    (probe, _) = chain.commit([transfer(chain, next(numbers), used)])
 
     def block(units: int, time_ms: int) -> tuple[float, int, int]:
-        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(units // 300)]
-        gc.collect()
-        begun = time.process_time()
-        receipts = chain.commit_parsed(transactions, time_ms)
-        ended = time.process_time()
-        assert all(receipt.status == "ok" for receipt in receipts), receipts[0].error
-        return ended - begun, len(transactions), receipts[-1].cost
+        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(units //
+        (probe.cost + 20))] gc.collect() begun = time.process_time() receipts =
+        chain.commit_parsed(transactions, time_ms) ended = time.process_time() assert all(receipt.status == "ok"
+        for receipt in receipts), receipts[0].error return ended - begun, len(transactions), receipts[-1].cost
 
     usual = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
     print(f"usual: {statistics.median(row[0] for row in usual) * 1e3:.0f} ms for {usual[0][1]} transfers")
     during = [block(room - 2 * agenda_budget(params), START_MS + 2 * DAY)]
     while is_anything_due(chain.store.reader, chain.ledger.head_time):
         during.append(block(room - 2 * agenda_budget(params), chain.ledger.head_time + 200))
-    seconds = sorted(row[0] for row in during)
-    print(
-        f"expiring: {len(during)} blocks of {during[0][1]} transfers, median {statistics.median(seconds) * 1e3:.0f} ms,"
-        f" slowest {seconds[-1] * 1e3:.0f} ms, agenda {max(row[2] for row in during)} units at most"
-    )
+    seconds = sorted(row[0] * 1e3 for row in during)
+    agenda = max(row[2] for row in during)
+    print(f"expiring: {len(during)} blocks of {during[0][1]} transfers, at most {agenda} units of agenda,")
+    print(f"    median {statistics.median(seconds):.0f} ms, slowest {seconds[-1]:.0f} ms")
     after = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
     print(f"after: {statistics.median(row[0] for row in after) * 1e3:.0f} ms for {after[0][1]} transfers")
 
@@ -155,7 +153,7 @@ def main() -> None:
             chain.close()
             return
         chain = prepared(Path(folder), PARAMS, options.accounts, options.used, options.lots)
-        print(f"{'':9} {'parse':>7} {'execute':>8} {'tree':>7} {'commit':>7} {'all':>7}   CPU µs per transaction")
+        print(f"{'':9}   parse  execute    tree  commit     all   CPU µs per transaction")
         for name, make in (("transfer", transfer), ("issue", issue), ("redeem", redeem)):
             found = measure(chain, make, options.used, options.blocks)
             parse, execute, tree, commit = found

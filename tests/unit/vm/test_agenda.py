@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.vm.toy_ledger import CHORES, NUMBERS, Reader, runtime, transaction
-from vm.agenda import POSTPONED_MS, agenda_budget, is_anything_due
+from vm.agenda import POSTPONED_MS, POSTPONING, agenda_budget, is_anything_due
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.errors import InvariantBroken
 from vm.params import Params
@@ -110,9 +110,10 @@ def test_an_item_that_costs_more_than_a_blocks_agenda_may_is_put_off() -> None:
     reader = planned((NOW - 1, "costly-one"), (NOW, "aa"))
     result = run(reader)
     assert result.receipts[-1].events[0].data.code == "OUT_OF_BUDGET"
-    following = agenda_after(reader, result)
-    # It used up the budget: the other one is the next block's.
-    assert following == [(NOW, "aa"), (NOW + POSTPONED_MS, "costly-one")]
+    assert agenda_after(reader, result) == [(NOW + POSTPONED_MS, "costly-one")]
+    # The attempt is paid for, and together with the refusal it costs no more than the budget.
+    alone = run(planned((NOW - 1, "costly-one"))).cost
+    assert agenda_budget(PARAMS) - POSTPONING < alone <= agenda_budget(PARAMS)
 
 
 def test_a_block_begins_nothing_once_the_budget_is_spent_and_the_next_one_goes_on() -> None:
