@@ -20,7 +20,6 @@ from node.generated_parts import rewrite_file, with_parts
 from vm.tables import Tree
 from vm.tables.layout import Row, Shapes, keys_of, rows, words_of
 
-
 _OF_THE_MACHINE: Final = {
     "chain": "The chain's own records (`vm`)",
     "once": "The logs of once-records (`vm.once_log`)",

@@ -118,10 +118,14 @@ def measure_expiry(chain: LocalChain, used: int, blocks: int) -> None:
     (probe, _) = chain.commit([transfer(chain, next(numbers), used)])
 
     def block(units: int, time_ms: int) -> tuple[float, int, int]:
-        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(units //
-        (probe.cost + 20))] gc.collect() begun = time.process_time() receipts =
-        chain.commit_parsed(transactions, time_ms) ended = time.process_time() assert all(receipt.status == "ok"
-        for receipt in receipts), receipts[0].error return ended - begun, len(transactions), receipts[-1].cost
+        count = units // (probe.cost + 20)
+        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(count)]
+        gc.collect()
+        begun = time.process_time()
+        receipts = chain.commit_parsed(transactions, time_ms)
+        ended = time.process_time()
+        assert all(receipt.status == "ok" for receipt in receipts), receipts[0].error
+        return ended - begun, len(transactions), receipts[-1].cost
 
     usual = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
     print(f"usual: {statistics.median(row[0] for row in usual) * 1e3:.0f} ms for {usual[0][1]} transfers")
