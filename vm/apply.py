@@ -88,7 +88,8 @@ def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> R
 
 def base_cost(tx: Transaction) -> int:
     """Return what a transaction costs before its first operation."""
-    return metering.TRANSACTION + metering.SIGNATURE * len(tx.sigs) + len(tx.raw) // metering.BYTES_PER_UNIT
+    parts = metering.SIGNATURE * len(tx.sigs) + metering.PARSED * len(tx.body.ops)
+    return metering.TRANSACTION + parts + len(tx.raw) // metering.BYTES_PER_UNIT
 
 
 def _receipt_error(refusal: Refused, op: int) -> ReceiptError:

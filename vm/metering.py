@@ -13,10 +13,15 @@ from typing import Final
 TRANSACTION: Final = 100
 """Decoding, replay and allowance records, the receipt, the place in the indexes."""
 
-SIGNATURE: Final = 140
+SIGNATURE: Final = 170
 """One signature check; where it happened on admission it is paid for here."""
 
-OPERATION: Final = 10
+PARSED: Final = 4
+"""One operation of a transaction, which is decoded whether or not it comes to be executed."""
+
+OPERATION: Final = 6
+"""Finding a call and checking arguments that cost nothing more."""
+
 READ: Final = 15
 WRITE: Final = 60
 """An overlay entry, its encoding, its database record, and the path of the state tree that changes with it."""
@@ -32,7 +37,7 @@ EVENT: Final = 5
 BYTES_PER_UNIT: Final = 16
 """Each 16 bytes of a transaction, and of its results and events as encoded, cost one unit."""
 
-ELEMENT: Final = 2
+ELEMENT: Final = 3
 """One element of a list or an object among the arguments, beside its check; paid before the first is checked."""
 
 STEP: Final = 1

@@ -27,7 +27,20 @@ from contracts_py.registry import contracts
 from node.store import StoreOptions
 from tests.support.ledger import LocalChain, address_of, key_of, program_op
 from vm import metering
-from vm.contract_api import Context, Contract, Domain, Meta, PublicKey, Signature, call
+from vm.contract_api import (
+    NUMBER,
+    BrandId,
+    Context,
+    Contract,
+    Count,
+    Domain,
+    Meta,
+    PublicKey,
+    Signature,
+    Table,
+    call,
+    event,
+)
 from vm.params import BOUNDS, Params
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
@@ -42,18 +55,32 @@ UNLIMITED: Final = Params(
     max_block_cost=BOUNDS["max_block_cost"][1],
     max_tx_cost=50_000_000,
     account_cost_per_window=10**12,
+    brand_cost_per_window=10**12,
 )
 COLD: Final = StoreOptions(value_cache_bytes=1 << 20, page_cache_bytes=1 << 20, block_cache_bytes=1 << 20)
 Op = tuple[str, dict[str, Any]]
 Number = Annotated[int, Meta(ge=0, le=10**12)]
 
 
-class Value(msgspec.Struct, frozen=True):
-    """A value of ordinary size."""
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """A value of ordinary size, or a long one."""
 
-    amount: int
-    expires: int
-    holder: str
+    amount: Count
+    expires: Count
+    holder: Annotated[str, Meta(max_length=8_192)]
+
+
+VALUES: Final[Table[Value]] = Table("probe/value", (("number", NUMBER),), Value, "what the bench writes")
+LONG_VALUES: Final[Table[Value]] = Table("probe/long", (("number", NUMBER),), Value, "long values")
+
+
+@event("probe.emitted")
+class Emitted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Something happened."""
+
+    brand: BrandId
+    amount: Count
+    text: Annotated[str, Meta(max_length=8_192)]
 
 
 class Probe(Contract):
@@ -71,28 +98,28 @@ class Probe(Contract):
     def read(self, ctx: Context, first: Number, count: Number, stride: Number) -> int:
         """Read `count` keys."""
         for i in range(count):
-            ctx.get(f"probe/value/{(first + i * stride) % KEYS}", Value)
+            VALUES.get(ctx, (first + i * stride) % KEYS)
         return 0
 
     @call
     def write(self, ctx: Context, first: Number, count: Number, stride: Number) -> int:
         """Write `count` keys."""
         for i in range(count):
-            ctx.put(f"probe/value/{(first + i * stride) % KEYS}", Value(ctx.time, i, ctx.sender))
+            VALUES.put(ctx, Value(ctx.time, i, ctx.sender), (first + i * stride) % KEYS)
         return 0
 
     @call
     def write_long(self, ctx: Context, first: Number, count: Number, size: Number) -> int:
         """Write `count` values of `size` bytes."""
         for i in range(count):
-            ctx.put(f"probe/long/{first + i}", Value(ctx.time, i, "x" * size))
+            LONG_VALUES.put(ctx, Value(ctx.time, i, "x" * size), first + i)
         return 0
 
     @call
     def emit(self, ctx: Context, count: Number, size: Number) -> int:
         """Emit `count` events with `size` bytes of text each."""
         for i in range(count):
-            ctx.emit("probe.emitted", {"brand": "aurora", "amount": i, "text": "x" * size})
+            ctx.emit(Emitted("aurora", i, "x" * size))
         return 0
 
     @call

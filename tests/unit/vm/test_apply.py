@@ -71,10 +71,10 @@ def test_operations_happen_in_order_and_are_told() -> None:
         (1, "toy.set", WasSet("aa", 2)),
     ]
     assert bench.toy() == {"toy/aa": 2}
-    # 100 a transaction, 140 a signature, 160/16 bytes, 2 · (10 + 2 arguments + 15 + 60 + 5) operations, and
+    # 100 a transaction, 170 a signature, 160/16 bytes, 2 · (10 + 2 arguments + 15 + 60 + 5) operations, and
     # 80/16 bytes of outcome
     assert len(encode([receipt.results, receipt.events])) // 16 == 5
-    assert receipt.cost == 100 + 140 + 10 + 2 * 92 + 5
+    assert receipt.cost == 100 + 170 + 10 + 2 * 92 + 5
     assert list(bench.overlay.changes) == ["toy/aa"]
 
 
@@ -219,5 +219,5 @@ def test_the_bytes_of_results_and_events_are_paid_for() -> None:
     receipt = Bench().apply(transaction("ann", tell))
     outcome = len(encode([receipt.results, receipt.events]))
     assert outcome > 2 * 4_096
-    assert receipt.cost == 100 + 140 + 10 + 11 + 5 + outcome // 16
+    assert receipt.cost == 100 + 170 + 10 + 11 + 5 + outcome // 16
     assert code(Bench(limit).apply(transaction("ann", tell, tell, tell))) == ("OUT_OF_BUDGET", -1)
