@@ -5,10 +5,10 @@ from __future__ import annotations
 from contracts_py.registry import contracts
 from vm.runtime import Runtime
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """The header's `version` of a new chain."""
 
-SUPPORTED_VERSIONS = frozenset({1})
+SUPPORTED_VERSIONS = frozenset({2})
 """The versions that this release can execute; `gov`'s schedule_upgrade moves a chain from one to the next."""
 
 

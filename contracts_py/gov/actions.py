@@ -60,7 +60,7 @@ MIN_VALIDATORS: Final = 4
 MAX_VALIDATORS: Final = 256
 """`consensus.types` has the same bounds; a test holds the two together."""
 
-FIRST_VERSION: Final = 1
+FIRST_VERSION: Final = 2
 """A chain begins with the version of its genesis document; there is no other yet."""
 
 MAX_NODES: Final = 1_000

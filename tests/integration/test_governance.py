@@ -30,11 +30,11 @@ BRANDS = ("aurora", "basil", "comet", "dune")
 NEXT_RELEASE = """
 import sys
 from genesis import protocol
-protocol.SUPPORTED_VERSIONS = frozenset({1, 2})
+protocol.SUPPORTED_VERSIONS = frozenset({2, 3})
 from node.cli.main import main
 main(sys.argv[1:])
 """
-"""A release that knows version 2, in which nothing differs but its number."""
+"""A release that knows version 3, in which nothing differs but its number."""
 
 
 class Operators:
@@ -44,7 +44,7 @@ class Operators:
         self.network = network
         self.folder = folder
         self.home = folder / "echo-home"
-        self.knows_version_2 = False
+        self.knows_version_3 = False
         for brand in BRANDS:
             _, key = network.account(f"{brand}-admin")
             self.run("keys", "import", self.admin(brand), "--unencrypted", stdin=key.seed.hex())
@@ -224,9 +224,9 @@ def test_an_upgrade_stops_nodes_without_its_release_and_goes_on_with_it(operator
     network = operators.network
     assert isinstance(network, Upgradable)
     height = network.height(0) + 10
-    upgrade = {"action": "schedule_upgrade", "version": 2, "height": height}
-    operators.decide("version-2", upgrade, together=True)
-    said = f"the alliance has decided on protocol version 2 from height {height} on: install its release"
+    upgrade = {"action": "schedule_upgrade", "version": 3, "height": height}
+    operators.decide("version-3", upgrade, together=True)
+    said = f"the alliance has decided on protocol version 3 from height {height} on: install its release"
     everyone = range(5)
     for index in everyone:
         network.wait_for(lambda index=index: f"halted: {said}" in network.reasons(index), f"node {index} stops")
@@ -234,9 +234,9 @@ def test_an_upgrade_stops_nodes_without_its_release_and_goes_on_with_it(operator
         log = network.log_file(index).read_text()
         assert f"{said}; this one stops before" in log, "told as soon as it was decided"
         assert f"HALTED at height {height}: {said}" in log
-    assert network.call(1, "gov_proposal", proposal="version-2")["status"] == "passed", "reads are served"
+    assert network.call(1, "gov_proposal", proposal="version-3")["status"] == "passed", "reads are served"
     stopped = operators.call(
-        "gov.vote", "proposal=version-2", "choice=yes", keys=[operators.admin("dune")], ok=False
+        "gov.vote", "proposal=version-3", "choice=yes", keys=[operators.admin("dune")], ok=False
     )
     assert "halted" in stopped
 
@@ -251,5 +251,5 @@ def test_an_upgrade_stops_nodes_without_its_release_and_goes_on_with_it(operator
     network.wait_ready(everyone)
     network.send(0, "aurora-admin", ("gov.propose", {"proposal": "next", "title": "x", "actions": [ADD_NODE]}))
     network.wait_for(lambda: network.height(4) >= height, "the chain goes on")
-    assert network.call(4, "chain_block", height=height)["header"]["version"] == 2
-    assert network.call(4, "chain_block", height=height - 1)["header"]["version"] == 1
+    assert network.call(4, "chain_block", height=height)["header"]["version"] == 3
+    assert network.call(4, "chain_block", height=height - 1)["header"]["version"] == 2

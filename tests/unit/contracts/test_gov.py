@@ -226,8 +226,8 @@ def test_actions_have_no_authority_left_over_for_later_operations() -> None:
         ),
         ({"action": "set_params", "params": {"max_tx_cost": 9_000_000}}, "INVALID_ARGS"),
         ({"action": "set_params", "params": {"round_timeout_ms": 1_000}}, "INVALID_ARGS"),
-        ({"action": "schedule_upgrade", "version": 1, "height": 1_000}, "NOT_ELIGIBLE"),
-        ({"action": "schedule_upgrade", "version": 2, "height": 5}, "EXPIRED"),
+        ({"action": "schedule_upgrade", "version": 2, "height": 1_000}, "NOT_ELIGIBLE"),
+        ({"action": "schedule_upgrade", "version": 3, "height": 5}, "EXPIRED"),
     ],
 )
 def test_reasons_of_failure(action: dict[str, Any], code: str) -> None:
@@ -361,16 +361,16 @@ def test_every_parameter_but_one_can_change() -> None:
 
 def test_an_upgrade_is_scheduled_and_moved() -> None:
     chain = alliance()
-    decided(chain, {"action": "schedule_upgrade", "version": 2, "height": 20})
-    assert [version_at(chain.state, height, 1) for height in (19, 20)] == [1, 2]
-    propose(chain, {"action": "schedule_upgrade", "version": 3, "height": 30}, proposal="later")
+    decided(chain, {"action": "schedule_upgrade", "version": 3, "height": 20})
+    assert [version_at(chain.state, height, 2) for height in (19, 20)] == [2, 3]
+    propose(chain, {"action": "schedule_upgrade", "version": 4, "height": 30}, proposal="later")
     vote(chain, "aurora", "basil", "comet", proposal="later")
-    assert [version_at(chain.state, height, 1) for height in (20, 29, 30)] == [1, 1, 3]
+    assert [version_at(chain.state, height, 2) for height in (20, 29, 30)] == [2, 2, 4]
     while chain.height < 30:
         chain.block([])
-    propose(chain, {"action": "schedule_upgrade", "version": 4, "height": 99}, proposal="next")
+    propose(chain, {"action": "schedule_upgrade", "version": 5, "height": 99}, proposal="next")
     vote(chain, "aurora", "basil", "comet", proposal="next")
-    assert [version_at(chain.state, height, 1) for height in (40, 98, 99)] == [3, 3, 4]
+    assert [version_at(chain.state, height, 2) for height in (40, 98, 99)] == [4, 4, 5]
 
 
 # -- key rotation -------------------------------------------------------------------------------------

@@ -202,14 +202,14 @@ async def test_a_full_node_commits_what_a_quorum_seals(chain: LocalChain, tmp_pa
 async def test_a_release_that_does_not_know_the_next_version_halts_there_and_not_before(
     chain: LocalChain, tmp_path: Path
 ) -> None:
-    chain.decide({"action": "schedule_upgrade", "version": 2, "height": 5})
+    chain.decide({"action": "schedule_upgrade", "version": 3, "height": 5})
     chain.commit()
     local = follower(chain, tmp_path)
     assert local.driver.halted is None
     local.driver.commit(*one_block(local))
     assert local.ledger.height == 4
     assert local.driver.halted is not None
-    assert "version 2 from height 5 on" in local.driver.halted
+    assert "version 3 from height 5 on" in local.driver.halted
     again = LocalDriver(chain, tmp_path / "other", local.index)
     again.driver.start()
     assert again.driver.halted == local.driver.halted

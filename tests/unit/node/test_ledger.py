@@ -152,11 +152,11 @@ def test_parameters_hold_from_the_next_height_on(chain: LocalChain) -> None:
 
 def test_headers_carry_the_version_that_the_alliance_has_scheduled(chain: LocalChain) -> None:
     height = chain.height + 5
-    chain.decide({"action": "schedule_upgrade", "version": 2, "height": height})
+    chain.decide({"action": "schedule_upgrade", "version": 3, "height": height})
     while chain.height < height + 1:
         chain.commit()
     versions = [chain.ledger.block(h).header.version for h in range(height - 2, height + 2)]
-    assert versions == [1, 1, 2, 2]
+    assert versions == [2, 2, 3, 3]
 
 
 def test_those_before_the_proposer_in_the_order_are_skipped(chain: LocalChain) -> None:
@@ -185,8 +185,8 @@ def test_a_version_that_this_release_does_not_know_is_warned_of_and_then_a_fault
     chain: LocalChain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = chain.height + 5
-    chain.decide({"action": "schedule_upgrade", "version": 2, "height": at})
-    said = f"the alliance has decided on protocol version 2 from height {at} on: install its release"
+    chain.decide({"action": "schedule_upgrade", "version": 3, "height": at})
+    said = f"the alliance has decided on protocol version 3 from height {at} on: install its release"
     assert [record.getMessage() for record in caplog.records] == [f"{said}; this one stops before"]
     Ledger(chain.genesis, chain.runtime, chain.store, None)
     assert len(caplog.records) == 2, "and again at every start"
@@ -195,16 +195,16 @@ def test_a_version_that_this_release_does_not_know_is_warned_of_and_then_a_fault
         chain.commit()
     assert chain.ledger.version_fault() == said
     assert len(caplog.records) == 2
-    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({1, 2}))
+    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({2, 3}))
     assert chain.ledger.version_fault() is None
     chain.commit()
     assert chain.ledger.header is not None
-    assert chain.ledger.header.version == 2
+    assert chain.ledger.header.version == 3
 
 
 def test_a_version_that_this_release_knows_is_not_warned_of(
     chain: LocalChain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({1, 2}))
-    chain.decide({"action": "schedule_upgrade", "version": 2, "height": chain.height + 9})
+    monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({2, 3}))
+    chain.decide({"action": "schedule_upgrade", "version": 3, "height": chain.height + 9})
     assert caplog.records == []
