@@ -48,6 +48,10 @@ class Kind(IntEnum):
     GET_REPLAY_IDS = 22
     REPLAY_IDS = 23
     ADDRESSES = 24
+    GET_ONCE_TILES = 25
+    ONCE_TILES = 26
+    GET_ONCE_LEAVES = 27
+    ONCE_LEAVES = 28
 
 
 class Priority(IntEnum):
@@ -105,5 +109,9 @@ RULES: Final[Mapping[Kind, KindRule]] = MappingProxyType(
         Kind.STATE_CHUNK: KindRule(MAX_BODY_BYTES, Priority.REPLY, 100, 32 * MIB),
         Kind.GET_REPLAY_IDS: KindRule(64, Priority.URGENT, 50, 4 * KIB),
         Kind.REPLAY_IDS: KindRule(MIB + KIB, Priority.REPLY, 50, 32 * MIB),
+        Kind.GET_ONCE_TILES: KindRule(256, Priority.URGENT, 50, 16 * KIB),
+        Kind.ONCE_TILES: KindRule(MIB + KIB, Priority.REPLY, 50, 32 * MIB),
+        Kind.GET_ONCE_LEAVES: KindRule(256, Priority.URGENT, 50, 16 * KIB),
+        Kind.ONCE_LEAVES: KindRule(MAX_BODY_BYTES, Priority.REPLY, 100, 32 * MIB),
     }
 )

@@ -37,6 +37,9 @@ MAX_BUCKET_ROOTS_PER_REQUEST: Final = 32_768
 MAX_CHUNK_NODES: Final = 4_096
 MAX_CHUNK_RECORDS: Final = 65_536
 MAX_REPLAY_IDS_PER_REPLY: Final = 32_768
+MAX_ONCE_TILES_PER_REPLY: Final = 32_768
+MAX_ONCE_LEAVES_PER_REPLY: Final = 256
+"""A tile's; fewer where they are long."""
 MIN_TRANSACTION_BYTES: Final = 96
 """A key and a signature alone take as much; without it, a frame could hold a million of nothing."""
 
@@ -44,6 +47,8 @@ Bytes32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 TransactionBytes = Annotated[bytes, msgspec.Meta(min_length=MIN_TRANSACTION_BYTES)]
 Prefix = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-f]+\Z")]
 RootBytes = Annotated[bytes, msgspec.Meta(max_length=32 * MAX_BUCKET_ROOTS_PER_REQUEST)]
+TileBytes = Annotated[bytes, msgspec.Meta(max_length=32 * MAX_ONCE_TILES_PER_REPLY)]
+Family = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9.-]+\Z")]
 IdBytes = Annotated[bytes, msgspec.Meta(max_length=32 * MAX_REPLAY_IDS_PER_REPLY)]
 Instance = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -243,6 +248,35 @@ class ReplayIds(Reply, frozen=True):
     ids: IdBytes | None
 
 
+class GetOnceTiles(Request, frozen=True):
+    """Asks for hashes of tiles of a log of once-records, from the `first` on."""
+
+    height: Count
+    family: Family
+    first: Count
+
+
+class OnceTiles(Reply, frozen=True):
+    """Hashes of complete tiles, 32 bytes each; None: the sender does not offer that snapshot."""
+
+    tiles: TileBytes | None
+
+
+class GetOnceLeaves(Request, frozen=True):
+    """Asks for `count` leaves of a log of once-records, from the `first` on."""
+
+    height: Count
+    family: Family
+    first: Count
+    count: Annotated[int, msgspec.Meta(ge=1, le=MAX_ONCE_LEAVES_PER_REPLY)]
+
+
+class OnceLeaves(Reply, frozen=True):
+    """The leaves, as many as one reply holds; None: the sender does not offer that snapshot."""
+
+    leaves: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=MAX_ONCE_LEAVES_PER_REPLY)] | None
+
+
 MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
     {
         Kind.HELLO: Hello,
@@ -268,6 +302,10 @@ MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
         Kind.STATE_CHUNK: StateChunk,
         Kind.GET_REPLAY_IDS: GetReplayIds,
         Kind.REPLAY_IDS: ReplayIds,
+        Kind.GET_ONCE_TILES: GetOnceTiles,
+        Kind.ONCE_TILES: OnceTiles,
+        Kind.GET_ONCE_LEAVES: GetOnceLeaves,
+        Kind.ONCE_LEAVES: OnceLeaves,
     }
 )
 
@@ -281,6 +319,8 @@ REPLY_KINDS: Final[Mapping[type[Request], Kind]] = MappingProxyType(
         GetBucketRoots: Kind.BUCKET_ROOTS,
         GetStateChunk: Kind.STATE_CHUNK,
         GetReplayIds: Kind.REPLAY_IDS,
+        GetOnceTiles: Kind.ONCE_TILES,
+        GetOnceLeaves: Kind.ONCE_LEAVES,
     }
 )
 

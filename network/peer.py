@@ -22,6 +22,8 @@ from network.messages import (
     GetBlocks,
     GetBucketRoots,
     GetCandidate,
+    GetOnceLeaves,
+    GetOnceTiles,
     GetReplayIds,
     GetSetChanges,
     GetSnapshots,
@@ -29,6 +31,8 @@ from network.messages import (
     GetTransactions,
     Hello,
     Message,
+    OnceLeaves,
+    OnceTiles,
     Ping,
     Pong,
     ReplayIds,
@@ -127,6 +131,10 @@ class Peer:
     async def request(self, message: GetStateChunk, timeout: float) -> StateChunk: ...
     @overload
     async def request(self, message: GetReplayIds, timeout: float) -> ReplayIds: ...
+    @overload
+    async def request(self, message: GetOnceTiles, timeout: float) -> OnceTiles: ...
+    @overload
+    async def request(self, message: GetOnceLeaves, timeout: float) -> OnceLeaves: ...
 
     async def request(self, message: Request, timeout: float) -> Reply:
         """Send a request, whose id is filled in here, and wait for its reply.

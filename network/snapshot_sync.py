@@ -1,9 +1,10 @@
 """Which parts of a snapshot to ask from whom; pure, time is an input.
 
-A snapshot is one certified height's state, cut into ranges of buckets, and the ids of the transactions that can
-still be replayed, by slot. The planner knows what is missing and who offers the snapshot. It asks several
-peers at once for different parts, and each part of one peer until it has come, failed, or proved bad. It
-never looks into a part: whoever receives verifies it (vm.state_chunks), and says what came of it.
+A snapshot is one certified height's state, cut into ranges of buckets, the ids of the transactions that can still
+be replayed, by slot, and the logs of once-records, in ranges of tiles. The planner knows what is missing and who
+offers the snapshot. It asks several peers at once for different parts, and each part of one peer until it has
+come, failed, or proved bad. It never looks into a part: whoever receives verifies it (vm.state_chunks), and says
+what came of it.
 
     next_requests(now)  ->  ask the peers  ->  verify  ->  stored / split / rejected / failed / not_offered
 
@@ -52,7 +53,25 @@ class ReplaySlot:
     running: bytes
 
 
-Part = StateRange | ReplaySlot
+@dataclass(frozen=True, slots=True)
+class OnceLogPart:
+    """The tiles' hashes and the last leaves of a log of once-records, which together must be that log."""
+
+    family: str
+    size: int
+    peaks: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRange:
+    """Neighbouring tiles of a log of once-records, by their hashes, from the `first` on."""
+
+    family: str
+    first: int
+    hashes: tuple[bytes, ...]
+
+
+Part = StateRange | ReplaySlot | OnceLogPart | OnceRange
 
 
 @dataclass(frozen=True, slots=True)

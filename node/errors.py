@@ -59,3 +59,11 @@ def kept(error: Kept) -> Kept:
     """
     error.__traceback__ = error.__context__ = error.__cause__ = None
     return error
+
+
+class NotOffered(Exception):
+    """The peer does not offer this snapshot, or no more."""
+
+
+class BadPart(Exception):
+    """A peer sent what is not part of the snapshot: its fault."""

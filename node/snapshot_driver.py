@@ -42,13 +42,26 @@ from network.messages import (
 from network.peer import Peer
 from network.peers import PeerManager
 from network.scoring import Offence
-from network.snapshot_sync import PartRequest, ReplaySlot, SnapshotRules, SnapshotSync, StateRange, bucket_ranges
+from network.snapshot_sync import (
+    OnceLogPart,
+    OnceRange,
+    Part,
+    PartRequest,
+    ReplaySlot,
+    SnapshotRules,
+    SnapshotSync,
+    StateRange,
+    bucket_ranges,
+)
+from node.errors import BadPart, NotOffered
 from node.ledger import Ledger
 from node.snapshot_folders import declare_ready, incoming_folder
+from node.snapshot_once import OnceFetch, parts_of
 from node.snapshot_trust import TrustedSets
 from node.store import StoreFailure
 from node.store.incoming import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync_driver import SyncDriver
+from vm.once_log import OnceLog
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_chunks import ChunkMismatch, VerifiedChunk, verify_bucket_roots, verify_children, verify_chunk
 
@@ -62,14 +75,6 @@ RETRY_SECONDS: Final = 15.0
 """After an attempt that brought nothing block sync goes on for so long."""
 
 REQUEST_SECONDS: Final = 10.0
-
-
-class NotOffered(Exception):
-    """The peer does not offer this snapshot, or no more."""
-
-
-class BadPart(Exception):
-    """A peer sent what is not part of the snapshot: its fault."""
 
 
 @dataclass(slots=True)
@@ -302,6 +307,8 @@ class SnapshotDriver:
                     for slot in incoming.slots():
                         if not slot.fetched:
                             fetch.plan.add(ReplaySlot(slot.slot, slot.count, slot.running))
+                    for part in parts_of(incoming.once):
+                        fetch.plan.add(part)
                 if fetch.plan.finished:
                     return True
                 if loop.time() >= offers_at or not fetch.plan.has_peers:
@@ -333,6 +340,8 @@ class SnapshotDriver:
                     part = request.part
                     incoming.write_replay_ids(IncomingSlot(part.slot, part.count, part.running, False), ids)
                     plan.stored(request.id)
+            elif isinstance(request.part, OnceLogPart | OnceRange):
+                await self._once_records(peer, fetch, incoming, request, timeout)
             else:
                 await self._state_range(peer, fetch, incoming, request, request.part, timeout)
         except NotOffered:
@@ -345,6 +354,33 @@ class SnapshotDriver:
             plan.rejected(request.id)
             self._refused.add((request.peer, fetch.target.head.height))
             self._peers().penalise(request.peer, Offence.BAD_DATA)
+
+    async def _once_records(
+        self, peer: Peer, fetch: _Fetch, incoming: IncomingSnapshot, request: PartRequest, timeout: float
+    ) -> None:
+        """Fetch a log's tiles, or the leaves of some of them."""
+        part, plan = request.part, fetch.plan
+        once = OnceFetch(peer, fetch.target.head.height, timeout)
+        rest: list[Part] = []
+        if isinstance(part, OnceLogPart):
+            tiles, tail = await once.log(part)
+            if not plan.is_wanted(request.id):
+                return
+            incoming.once.write_log(part.family, OnceLog(part.size, part.peaks), tiles, tail)
+            rest = [other for other in parts_of(incoming.once) if self._is_of(other, part.family)]
+        elif isinstance(part, OnceRange):
+            for place in range(len(part.hashes)):
+                leaves = await once.tile(part, place)
+                if not plan.is_wanted(request.id):
+                    return
+                incoming.once.write_tile(part.family, part.first + place, leaves)
+        fetch.bytes_fetched += once.bytes_fetched
+        fetch.senders.add(request.peer)
+        plan.stored(request.id, rest)
+
+    @staticmethod
+    def _is_of(part: Part, family: str) -> bool:
+        return isinstance(part, OnceRange) and part.family == family
 
     async def _state_range(
         self,

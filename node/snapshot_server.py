@@ -13,15 +13,20 @@ from typing import Final, Protocol
 from consensus.types import decode_block
 from network.messages import (
     MAX_CHUNK_NODES,
+    MAX_ONCE_TILES_PER_REPLY,
     MAX_REPLAY_IDS_PER_REPLY,
     MAX_SET_CHANGES_PER_REPLY,
     BucketRoots,
     GetBucketRoots,
+    GetOnceLeaves,
+    GetOnceTiles,
     GetReplayIds,
     GetSetChanges,
     GetSnapshots,
     GetStateChunk,
     Message,
+    OnceLeaves,
+    OnceTiles,
     ReplayIds,
     Reply,
     Request,
@@ -39,7 +44,15 @@ from vm.primitives.codec import encode
 MAX_WAITING_PER_PEER: Final = 16
 MAX_CHANGES_BYTES: Final = 2 * 1024 * 1024
 
-SNAPSHOT_REQUESTS: Final = (GetSnapshots, GetSetChanges, GetBucketRoots, GetStateChunk, GetReplayIds)
+SNAPSHOT_REQUESTS: Final = (
+    GetSnapshots,
+    GetSetChanges,
+    GetBucketRoots,
+    GetStateChunk,
+    GetReplayIds,
+    GetOnceTiles,
+    GetOnceLeaves,
+)
 
 
 class Asker(Protocol):
@@ -110,6 +123,12 @@ class SnapshotServer:
             limit = MAX_REPLAY_IDS_PER_REPLY
             ids = snapshots.replay_ids(request.height, request.slot, request.skip, limit)
             return ReplayIds(id=request.id, ids=ids)
+        if isinstance(request, GetOnceTiles):
+            tiles = snapshots.once_tiles(request.height, request.family, request.first, MAX_ONCE_TILES_PER_REPLY)
+            return OnceTiles(id=request.id, tiles=tiles)
+        if isinstance(request, GetOnceLeaves):
+            leaves = snapshots.once_leaves(request.height, request.family, request.first, request.count)
+            return OnceLeaves(id=request.id, leaves=None if leaves is None else tuple(leaves))
         return Snapshots(id=request.id, heights=tuple(self._offered()))
 
     def _offered(self) -> list[int]:

@@ -25,6 +25,7 @@ from node.store.blocks import BlockRecords
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Batch, Database
 from node.store.errors import CommitRefused, StoreCorrupt
+from node.store.incoming_once import IncomingLogs
 from node.store.layout import (
     BLOCK,
     CERTIFICATE,
@@ -102,6 +103,11 @@ class IncomingSnapshot:
         except StoreCorrupt:
             self._start_afresh()  # nothing depends on it yet
         self._done = bytearray(self._database.get(DONE_KEY) or b"")
+
+    @property
+    def once(self) -> IncomingLogs:
+        """The logs of once-records."""
+        return IncomingLogs(self._database)
 
     def _open(self) -> Database:
         return Database(str(self._path), _CACHE_BYTES, _WRITE_BUFFER_BYTES)
@@ -195,10 +201,11 @@ class IncomingSnapshot:
         Raises:
             StoreFailure: the database refuses; nothing was written.
         """
-        batch = self._database.batch()
+        batch, logs = self._database.batch(), self.once
         for key_hash, key, value in chunk.records:
             batch.put(STATE + key_hash, len(key).to_bytes(4, "big") + key + value)
             self._note_slot(batch, key, value)
+            logs.note(batch, key, value)
         for page_id, page in chunk.split_pages.items():
             batch.put(SPLIT_PAGE + page_id.encode(), page)
         done = bytearray(self._done)
@@ -268,6 +275,8 @@ class IncomingSnapshot:
             raise CommitRefused("the snapshot is not whole")
         if not all(slot.fetched for slot in self.slots()):
             raise CommitRefused("replay ids are missing")
+        if not self.once.is_whole():
+            raise CommitRefused("once-records are missing")
         height = target.head.height
         batch = self._database.batch()
         blocks = BlockRecords(self._database)
@@ -285,6 +294,7 @@ class IncomingSnapshot:
             batch.put(key, record)
         for slot in self.slots():
             batch.delete(SLOT_KEY + number(slot.slot))
+        self.once.forget(batch)
         batch.delete(INCOMING_KEY)
         batch.delete(DONE_KEY)
         self._database.write(batch)

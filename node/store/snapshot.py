@@ -26,6 +26,7 @@ from hashlib import sha256 as _sha256
 from node.store.database import Batch, Database
 from node.store.history import StateHistory
 from node.store.layout import FOREIGN_ID, REPLAY_IDS, SNAPSHOT, STATE, at_height, number, split_record
+from node.store.once import OnceRecords
 from node.store.pages import hash_range
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_chunks import StateRecord
@@ -64,6 +65,7 @@ class SnapshotRecords:
         self._database = database
         self._tree = tree
         self._history = history
+        self._once = OnceRecords(database)
         self._interval = interval
         self._first_slots = {
             int.from_bytes(key[1:], "big"): int.from_bytes(record[:8], "big")
@@ -136,6 +138,30 @@ class SnapshotRecords:
         scan = self._database.scan(_ids_key(slot, 0), _ids_key(slot, height + 1), once=True)
         joined = b"".join([ids for _, ids in scan])
         return joined[skip * HASH_BYTES : (skip + limit) * HASH_BYTES]
+
+    def once_tiles(self, height: int, family: str, first: int, limit: int) -> bytes | None:
+        """Return hashes of a log's tiles, joined; None if the height is not offered.
+
+        Logs only grow: what is there of a later height is the same for this one.
+        """
+        if height not in self.heights():
+            return None
+        return b"".join(self._once.tiles(family, first, limit))
+
+    def once_leaves(
+        self, height: int, family: str, first: int, count: int, max_bytes: int = MAX_CHUNK_BYTES
+    ) -> list[bytes] | None:
+        """Return leaves of a log, as many as one reply holds, one at least; None if the height is not offered."""
+        if height not in self.heights():
+            return None
+        found: list[bytes] = []
+        size = 0
+        for leaf in self._once.leaves_here(family, first, count):
+            if found and size + len(leaf) > max_bytes:
+                break
+            found.append(leaf)
+            size += len(leaf)
+        return found
 
     def is_foreign(self, transaction_id: bytes) -> bool:
         """Tell whether a transaction was in the chain before this store's first block."""

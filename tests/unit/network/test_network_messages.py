@@ -19,6 +19,8 @@ from network.messages import (
     GetBlocks,
     GetBucketRoots,
     GetCandidate,
+    GetOnceLeaves,
+    GetOnceTiles,
     GetReplayIds,
     GetSetChanges,
     GetSnapshots,
@@ -27,6 +29,8 @@ from network.messages import (
     Hello,
     Links,
     Message,
+    OnceLeaves,
+    OnceTiles,
     Ping,
     Pong,
     ReplayIds,
@@ -75,6 +79,12 @@ EXAMPLES: list[Message] = [
     GetReplayIds(id=1, height=500, slot=29_000_000, skip=0),
     ReplayIds(id=1, ids=HASH),
     ReplayIds(id=1, ids=None),
+    GetOnceTiles(id=1, height=500, family="token.issue", first=0),
+    OnceTiles(id=1, tiles=HASH),
+    OnceTiles(id=1, tiles=None),
+    GetOnceLeaves(id=1, height=500, family="token.issue", first=512, count=256),
+    OnceLeaves(id=1, leaves=(b"leaf",)),
+    OnceLeaves(id=1, leaves=None),
 ]
 
 

@@ -17,7 +17,11 @@ from network.messages import (
     Blocks,
     BucketRoots,
     GetBlocks,
+    GetOnceLeaves,
+    GetOnceTiles,
     GetStateChunk,
+    OnceLeaves,
+    OnceTiles,
     ReplayIds,
     Reply,
     Request,
@@ -37,7 +41,7 @@ from node.store import Store, StoreOptions
 from node.store.incoming import IncomingSnapshot
 from node.sync_driver import SyncDriver
 from node.write_ahead_log import WriteAheadLog
-from tests.support.ledger import LocalChain, address_of, key_of, program_op
+from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
@@ -109,12 +113,37 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[LocalChain]:
-    """A chain of 25 blocks that offers height 20."""
+    """A chain of 25 blocks that offers height 20, each with a program and 30 issues with references."""
     chain = LocalChain(tmp_path / "source" / "data", options=OPTIONS)
     for number in range(25):
-        chain.commit([chain.sign("aurora-admin", [program_op(f"miles-{number}", "aurora")])])
+        grow(chain, number)
     yield chain
     chain.close()
+
+
+def grow(chain: LocalChain, number: int) -> None:
+    """Commit a block with a program and issues."""
+    ops = [program_op(f"miles-{number}", "aurora"), *(issue(number * ISSUES + n) for n in range(ISSUES))]
+    (receipt, *_) = chain.commit([chain.sign("aurora-admin", ops)])
+    assert receipt.status == "ok", receipt.error
+
+
+ISSUES = 30
+"""So that height 20 has two tiles of 256 records, and some behind."""
+
+
+def issue(number: int) -> Op:
+    """Return an issue with a reference of its own."""
+    return "token.issue", {"program": "miles-0", "to": address_of("ann"), "amount": 1, "ref": f"order-{number}"}
+
+
+def check_records(store: Store, source: LocalChain) -> None:
+    """See that all references up to the head are there, and none that came later."""
+    count = store.head.height * ISSUES
+    for number in (*range(0, count, 17), count - 1):
+        key = f"token/issue/miles-0/order-{number}"
+        assert store.once_record(key) == source.store.once_record(key, store.head.height) is not None
+    assert store.once_record(f"token/issue/miles-0/order-{count}") is None
 
 
 def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalChain]:
@@ -149,6 +178,7 @@ def check(store: Store, source: LocalChain) -> None:
         key = f"token/program/miles-{number}"
         assert store.state_value(key) == source.store.state_value(key, 20) is not None
     assert store.state_value("token/program/miles-20") is None
+    check_records(store, source)
     store.close()
 
 
@@ -159,7 +189,10 @@ async def test_a_snapshot_becomes_the_store_and_the_validator_recovers(source: L
     assert log.recovering
     log.close()
     again = LocalChain(tmp_path / "home" / "data", options=OPTIONS)
-    for height in range(21, 26):
+    (receipt, _) = again.commit([again.sign("aurora-admin", [issue(3)])])
+    assert receipt.error, "a reference from before the snapshot would have paid twice"
+    assert (receipt.error.code, receipt.error.details["account"]) == ("DUPLICATE_REF", address_of("ann"))
+    for height in range(22, 26):
         assert again.store.contains_transaction(_ids(source, 20)[0])
         assert not again.store.contains_transaction(_ids(source, height)[0])
     again.close()
@@ -206,6 +239,54 @@ def no_children(request: Request, reply: Reply) -> Reply:
     return StateChunk(id=0, covered=0, records=(), children=()) if isinstance(reply, StateChunk) else reply
 
 
+def wrong_tile(request: Request, reply: Reply) -> Reply:
+    return (
+        OnceTiles(id=0, tiles=bytes(32) + reply.tiles[32:])
+        if isinstance(reply, OnceTiles) and reply.tiles
+        else reply
+    )
+
+
+def no_tiles(request: Request, reply: Reply) -> Reply:
+    return OnceTiles(id=0, tiles=b"") if isinstance(reply, OnceTiles) else reply
+
+
+def half_a_tile(request: Request, reply: Reply) -> Reply:
+    return OnceTiles(id=0, tiles=reply.tiles[:40]) if isinstance(reply, OnceTiles) and reply.tiles else reply
+
+
+def wrong_leaf(request: Request, reply: Reply) -> Reply:
+    if isinstance(reply, OnceLeaves) and reply.leaves and isinstance(request, GetOnceLeaves) and not request.first:
+        return OnceLeaves(id=0, leaves=(reply.leaves[1], *reply.leaves[1:]))
+    return reply
+
+
+def wrong_tail(request: Request, reply: Reply) -> Reply:
+    if (
+        isinstance(reply, OnceLeaves)
+        and reply.leaves
+        and isinstance(request, GetOnceLeaves)
+        and request.first >= 512
+    ):
+        return OnceLeaves(id=0, leaves=(*reply.leaves[:-1], b"x"))
+    return reply
+
+
+def too_many_leaves(request: Request, reply: Reply) -> Reply:
+    if (
+        isinstance(reply, OnceLeaves)
+        and reply.leaves
+        and isinstance(request, GetOnceLeaves)
+        and request.first >= 512
+    ):
+        return OnceLeaves(id=0, leaves=(*reply.leaves, b"x"))
+    return reply
+
+
+def no_leaves(request: Request, reply: Reply) -> Reply:
+    return OnceLeaves(id=0, leaves=()) if isinstance(reply, OnceLeaves) else reply
+
+
 def other_block(request: Request, reply: Reply) -> Reply:
     if isinstance(reply, Blocks):
         (block, certificate), *_ = reply.items
@@ -214,7 +295,16 @@ def other_block(request: Request, reply: Reply) -> Reply:
 
 
 @pytest.mark.parametrize(
-    "twist", [flip_state, hide_a_record, wrong_roots, wrong_ids, too_many_ids, no_children, other_block]
+    "twist",
+    [
+        flip_state,
+        hide_a_record,
+        wrong_roots,
+        wrong_ids,
+        too_many_ids,
+        no_children,
+        other_block,
+    ],
 )
 async def test_a_liar_is_dropped_and_the_work_goes_on(twist: Twist, source: LocalChain, tmp_path: Path) -> None:
     # The liar comes first in every choice: keys are asked in order where all else is equal.
@@ -274,6 +364,81 @@ async def test_what_was_fetched_before_a_crash_is_not_asked_again(source: LocalC
     wanted = [request for request in peer.asked if isinstance(request, GetStateChunk)]
     assert all(int(r.prefix, 16) in missing and int(r.prefix, 16) + r.count - 1 in missing for r in wanted)
     assert sum(request.count for request in wanted) >= len(missing)
+
+
+@pytest.mark.parametrize(
+    "twist", [wrong_tile, no_tiles, half_a_tile, wrong_leaf, wrong_tail, too_many_leaves, no_leaves]
+)
+async def test_a_liar_about_records_is_dropped_and_the_work_goes_on(
+    twist: Twist, source: LocalChain, tmp_path: Path
+) -> None:
+    def waits_for_the_liar(request: Request, reply: Reply) -> Reply:
+        if isinstance(reply, OnceTiles) and not peers.penalised:
+            return OnceTiles(id=0, tiles=None)
+        return OnceLeaves(id=0, leaves=None) if isinstance(reply, OnceLeaves) and not peers.penalised else reply
+
+    peers = SnapshotPeers(SnapshotPeer(LIAR, source, twist), SnapshotPeer(HONEST, source, waits_for_the_liar))
+    check(await fetch(tmp_path / "home", peers), source)
+    assert peers.penalised == [(LIAR, Offence.BAD_DATA)]
+
+
+@pytest.mark.parametrize("kind", [OnceTiles, OnceLeaves])
+async def test_who_offers_the_height_no_more_is_left_in_peace(
+    kind: type[Reply], source: LocalChain, tmp_path: Path
+) -> None:
+    def withdraws(request: Request, reply: Reply) -> Reply:
+        if isinstance(reply, OnceTiles) and kind is OnceTiles:
+            return OnceTiles(id=0, tiles=None)
+        return OnceLeaves(id=0, leaves=None) if isinstance(reply, OnceLeaves) and kind is OnceLeaves else reply
+
+    peers = SnapshotPeers(SnapshotPeer(b"A" * 32, source, withdraws), SnapshotPeer(HONEST, source))
+    check(await fetch(tmp_path / "home", peers), source)
+    assert peers.penalised == []
+
+
+async def test_tiles_of_records_that_came_before_a_crash_are_not_asked_again(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    served = 0
+
+    def dies_after_a_tile(request: Request, reply: Reply) -> Reply:
+        nonlocal served
+        if isinstance(reply, OnceLeaves):
+            served += 1
+            if served == 3:  # the leaves behind the tiles, and one tile
+                raise asyncio.CancelledError
+        return reply
+
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source, dies_after_a_tile)))
+    with pytest.raises(asyncio.CancelledError):
+        await driver.run()
+    chain.close()
+    peer = SnapshotPeer(HONEST, source)
+    check(await fetch(home, SnapshotPeers(peer)), source)
+    asked = [request for request in peer.asked if isinstance(request, GetOnceLeaves | GetOnceTiles)]
+    assert [(type(request), request.first) for request in asked] == [(GetOnceLeaves, 256)]
+
+
+async def test_records_are_kept_over_a_change_to_a_later_height(source: LocalChain, tmp_path: Path) -> None:
+    gone = False
+
+    def moves_on(request: Request, reply: Reply) -> Reply:
+        nonlocal gone
+        if isinstance(request, GetOnceLeaves) and request.first == 256 and not gone:
+            gone = True
+            for number in range(25, 45):
+                grow(source, number)
+            return OnceLeaves(id=0, leaves=None)
+        return reply
+
+    peer = SnapshotPeer(HONEST, source, moves_on)
+    store = await fetch(tmp_path / "home", SnapshotPeers(peer))
+    assert store.head.height in (30, 40)
+    check_records(store, source)
+    store.close()
+    first_tile = [r for r in peer.asked if isinstance(r, GetOnceLeaves) and r.first == 0]
+    assert len(first_tile) == 1
 
 
 async def test_too_little_room_ends_the_attempt_and_what_has_come_is_kept(
