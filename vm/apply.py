@@ -8,7 +8,7 @@ halts the node.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -18,13 +18,21 @@ from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
 from vm.primitives.codec import encode
-from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError
+from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError, ok_receipt_bytes
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
-Steps = Generator[int, None, Receipt]
-"""A transaction in execution: yields the work units used so far between two operations, and returns the receipt."""
+
+class Outcome(NamedTuple):
+    """What became of a transaction, and the canonical bytes of its receipt."""
+
+    receipt: Receipt
+    receipt_bytes: bytes
+
+
+Steps = Generator[int, None, Outcome]
+"""A transaction in execution: yields the work units used so far between two operations, and returns the outcome."""
 
 
 def transaction_steps(
@@ -37,7 +45,7 @@ def transaction_steps(
     time: int,
     index: int,
 ) -> Steps:
-    """Execute a transaction on the overlay, which nothing else may touch meanwhile, and return its receipt."""
+    """Execute a transaction on the overlay, which nothing else may touch meanwhile; return what became of it."""
     overlay.begin()
     body = tx.body
     sender = body.sender
@@ -53,6 +61,7 @@ def transaction_steps(
         tx_id=tx_id,
     )
     results: list[Any] = []
+    encoded = b"", b""
     error: ReceiptError | None = None
     ctx.op = -1
     payer: Payer | None = None
@@ -68,7 +77,9 @@ def transaction_steps(
             ctx.op = op
             results.append(runtime.invoke_call(ctx, call, args))
         ctx.op = -1
-        ctx.charge(len(encode([results, ctx.events])) // metering.BYTES_PER_UNIT)
+        # Encoded here, where they are paid for, and nowhere else: the receipt takes the bytes over.
+        encoded = encode(results), encode(ctx.events)
+        ctx.charge((len(encoded[0]) + len(encoded[1])) // metering.BYTES_PER_UNIT)
     except Refused as refusal:
         overlay.rollback()
         error = _receipt_error(refusal, ctx.op)
@@ -76,14 +87,17 @@ def transaction_steps(
     if payer is not None:  # else a stranger could use up the allowance of whom he names as sender
         allowances.spend(payer, cost)
     if error is None:
-        return Receipt(tx_id, height, index, STATUS_OK, results, ctx.events, cost)
-    return Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)
+        receipt = Receipt(tx_id, height, index, STATUS_OK, results, ctx.events, cost)
+        return Outcome(receipt, ok_receipt_bytes(tx_id, height, index, *encoded, cost))
+    receipt = Receipt(tx_id, height, index, STATUS_FAILED, [], [], cost, error)
+    return Outcome(receipt, encode(receipt))
 
 
-def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Receipt:
-    """Return the receipt of a transaction that its block had no work units left for."""
+def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Outcome:
+    """Return the outcome of a transaction that its block had no work units left for."""
     error = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
-    return Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, error)
+    receipt = Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, error)
+    return Outcome(receipt, encode(receipt))
 
 
 def base_cost(tx: Transaction) -> int:

@@ -18,7 +18,7 @@ from typing import Final
 
 from vm.agenda import AgendaRun
 from vm.allowance import BlockAllowances, forget_ended
-from vm.apply import Steps, failed_for_want_of_block_cost, transaction_steps
+from vm.apply import Outcome, Steps, failed_for_want_of_block_cost, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
@@ -96,6 +96,7 @@ class BlockExecution:
         self._params = params
         self._overlay = BlockOverlay(reader)
         self._receipts: list[Receipt] = []
+        self._receipt_bytes: list[bytes] = []
         self._cost = 0
         self._agenda: AgendaRun | None = None
         self._steps: Steps | None = None
@@ -129,10 +130,11 @@ class BlockExecution:
             try:
                 self._used = next(self._steps)
             except StopIteration as done:
-                receipt: Receipt = done.value
+                outcome: Outcome = done.value
                 self._steps, self._used = None, 0
-                self._cost += receipt.cost
-                self._receipts.append(receipt)
+                self._cost += outcome.receipt.cost
+                self._receipts.append(outcome.receipt)
+                self._receipt_bytes.append(outcome.receipt_bytes)
             if self._cost + self._used >= cost:
                 break
         return len(self._receipts) == len(self._transactions)
@@ -173,7 +175,7 @@ class BlockExecution:
             cost=agenda.cost,
         )
         receipts = [*self._receipts, system]
-        receipt_bytes = [encode(receipt) for receipt in receipts]
+        receipt_bytes = [*self._receipt_bytes, encode(system)]
         return BlockResult(
             changes=changed_bytes(self._overlay),
             once=once,
@@ -189,9 +191,9 @@ def changed_bytes(overlay: BlockOverlay) -> Changes:
     return {key: None if cell is None else cell[1] for key, cell in overlay.changes.items()}
 
 
-def _done(receipt: Receipt) -> Steps:
+def _done(outcome: Outcome) -> Steps:
     yield from ()
-    return receipt
+    return outcome
 
 
 def simulation_steps(

@@ -66,6 +66,24 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
         return encode(self)
 
 
+class _Encoded(msgspec.Struct, frozen=True, gc=False):
+    """A receipt of which the long parts are encoded already; its fields are those of `Receipt`."""
+
+    id: str
+    height: int
+    index: int
+    status: str
+    results: msgspec.Raw
+    events: msgspec.Raw
+    cost: int
+
+
+def ok_receipt_bytes(tx_id: str, height: int, index: int, results: bytes, events: bytes, cost: int) -> bytes:
+    """Return the canonical bytes of the receipt of a transaction that succeeded, from those of its long parts."""
+    long_parts = msgspec.Raw(results), msgspec.Raw(events)
+    return encode(_Encoded(tx_id, height, index, STATUS_OK, *long_parts, cost))
+
+
 _decoder = msgspec.msgpack.Decoder(Receipt)
 
 

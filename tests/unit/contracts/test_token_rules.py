@@ -225,3 +225,23 @@ def test_a_refused_issue_is_told_what_the_cap_has_room_for() -> None:
     error = chain.send_ops("aurora-issuer", [("token.issue", {"program": "stars", "to": ANN, "amount": 61})]).error
     assert error
     assert (error.code, error.details) == ("CAP_EXCEEDED", {"cap": 100, "available": 60})
+
+
+# Many lots
+
+
+def test_an_account_of_thousands_of_lots_spends_many_of_them_at_once(chain: Chain) -> None:
+    """One careless issuer gives every purchase a date of its own; the holder redeems all the same."""
+    day = 86_400_000
+    first = chain.time - chain.time % day + 2 * day
+    for start in range(0, 3_000, 300):
+        dates = [first + (start + n) * day for n in range(300)]
+        ops = [("token.issue", {"program": "stars", "to": ANN, "amount": 1, "expires": date}) for date in dates]
+        assert chain.send_ops("aurora-issuer", ops).status == "ok"
+    args = {"program": "stars", "from": ANN, "amount": 2_000, "at_brand": "aurora", "ref": "r"}
+    receipt = chain.send_ops("ann", [("token.redeem", args)], BOTH)
+    assert receipt.status == "ok", receipt.error
+    assert [part.amount for part in receipt.results[0].lots] == [1] * 2_000
+    shown = chain.view("token_balance", program="stars", account=ANN)
+    assert (shown["available"], len(shown["lots"])) == (1_020, 1_001)
+    assert shown["lots"][0]["expires"] == first + 2_000 * day

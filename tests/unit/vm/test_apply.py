@@ -38,9 +38,11 @@ class Bench:
         self.allowances = BlockAllowances(self.overlay, self.params, height)
 
     def apply(self, tx: Transaction) -> Receipt:
-        return finished(
+        receipt, receipt_bytes = finished(
             transaction_steps(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
         )
+        assert receipt_bytes == encode(receipt)
+        return receipt
 
     def used(self, key: str = f"chain/allowance/{ANN}") -> int:
         cell = self.overlay.changes.get(key)
