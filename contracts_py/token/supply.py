@@ -116,7 +116,7 @@ class Supply:
         for date in self._passed:
             EXPIRING.delete(ctx, program, date)
         EXPIRY_DATES.discard_all(ctx, self._passed, program)
-        is_first_gone = False
+        gone: list[int] = []
         next_date = self.record.next_date
         for date, change in sorted(self._changes.items()):
             if not change or date == NEVER:
@@ -132,9 +132,9 @@ class Supply:
                     next_date = min(next_date, date)
             else:
                 EXPIRING.delete(ctx, program, date)
-                EXPIRY_DATES.discard(ctx, program, item=date)
-                is_first_gone = is_first_gone or date == next_date
-        if is_first_gone:
+                gone.append(date)
+        EXPIRY_DATES.discard_all(ctx, gone, program)
+        if next_date in gone:
             first = EXPIRY_DATES.first(ctx, program)
             next_date = NEVER if first is None else first
         if next_date != self.record.next_date:
