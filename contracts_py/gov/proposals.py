@@ -63,7 +63,6 @@ def open_proposal(
     PROPOSALS.require_absent(ctx, proposal)
     canonical = encode(actions)
     size = len(canonical)
-    ctx.charge_bytes(size)
     if size > MAX_ACTIONS_BYTES:
         raise Refused("LIMIT_EXCEEDED", "the actions are too long", bytes=size, limit=MAX_ACTIONS_BYTES)
     _occupy(ctx, brand, size)

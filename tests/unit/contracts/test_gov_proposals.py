@@ -243,6 +243,16 @@ def test_a_proposal_expires_at_its_millisecond(chain: Chain) -> None:
     assert late.receipts[0].error.code == "EXPIRED"
 
 
+def test_a_proposal_that_the_agenda_has_not_come_to_expires_at_its_millisecond(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items_per_block(monkeypatch, 0)
+    expires = propose(chain)["expires"]
+    chain.block([], after_ms=expires - chain.time - 200)
+    assert chain.refused("basil-admin", "gov.vote", proposal="change", choice="yes") == "EXPIRED"
+    assert chain.time == expires
+
+
 def test_how_far_the_cleaning_has_come_changes_no_answer(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
     items_per_block(monkeypatch, 0)
     propose(chain)

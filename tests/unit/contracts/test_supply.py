@@ -84,6 +84,16 @@ def test_an_issue_settles_the_dates_that_the_agenda_has_not_come_to(
     assert stored(chain) == settled
 
 
+def test_the_next_date_is_the_first_that_still_has_points(chain: Chain) -> None:
+    for day in (0, 1, 2):
+        issue(chain, ANN, 5, MIDNIGHT + day * DAY)
+    for amount, day in ((4, 0), (1, 1), (5, 2)):
+        chain.send("ann", "token.burn", program="stars", amount=amount)
+        assert stored(chain).next_date == MIDNIGHT + day * DAY
+    chain.send("ann", "token.burn", program="stars", amount=5)
+    assert stored(chain).next_date == NEVER
+
+
 # Cost
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contracts_py.token import purse
 from contracts_py.token.points import Points
 from tests.contract_harness import Chain, account_of, brand_ops, key_of, program_args
 from vm.errors import Refused
@@ -245,3 +246,17 @@ def test_an_account_of_thousands_of_lots_spends_many_of_them_at_once(chain: Chai
     shown = chain.view("token_balance", program="stars", account=ANN)
     assert (shown["available"], len(shown["lots"])) == (1_020, 1_001)
     assert shown["lots"][0]["expires"] == first + 2_000 * day
+
+
+def test_a_spend_names_a_bounded_number_of_lots_and_says_how_much_would_go(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purse, "MAX_LOTS_OF_SPEND", 3)
+    day = 86_400_000
+    for n in range(5):
+        args = {"program": "stars", "to": ANN, "amount": 2, "expires": chain.time + (n + 2) * day}
+        chain.send("aurora-issuer", "token.issue", **args)
+    error = chain.send_ops("ann", [("token.burn", {"program": "stars", "amount": 7})]).error
+    assert error
+    assert (error.code, error.details) == ("LIMIT_EXCEEDED", {"possible": 6})
+    chain.send("ann", "token.burn", program="stars", amount=6)

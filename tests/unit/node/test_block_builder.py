@@ -17,6 +17,7 @@ from node.block_builder import BlockBuilder, Proposer
 from node.config import NodeConfig
 from node.mempool import RECENT_BLOCKS, Mempool
 from node.mempool_lanes import OWN, Origin
+from tests.support.agenda import items_per_block
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
 from vm.params import Params
 from vm.receipt import Receipt
@@ -115,6 +116,37 @@ def test_no_work_no_block_but_a_heartbeat_and_later_rounds(bench: Bench) -> None
     proposed = bench.proposer.propose(context, None, required=False)
     assert proposed is not None
     assert proposed[1] == []
+
+
+def open_proposal(chain: LocalChain) -> int:
+    """Put something on the agenda; return when it is due, ms."""
+    action = {"action": "add_node", "key": key_of("node").public_key.hex()}
+    op = ("gov.propose", {"proposal": "change", "title": "A change", "actions": [action]})
+    (receipt, _) = chain.commit([chain.sign("aurora-admin", [op])])
+    return receipt.results[0].expires
+
+
+def test_blocks_follow_until_what_was_due_is_done(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = bench.chain
+    expires = open_proposal(chain)
+    assert not bench.proposer.has_work()
+    with monkeypatch.context() as slow:
+        items_per_block(slow, 0)
+        chain.commit(time=expires)
+    bench.clock.now = expires + 1
+    assert bench.proposer.has_work()
+    assert bench.proposer.propose(chain.ledger.height_context(), None, required=False) is not None
+    chain.commit(time=expires + 1)
+    assert not bench.proposer.has_work()
+
+
+def test_a_block_leaves_room_for_what_is_due(bench: Bench) -> None:
+    chain = bench.chain
+    due = bench.clock.now = open_proposal(chain)
+    for _ in range(1_500):
+        bench.add(due + 1, ops=4)
+    without, beside = len(bench.builder.select(due - 1)), len(bench.builder.select(due))
+    assert 0 < beside < without < 1_500
 
 
 @pytest.mark.parametrize("expires_after_head", [1, TTL + 1])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import NUMBERS, Reader, account_of, runtime, transaction
+from vm.allowance import BlockAllowances, Payer
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulation_steps, system_receipt_id
 from vm.chain_records import (
     REPLAY_SLOTS,
@@ -166,6 +167,18 @@ def test_seals_and_skips_are_recorded() -> None:
     assert changes[VALIDATOR_RECORDS.keys.key((one,))] == encode(ValidatorRecord(4, 0))
     assert changes[VALIDATOR_RECORDS.keys.key((two,))] == encode(ValidatorRecord(4, 5))
     assert VALIDATOR_RECORDS.keys.key((gone,)) not in changes, "who has left gets no record any more"
+
+
+def test_records_of_allowances_that_are_over_leave_the_state() -> None:
+    params = Params(window_blocks=2)
+    overlay = BlockOverlay(Reader(params))
+    BlockAllowances(overlay, params, 3).spend(Payer("brand", "aurora", 1_000), 800)
+    reader = Reader(params)
+    reader.values |= {key: decode(cell[1]) for key, cell in overlay.changes.items() if cell is not None}
+    assert executed([], reader=reader).changes == {
+        "chain/brand-allowance/aurora": None,
+        "chain/allowance-ends": None,
+    }
 
 
 def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Final
+
 import pytest
 
 from tests.unit.vm.toy_ledger import NUMBERS, Reader, Told, runtime
-from vm.contract_api import Context
+from vm.contract_api import SLUG, Context, Meta, Table
 from vm.errors import InvariantBroken, Refused
-from vm.metering import EVENT, OPERATION, READ, WRITE
+from vm.metering import EVENT, OPERATION, READ, READ_BYTES_PER_UNIT, WRITE, WRITE_BYTES_PER_UNIT
 from vm.params import Params
+from vm.primitives.codec import encode
 from vm.state_view import BlockOverlay
+
+TEXTS: Final[Table[str]] = Table("toy-text", (("key", SLUG),), Annotated[str, Meta(max_length=2_000)], "texts")
 
 
 def context(limit: int = 10**6, *, read_only: bool = False) -> Context:
@@ -112,3 +117,14 @@ def test_no_way_of_writing_is_open_to_a_view() -> None:
     for write in (lambda: NUMBERS.put(ctx, 1, "aa"), lambda: NUMBERS.delete(ctx, "aa"), lambda: ctx.drop("toy/aa")):
         with pytest.raises(InvariantBroken):
             write()
+
+
+def test_a_write_and_a_read_are_paid_for_by_bytes() -> None:
+    ctx = context()
+    TEXTS.put(ctx, "x" * 1_000, "aa")
+    size = len(encode("x" * 1_000))
+    assert ctx.cost == WRITE + size // WRITE_BYTES_PER_UNIT
+    before = ctx.cost
+    TEXTS.get(ctx, "aa")
+    assert ctx.cost == before + READ + size // READ_BYTES_PER_UNIT
+    assert TEXTS.get(context(), "aa") is None
