@@ -39,6 +39,7 @@ from vm.arguments.rules import code, text
 from vm.chain_records import ValidatorEntry
 from vm.errors import InvariantBroken, Refused
 from vm.events import BrandId, event, type_of
+from vm.hooks import Hook
 from vm.membership import (
     change_nodes,
     change_params,
@@ -119,6 +120,7 @@ __all__ = [
     "Cursor",
     "Domain",
     "Hash",
+    "Hook",
     "InvariantBroken",
     "Meta",
     "Name",

@@ -1,0 +1,57 @@
+"""Hooks: what a contract lets those above it know, without knowing them.
+
+    on_merge = Hook[Merge]("identity.merged")         # made in contracts_py/registry.py, handed to identity's room
+    on_merge.wire(points.merge, tiers.merge)            # wired there too: the one place that knows both
+    self._on_merge.tell(ctx, Merge(source, target))     # told by the lower contract
+
+A listener is a public method of a contract above, which takes the context and what happened.
+
+Invariants:
+    1. Listeners are run in the order in which they are wired, within the operation: what one of them refuses, the
+       operation refuses.
+    2. A hook is wired once, before the chain runs, be it to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from vm.errors import InvariantBroken
+
+T = TypeVar("T")
+
+
+class Hook(Generic[T]):
+    """Something that happens in a contract, and who is told.
+
+    Attributes:
+        name: `<contract>.<what has happened>`.
+    """
+
+    __slots__ = ("_listeners", "name")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._listeners: tuple[Callable[[Any, T], None], ...] | None = None
+
+    def wire(self, *listeners: Callable[[Any, T], None]) -> None:
+        """Say who is told, in this order.
+
+        Raises:
+            TypeError: it has been wired.
+        """
+        if self._listeners is not None:
+            raise TypeError(f"{self.name} is wired twice")
+        self._listeners = listeners
+
+    def tell(self, ctx: Any, what: T) -> None:
+        """Run the listeners.
+
+        Raises:
+            Refused: one of them refuses.
+        """
+        if self._listeners is None:
+            raise InvariantBroken(f"{self.name} is not wired")
+        for listener in self._listeners:
+            listener(ctx, what)
