@@ -134,7 +134,8 @@ class Chain:
         body = Body(CHAIN, sender, self._nonce, self.time + 1, list(ops))
         tx_id = sha256(b"%d" % self._nonce)
         keys = sorted(key_of(name) for name in signers)
-        return Transaction(b"", b"", body, [(key, bytes(64)) for key in keys], tx_id, tx_id)
+        addresses = tuple(address_of_key(key) for key in keys)
+        return Transaction(b"", b"", body, [(key, bytes(64)) for key in keys], tx_id, tx_id, addresses)
 
     def block(self, transactions: Sequence[Transaction], after_ms: int = 200) -> BlockResult:
         """Execute and commit one block."""

@@ -67,9 +67,10 @@ def transaction_steps(
     payer: Payer | None = None
     try:
         ctx.charge(base_cost(tx))
-        if not runtime.authority.may_act(ctx, sender, ctx.signers):
+        brands = runtime.authority.brands_of_sender(ctx, sender, ctx.signers)
+        if brands is None:
             raise Refused("NOT_AUTHORISED", "the signers may not act for the sender", sender=sender)
-        payer = allowances.payer(sender, runtime.authority.brands_of(ctx, sender))
+        payer = allowances.payer(sender, brands)
         ctx.limit_to(allowances.free(payer), lambda: allowances.remaining(payer))
         for op, (call, args) in enumerate(body.ops):
             if op:

@@ -29,6 +29,10 @@ class Authority(Protocol):
         """Return the brands, not suspended, at which the account holds roles; sorted."""
         ...
 
+    def brands_of_sender(self, ctx: Context, account: str, signers: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return `brands_of` where keys with these addresses `may_act` for the account, else None; in one look."""
+        ...
+
 
 class BoundMethod:
     """A call or view, ready to be invoked with untrusted arguments.

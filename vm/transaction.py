@@ -90,6 +90,7 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
         id: SHA-256 of the body, 32 bytes.
         hash: SHA-256 of `raw`, 32 bytes.
         sigs: (public key, signature) pairs in the order of the body's signers.
+        signer_addresses: the addresses of the keys that signed, in that order.
     """
 
     raw: bytes
@@ -98,11 +99,7 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     sigs: list[tuple[bytes, bytes]]
     id: bytes
     hash: bytes
-
-    @property
-    def signer_addresses(self) -> tuple[str, ...]:
-        """The addresses of the keys that signed, in order."""
-        return tuple([address_of_key(key) for key, _ in self.sigs])
+    signer_addresses: tuple[str, ...]
 
 
 _envelopes = TypedDecoder(_Envelope)
@@ -161,8 +158,11 @@ def parse_transaction(raw: bytes) -> Transaction:
     if body.signers is UNSET:
         if len(sigs) != 1 or address_of_key(sigs[0][0]) != body.sender:
             raise TransactionError("BAD_SIGNATURE", "one signature by the sender's key is expected")
-    elif [key for key, _ in sigs] != body.signers:
-        raise TransactionError("BAD_SIGNATURE", "the signatures are not those of body.signers, in order")
+        signer_addresses: tuple[str, ...] = (body.sender,)
+    else:
+        if [key for key, _ in sigs] != body.signers:
+            raise TransactionError("BAD_SIGNATURE", "the signatures are not those of body.signers, in order")
+        signer_addresses = tuple([address_of_key(key) for key in body.signers])
     return Transaction(
         raw=raw,
         body_bytes=envelope.body,
@@ -170,6 +170,7 @@ def parse_transaction(raw: bytes) -> Transaction:
         sigs=sigs,
         id=_sha256(envelope.body).digest(),
         hash=_sha256(raw).digest(),
+        signer_addresses=signer_addresses,
     )
 
 

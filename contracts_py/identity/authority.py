@@ -13,15 +13,18 @@ class Authority:
 
     def may_act(self, ctx: Context, account: str, signers: tuple[str, ...]) -> bool:
         """Tell whether keys with these addresses may act for `account`."""
-        record = ACCOUNTS.get(ctx, account)
-        if record is None or record.auth is None:
-            return account in signers
-        present = [key for key in record.auth.keys if address_of_key(bytes.fromhex(key)) in signers]
-        return len(present) >= record.auth.threshold
+        return _may_act(ACCOUNTS.get(ctx, account), account, signers)
 
     def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
         """Return the brands, not suspended, at which the account holds roles; sorted."""
+        return self._unsuspended(ctx, ACCOUNTS.get(ctx, account))
+
+    def brands_of_sender(self, ctx: Context, account: str, signers: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return `brands_of` where keys with these addresses `may_act` for the account, else None; in one look."""
         record = ACCOUNTS.get(ctx, account)
+        return self._unsuspended(ctx, record) if _may_act(record, account, signers) else None
+
+    def _unsuspended(self, ctx: Context, record: Account | None) -> tuple[str, ...]:
         if record is None:
             return ()
         return tuple([entry.brand for entry in record.roles if not self.brand_record(ctx, entry.brand).suspended])
@@ -150,6 +153,13 @@ class Authority:
         """Tell whether the account is a member of the brand, custodial or not."""
         record = ACCOUNTS.get(ctx, account)
         return record is not None and record.member is not None and record.member.brand == brand
+
+
+def _may_act(record: Account | None, account: str, signers: tuple[str, ...]) -> bool:
+    if record is None or record.auth is None:
+        return account in signers
+    present = [key for key in record.auth.keys if address_of_key(bytes.fromhex(key)) in signers]
+    return len(present) >= record.auth.threshold
 
 
 def _has_any(record: Account, brand: str, roles: tuple[str, ...]) -> bool:

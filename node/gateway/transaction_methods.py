@@ -46,17 +46,6 @@ from vm.transaction import (
 _ENCODE_MEMBERS: Final = frozenset({"chain", "sender", "nonce", "expires", "ops", "signers", "memo"})
 
 
-class _Simulated(Transaction, frozen=True, gc=False):
-    """A transaction as if its signers had signed: without `signers` the sender's own key, which nobody named."""
-
-    @property
-    def signer_addresses(self) -> tuple[str, ...]:
-        """The addresses that count as having signed."""
-        if isinstance(self.body.signers, list):
-            return tuple([address_of_key(key) for key in self.body.signers])
-        return (self.body.sender,)
-
-
 class TransactionMethods:
     """Takes transactions and tells what became of them."""
 
@@ -250,12 +239,16 @@ def _as_if_signed(body_bytes: bytes) -> Transaction:
         body = parse_body(body_bytes)
     except TransactionError as error:
         raise refused_transaction(error.reason, str(error)) from None
-    keys = body.signers if isinstance(body.signers, list) else [bytes(PUBLIC_KEY_BYTES)]
+    if isinstance(body.signers, list):
+        keys = body.signers
+        addresses = tuple([address_of_key(key) for key in keys])
+    else:
+        keys, addresses = [bytes(PUBLIC_KEY_BYTES)], (body.sender,)  # The sender's own key, which nothing names.
     sigs = [(key, bytes(SIGNATURE_BYTES)) for key in keys]
     raw = encode({"body": body_bytes, "sigs": sigs})
     if len(raw) > MAX_TX_BYTES:
         raise refused_transaction("TOO_LARGE", f"{len(raw)} bytes; at most {MAX_TX_BYTES}")
-    return _Simulated(raw, body_bytes, body, sigs, sha256(body_bytes), sha256(raw))
+    return Transaction(raw, body_bytes, body, sigs, sha256(body_bytes), sha256(raw), addresses)
 
 
 def _encode_body(body: dict[str, Any]) -> bytes:

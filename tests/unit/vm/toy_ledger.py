@@ -169,6 +169,10 @@ class KeyHolders:
             return ("brand", "other")
         return ("brand",) if account in (account_of("till"), account_of("cashier")) else ()
 
+    def brands_of_sender(self, ctx: Context, account: str, signers: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Return the account's brands if its key has signed."""
+        return self.brands_of(ctx, account) if self.may_act(ctx, account, signers) else None
+
 
 class Reader:
     """A committed state of objects."""
@@ -199,5 +203,6 @@ def transaction(
     """Return a transaction that says to be signed by `signers` (persons' names; default: the sender)."""
     body = Body("toy-chain", account_of(sender), nonce, expires, list(ops))
     tx_id = sha256(repr((sender, ops, nonce)).encode())
-    sigs = [(key_of(name), bytes(64)) for name in (signers or [sender])]
-    return Transaction(b"x" * 160, b"", body, sigs, tx_id, tx_id)
+    names = signers or [sender]
+    sigs = [(key_of(name), bytes(64)) for name in names]
+    return Transaction(b"x" * 160, b"", body, sigs, tx_id, tx_id, tuple(account_of(name) for name in names))
