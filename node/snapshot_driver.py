@@ -307,6 +307,7 @@ class SnapshotDriver:
                     for slot in incoming.slots():
                         if not slot.fetched:
                             fetch.plan.add(ReplaySlot(slot.slot, slot.count, slot.running))
+                    incoming.once.drop_foreign()
                     for part in parts_of(incoming.once):
                         fetch.plan.add(part)
                 if fetch.plan.finished:
