@@ -22,7 +22,7 @@ import msgspec
 from node.store.database import Batch, Database
 from node.store.errors import CommitRefused
 from node.store.layout import read
-from node.store.once import HERE, OnceRecords, key_in, key_of, leaf_key, name_key, tile_key
+from node.store.once import OnceRecords, key_in, key_of, leaf_key, name_key, tile_key
 from vm.once_log import EMPTY, LOGS, TILE, TILE_LEVELS, Appended, OnceLog, append
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.units import MAX_INT
@@ -145,7 +145,6 @@ class IncomingLogs:
         self._delete_from(family, log.size if here == list(tiles[: len(here)]) else 0)
         grown = append(EMPTY, tiles, TILE_LEVELS)
         batch = self._database.batch()
-        batch.put(name_key(family), HERE)
         named = [(key_in(leaf), leaf) for leaf in tail]
         self._records.write(batch, Appended(family, len(tiles) * TILE, named, grown.tiles))
         batch.put(LOG_KEY + family.encode(), encode(IncomingLog(family, log, True)))

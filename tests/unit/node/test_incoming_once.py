@@ -10,7 +10,7 @@ import pytest
 from node.store import Store
 from node.store.errors import CommitRefused, StoreCorrupt
 from node.store.incoming import IncomingSnapshot
-from node.store.once import OnceRecords
+from node.store.once import OnceRecords, name_key
 from tests.unit.node.test_store import commit
 from tests.unit.node.test_store_snapshot import OPTIONS, fetch, finish, genesis_state, target_of
 from vm.once_log import EMPTY, LOGS, TILE, Appended, OnceLog, append, is_made_of, leaf_of, tile_hashes
@@ -200,6 +200,19 @@ def test_nothing_is_finished_while_records_are_missing(source: Store, incoming: 
         finish(source, incoming)
 
 
+def test_what_is_here_of_an_earlier_height_does_not_pass_for_a_log(
+    source: Store, incoming: IncomingSnapshot
+) -> None:
+    begin(source, incoming, 10)
+    fetch_log(source, incoming, "orders")
+    fetch_leaves(source, incoming)
+    begin(source, incoming, 20)
+    fetch_log(source, incoming, LATE)
+    fetch_leaves(source, incoming)
+    with pytest.raises(CommitRefused, match="are missing"):
+        finish(source, incoming)
+
+
 def test_nothing_is_finished_with_records_of_another_log(source: Store, incoming: IncomingSnapshot) -> None:
     begin(source, incoming, 20)
     for family in ("orders", LATE):
@@ -243,17 +256,26 @@ def test_a_crash_amid_dropping_leaves_no_tile_that_only_seems_whole(
     check(source, incoming, tmp_path / "incoming")
 
 
-def test_a_store_whose_log_has_lost_all_its_leaves_does_not_start(source: Store, tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["source", "incoming"])
+def test_a_store_whose_log_has_lost_all_its_leaves_and_tiles_does_not_start(
+    folder: str, source: Store, incoming: IncomingSnapshot, tmp_path: Path
+) -> None:
+    begin(source, incoming, 10)
+    fetch_log(source, incoming, "orders")
+    fetch_leaves(source, incoming)
+    check(source, incoming, tmp_path / "incoming")
     source.close()
-    store = Store.open(tmp_path / "source", OPTIONS)
+    store = Store.open(tmp_path / folder, OPTIONS)
     database = store._database
     batch = database.batch()
-    for key, _ in database.scan(b"w", b"x"):
-        batch.delete(key)
+    for letter in (b"v", b"w"):
+        for key, _ in database.scan(letter, bytes([letter[0] + 1])):
+            if key not in {name_key("orders"), name_key(LATE)}:
+                batch.delete(key)
     database.write(batch)
     store.close()
-    with pytest.raises(StoreCorrupt, match="by the state"):
-        Store.open(tmp_path / "source", OPTIONS)
+    with pytest.raises(StoreCorrupt, match="has 0 records"):
+        Store.open(tmp_path / folder, OPTIONS)
 
 
 def test_leaves_are_read_up_to_the_bytes_of_a_reply_and_no_further(
