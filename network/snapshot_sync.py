@@ -9,7 +9,8 @@ what came of it.
     next_requests(now)  ->  ask the peers  ->  verify  ->  stored / split / rejected / failed / not_offered
 
 Invariants:
-    1. A part is asked from at most one peer at a time, and is asked for until it is stored.
+    1. A part is asked from at most one peer at a time, and is asked for until it is stored; what is stored of it
+       by `continues` is not asked for again.
     2. At most `parallel` requests are in flight, `per_peer` of them to one peer.
     3. A peer whose part was bad is asked no more for this snapshot; one that fails rests for a doubling while.
 """
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 HASH_BYTES: Final = 32
@@ -69,6 +70,10 @@ class OnceRange:
     family: str
     first: int
     hashes: tuple[bytes, ...]
+
+    def after(self, tiles: int) -> OnceRange:
+        """Return what remains behind the first `tiles`, fewer than all."""
+        return OnceRange(self.family, self.first + tiles, self.hashes[tiles:])
 
 
 Part = StateRange | ReplaySlot | OnceLogPart | OnceRange
@@ -162,6 +167,17 @@ class SnapshotSync:
         if request.peer in self._peers:
             self._peers[request.peer].failures = 0
         self._missing.extendleft(remainder)
+
+    def continues(self, request_id: int, rest: Part, now_ms: int) -> None:
+        """A request that takes several replies has brought something; its time begins anew.
+
+        Args:
+            rest: what of its part is not stored yet.
+        """
+        request = self._requests.get(request_id)
+        if request is not None:
+            deadline = now_ms + self._rules.timeout_ms
+            self._requests[request_id] = replace(request, part=rest, deadline_ms=deadline)
 
     def failed(self, request_id: int, now_ms: int) -> None:
         """A request came to nothing; its peer rests."""

@@ -22,6 +22,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256 as _sha256
 from pathlib import Path
 from typing import Final
@@ -307,6 +308,7 @@ class SnapshotDriver:
                     for slot in incoming.slots():
                         if not slot.fetched:
                             fetch.plan.add(ReplaySlot(slot.slot, slot.count, slot.running))
+                    incoming.once.drop_foreign()
                     for part in parts_of(incoming.once):
                         fetch.plan.add(part)
                 if fetch.plan.finished:
@@ -360,7 +362,8 @@ class SnapshotDriver:
     ) -> None:
         """Fetch a log's tiles, or the leaves of some of them."""
         part, plan = request.part, fetch.plan
-        once = OnceFetch(peer, fetch.target.head.height, timeout)
+        progress = partial(self._continues, plan, request.id)
+        once = OnceFetch(peer, fetch.target.head.height, timeout, lambda: progress(part))
         rest: list[Part] = []
         if isinstance(part, OnceLogPart):
             tiles, tail = await once.log(part)
@@ -368,15 +371,19 @@ class SnapshotDriver:
                 return
             incoming.once.write_log(part.family, OnceLog(part.size, part.peaks), tiles, tail)
             rest = [other for other in parts_of(incoming.once) if self._is_of(other, part.family)]
-        elif isinstance(part, OnceRange):
-            for place in range(len(part.hashes)):
-                leaves = await once.tile(part, place)
-                if not plan.is_wanted(request.id):
-                    return
-                incoming.once.write_tile(part.family, part.first + place, leaves)
+        while isinstance(part, OnceRange) and part.hashes:
+            leaves = await once.tile(part, 0)
+            if not plan.is_wanted(request.id):
+                return
+            incoming.once.write_tile(part.family, part.first, leaves)
+            part = part.after(1)
+            progress(part)
         fetch.bytes_fetched += once.bytes_fetched
         fetch.senders.add(request.peer)
         plan.stored(request.id, rest)
+
+    def _continues(self, plan: SnapshotSync, request_id: int, rest: Part) -> None:
+        plan.continues(request_id, rest, self._now_ms())
 
     @staticmethod
     def _is_of(part: Part, family: str) -> bool:

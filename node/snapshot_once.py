@@ -2,9 +2,15 @@
 
 All of a log's tiles and its last leaves come from one peer, as they can only be verified together: 6 MiB of hashes
 for 50 million records. The leaves come from several at once.
+
+A tile of long records is 20 MB, which takes more than one deadline on a slow line. So each reply of PROGRESS_BYTES
+gives the request time anew, and each tile that is stored leaves its part; a peer that trickles gets neither.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
 
 from network.messages import GetOnceLeaves, GetOnceTiles
 from network.peer import Peer
@@ -13,6 +19,9 @@ from node.errors import BadPart, NotOffered
 from node.store.incoming_once import IncomingLogs
 from vm.once_log import TILE, OnceLog, is_made_of, tile_hashes
 from vm.primitives.hashing import HASH_BYTES
+
+PROGRESS_BYTES: Final = 256 * 1024
+"""Half a reply; an honest one that does not hold all that was asked for is longer: no record has over 80 KB."""
 
 
 def parts_of(incoming: IncomingLogs) -> list[Part]:
@@ -27,14 +36,19 @@ def parts_of(incoming: IncomingLogs) -> list[Part]:
 class OnceFetch:
     """Asks one peer for parts of logs of one height.
 
+    Args:
+        timeout: seconds for one reply.
+        progress: called where a long reply has come.
+
     Attributes:
         bytes_fetched: of leaves and hashes.
     """
 
-    def __init__(self, peer: Peer, height: int, timeout: float) -> None:
+    def __init__(self, peer: Peer, height: int, timeout: float, progress: Callable[[], None]) -> None:
         self._peer = peer
         self._height = height
         self._timeout = timeout
+        self._progress = progress
         self.bytes_fetched = 0
 
     async def log(self, part: OnceLogPart) -> tuple[list[bytes], list[bytes]]:
@@ -54,12 +68,12 @@ class OnceFetch:
             if not tiles or len(tiles) % HASH_BYTES:
                 raise BadPart(f"the log {part.family} has {count} tiles, of which {first} came")
             joined += tiles
+            self._received(len(tiles))
         # Its log may have grown since: what is behind this height's is not wanted.
         tiles_wanted = [bytes(joined[at * HASH_BYTES : (at + 1) * HASH_BYTES]) for at in range(count)]
         tail = await self._leaves(part.family, count * TILE, part.size % TILE)
         if not is_made_of(OnceLog(part.size, part.peaks), tiles_wanted, tail):
             raise BadPart(f"the log {part.family} is not the one that the state commits to")
-        self.bytes_fetched += len(joined)
         return tiles_wanted, tail
 
     async def tile(self, part: OnceRange, place: int) -> list[bytes]:
@@ -85,5 +99,10 @@ class OnceFetch:
             if not 1 <= len(leaves) <= left:
                 raise BadPart(f"{len(leaves)} leaves of the log {family} in place of {left}")
             found += leaves
-            self.bytes_fetched += sum(map(len, leaves))
+            self._received(sum(map(len, leaves)))
         return found
+
+    def _received(self, size: int) -> None:
+        self.bytes_fetched += size
+        if size >= PROGRESS_BYTES:
+            self._progress()

@@ -6,7 +6,7 @@ bit for each bucket whether all of it is here; each chunk and its bits are one s
 store's format key nobody can take an unfinished one for a store.
 
 When peers offer that height no more, `begin` with a later one keeps the buckets whose root is the same, and clears
-the others.
+the others; complete tiles of once-records stay (node/store/incoming_once.py).
 
 Invariants:
     1. A bucket whose bit is set holds exactly the records that its root commits to.
@@ -126,14 +126,15 @@ class IncomingSnapshot:
         """
         count = FANOUT**target.depth
         kept = bytearray((count + 7) // 8)
-        if self.target is not None and self.target.depth == target.depth:
+        goes_on = self.target is not None and self.target.depth == target.depth
+        if goes_on:
             before = BucketRootLog(self._database, count).load()
             for bucket in range(count):
                 at = bucket * HASH_BYTES
                 if self._is_done(bucket) and before[at : at + HASH_BYTES] == roots[at : at + HASH_BYTES]:
                     kept[bucket >> 3] |= 1 << (bucket & 7)
-        if not any(kept):
-            self._start_afresh()
+        if not goes_on or (not any(kept) and self.once.is_empty):
+            self._start_afresh()  # quicker than deleting what lies in all buckets
         self._done = kept
         batch = self._database.batch()
         batch.put(DONE_KEY, bytes(kept))
@@ -143,6 +144,7 @@ class IncomingSnapshot:
         if self.target != target:
             for slot in self.slots():
                 self._forget_ids(batch, slot, target.depth)
+            self.once.retarget(batch, lambda key: self._is_done(_bucket_of(key, target.depth)))
         batch.put(INCOMING_KEY, encode(target))
         BucketRootLog(self._database, count).write_all(batch, roots)
         self._database.write(batch)
@@ -177,7 +179,7 @@ class IncomingSnapshot:
             batch.delete(key)
             for at in range(0, len(ids), HASH_BYTES):
                 batch.delete(FOREIGN_ID + ids[at : at + HASH_BYTES])
-        if self._is_done(int(sha256(REPLAY_SLOTS.keys.key((slot.slot,)).encode()).hex()[:depth], 16)):
+        if self._is_done(_bucket_of(REPLAY_SLOTS.keys.key((slot.slot,)), depth)):
             batch.put(SLOT_KEY + number(slot.slot), encode(msgspec.structs.replace(slot, fetched=False)))
         else:
             batch.delete(SLOT_KEY + number(slot.slot))
@@ -275,8 +277,7 @@ class IncomingSnapshot:
             raise CommitRefused("the snapshot is not whole")
         if not all(slot.fetched for slot in self.slots()):
             raise CommitRefused("replay ids are missing")
-        if not self.once.is_whole():
-            raise CommitRefused("once-records are missing")
+        self.once.check_whole()
         height = target.head.height
         batch = self._database.batch()
         blocks = BlockRecords(self._database)
@@ -298,6 +299,10 @@ class IncomingSnapshot:
         batch.delete(INCOMING_KEY)
         batch.delete(DONE_KEY)
         self._database.write(batch)
+
+
+def _bucket_of(key: str, depth: int) -> int:
+    return int(sha256(key.encode()).hex()[:depth], 16)
 
 
 def _runs(numbers: Sequence[int]) -> list[tuple[int, int]]:

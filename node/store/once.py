@@ -3,6 +3,7 @@
     o SHA-256(key)[:20]          family NUL index: where the record with this key is
     w family NUL index           its leaf: canonical [key, record]
     v family NUL level index     hash of a complete subtree of 2^level leaves, for the levels that are kept: a tile
+    v family NUL                 a byte: there is a log of this name, whatever has become of its leaves
 
 Leaves are written in ascending order and never again, so the database never moves them together with others; a key
 that is new is answered by bloom filters alone.
@@ -10,11 +11,12 @@ that is new is answered by bloom filters alone.
 Invariants:
     1. Leaves 0 … size − 1 of a family are there, where its log in the state has that size; none is above.
     2. Each leaf has exactly one record `o`, under the key that the leaf names.
+    3. Each log that has ever had a leaf is named under `v`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256 as _sha256
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -33,6 +35,9 @@ _KEY_BYTES: Final = 20
 
 _END: Final = b"\0"
 """Ends a family's name, which holds none."""
+
+HERE: Final = b"\x01"
+"""What stands where a log is named."""
 
 T = TypeVar("T")
 
@@ -63,6 +68,11 @@ def tile_key(family: str, level: int, index: int) -> bytes:
     return ONCE_TILE + family.encode() + _END + bytes([level]) + number(index)
 
 
+def name_key(family: str) -> bytes:
+    """Return the database's key that tells that a log is there."""
+    return ONCE_TILE + family.encode() + _END
+
+
 def key_in(leaf: bytes) -> str:
     """Return the key that a leaf names.
 
@@ -88,6 +98,8 @@ class OnceRecords:
         for index, (key, leaf) in enumerate(append.records, start=append.first):
             batch.put(key_of(key), place + number(index))
             batch.put(leaf_key(family, index), leaf)
+        if append.first == 0:
+            batch.put(name_key(family), HERE)
         self.write_tiles(batch, append)
 
     def write_tiles(self, batch: Batch, append: Appended) -> None:
@@ -139,12 +151,20 @@ class OnceRecords:
             raise StoreCorrupt(f"{len(found)} of the {count} leaves of {family} from {first} on are there")
         return found
 
-    def leaves_here(self, family: str, first: int, most: int) -> list[bytes]:
-        """Return the leaves of a family from `first` on, as far as they are there without a gap, `most` of them."""
+    def leaves_here(self, family: str, first: int, most: int, max_bytes: int | None = None) -> list[bytes]:
+        """Return the leaves of a family from `first` on, as far as they are there without a gap, `most` of them.
+
+        Args:
+            max_bytes: of all of them, but one leaf may be longer; None: no such bound.
+        """
         scan = self._database.scan(leaf_key(family, first), leaf_key(family, first + most), once=True)
         found: list[bytes] = []
+        size = 0
         for key, leaf in scan:
+            size += len(leaf)
             if key != leaf_key(family, first + len(found)):
+                break
+            if max_bytes is not None and found and size > max_bytes:
                 break
             found.append(leaf)
         return found
@@ -182,35 +202,43 @@ class OnceRecords:
         last = self._database.last(start, start + b"\xff" * 9)
         return 0 if last is None else int.from_bytes(last[0][-8:], "big") + 1
 
-    def families(self) -> Iterator[str]:
-        """Yield the names of the families that have a leaf.
+    def families(self) -> list[str]:
+        """Return the names of the families that have a leaf, or have had one, ascending.
 
         Raises:
-            StoreCorrupt: a leaf stands where none belongs.
+            StoreCorrupt: a leaf or a tile stands where none belongs.
         """
-        start, stop = ONCE_LEAF, bytes([ONCE_LEAF[0] + 1])
+        return sorted({*self._named(ONCE_LEAF, (8,)), *self._named(ONCE_TILE, (0, 9))})
+
+    def _named(self, letter: bytes, widths: Sequence[int]) -> Iterator[str]:
+        """Yield the names in keys of one letter, by a look at the first key of each.
+
+        Args:
+            widths: how many bytes may follow a name.
+        """
+        start, stop = letter, bytes([letter[0] + 1])
         while True:
             first = next(self._database.scan(start, stop), None)
             if first is None:
                 return
             key = first[0]
-            name, end, place = key[len(ONCE_LEAF) :].partition(_END)
-            if end != _END or len(place) != 8 or not name.isascii():
-                raise StoreCorrupt(f"a leaf of a log stands at {key[:100]!r}, where none belongs")
+            name, end, place = key[len(letter) :].partition(_END)
+            if end != _END or len(place) not in widths or not name.isascii():
+                raise StoreCorrupt(f"a record of a log stands at {key[:100]!r}, where none belongs")
             yield name.decode("ascii")
-            start = ONCE_LEAF + name + bytes([_END[0] + 1])
+            start = letter + name + bytes([_END[0] + 1])
 
-    def check_against(self, sizes: dict[str, int]) -> None:
+    def check_against(self, size_of: Callable[[str], int]) -> None:
         """Make sure that the logs have the sizes that the state says.
 
         Args:
-            sizes: of each family.
+            size_of: the size of a family's log by the state, 0 for one that it does not have.
 
         Raises:
             StoreCorrupt: one has not.
         """
-        for family in sorted({*sizes, *self.families()}):
-            wanted, here = sizes.get(family, 0), self.count(family)
+        for family in self.families():
+            wanted, here = size_of(family), self.count(family)
             if wanted != here:
                 raise StoreCorrupt(
                     f"the log {family} has {here} records, and {wanted} by the state: restore a backup"

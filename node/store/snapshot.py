@@ -154,14 +154,7 @@ class SnapshotRecords:
         """Return leaves of a log, as many as one reply holds, one at least; None if the height is not offered."""
         if height not in self.heights():
             return None
-        found: list[bytes] = []
-        size = 0
-        for leaf in self._once.leaves_here(family, first, count):
-            if found and size + len(leaf) > max_bytes:
-                break
-            found.append(leaf)
-            size += len(leaf)
-        return found
+        return self._once.leaves_here(family, first, count, max_bytes)
 
     def is_foreign(self, transaction_id: bytes) -> bool:
         """Tell whether a transaction was in the chain before this store's first block."""

@@ -40,7 +40,7 @@ from node.store.layout import (
 from node.store.pages import PageStore
 from node.store.snapshot import SnapshotRecords
 from node.store.values import StateValues
-from vm.once_log import EMPTY, LOGS, Appended, OnceLog, OnceProof
+from vm.once_log import EMPTY, LOGS, Appended, OnceProof
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_proof import FANOUT, StateProof, verify_state_proof
@@ -232,14 +232,13 @@ class Store:
         self._pages.check_against(
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )
-        once = self._values.once_records
-        once.check_against({family: log.size for family in once.families() if (log := self._log(family))})
+        self._values.once_records.check_against(self._log_size)
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
         snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
         self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, meta.oldest_block)
 
-    def _log(self, family: str) -> OnceLog | None:
-        return LOGS.get(self._values, family)
+    def _log_size(self, family: str) -> int:
+        return (LOGS.get(self._values, family) or EMPTY).size
 
     @property
     def _open(self) -> _OpenState:

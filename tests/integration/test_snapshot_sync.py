@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from genesis.document import Genesis
 from node.app import EXIT_DISK
+from node.client.verification import verify_state
 from node.snapshot_folders import incoming_folder
 from node.store.incoming import IncomingSnapshot
 from tests.support.network import LocalNetwork
@@ -130,11 +132,11 @@ def test_kills_amid_a_snapshot_never_leave_half_a_state(network: LocalNetwork) -
 def test_a_validator_without_home_joins_by_snapshot_and_signs_again(network: LocalNetwork) -> None:
     network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
     basil, _ = network.account("basil-admin")
-    sender, key = network.account("aurora-admin")
+    sender, key_of_admin = network.account("aurora-admin")
     network.kill(LATE)
     wipe(network, LATE)
     operations = [("token.issue", {"program": "miles", "to": basil, "amount": 7, "ref": "seen-before"})]
-    early = network.sign(sender, key, operations)
+    early = network.sign(sender, key_of_admin, operations)
     first = network.call(0, "tx_send", tx=early)
     for number in range(18):
         issue(network, number % 3, basil, 1, f"{number}")
@@ -151,6 +153,16 @@ def test_a_validator_without_home_joins_by_snapshot_and_signs_again(network: Loc
     assert answer["error"]["data"]["reason"] == "BLOCK_PRUNED", answer
     assert network.call(0, "tx_send", tx=early) == first
     assert balance(network, 0, basil) == 25
+
+    # Once-records have come along: it refuses a reference from before the snapshot, and proves what that was for.
+    key = "token/issue/miles/seen-before"
+    assert network.call(LATE, "state_get", key=key) == network.call(0, "state_get", key=key)
+    sent = network.call(LATE, "tx_send", tx=network.sign(sender, key_of_admin, operations))
+    assert (sent["status"], sent["error"]["code"]) == ("failed", "DUPLICATE_REF"), sent
+    genesis = Genesis.load(network.home(LATE) / "genesis.json")
+    proved = verify_state(network.call(LATE, "state_proof", key=key), genesis)
+    assert (proved.key, proved.exists) == (key, True)
+    assert balance(network, LATE, basil) == 25
 
     # It follows without signing for some blocks, then the chain goes on without another one: it takes part.
     for number in range(6):

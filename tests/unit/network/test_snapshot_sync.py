@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from network.snapshot_sync import ReplaySlot, SnapshotRules, SnapshotSync, StateRange, bucket_ranges
+from network.snapshot_sync import OnceRange, ReplaySlot, SnapshotRules, SnapshotSync, StateRange, bucket_ranges
 
 A, B = b"a" * 32, b"b" * 32
 RULES = SnapshotRules(parallel=3, per_peer=2, timeout_ms=100, rest_ms=10, max_rest_ms=40)
@@ -87,3 +87,20 @@ def test_replay_slots_are_parts_as_well() -> None:
     assert not sync.finished
     sync.stored(sync.next_requests(0)[0].id)
     assert sync.finished
+
+
+def test_what_a_long_request_has_stored_is_not_asked_again_and_its_time_begins_anew() -> None:
+    part = OnceRange("token.issue", 8, (b"a", b"b", b"c"))
+    sync = SnapshotSync([part], RULES)
+    sync.peer_offers(A)
+    request = sync.next_requests(0)[0]
+    sync.continues(request.id, part.after(1), 90)
+    assert sync.next_requests(100) == []
+    assert sync.is_wanted(request.id)
+    assert sync.next_requests(189) == []
+    assert sync.is_wanted(request.id)
+    sync.next_requests(190)
+    assert not sync.is_wanted(request.id)
+    sync.continues(request.id, part.after(2), 190)  # too late: the part is free for another peer
+    (again,) = sync.next_requests(200)
+    assert again.part == OnceRange("token.issue", 9, (b"b", b"c"))

@@ -29,12 +29,15 @@ from network.messages import (
     Snapshots,
     StateChunk,
 )
+from network.peer import Peer
 from network.peers import PeerManager
 from network.scoring import Offence
+from network.snapshot_sync import OnceRange
 from node import snapshot_driver
 from node.disk_space import DiskFull
 from node.snapshot_driver import SnapshotDriver
 from node.snapshot_folders import incoming_folder, install_ready
+from node.snapshot_once import OnceFetch
 from node.snapshot_server import SnapshotServer
 from node.snapshot_trust import TrustedSets
 from node.store import Store, StoreOptions
@@ -42,6 +45,7 @@ from node.store.incoming import IncomingSnapshot
 from node.sync_driver import SyncDriver
 from node.write_ahead_log import WriteAheadLog
 from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
+from vm.once_log import tile_hashes
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
@@ -125,6 +129,14 @@ def grow(chain: LocalChain, number: int) -> None:
     """Commit a block with a program and issues."""
     ops = [program_op(f"miles-{number}", "aurora"), *(issue(number * ISSUES + n) for n in range(ISSUES))]
     (receipt, *_) = chain.commit([chain.sign("aurora-admin", ops)])
+    assert receipt.status == "ok", receipt.error
+
+
+def redeem(chain: LocalChain) -> None:
+    """Commit a block with the first record of another log."""
+    args = {"program": "miles-0", "from": address_of("ann"), "amount": 1, "at_brand": "aurora", "ref": "late"}
+    signed = chain.sign("ann", [("token.redeem", args)], cosigners=[key_of("aurora-admin")])
+    (receipt, *_) = chain.commit([signed])
     assert receipt.status == "ok", receipt.error
 
 
@@ -418,6 +430,73 @@ async def test_tiles_of_records_that_came_before_a_crash_are_not_asked_again(
     check(await fetch(home, SnapshotPeers(peer)), source)
     asked = [request for request in peer.asked if isinstance(request, GetOnceLeaves | GetOnceTiles)]
     assert [(type(request), request.first) for request in asked] == [(GetOnceLeaves, 256)]
+
+
+async def test_a_tile_that_came_before_a_peer_fell_silent_is_not_asked_again(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    silent = False
+
+    def once_silent(request: Request, reply: Reply) -> Reply | None:
+        nonlocal silent
+        if isinstance(request, GetOnceLeaves) and request.first == 256 and not silent:
+            silent = True
+            return None
+        return reply
+
+    peer = SnapshotPeer(HONEST, source, once_silent)
+    check(await fetch(tmp_path / "home", SnapshotPeers(peer)), source)
+    asked = [request.first for request in peer.asked if isinstance(request, GetOnceLeaves)]
+    assert asked == [512, 0, 256, 256]
+
+
+async def test_only_long_replies_give_a_request_time_anew() -> None:
+    """A tile of long records takes more than one deadline on a slow line; a peer that trickles does not get it."""
+    leaves = [encode([f"order-{number}", "x" * 2_000]) for number in range(256)]
+    part = OnceRange("token.issue", 0, tuple(tile_hashes(0, leaves)))
+
+    class Serves:
+        def __init__(self, most: int) -> None:
+            self.most = most
+
+        async def request(self, message: GetOnceLeaves, timeout: float) -> Reply:
+            count = min(message.count, self.most)
+            return OnceLeaves(id=0, leaves=tuple(leaves[message.first : message.first + count]))
+
+    for most, long_replies in ((1, 0), (100, 0), (200, 1), (256, 1)):
+        progress: list[int] = []
+        once = OnceFetch(cast(Peer, Serves(most)), 20, 1.0, lambda made=progress: made.append(1))  # type: ignore[misc]
+        assert await once.tile(part, 0) == leaves
+        assert len(progress) == long_replies
+
+
+async def test_an_earlier_height_is_taken_where_only_that_is_offered_any_more(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    """All records of height 30 are here when its peer leaves; the store of height 20 must not have them."""
+    for number in range(25, 29):
+        grow(source, number)
+    redeem(source)
+    for number in range(29, 34):
+        grow(source, number)
+    home = tmp_path / "home"
+    served = 0
+
+    def offers(height: int) -> Twist:
+        return lambda request, reply: Snapshots(id=0, heights=(height,)) if isinstance(reply, Snapshots) else reply
+
+    def dies_with_all_tiles_but_one(request: Request, reply: Reply) -> Reply | None:
+        nonlocal served
+        served += isinstance(reply, OnceLeaves)
+        if served == 5:
+            raise asyncio.CancelledError
+        return offers(30)(request, reply)
+
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source, dies_with_all_tiles_but_one)))
+    with pytest.raises(asyncio.CancelledError):
+        await driver.run()
+    chain.close()
+    check(await fetch(home, SnapshotPeers(SnapshotPeer(OTHER, source, offers(20)))), source)
 
 
 async def test_records_are_kept_over_a_change_to_a_later_height(source: LocalChain, tmp_path: Path) -> None:
