@@ -1,36 +1,49 @@
 """Loyalty programs: points that brands issue, held as dated lots.
 
-    records      what is in the state, and under which keys
+    records      what is in the state of programs and lots, and under which keys
+    deeds        what is in the state of what was done: references, allowances, holds, doors
     events       what the calls tell
     answers      what calls and views answer
-    dates        on which date points expire
-    purse        one account's points in one program: taken, added, written back once
+    terms        which rules of a program are in force, and what waits for its notice to end
+    dates        on which date points expire, also when they come back
+    purse        one account's points in one program: taken, credited, written back once
     supply       a program's counters, and the dates on which points go out of them by themselves
+    asides       points that are set aside
+    pending      points that are issued, but cannot be spent yet
+    allowances, limits, liability, expiring, spending    what several rooms share
     programs     the calls and views about programs
-    points       issuing, moving, burning, redeeming points
+    points       issuing, moving, burning points
+    redemptions  redeeming points, here and elsewhere, and refunds
+    holds        reserving points for a redemption
+    corrections  returned purchases, adjustments, later dates
     compliance   freezing
 
 Expiry needs no transaction: a lot whose date has come is worth nothing, in every view, spend and supply figure of
 that block, and is removed from storage later.
 
-Not yet here: holds, pending points, reversals and refunds, redemption at another brand. Their fields in views are
-0, and what is not there is refused: `redeem` at another brand than the program's own is NOT_AUTHORISED,
-as no brand can have opened its door yet.
-
-Invariants, at every block:
-    1. issued + swapped_in + refunded = outstanding + redeemed + burned + expired + reversed + swapped_out.
-    2. outstanding = available + held + pending = the sum of live lots.
+Invariants, at every block: docs/ledger.md, Token.
 """
 
 from __future__ import annotations
 
+from contracts_py.clearing import Clearing
 from contracts_py.identity import Authority
 from contracts_py.token.compliance import Compliance
+from contracts_py.token.corrections import Corrections
+from contracts_py.token.holds import Holds
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
+from contracts_py.token.redemptions import Redemptions
 from vm.contract_api import Contract
 
 
-def token_contract(authority: Authority) -> list[Contract]:
+def token_contract(authority: Authority, clearing: Clearing) -> list[Contract]:
     """Return the rooms of the token contract."""
-    return [Programs(authority), Points(authority), Compliance(authority)]
+    return [
+        Programs(authority),
+        Points(authority),
+        Redemptions(authority, clearing),
+        Holds(authority, clearing),
+        Corrections(authority),
+        Compliance(authority),
+    ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-from contracts_py.token.records import Decimals, Expiry, LotName, Price, Symbol, TransferRule
-from vm.contract_api import Address, Amount, BasisPoints, Count, Hash, Name, Slug, TimeMs
+from contracts_py.token.deeds import Booked
+from contracts_py.token.records import Announced, Currency, Decimals, Expiry, LotName, Price, Symbol, TransferRule
+from vm.contract_api import Address, Amount, BasisPoints, Count, Hash, Integer, Name, Ref, Slug, TimeMs
 
 
 class ProgramNamed(msgspec.Struct, frozen=True, gc=False):
@@ -30,11 +33,12 @@ class Issue(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transfer(msgspec.Struct, frozen=True, gc=False):
-    """How many points left the one account, were burned on the way, and reached the other."""
+    """How many points left the one account, were burned on the way, and reached the other or paid its debt."""
 
     amount: Amount
     burned: Count
     received: Count
+    debt_paid: Count
 
 
 class Spend(msgspec.Struct, frozen=True, gc=False):
@@ -60,7 +64,7 @@ class FreezeState(msgspec.Struct, frozen=True, gc=False):
 
 
 class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A program's rules: create_program's arguments, and how often they have changed, beginning with 1."""
+    """A program's rules in force, how often they have changed, beginning with 1, and what is announced."""
 
     program: Slug
     brand: Slug
@@ -74,6 +78,9 @@ class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     price: Price
     version: Count
     cap: Amount | None = None
+    adjust_limit: Count = 0
+    transfer_day: Count | None = None
+    announced: Announced | None = None
 
 
 class LotShown(msgspec.Struct, frozen=True, gc=False):
@@ -105,7 +112,7 @@ class SupplyShown(msgspec.Struct, frozen=True, gc=False):
     """A program's counters.
 
     issued + swapped_in + refunded = outstanding + redeemed + burned + expired + reversed + swapped_out;
-    outstanding = available + held + pending.
+    outstanding = available + held + pending. `adjusted_up` is a part of issued, `adjusted_down` one of reversed.
     """
 
     issued: Count
@@ -121,6 +128,8 @@ class SupplyShown(msgspec.Struct, frozen=True, gc=False):
     refunded: Count
     swapped_in: Count
     swapped_out: Count
+    adjusted_up: Count
+    adjusted_down: Count
 
 
 class Deferral(msgspec.Struct, frozen=True, gc=False):
@@ -132,7 +141,7 @@ class Deferral(msgspec.Struct, frozen=True, gc=False):
     liability: Count
 
 
-class IssueOfRef(msgspec.Struct, frozen=True, gc=False):
+class IssueOfRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What an issue with a reference did, and how much of it was reversed since."""
 
     tx: Hash
@@ -140,10 +149,161 @@ class IssueOfRef(msgspec.Struct, frozen=True, gc=False):
     lot: LotName
     issued: Amount
     reversed: Count
+    pending_until: TimeMs | None = None
 
 
 class AllowanceShown(msgspec.Struct, frozen=True, gc=False):
     """What a brand may still redeem without the holder's signature."""
 
-    remaining: Amount
+    remaining: Count
     expires: TimeMs
+    limit: Amount
+
+
+class PendingLot(LotShown, frozen=True, kw_only=True, gc=False):
+    """Points of one lot that become available at `until`."""
+
+    until: TimeMs
+
+
+class Refund(msgspec.Struct, frozen=True, gc=False):
+    """How many points came back, how many of them paid debt, and the lots in which they are now."""
+
+    amount: Amount
+    debt_paid: Count
+    lots: tuple[LotPart, ...]
+
+
+class DoorShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Whether points may be redeemed at another brand, and how many on one UTC day; a limit left out is none."""
+
+    at_brand: Slug
+    open: bool
+    member_day: Count | None = None
+    total_day: Count | None = None
+
+
+class RedemptionOfRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a redemption took, how much of it was refunded since, and what the issuing brand owes for it."""
+
+    tx: Hash
+    account: Address
+    amount: Amount
+    lots: tuple[LotPart, ...]
+    refunded: Count
+    booked: Booked | None = None
+
+
+class HoldMade(msgspec.Struct, frozen=True, gc=False):
+    """The hold."""
+
+    hold: Ref
+    amount: Amount
+    expires: TimeMs
+
+
+class HoldReleased(msgspec.Struct, frozen=True, gc=False):
+    """How many points came back, and the lots in which they are now; what has expired is not available."""
+
+    amount: Amount
+    lots: tuple[LotPart, ...]
+
+
+class Capture(msgspec.Struct, frozen=True, gc=False):
+    """How many points were redeemed, by lot, and how many of the hold went back."""
+
+    amount: Amount
+    returned: Count
+    lots: tuple[LotPart, ...]
+
+
+HoldStatus = Literal["open", "captured", "released", "expired"]
+
+
+class HoldShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A hold. `expires` is left out once it has ended; `tx` is the transaction that has ended it."""
+
+    program: Slug
+    at_brand: Slug
+    hold: Ref
+    account: Address
+    amount: Amount
+    status: HoldStatus
+    captured: Count
+    expires: TimeMs | None = None
+    tx: Hash | None = None
+
+
+class SetAside(msgspec.Struct, frozen=True, gc=False):
+    """Points that are set aside: by which module, in which space of it and under which name there."""
+
+    module: Slug
+    space: Slug
+    id: Ref
+    program: Slug
+    amount: Amount
+    lots: tuple[LotPart, ...]
+
+
+class Reversal(msgspec.Struct, frozen=True, gc=False):
+    """What a reversal took from lots, what of it had expired already, and what the account owes."""
+
+    amount: Amount
+    taken: Count
+    expired: Count
+    debt: Count
+
+
+class Adjustment(msgspec.Struct, frozen=True, gc=False):
+    """How many points came (negative: went), and how many of them paid debt."""
+
+    amount: Integer
+    debt_paid: Count
+
+
+class Extension(msgspec.Struct, frozen=True, gc=False):
+    """The lot in which the points are now."""
+
+    lot: LotName
+    amount: Amount
+
+
+class ExpiringLot(msgspec.Struct, frozen=True, gc=False):
+    """Points of an account that expire on a date."""
+
+    account: Address
+    lot: LotName
+    amount: Amount
+    expires: TimeMs
+
+
+class DateLiability(msgspec.Struct, frozen=True, gc=False):
+    """Points that expire on a date (null: never, pending or held), and what they are worth."""
+
+    expires: TimeMs | None
+    amount: Amount
+    value: Count
+
+
+class ProgramLiability(msgspec.Struct, frozen=True, gc=False):
+    """What a program's outstanding points are worth, in minor units of its price's currency.
+
+    `value` is at full price, `expected` without the share that is expected never to be redeemed (breakage).
+    `by_date` has the first 1,000 dates; what is held, pending, or on a later date is in `undated`.
+    """
+
+    program: Slug
+    currency: Currency
+    outstanding: Count
+    value: Count
+    expected: Count
+    by_date: tuple[DateLiability, ...]
+    undated: Count
+
+
+class LiabilityCap(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a brand's outstanding points may be worth, in minor units; left out where it is not bounded."""
+
+    brand: Slug
+    currency: Currency
+    amount: Amount | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from contracts_py.calendar import Offsets, end_of_month, next_day_start
 from contracts_py.token.answers import Deferral
 from contracts_py.token.records import NEVER, Expiry, MonthEndExpiry, NoExpiry
-from vm.contract_api import MAX_INT, MS_PER_DAY, Context, Refused
+from vm.contract_api import MAX_INT, MS_PER_DAY, MS_PER_MINUTE, Context, Refused
 
 
 def explicit_date(ctx: Context, offsets: Offsets, expires: int) -> int:
@@ -30,6 +32,41 @@ def rule_date(ctx: Context, offsets: Offsets, expiry: Expiry) -> int:
     if isinstance(expiry, MonthEndExpiry):
         return _within_range(end_of_month(offsets, ctx.time, expiry.months))
     return _within_range(next_day_start(offsets, ctx.time + expiry.days * MS_PER_DAY))
+
+
+GRACE_MS: Final = MS_PER_DAY
+"""What a lot has left, at least, when it comes back from having been set aside after its date (SPEC section 7)."""
+
+REFUND_MS: Final = 30 * MS_PER_DAY
+"""What a lot has left, at least, when it is refunded (SPEC section 7)."""
+
+
+def is_marked(date: int) -> bool:
+    """Tell whether a lot of this date has had its one extension.
+
+    Such a date is one millisecond after the start of a day, which itself is a whole minute: so the mark goes with
+    the date wherever the points go.
+    """
+    return date % MS_PER_MINUTE == 1
+
+
+def graced(ctx: Context, offsets: Offsets, date: int) -> int:
+    """Return the date of points that come back after having been set aside."""
+    if date > ctx.time or is_marked(date):
+        return date
+    return _extended(ctx, offsets, GRACE_MS)
+
+
+def refunded(ctx: Context, offsets: Offsets, date: int) -> int:
+    """Return the date of points that are refunded."""
+    if is_marked(date) or date >= ctx.time + REFUND_MS:
+        return date
+    return _extended(ctx, offsets, REFUND_MS)
+
+
+def _extended(ctx: Context, offsets: Offsets, by: int) -> int:
+    start = next_day_start(offsets, ctx.time + by)
+    return _within_range(-(-start // MS_PER_MINUTE) * MS_PER_MINUTE + 1)
 
 
 def _within_range(date: int) -> int:

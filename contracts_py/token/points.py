@@ -1,50 +1,36 @@
-"""Points: issuing, moving, burning, redeeming them, and who may."""
+"""Points: issuing, moving and burning them, and what an account has."""
 
 from __future__ import annotations
 
 from msgspec import structs
 
 from contracts_py.identity import Authority
-from contracts_py.token import dates
-from contracts_py.token.answers import (
-    AllowanceSet,
-    AllowanceShown,
-    Balance,
-    Issue,
-    IssueOfRef,
-    LotPart,
-    LotShown,
-    ProgramBalance,
-    Spend,
-    Transfer,
-)
-from contracts_py.token.events import Allowed, Burned, Issued, Redeemed, Transferred
-from contracts_py.token.purse import Purse
-from contracts_py.token.records import (
-    ALLOWANCES,
-    ISSUES,
-    NEVER,
-    PROGRAMS,
-    PROGRAMS_OF,
-    REDEMPTIONS,
-    Allowance,
-    InactivityExpiry,
-    IssueRef,
-    Parts,
-    Program,
-    RedeemRef,
-    lot_name,
+from contracts_py.token import dates, pending
+from contracts_py.token.answers import Balance, Issue, IssueOfRef, PendingLot, ProgramBalance, Spend, Transfer
+from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
+from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
+from contracts_py.token.liability import require_liability_within_cap
+from contracts_py.token.limits import use_transfer
+from contracts_py.token.purse import Purse, split, sum_of
+from contracts_py.token.records import PROGRAMS, PROGRAMS_OF, Program, lot_name
+from contracts_py.token.spending import (
+    duplicate_ref,
+    note_activity,
+    purse_with_points,
+    require_holder,
+    shown_lot,
+    shown_parts,
+    spend,
 )
 from contracts_py.token.supply import Supply
+from contracts_py.token.terms import rules_of
 from vm.contract_api import (
     DEFAULT_PAGE,
     Address,
     Amount,
     Context,
     Contract,
-    Count,
     Cursor,
-    Name,
     Page,
     PageLimit,
     Ref,
@@ -52,6 +38,7 @@ from vm.contract_api import (
     Slug,
     TimeMs,
     call,
+    due,
     refuse,
     view,
 )
@@ -74,137 +61,98 @@ class Points(Contract):
         amount: Amount,
         ref: Ref | None = None,
         expires: TimeMs | None = None,
+        pending_until: TimeMs | None = None,
     ) -> Issue:
-        """Issue points to an account (issuer); a `ref` pays once for ever."""
-        rules = PROGRAMS.require(ctx, program)
+        """Issue points to an account (issuer); a `ref` pays once for ever.
+
+        They pay the account's debt first. With `pending_until` they count, but cannot be spent before that time.
+        """
+        rules = rules_of(ctx, program)
         offsets = self._authority.require_active(ctx, rules.brand).offsets
         self._authority.require_role(ctx, rules.brand, "issuer")
         used = None if ref is None else ISSUES.get(ctx, program, ref)
         if used is not None:
-            raise _duplicate_ref(used.tx, used.account, used.issued)
+            raise duplicate_ref(used.tx, used.account, used.issued)
         if expires is None:
             date = dates.rule_date(ctx, offsets, rules.expiry)
         else:
             date = dates.explicit_date(ctx, offsets, expires)
         purse, supply = Purse.of(ctx, program, rules.brand, to), Supply(ctx, program)
-        self._note_activity(ctx, rules, purse, supply)
-        supply.credit(date, amount, "issued", rules.cap)
-        purse.add([(date, amount)])
+        note_activity(ctx, offsets, rules, purse, supply)
+        debt_paid = 0
+        if pending_until is None:
+            supply.credit(date, amount, "issued", rules.cap)
+            debt_paid = purse.credit(supply, [(date, amount)])
+        else:
+            supply.credit_pending(amount, "issued", rules.cap)
+            pending.add(ctx, purse, pending_until, date, amount)
         purse.save()
         supply.save()
+        require_liability_within_cap(ctx, rules)
         lot = lot_name(date)
         if ref is not None:
-            ISSUES.put(ctx, IssueRef(ctx.tx_id, to, lot, amount), program, ref)
-        ctx.emit(Issued(program, rules.brand, to, amount, lot, ref))
-        return Issue(lot, amount, 0)
+            ISSUES.put(ctx, IssueRef(ctx.tx_id, to, lot, amount, pending_until), program, ref)
+        ctx.emit(Issued(program, rules.brand, to, amount, lot, ref, pending_until, debt_paid))
+        return Issue(lot, amount, debt_paid)
 
     @call
     def transfer(
         self, ctx: Context, program: Slug, to: Address, amount: Amount, from_: Address | None = None
     ) -> Transfer:
         """Move points with their dates, earliest-expiring first; the program's share of it is burned (holder)."""
-        rules = PROGRAMS.require(ctx, program)
-        source = self._holder(ctx, from_)
+        rules = rules_of(ctx, program)
+        source = require_holder(ctx, self._authority, from_)
         if source == to:
             refuse("to", "another account than the one that gives")
         if rules.transfer != "free":
             self._require_transferable(ctx, program, rules, source, to)
-        sending = _purse_with_points(ctx, program, source, amount)
+        use_transfer(ctx, program, rules, source, amount)
+        sending = purse_with_points(ctx, program, source, amount)
         receiving = Purse.of(ctx, program, rules.brand, to)
         sending.require_unfrozen()
         receiving.require_unfrozen()
         parts = sending.take(amount)
         burned = -(-amount * rules.transfer_burn_bps // 10_000)
-        if burned:
-            gone, parts = split(parts, burned)
+        debt_paid = 0
+        if burned or receiving.holding.debt:
             supply = Supply(ctx, program)
+            gone, parts = split(parts, burned)
             supply.debit(gone, "burned")
+            debt_paid = receiving.credit(supply, parts)
             supply.save()
-        receiving.add(parts)
+        else:
+            receiving.receive(parts)  # The program's counters stay as they are: most transfers do not read them.
         sending.save()
         receiving.save()
-        ctx.emit(Transferred(program, rules.brand, source, to, amount, burned))
-        return Transfer(amount, burned, amount - burned)
+        ctx.emit(Transferred(program, rules.brand, source, to, amount, burned, debt_paid))
+        return Transfer(amount, burned, amount - burned, debt_paid)
 
     @call
     def burn(self, ctx: Context, program: Slug, amount: Amount, from_: Address | None = None) -> Spend:
         """Destroy points, earliest-expiring first (holder)."""
-        rules = PROGRAMS.require(ctx, program)
-        account = self._holder(ctx, from_)
-        purse, supply = _purse_with_points(ctx, program, account, amount), Supply(ctx, program)
-        parts = _spend(purse, supply, amount, "burned")
+        rules = rules_of(ctx, program)
+        account = require_holder(ctx, self._authority, from_)
+        purse, supply = purse_with_points(ctx, program, account, amount), Supply(ctx, program)
+        parts = spend(purse, supply, amount, "burned")
         purse.save()
         supply.save()
         ctx.emit(Burned(program, rules.brand, account, amount))
-        return Spend(amount, _shown_parts(parts))
+        return Spend(amount, shown_parts(parts))
 
-    @call
-    def redeem(
-        self,
-        ctx: Context,
-        program: Slug,
-        from_: Address,
-        amount: Amount,
-        at_brand: Slug,
-        ref: Ref,
-        item: Name | None = None,
-    ) -> Spend:
-        """Redeem points at a brand, in one step (a cashier of `at_brand`; the holder, or by his allowance)."""
-        rules = PROGRAMS.require(ctx, program)
-        self._authority.brand_record(ctx, at_brand)
-        self._authority.require_role(ctx, at_brand, "cashier")
-        self._require_open_at(rules, at_brand)
-        used = REDEMPTIONS.get(ctx, program, at_brand, ref)
-        if used is not None:
-            raise _duplicate_ref(used.tx, used.account, used.amount)
-        if not self._authority.acts_for(ctx, from_):
-            _use_allowance(ctx, program, from_, at_brand, amount)
-        purse, supply = _purse_with_points(ctx, program, from_, amount), Supply(ctx, program)
-        parts = _spend(purse, supply, amount, "redeemed")
-        self._note_activity(ctx, rules, purse, supply)
+    @due(UNLOCKS)
+    def unlock(self, ctx: Context, at: int, program: str, account: str, until: int) -> bool:
+        """Make points available whose `pending_until` has come, some lots at a time."""
+        del at
+        rules = rules_of(ctx, program)
+        purse, supply = Purse.of(ctx, program, rules.brand, account), Supply(ctx, program)
+        parts, more = pending.take_due(ctx, purse, until)
+        supply.unlock(parts)
+        debt_paid = purse.credit(supply, parts)
         purse.save()
         supply.save()
-        REDEMPTIONS.put(ctx, RedeemRef(ctx.tx_id, from_, amount, tuple(parts)), program, at_brand, ref)
-        ctx.emit(Redeemed(program, rules.brand, at_brand, from_, amount, ref, item))
-        return Spend(amount, _shown_parts(parts))
-
-    @call
-    def allow(
-        self,
-        ctx: Context,
-        program: Slug,
-        spender: Slug,
-        limit: Count,
-        expires: TimeMs,
-        from_: Address | None = None,
-    ) -> AllowanceSet:
-        """Let a brand redeem up to `limit` without the holder's signature (holder).
-
-        It replaces the former allowance; 0 ends it.
-        """
-        rules = PROGRAMS.require(ctx, program)
-        self._authority.brand_record(ctx, spender)
-        account = self._holder(ctx, from_)
-        if limit and expires <= ctx.time:
-            raise Refused("EXPIRED", "the allowance would have expired already", expires=expires)
-        if limit:
-            ALLOWANCES.put(ctx, Allowance(limit, expires), program, account, spender)
-        else:
-            ALLOWANCES.delete(ctx, program, account, spender)
-        ctx.emit(Allowed(program, rules.brand, account, spender, limit, expires))
-        return AllowanceSet(spender, limit, expires)
-
-    # Who may
-
-    def _holder(self, ctx: Context, from_: str | None) -> str:
-        """Return the account whose points an operation moves, after checking that it may."""
-        if from_ is None:
-            if not ctx.sender:
-                refuse("from", "an account, as nobody sends this")
-            return ctx.sender
-        if not self._authority.acts_for(ctx, from_):
-            raise Refused("NOT_AUTHORISED", "the signers may not act for the holder", account=from_)
-        return from_
+        if parts:
+            ctx.emit(Unlocked(program, rules.brand, account, sum_of(parts), debt_paid))
+        return more
 
     def _require_transferable(self, ctx: Context, program: str, rules: Program, source: str, to: str) -> None:
         if rules.transfer == "none":
@@ -212,22 +160,6 @@ class Points(Contract):
         for account in (source, to):
             if not self._authority.is_member(ctx, account, rules.brand):
                 raise Refused("NOT_TRANSFERABLE", "only between members of the program's brand", account=account)
-
-    def _require_open_at(self, rules: Program, at_brand: str) -> None:
-        """Refuse redemption at a brand that the program's own has not opened it for."""
-        if at_brand != rules.brand:
-            raise Refused("NOT_AUTHORISED", "the issuer has not opened redemption there", at_brand=at_brand)
-
-    def _note_activity(self, ctx: Context, rules: Program, purse: Purse, supply: Supply) -> None:
-        """Where inactivity ends points: put the account's on the date that its activity gives them; none comes
-        earlier.
-
-        The day begins in the local time of the program's brand, wherever the points are redeemed.
-        """
-        if type(rules.expiry) is InactivityExpiry:
-            offsets = self._authority.brand_record(ctx, rules.brand).offsets
-            date = dates.rule_date(ctx, offsets, rules.expiry)
-            supply.move(purse.re_date(date), date)
 
     # Views
 
@@ -237,6 +169,25 @@ class Points(Contract):
         PROGRAMS.require(ctx, program)
         purse = Purse.existing(ctx, program, account)
         return Balance(0, 0, 0, 0, False, ()) if purse is None else _shown_balance(purse)
+
+    @view
+    def pending(
+        self,
+        ctx: Context,
+        program: Slug,
+        account: Address,
+        cursor: Cursor | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
+    ) -> Page[PendingLot]:
+        """Return an account's pending points, by the time at which they become available."""
+        PROGRAMS.require(ctx, program)
+
+        def show(item: tuple[int, int]) -> PendingLot:
+            until, date = item
+            amount = PENDING.get(ctx, program, account, item=item) or 0
+            return PendingLot(**structs.asdict(shown_lot(date, amount)), until=until)
+
+        return PENDING.page(ctx, program, account, cursor=cursor, limit=limit, show=show)
 
     @view
     def balances(
@@ -256,74 +207,17 @@ class Points(Contract):
         record = ISSUES.get(ctx, program, ref)
         if record is None:
             raise Refused("NOT_FOUND", "no issue has this reference", ref=ref)
-        return IssueOfRef(record.tx, record.account, record.lot, record.issued, 0)
-
-    @view
-    def allowance(self, ctx: Context, program: Slug, account: Address, spender: Slug) -> AllowanceShown:
-        """Return what a brand may redeem without the holder's signature."""
-        PROGRAMS.require(ctx, program)
-        record = ALLOWANCES.get(ctx, program, account, spender)
-        if record is None or record.expires <= ctx.time:
-            raise Refused("NOT_FOUND", "there is no allowance", account=account, spender=spender)
-        return AllowanceShown(record.remaining, record.expires)
-
-
-def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
-    """Divide parts into the first `amount` points and the rest."""
-    first: Parts = []
-    rest: Parts = []
-    for date, size in parts:
-        part = min(size, amount)
-        amount -= part
-        if part:
-            first.append((date, part))
-        if size > part:
-            rest.append((date, size - part))
-    return first, rest
-
-
-def _duplicate_ref(tx: str, account: str, amount: int) -> Refused:
-    return Refused("DUPLICATE_REF", "the reference has been used", tx=tx, account=account, amount=amount)
-
-
-def _purse_with_points(ctx: Context, program: str, account: str, amount: int) -> Purse:
-    purse = Purse.existing(ctx, program, account)
-    if purse is None:
-        raise Refused("INSUFFICIENT_BALANCE", "the account has no points", available=0, needed=amount)
-    return purse
-
-
-def _spend(purse: Purse, supply: Supply, amount: int, counter: str) -> Parts:
-    purse.require_unfrozen()
-    parts = purse.take(amount)
-    supply.debit(parts, counter)
-    return parts
-
-
-def _use_allowance(ctx: Context, program: str, account: str, spender: str, amount: int) -> None:
-    allowance = ALLOWANCES.get(ctx, program, account, spender)
-    if allowance is None or allowance.expires <= ctx.time:
-        raise Refused("NOT_AUTHORISED", "neither the holder nor an allowance permits this", account=account)
-    if allowance.remaining < amount:
-        raise Refused("LIMIT_EXCEEDED", "the allowance is smaller", remaining=allowance.remaining, needed=amount)
-    remaining = allowance.remaining - amount
-    if remaining:
-        ALLOWANCES.put(ctx, Allowance(remaining, allowance.expires), program, account, spender)
-    else:
-        ALLOWANCES.delete(ctx, program, account, spender)
-
-
-def _shown_parts(parts: Parts) -> tuple[LotPart, ...]:
-    return tuple([LotPart(lot_name(date), amount) for date, amount in parts])
+        undone = REVERSED.get(ctx, program, ref) or 0
+        return IssueOfRef(record.tx, record.account, record.lot, record.issued, undone, record.pending_until)
 
 
 def _shown_balance(purse: Purse) -> Balance:
     holding, lots = purse.holding, list(purse.lots())
     return Balance(
-        available=sum(amount for _, amount in lots),
+        available=sum_of(lots),
         held=holding.held,
         pending=holding.pending,
         debt=holding.debt,
         frozen=holding.frozen != 0,
-        lots=tuple([LotShown(lot_name(date), amount, None if date == NEVER else date) for date, amount in lots]),
+        lots=tuple([shown_lot(date, amount) for date, amount in lots]),
     )

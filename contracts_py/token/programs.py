@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from contracts_py.identity import Authority
-from contracts_py.token.answers import Deferral, ProgramNamed, ProgramShown, SupplyShown
+from contracts_py.token.answers import (
+    DateLiability,
+    Deferral,
+    ExpiringLot,
+    LiabilityCap,
+    ProgramLiability,
+    ProgramNamed,
+    ProgramShown,
+    SupplyShown,
+)
 from contracts_py.token.dates import deferral
-from contracts_py.token.events import ProgramCreated
+from contracts_py.token.deeds import EXPIRED_LOTS, LIABILITY_CAPS, ExpiredLot
+from contracts_py.token.events import LiabilityCapped, ProgramCreated, ProgramUpdated
+from contracts_py.token.expiring import expiring_page, live_dates
+from contracts_py.token.liability import worth
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import (
     ALL_PROGRAMS,
@@ -18,6 +31,7 @@ from contracts_py.token.records import (
     LOTS_ON,
     PROGRAMS,
     SUPPLIES,
+    Currency,
     Decimals,
     Expiry,
     Price,
@@ -27,6 +41,7 @@ from contracts_py.token.records import (
     TransferRule,
 )
 from contracts_py.token.supply import Supply
+from contracts_py.token.terms import changed, in_force, rules_of
 from vm.contract_api import (
     DEFAULT_PAGE,
     Amount,
@@ -40,12 +55,18 @@ from vm.contract_api import (
     PageLimit,
     Refused,
     Slug,
+    TimeMs,
     call,
     due,
+    refuse,
     view,
 )
 
 MAX_PROGRAMS_OF_BRAND: Final = 256
+
+MAX_SHOWN_DATES: Final = 1_000
+MAX_SHOWN_LIABILITIES: Final = 10
+"""Of so many programs, with so many dates each, the liability is shown on one page: some half a megabyte."""
 
 
 class Programs(Contract):
@@ -71,6 +92,8 @@ class Programs(Contract):
         notice_ms: Count,
         price: Price,
         cap: Amount | None = None,
+        adjust_limit: Count | None = None,
+        transfer_day: Count | None = None,
     ) -> ProgramNamed:
         """Begin a brand's loyalty program (admin)."""
         self._authority.require_active(ctx, brand)
@@ -80,12 +103,71 @@ class Programs(Contract):
         if BRAND_PROGRAMS.length(ctx, brand) >= MAX_PROGRAMS_OF_BRAND:
             raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
         rules = Program(brand, name, symbol, decimals, transfer, expiry, transfer_burn_bps, notice_ms, price, cap)
-        PROGRAMS.put(ctx, rules, program)
+        PROGRAMS.put(ctx, replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day), program)
         SUPPLIES.put(ctx, SupplyRecord(), program)
         ALL_PROGRAMS.append(ctx, program)
         BRAND_PROGRAMS.append(ctx, program, brand)
         ctx.emit(ProgramCreated(program, brand, name, symbol))
         return ProgramNamed(program)
+
+    @call
+    def update_program(
+        self,
+        ctx: Context,
+        program: Slug,
+        name: Name | None = None,
+        transfer: TransferRule | None = None,
+        expiry: Expiry | None = None,
+        transfer_burn_bps: BasisPoints | None = None,
+        notice_ms: Count | None = None,
+        price: Price | None = None,
+        cap: Amount | None = None,
+        adjust_limit: Count | None = None,
+        transfer_day: Count | None = None,
+    ) -> ProgramShown:
+        """Change a program's rules (admin); what is to members' disadvantage is in force after `notice_ms`.
+
+        That is: less free transfer, a shorter or another kind of expiry, a higher burn, a shorter notice, a lower
+        price, a lower daily limit. Lots that were issued before keep their dates.
+        """
+        rules = PROGRAMS.require(ctx, program)
+        self._authority.require_role(ctx, rules.brand, "admin")
+        if price is not None and price.currency != rules.price.currency:
+            raise Refused("NOT_ELIGIBLE", "a program's currency does not change", currency=rules.price.currency)
+        given = {
+            "name": name,
+            "transfer": transfer,
+            "expiry": expiry,
+            "transfer_burn_bps": transfer_burn_bps,
+            "notice_ms": notice_ms,
+            "price": price,
+            "cap": cap,
+            "adjust_limit": adjust_limit,
+            "transfer_day": transfer_day,
+        }
+        changes = {key: value for key, value in given.items() if value is not None}
+        rules = changed(rules, changes, ctx.time)
+        PROGRAMS.put(ctx, rules, program)
+        announced = None if rules.announced is None else rules.announced.from_
+        ctx.emit(ProgramUpdated(program, rules.brand, rules.version, announced))
+        return _shown(program, rules)
+
+    @call
+    def liability_cap(
+        self, ctx: Context, brand: Slug, currency: Currency, amount: Amount | None = None
+    ) -> LiabilityCap:
+        """Bound what a brand's outstanding points may be worth; without `amount` they are not bounded (treasurer).
+
+        An issue that would lift it above fails with LIMIT_EXCEEDED.
+        """
+        self._authority.brand_record(ctx, brand)
+        self._authority.require_role(ctx, brand, "treasurer")
+        if amount is None:
+            LIABILITY_CAPS.delete(ctx, brand, currency)
+        else:
+            LIABILITY_CAPS.put(ctx, amount, brand, currency)
+        ctx.emit(LiabilityCapped(brand, currency, amount))
+        return LiabilityCap(brand, currency, amount)
 
     @due(EXPIRIES)
     def expire(self, ctx: Context, at: int, program: str, date: int) -> bool:
@@ -94,15 +176,16 @@ class Programs(Contract):
         Supply(ctx, program, date).save()
         for account in LOTS_ON.drain(ctx, program, date):
             purse = Purse.existing(ctx, program, account)
-            if purse is not None:
-                purse.sweep(date)
+            left = 0 if purse is None else purse.sweep(date)
+            if purse is not None and left:
+                EXPIRED_LOTS.put(ctx, ExpiredLot(left), program, account, date)
                 purse.save()
         return not LOTS_ON.is_empty(ctx, program, date)
 
     @view
     def program(self, ctx: Context, program: Slug) -> ProgramShown:
         """Return a program's rules."""
-        return ProgramShown(program=program, **structs.asdict(PROGRAMS.require(ctx, program)))
+        return _shown(program, in_force(PROGRAMS.require(ctx, program), ctx.time))
 
     @view
     def programs(
@@ -142,3 +225,61 @@ class Programs(Contract):
         """Divide a sale with points in it between goods and points (IFRS 15, paragraphs B39 to B43)."""
         del ctx
         return deferral(sale, points, unit_price, expected_bps, redeemed)
+
+    @view
+    def liability(
+        self,
+        ctx: Context,
+        brand: Slug,
+        breakage_bps: BasisPoints = 0,
+        cursor: Cursor | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
+    ) -> Page[ProgramLiability]:
+        """Return what a brand's outstanding points are worth at their prices, program by program and by date."""
+        self._authority.brand_record(ctx, brand)
+
+        def show(program: str) -> ProgramLiability:
+            return _liability(ctx, program, breakage_bps)
+
+        return BRAND_PROGRAMS.page(ctx, brand, cursor=cursor, limit=min(limit, MAX_SHOWN_LIABILITIES), show=show)
+
+    @view
+    def expiring(
+        self,
+        ctx: Context,
+        program: Slug,
+        from_: TimeMs,
+        to: TimeMs,
+        cursor: Cursor | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
+    ) -> Page[ExpiringLot]:
+        """Return whose points expire from one time to another, both included, by date, for those who must warn.
+
+        A lot that was emptied and filled again may be listed more than once.
+        """
+        PROGRAMS.require(ctx, program)
+        if to < from_:
+            refuse("to", "a time that is not before `from`")
+        return expiring_page(ctx, program, max(from_, ctx.time + 1), to, cursor, limit)
+
+
+def _shown(program: str, rules: Program) -> ProgramShown:
+    return ProgramShown(program=program, **{name: getattr(rules, name) for name in rules.__struct_fields__})
+
+
+def _liability(ctx: Context, program: str, breakage_bps: int) -> ProgramLiability:
+    rules, outstanding = rules_of(ctx, program), Supply(ctx, program).record.outstanding
+    dated = [
+        DateLiability(date, amount, worth(rules.price, amount))
+        for date, amount in live_dates(ctx, program, MAX_SHOWN_DATES)
+    ]
+    expected = Price(rules.price.currency, rules.price.num * (10_000 - breakage_bps), rules.price.den * 10_000)
+    return ProgramLiability(
+        program,
+        rules.price.currency,
+        outstanding,
+        worth(rules.price, outstanding),
+        worth(expected, outstanding),
+        tuple(dated),
+        outstanding - sum(entry.amount for entry in dated),
+    )

@@ -36,6 +36,7 @@ from contracts_py.token.records import (
     Holding,
     Parts,
 )
+from contracts_py.token.supply import Supply
 from vm.contract_api import EMPTY, GONE, Context, InvariantBroken, Refused
 
 _NO_HOLDING: Final = Holding()
@@ -144,10 +145,63 @@ class Purse:
             "INSUFFICIENT_BALANCE", "the account has fewer available points", available=available, needed=amount
         )
 
-    def add(self, parts: Parts) -> None:
-        """Add points; lots of one date merge."""
+    def credit(self, supply: Supply, parts: Parts) -> int:
+        """Add points that the supply has on these dates, after paying the account's debt; return what paid it.
+
+        Those whose date has passed have expired: they pay nothing, and nothing is added.
+        """
+        live = [part for part in parts if part[0] > self._ctx.time]
+        debt = self.holding.debt
+        if not debt:
+            self._add(live)
+            return 0
+        paid, rest = split(live, debt)
+        amount = sum_of(paid)
+        supply.debit(paid, "reversed")
+        supply.change(debt=-amount)
+        self.change(debt=-amount)
+        self._add(rest)
+        return amount
+
+    def receive(self, parts: Parts) -> None:
+        """Add points to an account that owes none; lots of one date merge."""
+        if self.holding.debt:
+            raise InvariantBroken(f"{self._own} owes points: they are paid first")
+        self._add(parts)
+
+    def _add(self, parts: Parts) -> None:
         for date, amount in parts:
             self._lot(date).now += amount
+
+    def put_on(self, date: int, amount: int) -> None:
+        """Put points on a date that were taken from another one of this account: that is no credit."""
+        self._add([(date, amount)])
+
+    def take_up_to(self, most: int) -> Parts:
+        """Take up to `most` points from the live lots, earliest-expiring first; return what was taken.
+
+        Raises:
+            Refused: LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
+        """
+        available = 0
+        for _, amount in self.lots():
+            available += amount
+            if available >= most:
+                break
+        amount = min(available, most)
+        return self.take(amount) if amount else []
+
+    def take_from(self, date: int, most: int) -> Parts:
+        """Take up to `most` points from the live lot of one date."""
+        lot = self._lot(date)
+        part = min(lot.now, most) if date > self._ctx.time else 0
+        lot.now -= part
+        return [(date, part)] if part else []
+
+    def change(self, **changes: int) -> None:
+        """Add to what is held, pending, or owed, by name."""
+        holding = self.holding
+        self.holding = replace(holding, **{name: getattr(holding, name) + by for name, by in changes.items()})
 
     def re_date(self, date: int) -> Parts:
         """Put all live lots that expire before `date` on it; return what moved, by old date."""
@@ -159,12 +213,14 @@ class Purse:
         for old, _ in moved:
             self._lots[old].now = 0
         if moved:
-            self.add([(date, sum(amount for _, amount in moved))])
+            self._add([(date, sum_of(moved))])
         return moved
 
-    def sweep(self, date: int) -> None:
-        """Remove the lot of a date that has passed, if there is one."""
-        self._lot(date).now = 0
+    def sweep(self, date: int) -> int:
+        """Remove the lot of a date that has passed, if there is one; return what was left of it."""
+        lot = self._lot(date)
+        left, lot.now = lot.now, 0
+        return left
 
     def lock(self, bit: int, locked: bool) -> None:
         """Set or clear one of the LOCKED_… bits."""
@@ -206,3 +262,22 @@ class Purse:
             if date != NEVER and LOTS_ON.put(ctx, self.program, date, item=self.account):
                 EXPIRIES.put(ctx, date, self.program, date)
         self.holding = replace(self.holding, lots=EMPTY if root == EMPTY else root)
+
+
+def sum_of(parts: Parts) -> int:
+    """Return how many points these parts are."""
+    return sum([amount for _, amount in parts])
+
+
+def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:
+    """Divide parts into the first `amount` points and the rest."""
+    first: Parts = []
+    rest: Parts = []
+    for date, size in parts:
+        part = min(size, amount)
+        amount -= part
+        if part:
+            first.append((date, part))
+        if size > part:
+            rest.append((date, size - part))
+    return first, rest

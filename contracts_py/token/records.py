@@ -17,15 +17,12 @@ from vm.contract_api import (
     MAX_INT,
     NUMBER,
     SLUG,
-    TEXT,
     Address,
     Amount,
     Bag,
     BasisPoints,
     Count,
-    Hash,
     Name,
-    OnceTable,
     OrderedSet,
     Part,
     Root,
@@ -74,6 +71,15 @@ def lot_name(date: int) -> str:
     return "never" if date == NEVER else str(date)
 
 
+def date_of_lot(lot: str) -> int | None:
+    """Return the date of a lot with this name; None where no lot can have it."""
+    if lot == "never":
+        return NEVER
+    # A decimal as lot_name writes it: no sign, no zero in front, nothing but ASCII digits.
+    digits = lot.isascii() and lot.isdigit() and (lot == "0" or not lot.startswith("0"))
+    return int(lot) if digits and int(lot) < NEVER else None
+
+
 LOT: Final = Part("date in ms, or `never`", lot_name, lambda text: NEVER if text == "never" else int(text), 16, int)
 Parts = list[tuple[int, int]]
 """Points as (date, amount), by date."""
@@ -117,8 +123,24 @@ Expiry = NoExpiry | DaysExpiry | MonthEndExpiry | InactivityExpiry
 TransferRule = Literal["none", "brand", "free"]
 
 
+class Announced(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A change of a program's rules that is in force from `from_` on; what is None stays as it is."""
+
+    from_: TimeMs = msgspec.field(name="from")
+    transfer: TransferRule | None = None
+    expiry: Expiry | None = None
+    transfer_burn_bps: BasisPoints | None = None
+    notice_ms: Count | None = None
+    price: Price | None = None
+    transfer_day: Count | None = None
+
+
 class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules."""
+    """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules.
+
+    `adjust_limit` is the amount up to which one issuer adjusts alone, `transfer_day` what an account may transfer
+    on a UTC day, `announced` a change to members' disadvantage that is not in force before its time.
+    """
 
     brand: Slug
     name: Name
@@ -131,10 +153,16 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     price: Price
     cap: Amount | None = None
     version: Count = 1
+    adjust_limit: Count = 0
+    transfer_day: Count | None = None
+    announced: Announced | None = None
 
 
 class SupplyRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A program's counters, as of its last change; `next_date` tells when they are out of date."""
+    """A program's counters, as of its last change; `next_date` tells when they are out of date.
+
+    `adjusted_up` is a part of issued, `adjusted_down` one of reversed.
+    """
 
     next_date: TimeMs = NEVER
     issued: Count = 0
@@ -149,6 +177,8 @@ class SupplyRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     refunded: Count = 0
     swapped_in: Count = 0
     swapped_out: Count = 0
+    adjusted_up: Count = 0
+    adjusted_down: Count = 0
 
 
 LOT_DATES: Final = Tree("token/account", TimeMs)
@@ -180,31 +210,6 @@ LotName = Annotated[str, code(16), Meta(max_length=16)]
 
 MAX_LOTS_OF_SPEND: Final = 4_096
 """Lots that one spend may take from: a redemption's record names them all, so that a refund can return them."""
-
-
-class IssueRef(msgspec.Struct, frozen=True, gc=False):
-    """What an issue with a ref did: in which transaction, to whom, into which lot."""
-
-    tx: Hash
-    account: Address
-    lot: LotName
-    issued: Amount
-
-
-class RedeemRef(msgspec.Struct, frozen=True, gc=False):
-    """What a redemption took: in which transaction, from whom, and from which lots as (date, amount)."""
-
-    tx: Hash
-    account: Address
-    amount: Amount
-    lots: Annotated[tuple[tuple[TimeMs, Amount], ...], Meta(max_length=MAX_LOTS_OF_SPEND)]
-
-
-class Allowance(msgspec.Struct, frozen=True, gc=False):
-    """What a brand may still redeem from an account without its signature, until `expires`."""
-
-    remaining: Amount
-    expires: TimeMs
 
 
 PROGRAMS: Final[Table[Program]] = Table(
@@ -243,16 +248,4 @@ PROGRAMS_OF: Final[OrderedSet[str]] = OrderedSet(
 )
 FROZEN_AT: Final[Table[bool]] = Table(
     "token/frozen", (("brand", SLUG), ACCOUNT), bool, "true where an account is frozen at all programs of a brand"
-)
-ALLOWANCES: Final[Table[Allowance]] = Table(
-    "token/allowance",
-    (PROGRAM, ACCOUNT, ("brand", SLUG)),
-    Allowance,
-    "what a brand may redeem without the holder's signature",
-)
-ISSUES: Final[OnceTable[IssueRef]] = OnceTable(
-    "token/issue", (PROGRAM, ("ref", TEXT)), IssueRef, "what an issue with a ref did"
-)
-REDEMPTIONS: Final[OnceTable[RedeemRef]] = OnceTable(
-    "token/redeem", (PROGRAM, ("at_brand", SLUG), ("ref", TEXT)), RedeemRef, "what a redemption did"
 )

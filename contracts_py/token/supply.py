@@ -68,26 +68,61 @@ class Supply:
             expired=record.expired + expired,
         )
 
-    def credit(self, date: int, amount: int, counter: str, cap: int | None) -> None:
+    def credit(self, date: int, amount: int, counter: str, cap: int | None = None) -> None:
         """Count points with this date in, and into the counter that says where they come from.
 
         Args:
+            date: where it has passed, they expire at once.
             counter: `issued`, `refunded` or `swapped_in`.
 
         Raises:
             Refused: CAP_EXCEEDED, LIMIT_EXCEEDED.
         """
-        record = self.record
-        outstanding = record.outstanding + amount
-        if cap is not None and outstanding > cap:
-            available = max(0, cap - record.outstanding)
+        self._count_in(amount, counter, cap)
+        self._into_dates(date, amount)
+
+    def credit_pending(self, amount: int, counter: str, cap: int | None = None) -> None:
+        """As `credit`, for points that are pending: they are on no date yet."""
+        self._count_in(amount, counter, cap)
+        self.change(pending=amount)
+
+    def reinstate(self, date: int, amount: int, cap: int | None) -> None:
+        """Take points that have expired back out of `expired`, onto a date to come.
+
+        Raises:
+            Refused: CAP_EXCEEDED.
+        """
+        self._require_below_cap(amount, cap)
+        self.change(expired=-amount, outstanding=amount)
+        self._into_dates(date, amount)
+
+    def _require_below_cap(self, amount: int, cap: int | None) -> None:
+        outstanding = self.record.outstanding
+        if cap is not None and outstanding + amount > cap:
+            available = max(0, cap - outstanding)
             raise Refused("CAP_EXCEEDED", "the program's cap would be passed", cap=cap, available=available)
+
+    def _count_in(self, amount: int, counter: str, cap: int | None) -> None:
+        record = self.record
+        self._require_below_cap(amount, cap)
         _require_countable(record.issued + record.swapped_in + record.refunded + amount)
-        self._changes[date] = self._changes.get(date, 0) + amount
-        self.record = replace(record, outstanding=outstanding, **{counter: getattr(record, counter) + amount})
+        self.change(outstanding=amount, **{counter: amount})
+
+    def _into_dates(self, date: int, amount: int) -> None:
+        if date <= self._ctx.time:
+            self.change(outstanding=-amount, expired=amount)
+        else:
+            self._changes[date] = self._changes.get(date, 0) + amount
+
+    def _out_of_dates(self, parts: Parts) -> int:
+        total = 0
+        for date, amount in parts:
+            self._changes[date] = self._changes.get(date, 0) - amount
+            total += amount
+        return total
 
     def debit(self, parts: Parts, counter: str) -> None:
-        """Take points, given as (date, amount), out, and count where they have gone.
+        """Take points of live lots out, and count where they have gone.
 
         Args:
             counter: `redeemed`, `burned`, `reversed` or `swapped_out`.
@@ -95,14 +130,43 @@ class Supply:
         Raises:
             Refused: LIMIT_EXCEEDED.
         """
-        total = 0
+        total = self._out_of_dates(parts)
+        self._count_out(total, counter)
+
+    def _count_out(self, total: int, counter: str) -> None:
+        _require_countable(getattr(self.record, counter) + total)
+        self.change(outstanding=-total, **{counter: total})
+
+    def set_aside(self, parts: Parts) -> None:
+        """Take points of live lots off their dates: they are held."""
+        self.change(held=self._out_of_dates(parts))
+
+    def give_back(self, parts: Parts) -> None:
+        """Put points that were held on their dates; those whose date has passed expire at once."""
         for date, amount in parts:
-            self._changes[date] = self._changes.get(date, 0) - amount
-            total += amount
+            self.change(held=-amount)
+            self._into_dates(date, amount)
+
+    def debit_held(self, amount: int, counter: str) -> None:
+        """Take points that are held out; counter as of `debit`."""
+        self._count_out(amount, counter)
+        self.change(held=-amount)
+
+    def unlock(self, parts: Parts) -> None:
+        """Put points that were pending on their dates; those whose date has passed expire at once."""
+        for date, amount in parts:
+            self.change(pending=-amount)
+            self._into_dates(date, amount)
+
+    def debit_pending(self, amount: int, counter: str) -> None:
+        """Take points that are pending out; counter as of `debit`."""
+        self._count_out(amount, counter)
+        self.change(pending=-amount)
+
+    def change(self, **changes: int) -> None:
+        """Add to counters, by name."""
         record = self.record
-        gone = getattr(record, counter) + total
-        _require_countable(gone)
-        self.record = replace(record, outstanding=record.outstanding - total, **{counter: gone})
+        self.record = replace(record, **{name: getattr(record, name) + by for name, by in changes.items()})
 
     def move(self, parts: Parts, date: int) -> None:
         """Give points, listed as (date, amount), another date."""

@@ -13,7 +13,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from msgspec import Meta
@@ -81,6 +81,24 @@ class Bag(Generic[I]):
         else:
             state.put_cell(own, self.ends, (first + 1, last))
         return items
+
+    def iterate(
+        self, state: Readable, *key: Any, start: tuple[int, int] = (0, 0)
+    ) -> Iterator[tuple[tuple[int, int], I]]:
+        """Yield (place, item) from a place on, the oldest first; a place is the number of a page, and an index
+        there.
+        """
+        own = self.keys.key(key)
+        ends = state.cell(own, self.ends)
+        if ends is None:
+            return
+        first, last = ends[0]
+        page, index = start if start[0] >= first else (first, 0)
+        for number in range(page, last + 1):
+            items = self._page(state, own, number)
+            for place in range(index, len(items)):
+                yield (number, place), items[place]
+            index = 0
 
     def is_empty(self, state: Readable, *key: Any) -> bool:
         """Tell whether nothing is in the bag."""

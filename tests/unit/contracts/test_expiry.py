@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token.points import Points
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
 from tests.support.agenda import items_per_block
 from vm.contract_api import Context
@@ -220,10 +219,10 @@ def test_points_expire_at_the_brands_midnight(expiry: dict[str, Any], expected: 
     assert lot["expires"] == expected
 
 
-def test_a_redemption_at_a_partner_dates_by_the_programs_own_brand(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Points, "_require_open_at", lambda *_: None)  # as though aurora had opened its door
+def test_a_redemption_at_a_partner_dates_by_the_programs_own_brand() -> None:
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
     chain = Chain([*brand_ops("aurora", EAST), *brand_ops("basil", [{"from": 0, "minutes": -300}]), program])
+    chain.send("aurora-admin", "token.partner", program="stars", at_brand="basil")
     issue(chain, ANN, 5)
     until(chain, MIDNIGHT + DAY)
     redeem = {"program": "stars", "from_": ANN, "amount": 3, "at_brand": "basil", "ref": "r"}

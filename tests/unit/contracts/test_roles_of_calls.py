@@ -8,7 +8,7 @@ import pytest
 
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
-from tests.contract_harness import Chain, Op, account_of, brand_ops, key_of, program_args
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
 from vm.primitives.address import address_of_member
 from vm.runtime import Runtime
 
@@ -17,6 +17,10 @@ ANN = account_of("ann")
 REF = "ab" * 32
 MEMBER = address_of_member("aurora", bytes.fromhex(REF))
 LATER = 2**52
+DAY = 86_400_000
+OVER = -(-START // DAY) * DAY
+"""The first start of a day: when the chain's head is there, a lot of this date has expired."""
+SOON = OVER + DAY
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
@@ -39,6 +43,29 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
         {"program": "stars", "from": MEMBER, "spender": "aurora", "limit": 1, "expires": LATER},
         {"cashier", "issuer"},
     ),
+    ("token.update_program", {"program": "stars", "cap": 100}, {"admin"}),
+    ("token.partner", {"program": "stars", "at_brand": "basil"}, {"admin"}),
+    ("token.liability_cap", {"brand": "aurora", "currency": "EUR", "amount": 9}, {"treasurer"}),
+    (
+        "token.hold",
+        {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora", "hold": "h", "expires": SOON},
+        {"cashier"},
+    ),
+    ("token.capture", {"at_brand": "aurora", "hold": "open", "amount": 1, "ref": "r"}, {"cashier"}),
+    ("token.release", {"at_brand": "aurora", "hold": "open"}, {"cashier"}),
+    (
+        "token.refund",
+        {"program": "stars", "at_brand": "aurora", "redemption_ref": "sold", "amount": 1, "ref": "r"},
+        {"cashier"},
+    ),
+    ("token.reverse", {"program": "stars", "ref": "order", "amount": 1}, {"issuer"}),
+    (
+        "token.adjust",
+        {"program": "stars", "account": ANN, "amount": -1, "reason": "typing error", "ref": "a"},
+        {"issuer"},
+    ),
+    ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
+    ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
@@ -60,7 +87,19 @@ def new_chain() -> Chain:
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
     ]
-    return Chain(ops)
+    ops += [
+        ("token.update_program", {"program": "stars", "adjust_limit": 5}),
+        ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
+        ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
+    ]
+    chain = Chain(ops)
+    till = {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora"}
+    sold = ("token.redeem", {**till, "ref": "sold"})
+    held = ("token.hold", {**till, "hold": "open", "expires": SOON})
+    receipt = chain.send_ops("ann", [sold, held], ["ann", "aurora-cashier"])
+    assert receipt.status == "ok", receipt.error
+    chain.until(OVER)
+    return chain
 
 
 def outcome(person: str, op: Op) -> str:

@@ -1,0 +1,71 @@
+"""Points set aside: for a till's hold, and for whatever else keeps points of an account for a while.
+
+    set_aside(ctx, purse, supply, ("token", at_brand, hold), amount)
+    aside = end(ctx, key)                                     # then its points are given back, or debited
+    give_back(ctx, offsets, purse, supply, parts)
+
+Points that are set aside count in `held` and in outstanding, cannot be spent, and do not expire. The one piece of
+code that gives them back is here.
+
+Invariants:
+    1. Holding.held = the sum of the account's asides in the program; the supply's `held` = that of all.
+    2. ASIDES_OF lists exactly the account's asides.
+    3. A lot's date moves by at most one extension in its life: a date that was moved is marked (`dates.is_marked`).
+"""
+
+from __future__ import annotations
+
+from contracts_py.calendar import Offsets
+from contracts_py.token import dates
+from contracts_py.token.deeds import ASIDES, ASIDES_OF, Aside, AsideKey
+from contracts_py.token.purse import Purse, sum_of
+from contracts_py.token.records import Parts
+from contracts_py.token.supply import Supply
+from vm.contract_api import Context
+
+
+def set_aside(ctx: Context, purse: Purse, supply: Supply, key: AsideKey, amount: int) -> None:
+    """Set points of an account aside, earliest-expiring first; the caller saves purse and supply.
+
+    Raises:
+        Refused: ALREADY_EXISTS, INSUFFICIENT_BALANCE, LIMIT_EXCEEDED.
+    """
+    ASIDES.require_absent(ctx, *key)
+    parts = purse.take(amount)
+    supply.set_aside(parts)
+    purse.change(held=amount)
+    ASIDES.put(ctx, Aside(purse.program, purse.account, tuple(parts)), *key)
+    ASIDES_OF.add(ctx, purse.account, item=key)
+
+
+def end(ctx: Context, key: AsideKey) -> Aside:
+    """Remove an aside; the caller sees to its points.
+
+    Raises:
+        Refused: NOT_FOUND.
+    """
+    aside = ASIDES.require(ctx, *key)
+    ASIDES.delete(ctx, *key)
+    ASIDES_OF.discard(ctx, aside.account, item=key)
+    return aside
+
+
+def give_back(ctx: Context, offsets: Offsets, purse: Purse, supply: Supply, parts: Parts) -> Parts:
+    """Give points back that were set aside, and return them with the dates that they have now.
+
+    They keep their dates. Where a date has passed meanwhile, they get the grace, once; what had it expires.
+    """
+    returned: Parts = []
+    for date, amount in parts:
+        returned.append((dates.graced(ctx, offsets, date), amount))
+    purse.change(held=-sum_of(parts))
+    supply.give_back(returned)
+    purse.credit(supply, returned)
+    return returned
+
+
+def consume(purse: Purse, supply: Supply, parts: Parts, counter: str) -> None:
+    """Let points go that were set aside; `counter` says where, as of `Supply.debit`."""
+    amount = sum_of(parts)
+    purse.change(held=-amount)
+    supply.debit_held(amount, counter)
