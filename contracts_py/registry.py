@@ -5,7 +5,8 @@ from __future__ import annotations
 from contracts_py.clearing import Clearing
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Members
-from contracts_py.token import token_contract
+from contracts_py.swap import swap_contract
+from contracts_py.token import Ledger, token_contract
 from vm.contract_api import Contract, once_family_of
 
 __all__ = ["contracts", "once_family_of"]
@@ -15,9 +16,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
     authority = Authority()
     brands = Brands(authority)
-    return [
-        brands,
-        Members(authority),
-        *token_contract(authority, Clearing()),
-        *gov_contract(authority, brands),
-    ], authority
+    clearing, ledger = Clearing(), Ledger(authority)
+    token = token_contract(authority, clearing)
+    swap = swap_contract(authority, clearing, ledger)
+    return [brands, Members(authority), *token, *swap, *gov_contract(authority, brands)], authority

@@ -17,6 +17,7 @@
     holds        reserving points for a redemption
     corrections  returned purchases, adjustments, later dates
     compliance   freezing
+    ledger       what contracts above do with points: `Ledger`
 
 Expiry needs no transaction: a lot whose date has come is worth nothing, in every view, spend and supply figure of
 that block, and is removed from storage later.
@@ -31,10 +32,14 @@ from contracts_py.identity import Authority
 from contracts_py.token.compliance import Compliance
 from contracts_py.token.corrections import Corrections
 from contracts_py.token.holds import Holds
+from contracts_py.token.ledger import Ledger
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
+from contracts_py.token.records import NEVER, Parts
 from contracts_py.token.redemptions import Redemptions
 from vm.contract_api import Contract
+
+__all__ = ["NEVER", "Ledger", "Parts", "token_contract"]
 
 
 def token_contract(authority: Authority, clearing: Clearing) -> list[Contract]:

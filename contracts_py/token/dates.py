@@ -64,9 +64,13 @@ def refunded(ctx: Context, offsets: Offsets, date: int) -> int:
     return _extended(ctx, offsets, REFUND_MS)
 
 
+def marked(date: int) -> int:
+    """Return the date with the mark of a lot that has had its one extension."""
+    return _within_range(-(-date // MS_PER_MINUTE) * MS_PER_MINUTE + 1)
+
+
 def _extended(ctx: Context, offsets: Offsets, by: int) -> int:
-    start = next_day_start(offsets, ctx.time + by)
-    return _within_range(-(-start // MS_PER_MINUTE) * MS_PER_MINUTE + 1)
+    return marked(next_day_start(offsets, ctx.time + by))
 
 
 def _within_range(date: int) -> int:

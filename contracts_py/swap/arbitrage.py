@@ -1,0 +1,85 @@
+"""No treaty set may make points out of nothing: the product of net rates along a cycle never exceeds 1.
+
+Before a treaty is accepted or amended no cycle's product exceeds 1. So one that does leads through the changed
+treaty: from its to-program back to its from-program. Without that treaty the best product of any way between two
+programs is that of a way without a cycle, which relaxing every treaty, round after round, finds (Bellman and Ford,
+with products of exact fractions in place of sums).
+
+Cost: charged by treaty that is looked at, and by the length of the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import gcd
+from typing import Final, NamedTuple
+
+from contracts_py.swap.rates import net_rate
+from contracts_py.swap.records import LEADING_FROM, TREATIES, Treaty, is_over
+from vm.contract_api import Context, Refused
+
+STEP: Final = 8
+"""Work units of looking at one treaty: a few multiplications of numbers of some hundred bits."""
+
+BITS_PER_UNIT: Final = 64
+
+
+class _Best(NamedTuple):
+    """The best product of a way to a program, as a reduced fraction, and the treaty it ends with."""
+
+    num: int
+    den: int
+    treaty: str | None
+    before: str | None
+
+
+def require_no_profit(ctx: Context, name: str, changed: Treaty) -> None:
+    """Refuse a treaty through which points could be multiplied.
+
+    Args:
+        name: of the treaty; as it is in the state it does not count.
+
+    Raises:
+        Refused: ARBITRAGE, with the cycle.
+    """
+    rate = net_rate(changed.terms)
+    best = _best_ways(ctx, changed.to_program, without=name)
+    back = best.get(changed.from_program)
+    if back is None or back.num * rate.num <= back.den * rate.den:
+        return
+    cycle = [name]
+    place = changed.from_program
+    while (step := best[place]).treaty is not None:
+        cycle.append(step.treaty)
+        place = step.before or ""
+    cycle[1:] = reversed(cycle[1:])
+    raise Refused("ARBITRAGE", "the treaties along this cycle would make points out of nothing", cycle=cycle)
+
+
+def _best_ways(ctx: Context, start: str, without: str) -> dict[str, _Best]:
+    """Return the best way from a program to each that can be reached, by program."""
+    best = {start: _Best(1, 1, None, None)}
+    fresh = [start]
+    while fresh:
+        improved: dict[str, None] = {}
+        for program in fresh:
+            here = best[program]
+            for name, treaty in _treaties_from(ctx, program, without):
+                rate = net_rate(treaty.terms)
+                num, den = here.num * rate.num, here.den * rate.den
+                ctx.charge(STEP + den.bit_length() // BITS_PER_UNIT)
+                known = best.get(treaty.to_program)
+                if known is None or num * known.den > known.num * den:
+                    common = gcd(num, den)
+                    best[treaty.to_program] = _Best(num // common, den // common, name, program)
+                    improved[treaty.to_program] = None
+        # No way that comes back to the start is better than 1, so none replaces it, and the rounds come to an end.
+        fresh = list(improved)
+    return best
+
+
+def _treaties_from(ctx: Context, program: str, without: str) -> Iterator[tuple[str, Treaty]]:
+    for name in LEADING_FROM.iterate(ctx, program):
+        treaty = TREATIES.require(ctx, name)
+        if name != without and not is_over(treaty, ctx.time):
+            yield name, treaty
