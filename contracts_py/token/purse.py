@@ -205,13 +205,14 @@ class Purse:
 
     def re_date(self, date: int) -> Parts:
         """Put all live lots that expire before `date` on it; return what moved, by old date."""
-        moved = []
-        for old, amount in self.lots():
+        for old, _ in self.lots():
             if old >= date:
                 break
-            moved.append((old, amount))
-        for old, _ in moved:
-            self._lots[old].now = 0
+        # By now each of them has been looked at; those that came back in this operation have been, too.
+        earlier = [(old, lot) for old, lot in self._lots.items() if self._ctx.time < old < date and lot.now]
+        moved = [(old, lot.now) for old, lot in sorted(earlier, key=_date_of)]
+        for _, lot in earlier:
+            lot.now = 0
         if moved:
             self._add([(date, sum_of(moved))])
         return moved
@@ -262,6 +263,10 @@ class Purse:
             if date != NEVER and LOTS_ON.put(ctx, self.program, date, item=self.account):
                 EXPIRIES.put(ctx, date, self.program, date)
         self.holding = replace(self.holding, lots=EMPTY if root == EMPTY else root)
+
+
+def _date_of(entry: tuple[int, _Lot]) -> int:
+    return entry[0]
 
 
 def sum_of(parts: Parts) -> int:

@@ -193,6 +193,20 @@ def test_a_capture_in_time_does_not_fail_for_expiry_or_suspension(chain: Chain) 
     assert supply(chain) == {"issued": 30, "outstanding": 20, "available": 20, "redeemed": 10}
 
 
+def test_a_capture_is_activity_also_for_what_it_gives_back() -> None:
+    chain = Chain(
+        [
+            *brand_ops("aurora"),
+            ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10})),
+            ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
+        ]
+    )
+    hold(chain, 9, lasts_ms=2 * DAY)
+    chain.until(MIDNIGHT + DAY)
+    chain.send("aurora-cashier", "token.capture", **KEY, amount=4, ref="r")
+    assert balance(chain) == (5, 0, {str(MIDNIGHT + 12 * DAY): 5})
+
+
 def test_a_holds_length_and_name_are_bounded(chain: Chain) -> None:
     args = {**HOLD, "amount": 1}
     longest = Params().max_hold_ms

@@ -17,6 +17,7 @@ ANN = account_of("ann")
 REF = "ab" * 32
 MEMBER = address_of_member("aurora", bytes.fromhex(REF))
 LATER = 2**52
+TERMS = {"rate": [1, 1], "fee_bps": 0, "limits": {}, "valid_from": 0, "valid_to": LATER}
 DAY = 86_400_000
 OVER = -(-START // DAY) * DAY
 """The first start of a day: when the chain's head is there, a lot of this date has expired."""
@@ -64,12 +65,20 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
         {"program": "stars", "account": ANN, "amount": -1, "reason": "typing error", "ref": "a"},
         {"issuer"},
     ),
+    ("swap.exchange", {"treaty": "aurora-rays", "amount": 1, "min_out": 1, "from": MEMBER}, {"cashier", "issuer"}),
+    (
+        "swap.exchange_route",
+        {"treaties": ["aurora-rays"], "amount": 1, "min_out": 1, "from": MEMBER},
+        {"cashier", "issuer"},
+    ),
     ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
     ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
+BY_EITHER_SIDE = {f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")}
+"""By an admin of either side of a treaty: test_swap.py."""
 
 
 def new_chain() -> Chain:
@@ -89,6 +98,9 @@ def new_chain() -> Chain:
     ]
     ops += [
         ("token.update_program", {"program": "stars", "adjust_limit": 5}),
+        ("token.create_program", program_args("rays", "basil")),
+        ("swap.propose", {**TERMS, "treaty": "aurora-rays", "from_program": "stars", "to_program": "rays"}),
+        ("swap.accept", {"treaty": "aurora-rays"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
     ]
@@ -111,7 +123,7 @@ def outcome(person: str, op: Op) -> str:
 def test_the_table_has_every_call() -> None:
     listed, identity = contracts()
     calls = {name for name in Runtime(listed, authority=identity).calls if not name.startswith("gov.")}
-    assert {call for call, _, _ in CALLS} | BY_THE_ALLIANCE_OR_FOR_ONESELF == calls
+    assert {call for call, _, _ in CALLS} | BY_THE_ALLIANCE_OR_FOR_ONESELF | BY_EITHER_SIDE == calls
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,27 @@ def test_a_treaty_is_valid_from_a_millisecond_to_another(chain: Chain, at: int, 
     assert (receipt.error.code if receipt.error else receipt.status) == outcome
 
 
+@pytest.mark.parametrize("role", ["issuer", "cashier", "compliance"])
+def test_only_admins_make_treaties(chain: Chain, role: str) -> None:
+    new = {"treaty": "aurora-new", "from_program": "stars", "to_program": "moons", **terms()}
+    open_, held = propose(chain, "moons", "stars"), agree(chain, "stars", "suns")
+    chain.send("comet-admin", "swap.suspend", treaty=held)
+    waiting = agree(chain, "stars", "moons")
+    chain.send("basil-admin", "swap.amend", treaty=waiting, **terms(1, 2))
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("propose", new),
+        ("accept", {"treaty": open_}),
+        ("accept", {"treaty": waiting}),
+        ("amend", {"treaty": held, **terms()}),
+        ("suspend", {"treaty": waiting}),
+        ("resume", {"treaty": held}),
+        ("terminate", {"treaty": held, "notice_ms": 0}),
+    ]
+    for call, args in calls:
+        signers = [f"{brand}-{role}" for brand in BRANDS.values()]
+        assert chain.refused("ann", f"swap.{call}", ["ann", *signers], **args) == "NOT_AUTHORISED", call
+
+
 # Exchanges
 
 
