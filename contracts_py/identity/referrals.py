@@ -39,7 +39,7 @@ class Referrals(Contract):
         code = code_of(member)
         owner = CODES.get(ctx, code)
         if owner is not None and owner != member:
-            raise Refused("ALREADY_EXISTS", "the code is another account's", referral_code=code)
+            raise Refused("ALREADY_EXISTS", "the code is another account's", code=code)
         if owner is None:
             CODES.put(ctx, member, code)
             ctx.emit(ReferralCodeGiven(member, code))
