@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts_py.clearing import Clearing
 from contracts_py.gov import gov_contract
-from contracts_py.identity import Authority, Brands, Members
+from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
 from contracts_py.swap import swap_contract
 from contracts_py.token import Ledger, token_contract
 from vm.contract_api import Contract, once_family_of
@@ -14,9 +14,19 @@ __all__ = ["contracts", "once_family_of"]
 
 def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
-    authority = Authority()
-    brands = Brands(authority)
+    authority, hooks = Authority(), IdentityHooks()
+    brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, ledger = Clearing(), Ledger(authority)
-    token = token_contract(authority, clearing)
-    swap = swap_contract(authority, clearing, ledger)
-    return [brands, Members(authority), *token, *swap, *gov_contract(authority, brands)], authority
+    rooms = [
+        *identity_contract(authority, brands, exits, hooks),
+        *token_contract(authority, clearing),
+        *swap_contract(authority, clearing, ledger),
+        *gov_contract(authority, brands, exits),
+    ]
+    hooks.pool_joined.wire()
+    hooks.pool_left.wire()
+    hooks.merged.wire()
+    hooks.unmerged.wire()
+    hooks.erased.wire()
+    hooks.brand_exited.wire()
+    return rooms, authority

@@ -63,7 +63,7 @@ from vm.metering import (
     WRITE_BYTES_PER_UNIT,
 )
 from vm.params import Params, bound_problem
-from vm.primitives.address import address_of_key, address_of_member
+from vm.primitives.address import address_of_key, address_of_member, address_of_pool
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain, verify
@@ -149,6 +149,7 @@ __all__ = [
     "ValidatorEntry",
     "address_of_key",
     "address_of_member",
+    "address_of_pool",
     "bound_problem",
     "call",
     "change_nodes",

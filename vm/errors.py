@@ -23,10 +23,10 @@ class Refused(VmError):
     Args:
         code: a stable upper-case code, one of `vm.error_codes.CODES`.
         message: one sentence; the same on every machine, as it is part of the receipt.
-        details: what a program needs to react, plain values by name.
+        details: what a program needs to react, plain values by name; a name may be `code` or `message` too.
     """
 
-    def __init__(self, code: str, message: str, **details: Any) -> None:
+    def __init__(self, code: str, message: str, /, **details: Any) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message

@@ -15,11 +15,11 @@ from __future__ import annotations
 from contracts_py.gov.actions import Actions
 from contracts_py.gov.upkeep import Upkeep
 from contracts_py.gov.voting import Voting
-from contracts_py.identity import Authority, Brands
+from contracts_py.identity import Authority, Brands, Exits
 from vm.contract_api import Contract
 
 
-def gov_contract(authority: Authority, brands: Brands) -> list[Contract]:
+def gov_contract(authority: Authority, brands: Brands, exits: Exits) -> list[Contract]:
     """Return the rooms of the gov contract."""
-    actions = Actions(authority, brands)
+    actions = Actions(authority, brands, exits)
     return [Voting(authority, actions), Upkeep(actions)]

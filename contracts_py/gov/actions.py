@@ -27,6 +27,7 @@ from contracts_py.gov.records import (
     Action,
     AddNode,
     AddValidator,
+    ExitBrand,
     ParamChanges,
     RegisterBrand,
     RemoveNode,
@@ -38,7 +39,7 @@ from contracts_py.gov.records import (
     SetParams,
     SuspendBrand,
 )
-from contracts_py.identity import Authority, Brands
+from contracts_py.identity import Authority, Brands, Exits
 from vm.contract_api import (
     MS_PER_DAY,
     Context,
@@ -74,7 +75,7 @@ MAX_ROTATIONS_PER_DAY: Final = 4
 class Actions:
     """Executes actions with the alliance's authority."""
 
-    def __init__(self, authority: Authority, brands: Brands) -> None:
+    def __init__(self, authority: Authority, brands: Brands, exits: Exits) -> None:
         self._authority = authority
         self._brands = brands
         self._performers: dict[type[Any], Callable[[Context, Any], None]] = {
@@ -85,6 +86,7 @@ class Actions:
             RegisterBrand: self._register_brand,
             SuspendBrand: lambda ctx, action: brands.set_suspended(ctx, action.brand, True),
             ResumeBrand: lambda ctx, action: brands.set_suspended(ctx, action.brand, False),
+            ExitBrand: lambda ctx, action: exits.begin(ctx, action.brand, action.ends, action.custodian),
             ReplaceAdmins: lambda ctx, action: brands.replace_admins(ctx, action.brand, action.admins),
             SetParams: self._set_params,
             ScheduleUpgrade: self._schedule_upgrade,

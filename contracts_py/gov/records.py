@@ -93,6 +93,14 @@ class ResumeBrand(msgspec.Struct, frozen=True, tag_field="action", tag="resume_b
     brand: Slug
 
 
+class ExitBrand(msgspec.Struct, frozen=True, tag_field="action", tag="exit_brand", gc=False):
+    """A brand leaves: it issues no more, its points are good until `ends`; then `custodian` has its members."""
+
+    brand: Slug
+    ends: TimeMs
+    custodian: Slug
+
+
 class ReplaceAdmins(msgspec.Struct, frozen=True, tag_field="action", tag="replace_admins", gc=False):
     """A brand's admins are these from now on, for one that has lost its keys."""
 
@@ -138,6 +146,7 @@ Action: TypeAlias = (
     | RegisterBrand
     | SuspendBrand
     | ResumeBrand
+    | ExitBrand
     | ReplaceAdmins
     | SetParams
     | ScheduleUpgrade

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from contracts_py.calendar import Offsets
-from contracts_py.identity.records import Auth, Membership, Role, RoleTuple, Threshold
-from vm.contract_api import Address, Hash, Name, PublicKey, Slug, TimeMs
+from contracts_py.identity.records import Auth, Exit, Membership, Role, RoleTuple, Threshold
+from vm.contract_api import Address, Hash, Name, PublicKey, Slug
 
 
 class BrandNamed(msgspec.Struct, frozen=True, gc=False):
@@ -39,13 +39,15 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 
 
 class BrandShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A brand; its local time is UTC plus what `offsets` say."""
+    """A brand; its local time is UTC plus what `offsets` say. `pooling` and `exit` are as in its record."""
 
     brand: Slug
     name: Name
     offsets: Offsets
     suspended: bool
     terms_hash: Hash | None = None
+    pooling: bool = False
+    exit: Exit | None = None
 
 
 class RoleHolder(msgspec.Struct, frozen=True, gc=False):
@@ -55,20 +57,17 @@ class RoleHolder(msgspec.Struct, frozen=True, gc=False):
     roles: RoleTuple
 
 
-class MemberShown(msgspec.Struct, frozen=True, gc=False):
-    """A member: whose, under which commitment, since when, and whether the brand acts for it."""
-
-    member: Address
-    brand: Slug
-    ref: Hash
-    enrolled: TimeMs
-    custodial: bool
-
-
 class AccountShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An account: its roles by brand; `auth` where other keys act for it than its own; `member` where it is one."""
+    """An account: its roles by brand; `auth` where other keys act for it than its own; `member` where it is one.
+
+    Attributes:
+        pool: it is a household pool's.
+        merged_into: the account that stands in its place now.
+    """
 
     account: Address
     roles: dict[str, list[Role]]
     auth: Auth | None = None
     member: Membership | None = None
+    pool: bool = False
+    merged_into: Address | None = None

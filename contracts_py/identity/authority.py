@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from contracts_py.identity.records import ACCOUNTS, BRANDS, NO_ACCOUNT, Account, Brand
+from contracts_py.identity import groups
+from contracts_py.identity.person_records import ATTESTATIONS, POOL_OF, POOLS, REFERRALS, TERMS, Attestation, Pool
+from contracts_py.identity.records import ACCOUNTS, BRANDS, NO_ACCOUNT, Account, Brand, Membership
 from vm.contract_api import Context, Refused, address_of_key, refuse
 
 
@@ -13,21 +15,25 @@ class Authority:
 
     def may_act(self, ctx: Context, account: str, signers: tuple[str, ...]) -> bool:
         """Tell whether keys with these addresses may act for `account`."""
-        return _may_act(ACCOUNTS.get(ctx, account), account, signers)
+        return _have_signed(ACCOUNTS.get(ctx, account), account, signers)
 
     def brands_of(self, ctx: Context, account: str) -> tuple[str, ...]:
-        """Return the brands, not suspended, at which the account holds roles; sorted."""
-        return self._unsuspended(ctx, ACCOUNTS.get(ctx, account))
+        """Return the brands, not suspended and not gone, at which the account holds roles; sorted."""
+        return self._present(ctx, ACCOUNTS.get(ctx, account))
 
     def brands_of_sender(self, ctx: Context, account: str, signers: tuple[str, ...]) -> tuple[str, ...] | None:
         """Return `brands_of` where keys with these addresses `may_act` for the account, else None; in one look."""
         record = ACCOUNTS.get(ctx, account)
-        return self._unsuspended(ctx, record) if _may_act(record, account, signers) else None
+        return self._present(ctx, record) if _have_signed(record, account, signers) else None
 
-    def _unsuspended(self, ctx: Context, record: Account | None) -> tuple[str, ...]:
+    def _present(self, ctx: Context, record: Account | None) -> tuple[str, ...]:
         if record is None:
             return ()
-        return tuple([entry.brand for entry in record.roles if not self.brand_record(ctx, entry.brand).suspended])
+        return tuple([entry.brand for entry in record.roles if self._is_present(ctx, entry.brand)])
+
+    def _is_present(self, ctx: Context, brand: str) -> bool:
+        record = BRANDS.require(ctx, brand)
+        return not record.suspended and not record.has_left(ctx.time)
 
     def brand_record(self, ctx: Context, brand: str) -> Brand:
         """Return a brand's record.
@@ -38,7 +44,7 @@ class Authority:
         return BRANDS.require(ctx, brand)
 
     def require_active(self, ctx: Context, brand: str) -> Brand:
-        """Return the record of a brand that is not suspended.
+        """Return the record of a brand that is not suspended and does not leave the alliance: it may issue.
 
         Raises:
             Refused: NOT_FOUND, SUSPENDED.
@@ -46,7 +52,31 @@ class Authority:
         record = BRANDS.require(ctx, brand)
         if record.suspended:
             raise Refused("SUSPENDED", "the brand is suspended", brand=brand)
+        if record.exit is not None:
+            raise Refused("SUSPENDED", "the brand leaves the alliance", brand=brand, ends=record.exit.ends)
         return record
+
+    def require_present(self, ctx: Context, brand: str) -> Brand:
+        """Return the record of a brand that is not suspended and has not left the alliance.
+
+        Raises:
+            Refused: NOT_FOUND, SUSPENDED.
+        """
+        record = BRANDS.require(ctx, brand)
+        if record.suspended:
+            raise Refused("SUSPENDED", "the brand is suspended", brand=brand)
+        if record.has_left(ctx.time):
+            raise Refused("SUSPENDED", "the brand has left the alliance", brand=brand)
+        return record
+
+    def is_exiting(self, ctx: Context, brand: str) -> bool:
+        """Tell whether a brand is in its run-off: it issues no more, and its points can still be redeemed."""
+        record = BRANDS.require(ctx, brand)
+        return record.exit is not None and not record.has_left(ctx.time)
+
+    def has_left(self, ctx: Context, brand: str) -> bool:
+        """Tell whether a brand's run-off is over."""
+        return BRANDS.require(ctx, brand).has_left(ctx.time)
 
     def holds_role(self, ctx: Context, brand: str, *roles: str) -> bool:
         """Tell whether the sender, or the account of a key that signed, holds one of the brand's `roles`.
@@ -132,35 +162,114 @@ class Authority:
     def acts_for(self, ctx: Context, account: str) -> bool:
         """Tell whether the transaction acts for a holder.
 
-        That is the sender, another account that has signed, or a custodial member whose custodian's
-        cashier or issuer has signed.
+        That is the sender, another account that has signed, a custodial member whose custodian's
+        cashier or issuer has signed, or a household pool for one of whose spenders the transaction acts.
         """
         if account == ctx.sender:
             return True
-        brand = self.custodian_of(ctx, account)
-        if brand is not None:
-            return self.holds_role(ctx, brand, "cashier", "issuer")
-        return self.may_act(ctx, account, ctx.signers)
+        record = ACCOUNTS.get(ctx, account)
+        if record is None:
+            return account in ctx.signers
+        if record.pool:
+            pool = POOLS.get(ctx, account)
+            return pool is not None and any(self.acts_for(ctx, spender) for spender in pool.may_spend())
+        if record.member is not None and record.member.custodial:
+            return self.holds_role(ctx, self.brand_acting_for(ctx, record.member), "cashier", "issuer")
+        return _have_signed(record, account, ctx.signers)
+
+    def require_acts_for(self, ctx: Context, account: str) -> None:
+        """Refuse unless the transaction acts for a holder.
+
+        Raises:
+            Refused: NOT_AUTHORISED.
+        """
+        if not self.acts_for(ctx, account):
+            raise Refused("NOT_AUTHORISED", "the signers may not act for the account", account=account)
+
+    def brand_acting_for(self, ctx: Context, member: Membership) -> str:
+        """Return the brand that looks after a member: its own, or once that has left, its custodian."""
+        return self.custodian_after(ctx, member.brand)
+
+    def custodian_after(self, ctx: Context, brand: str) -> str:
+        """Return a brand, or where it has left, the one that looks after its members.
+
+        A custodian does not leave when it is named, so that the way from brand to custodian has no circle.
+        """
+        record = BRANDS.require(ctx, brand)
+        while record.exit is not None and record.exit.ends <= ctx.time:
+            brand = record.exit.custodian
+            record = BRANDS.require(ctx, brand)
+        return brand
 
     def custodian_of(self, ctx: Context, account: str) -> str | None:
         """Return the brand that acts for a custodial member, or None."""
         record = ACCOUNTS.get(ctx, account)
         if record is None or record.member is None or not record.member.custodial:
             return None
-        return record.member.brand
+        return self.brand_acting_for(ctx, record.member)
 
     def is_member(self, ctx: Context, account: str, brand: str) -> bool:
-        """Tell whether the account is a member of the brand, custodial or not."""
-        record = ACCOUNTS.get(ctx, account)
-        return record is not None and record.member is not None and record.member.brand == brand
+        """Tell whether the account, or one that was merged into it, is a member of the brand, custodial or not."""
+        return any(_is_enrolled_at(ctx, one, brand) for one in groups.accounts_of(ctx, account))
+
+    # What is known of persons
+
+    def linked(self, ctx: Context, a: str, b: str) -> bool:
+        """Tell whether two addresses are one shopper's; an address is linked to itself."""
+        return groups.are_linked(ctx, a, b)
+
+    def linked_addresses(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """Return all addresses of the account's shopper, itself included; sorted, at most 16."""
+        return groups.group_of(ctx, account)
+
+    def current_account(self, ctx: Context, account: str) -> str:
+        """Return the account into which this one was merged; itself where it was not."""
+        return groups.current_account(ctx, account)
+
+    def attestation_of(self, ctx: Context, account: str) -> Attestation | None:
+        """Return the attestation in force of the highest level, and of these the one that lasts longest."""
+        in_force = [
+            found
+            for one in groups.accounts_of(ctx, account)
+            for found in ATTESTATIONS.get(ctx, one) or ()
+            if found.expires > ctx.time
+        ]
+        return max(in_force, key=lambda found: (found.level, found.expires, found.brand), default=None)
+
+    def has_accepted_terms(self, ctx: Context, account: str, brand: str) -> bool:
+        """Tell whether the account, or one merged into it, has accepted the brand's present terms."""
+        present = BRANDS.require(ctx, brand).terms_hash
+        for one in groups.accounts_of(ctx, account):
+            accepted = TERMS.get(ctx, one, item=brand)
+            if accepted is not None and accepted.terms_hash == present:
+                return True
+        return False
+
+    def referrer_of(self, ctx: Context, account: str) -> str | None:
+        """Return who has referred a member; None where it turned out to be the same shopper."""
+        for one in groups.accounts_of(ctx, account):
+            referral = REFERRALS.get(ctx, one)
+            if referral is not None and not groups.are_or_were_one(ctx, one, referral.referrer):
+                return groups.current_account(ctx, referral.referrer)
+        return None
+
+    def pool_of(self, ctx: Context, member: str) -> tuple[str, Pool] | None:
+        """Return the address and the rules of the household pool that a member is in, or None."""
+        address = POOL_OF.get(ctx, member)
+        return None if address is None else (address, POOLS.require(ctx, address))
 
 
-def _may_act(record: Account | None, account: str, signers: tuple[str, ...]) -> bool:
+def _has_any(record: Account, brand: str, roles: tuple[str, ...]) -> bool:
+    return not set(roles).isdisjoint(record.roles_at(brand))
+
+
+def _have_signed(record: Account | None, account: str, signers: tuple[str, ...]) -> bool:
     if record is None or record.auth is None:
         return account in signers
     present = [key for key in record.auth.keys if address_of_key(bytes.fromhex(key)) in signers]
     return len(present) >= record.auth.threshold
 
 
-def _has_any(record: Account, brand: str, roles: tuple[str, ...]) -> bool:
-    return not set(roles).isdisjoint(record.roles_at(brand))
+def _is_enrolled_at(ctx: Context, account: str, brand: str) -> bool:
+    record = ACCOUNTS.get(ctx, account)
+    return record is not None and record.member is not None and record.member.brand == brand

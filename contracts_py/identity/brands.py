@@ -93,8 +93,12 @@ class Brands(Contract):
         name: Name | None = None,
         terms_hash: Hash | None = None,
         offsets: Offsets | None = None,
+        pooling: bool | None = None,
     ) -> BrandNamed:
-        """Change what is given of a brand (admin). Dates that lots have already do not move with `offsets`."""
+        """Change what is given of a brand (admin). Dates that lots have already do not move with `offsets`.
+
+        `pooling` lets points of the brand's programs be spent from household pools; it does not to begin with.
+        """
         record = BRANDS.require(ctx, brand)
         self._authority.require_role(ctx, brand, "admin")
         changed = replace(
@@ -102,6 +106,7 @@ class Brands(Contract):
             name=record.name if name is None else name,
             terms_hash=record.terms_hash if terms_hash is None else terms_hash,
             offsets=record.offsets if offsets is None else _checked_offsets(offsets),
+            pooling=record.pooling if pooling is None else pooling,
         )
         BRANDS.put(ctx, changed, brand)
         ctx.emit(BrandUpdated(brand, changed.name))
@@ -156,7 +161,7 @@ class Brands(Contract):
 
     def set_suspended(self, ctx: Context, brand: str, suspended: bool) -> None:
         """Suspend or resume a brand."""
-        _require_governance(ctx, brand)
+        require_governance(ctx, brand)
         record = BRANDS.require(ctx, brand)
         if record.suspended == suspended:
             words = "the brand is suspended" if suspended else "the brand is not suspended"
@@ -166,7 +171,7 @@ class Brands(Contract):
 
     def replace_admins(self, ctx: Context, brand: str, admins: tuple[str, ...]) -> None:
         """Give a brand these admins in place of those that it has."""
-        _require_governance(ctx, brand)
+        require_governance(ctx, brand)
         BRANDS.require(ctx, brand)
         _require_different(admins)
         former = _admins(ctx, brand)
@@ -184,7 +189,9 @@ class Brands(Contract):
     def brand(self, ctx: Context, brand: Slug) -> BrandShown:
         """Return a brand."""
         record = BRANDS.require(ctx, brand)
-        return BrandShown(brand, record.name, record.offsets, record.suspended, record.terms_hash)
+        return BrandShown(
+            brand, record.name, record.offsets, record.suspended, record.terms_hash, record.pooling, record.exit
+        )
 
     @view
     def brands(
@@ -206,7 +213,12 @@ class Brands(Contract):
         return ROLE_HOLDERS.page(ctx, brand, cursor=cursor, limit=limit, show=show)
 
 
-def _require_governance(ctx: Context, brand: str) -> None:
+def require_governance(ctx: Context, brand: str) -> None:
+    """Refuse unless the alliance has voted for this, or it stands in genesis.
+
+    Raises:
+        Refused: NOT_AUTHORISED.
+    """
     if not ctx.governance:
         raise Refused("NOT_AUTHORISED", "only the alliance does this", brand=brand)
 

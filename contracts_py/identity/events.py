@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from contracts_py.identity.records import MAX_KEYS, Role, Threshold
-from vm.contract_api import Address, BrandId, Meta, Name, PublicKey, event
+from vm.contract_api import Address, BrandId, Meta, Name, PublicKey, TimeMs, event
 
 
 @event("identity.brand_registered")
@@ -82,3 +82,20 @@ class Claimed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     brand: BrandId
     member: Address
     key: PublicKey
+
+
+@event("identity.brand_exiting")
+class BrandExiting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A brand leaves the alliance: it issues no more, and its points can be redeemed before `ends`."""
+
+    brand: BrandId
+    custodian: BrandId
+    ends: TimeMs
+
+
+@event("identity.brand_exited")
+class BrandExited(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A brand has left the alliance; the custodian acts for its custodial members."""
+
+    brand: BrandId
+    custodian: BrandId

@@ -16,6 +16,7 @@ from vm.contract_api import (
     Name,
     OrderedSet,
     PublicKey,
+    Schedule,
     Sequence,
     Slug,
     Table,
@@ -35,13 +36,33 @@ Threshold = Annotated[int, Meta(ge=1, le=MAX_KEYS)]
 RoleTuple = Annotated[tuple[Role, ...], Meta(max_length=ROLES)]
 
 
+class Exit(msgspec.Struct, frozen=True, gc=False):
+    """A brand is leaving: its points are good until `ends`; from then on `custodian` acts for its members."""
+
+    ends: TimeMs
+    custodian: Slug
+
+
 class Brand(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A partner of the alliance. `terms_hash` is that of its terms, hex; `offsets` is its local time."""
+    """A partner of the alliance.
+
+    Attributes:
+        terms_hash: that of its terms, hex.
+        offsets: its local time.
+        pooling: whether points of its programs may be spent from household pools.
+        exit: where the alliance has voted that it leaves.
+    """
 
     name: Name
     terms_hash: Hash | None = None
     offsets: Offsets = ()
     suspended: bool = False
+    pooling: bool = False
+    exit: Exit | None = None
+
+    def has_left(self, time: int) -> bool:
+        """Tell whether the brand's run-off is over."""
+        return self.exit is not None and self.exit.ends <= time
 
 
 class Auth(msgspec.Struct, frozen=True, gc=False):
@@ -68,11 +89,17 @@ class BrandRoles(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """All that identity knows of an account; `roles` is sorted by brand."""
+    """What identity must know of an account whenever it is used; all else is in tables of its own.
+
+    Attributes:
+        roles: sorted by brand.
+        pool: the account is a household pool's; no key acts for it.
+    """
 
     auth: Auth | None = None
     roles: Annotated[tuple[BrandRoles, ...], Meta(max_length=MAX_BRANDS_OF_ACCOUNT)] = ()
     member: Membership | None = None
+    pool: bool = False
 
     def roles_at(self, brand: str) -> tuple[Role, ...]:
         """Return the account's roles at a brand."""
@@ -100,3 +127,4 @@ ACCOUNTS: Final[Table[Account]] = Table(
     Account,
     "who may act for an account, its roles, its membership; absent for a plain account, whose own key acts",
 )
+EXITS: Final = Schedule("identity/exit", (BRAND,), "the end of a brand's run-off")

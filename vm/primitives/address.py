@@ -112,3 +112,13 @@ def address_of_member(brand: str, ref: bytes) -> str:
         ref: the 32-byte salted commitment that the brand chose.
     """
     return encode_address(sha256(b"member\0" + brand.encode() + b"\0" + ref)[:ADDRESS_HASH_BYTES])
+
+
+def address_of_pool(opener: str, name: str) -> str:
+    """Return the address of a household pool, which no key holds.
+
+    Args:
+        opener: the address of the account that opened it.
+        name: the slug by which the opener tells its pools apart.
+    """
+    return encode_address(sha256(b"pool\0" + opener.encode() + b"\0" + name.encode())[:ADDRESS_HASH_BYTES])
