@@ -253,6 +253,11 @@ class Authority:
                 return groups.current_account(ctx, referral.referrer)
         return None
 
+    def is_pool(self, ctx: Context, account: str) -> bool:
+        """Tell whether the account is a household pool."""
+        record = ACCOUNTS.get(ctx, account)
+        return record is not None and record.pool
+
     def pool_of(self, ctx: Context, member: str) -> tuple[str, Pool] | None:
         """Return the address and the rules of the household pool that a member is in, or None."""
         address = POOL_OF.get(ctx, member)

@@ -31,7 +31,7 @@ from contracts_py.token.limits import return_door, use_door
 from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import Parts, Program
 from contracts_py.token.redemptions import require_unused
-from contracts_py.token.spending import note_activity, purse_with_points, shown_parts
+from contracts_py.token.spending import note_activity, purse_with_points, receiver_of, save, shown_parts
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import (
@@ -134,10 +134,10 @@ class Holds(Contract):
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         taken, rest = split(list(asides.end(ctx, (MODULE, at_brand, hold)).lots), amount)
         asides.consume(purse, supply, taken, "redeemed")
-        asides.give_back(ctx, offsets, purse, supply, rest)
-        note_activity(ctx, offsets, rules, purse, supply)
-        purse.save()
-        supply.save()
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        asides.give_back(ctx, offsets, purse, receiver, supply, rest)
+        note_activity(ctx, offsets, rules, receiver, supply)
+        save(purse, receiver, supply)
         booked = self._settle(ctx, record, rules.brand, at_brand, amount, ref)
         self._forget(ctx, record, rules.brand, at_brand, hold, "captured", amount)
         redemption = RedeemRef(ctx.tx_id, record.account, amount, tuple(taken), record.allowance, booked)
@@ -189,9 +189,9 @@ class Holds(Contract):
         purse, supply = Purse.of(ctx, record.program, rules.brand, record.account), Supply(ctx, record.program)
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         lots = list(asides.end(ctx, (MODULE, at_brand, hold)).lots)
-        parts = asides.give_back(ctx, offsets, purse, supply, lots)
-        purse.save()
-        supply.save()
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        parts = asides.give_back(ctx, offsets, purse, receiver, supply, lots)
+        save(purse, receiver, supply)
         if record.price is not None:
             self._clearing.release(ctx, rules.brand, at_brand, record.price.currency, record.reserved)
         self._forget(ctx, record, rules.brand, at_brand, hold, end, 0)

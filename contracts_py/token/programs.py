@@ -103,7 +103,8 @@ class Programs(Contract):
         if BRAND_PROGRAMS.length(ctx, brand) >= MAX_PROGRAMS_OF_BRAND:
             raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
         rules = Program(brand, name, symbol, decimals, transfer, expiry, transfer_burn_bps, notice_ms, price, cap)
-        PROGRAMS.put(ctx, replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day), program)
+        rules = replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day)
+        PROGRAMS.put(ctx, rules, program)
         SUPPLIES.put(ctx, SupplyRecord(), program)
         ALL_PROGRAMS.append(ctx, program)
         BRAND_PROGRAMS.append(ctx, program, brand)

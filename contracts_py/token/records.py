@@ -139,7 +139,8 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules.
 
     `adjust_limit` is the amount up to which one issuer adjusts alone, `transfer_day` what an account may transfer
-    on a UTC day, `announced` a change to members' disadvantage that is not in force before its time.
+    on a UTC day, `announced` a change to members' disadvantage that is
+    not in force before its time.
     """
 
     brand: Slug
@@ -196,7 +197,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account in a program: the dates of its lots, expired ones until they are swept.
 
     `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
-    has not unlocked yet.
+    has not unlocked yet. `pool` is True for a household's pool.
     """
 
     lots: _LotDates = EMPTY
@@ -204,6 +205,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debt: Count = 0
     held: Count = 0
     pending: Count = 0
+    pool: bool = False
 
 
 LotName = Annotated[str, code(16), Meta(max_length=16)]

@@ -148,7 +148,8 @@ class Redemptions(Contract):
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         _, left = split(list(reversed(redemption.lots)), before)
         taken, _ = split(left, amount)
-        purse, supply = Purse.of(ctx, program, rules.brand, redemption.account), Supply(ctx, program)
+        account = self._authority.current_account(ctx, redemption.account)
+        purse, supply = Purse.of(ctx, program, rules.brand, account), Supply(ctx, program)
         parts = [(dates.refunded(ctx, offsets, date), part) for date, part in reversed(taken)]
         for date, part in parts:
             supply.credit(date, part, "refunded")

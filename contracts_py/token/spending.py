@@ -39,6 +39,21 @@ def purse_with_points(ctx: Context, program: str, account: str, amount: int) -> 
     return purse
 
 
+def receiver_of(ctx: Context, authority: Authority, brand: str, purse: Purse) -> Purse:
+    """Return the purse to which what comes back to an account goes: its own, or that of whom it was merged into."""
+    account = authority.current_account(ctx, purse.account)
+    return purse if account == purse.account else Purse.of(ctx, purse.program, brand, account)
+
+
+def save(*changed: Purse | Supply) -> None:
+    """Write purses and supplies back, one that is named twice once."""
+    seen: list[Purse | Supply] = []
+    for one in changed:
+        if not any(one is other for other in seen):
+            one.save()
+            seen.append(one)
+
+
 def spend(purse: Purse, supply: Supply, amount: int, counter: str) -> Parts:
     """Take points out of a purse and the supply; return them by date. `counter` as of `Supply.debit`.
 

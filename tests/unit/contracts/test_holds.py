@@ -193,6 +193,19 @@ def test_a_capture_in_time_does_not_fail_for_expiry_or_suspension(chain: Chain) 
     assert supply(chain) == {"issued": 30, "outstanding": 20, "available": 20, "redeemed": 10}
 
 
+def test_what_has_expired_when_it_comes_back_pays_no_debt(chain: Chain) -> None:
+    hold(chain, 10, lasts_ms=2 * DAY)
+    chain.until(MIDNIGHT + 2 * DAY)
+    (graced, _) = balance(chain)[2]
+    chain.send("aurora-issuer", "token.issue", program="stars", to=ANN, amount=5, ref="order")
+    args = {**HOLD, "hold": "again", "amount": 10, "expires": int(graced) + DAY}
+    chain.send("aurora-cashier", "token.hold", BOTH, **args)
+    chain.send("ann", "token.burn", program="stars", amount=25)
+    chain.send("aurora-issuer", "token.reverse", program="stars", ref="order", amount=5)
+    chain.until(int(graced) + DAY)
+    assert supply(chain) == {"issued": 35, "burned": 25, "expired": 10, "debt": 5}
+
+
 def test_a_capture_is_activity_also_for_what_it_gives_back() -> None:
     chain = Chain(
         [
