@@ -42,7 +42,6 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "window_blocks": (1, 1_000_000),
     "max_tx_ttl_ms": (1_000, MAX_INT),
     "replay_slot_ms": (1_000, MAX_INT),
-    "max_hold_ms": (60_000, 90 * 86_400_000),
 }
 """From and to, inclusive. Beyond them a chain would stand still for a slip of the pen, and no vote could help."""
 
@@ -82,7 +81,6 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_blocks: _Setting = 100
     max_tx_ttl_ms: _Setting = 600_000
     replay_slot_ms: _Setting = 60_000
-    max_hold_ms: _Setting = 7 * 86_400_000
 
     def problems(self) -> list[str]:
         """Say what is wrong with these values, one sentence each; none for a usable set."""
