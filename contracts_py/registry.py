@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Members
 from contracts_py.token import token_contract
@@ -14,4 +15,12 @@ def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
     authority = Authority()
     brands = Brands(authority)
-    return [brands, Members(authority), *token_contract(authority), *gov_contract(authority, brands)], authority
+    clearing = Clearing()
+    rooms: list[Contract] = [
+        brands,
+        Members(authority),
+        *clearing_contract(authority, clearing),
+        *token_contract(authority),
+        *gov_contract(authority, brands),
+    ]
+    return rooms, authority

@@ -94,6 +94,7 @@ from vm.tables import (
     due,
 )
 from vm.tables.once import once_family_of
+from vm.tables.page import as_cursor, from_cursor, paged
 from vm.tables.stored import Readable, Stored
 
 __all__ = [
@@ -141,12 +142,14 @@ __all__ = [
     "Sequence",
     "Signature",
     "Slug",
+    "Stored",
     "Table",
     "TimeMs",
     "Tree",
     "ValidatorEntry",
     "address_of_key",
     "address_of_member",
+    "as_cursor",
     "bound_problem",
     "call",
     "change_nodes",
@@ -159,7 +162,9 @@ __all__ = [
     "due",
     "encode",
     "event",
+    "from_cursor",
     "once_family_of",
+    "paged",
     "refuse",
     "schedule_version",
     "sha256",
