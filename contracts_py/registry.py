@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts_py.clearing import Clearing
+from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
 from contracts_py.swap import swap_contract
@@ -20,6 +20,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     households, merges = Households(authority), Merges()
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
+        *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
         *gov_contract(authority, brands, exits),

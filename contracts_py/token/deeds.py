@@ -10,14 +10,13 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from contracts_py.money import Currency, Price
 from contracts_py.token.records import (
     ACCOUNT,
     LOT,
     MAX_LOTS_OF_SPEND,
     PROGRAM,
-    Currency,
     LotName,
-    Price,
 )
 from vm.contract_api import (
     ADDRESS,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts_py.money import Currency
 from contracts_py.token.deeds import HoldEnd
-from contracts_py.token.records import Currency, LotName, Symbol
+from contracts_py.token.records import LotName, Symbol
 from vm.contract_api import Address, Amount, BrandId, Count, Hash, Integer, Name, Ref, Slug, TimeMs, event
 
 

@@ -26,7 +26,6 @@ from contracts_py.token.deeds import (
     RedeemRef,
 )
 from contracts_py.token.events import Held, HoldEnded, Redeemed
-from contracts_py.token.liability import worth
 from contracts_py.token.limits import return_door, use_door
 from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import Parts, Program
@@ -106,7 +105,7 @@ class Holds(Contract):
 
     def _with_credit(self, ctx: Context, record: Hold, rules: Program, at_brand: str) -> Hold:
         """Reserve credit for all that a capture may book, and keep the price of this moment."""
-        reserved = worth(rules.price, record.amount)
+        reserved = rules.price.at_most(record.amount)
         self._clearing.reserve(ctx, rules.brand, at_brand, rules.price.currency, reserved)
         return replace(record, version=rules.version, price=rules.price, reserved=reserved)
 

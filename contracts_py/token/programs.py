@@ -8,6 +8,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from contracts_py.identity import Authority
+from contracts_py.money import Currency, Price
 from contracts_py.token.answers import (
     DateLiability,
     Deferral,
@@ -31,10 +32,8 @@ from contracts_py.token.records import (
     LOTS_ON,
     PROGRAMS,
     SUPPLIES,
-    Currency,
     Decimals,
     Expiry,
-    Price,
     Program,
     SupplyRecord,
     Symbol,
