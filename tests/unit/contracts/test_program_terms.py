@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
 
 ANN, BOB = account_of("ann"), account_of("bob")
 DAY = 86_400_000
@@ -15,7 +15,7 @@ NOTICE = 10 * DAY
 
 
 def new_chain(**changes: Any) -> Chain:
-    ops = [*brand_ops("aurora"), *brand_ops("basil")]
+    ops = [*brand_ops("aurora"), *brand_ops("basil"), *credit_ops("aurora", "basil")]
     treasurer = {"brand": "aurora", "role": "treasurer", "account": account_of("aurora-treasurer")}
     program = program_args("stars", "aurora", **{"notice_ms": NOTICE, **changes})
     return Chain([*ops, ("identity.grant_role", treasurer), ("token.create_program", program)])

@@ -8,7 +8,7 @@ import pytest
 
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
-from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
 from vm.primitives.address import address_of_member
 from vm.runtime import Runtime
 
@@ -101,6 +101,7 @@ def new_chain() -> Chain:
         ("token.create_program", program_args("rays", "basil")),
         ("swap.propose", {**TERMS, "treaty": "aurora-rays", "from_program": "stars", "to_program": "rays"}),
         ("swap.accept", {"treaty": "aurora-rays"}),
+        *credit_ops("aurora", "basil"),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
     ]

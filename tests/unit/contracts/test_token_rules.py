@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts_py.token import purse
-from tests.contract_harness import Chain, account_of, brand_ops, key_of, program_args
+from tests.contract_harness import Chain, account_of, brand_ops, credit_ops, key_of, program_args
 from vm.errors import Refused
 
 ANN, BOB = account_of("ann"), account_of("bob")
@@ -20,7 +20,7 @@ BOTH = ["ann", "aurora-cashier"]
 
 def new_chain(**changes: Any) -> Chain:
     """Return a chain with two programs of aurora's, in which Ann and Bob have 20 points each."""
-    ops = [*brand_ops("aurora"), *brand_ops("basil")]
+    ops = [*brand_ops("aurora"), *brand_ops("basil"), *credit_ops("aurora", "basil")]
     ops += [("token.create_program", program_args(name, "aurora", **changes)) for name in ("stars", "moons")]
     chain = Chain(ops)
     for program in ("stars", "moons"):
