@@ -76,10 +76,12 @@ from vm.contract_api import (
 
 STEP_PAYMENTS: Final = 16
 STEP_PAIRS: Final = 8
-"""So a step costs below 5,000 units and what it reads of positions: it fits the least budget of an agenda."""
+"""So a step of netting costs below 10,000 units among 256 brands, and one of unwinding below 8,000: both fit the
+least budget of an agenda.
+"""
 
-STEPS_OF_UNWIND: Final = 16
-"""Steps that the call itself takes: 128 pairs, so twelve brands that all owe each other are done at once."""
+STEPS_OF_UNWIND: Final = 8
+"""Steps that the call takes, within the least max_tx_cost: what seven brands owe each other is moved at once."""
 
 MAX_CURRENCIES_TRIED: Final = 16
 """Currencies among which a call looks for the one that is meant."""

@@ -8,12 +8,15 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, as_read, brand_ops, key_of, program_args
+from tests.support.clearing import Till, limit_op
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.error_codes import CODES
 from vm.errors import Refused
 from vm.primitives.codec import check_value, encode
+from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
 
 DAY = 86_400_000
@@ -24,10 +27,20 @@ def prepared() -> Chain:
     for kind in ({"kind": "none"}, {"kind": "inactivity", "days": 3}, {"kind": "month_end", "months": 120}):
         ops.append(("token.create_program", program_args(kind["kind"].replace("_", "-"), "aurora", expiry=kind)))
     ops.append(("identity.enroll", {"brand": "aurora", "ref": "ab" * 32}))
+    for currency in ("EUR", "USD"):
+        price = {"currency": currency, "num": 1, "den": 1}
+        for debtor, creditor in (("aurora", "basil"), ("basil", "aurora")):
+            ops.append(limit_op(debtor, creditor, 1_000, currency))
+            ops.append(("till.book", {"debtor": debtor, "creditor": creditor, "price": price, "units": len(ops)}))
+    ops.append(("clearing.close", {"currency": "USD", "period": "2023-11"}))
     for program in ("none", "inactivity", "month-end"):
         ops.append(("token.issue", {"program": program, "to": account_of("ann"), "amount": 500}))
     brands = ("aurora", "basil", "comet", "dune")
-    return Chain(ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in brands])
+    listed, authority = contracts()
+    runtime = Runtime([*listed, Till()], authority)
+    chain = Chain(ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in brands], runtime=runtime)
+    chain.runtime = Runtime(*contracts())
+    return chain
 
 
 CHAIN = prepared()
@@ -58,6 +71,7 @@ strings = st.one_of(
             "free",
             "order-1",
             "EUR",
+            "2023-11",
             "",
             "\ud800",
             "€" * 60,
@@ -222,6 +236,16 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "choice": st.sampled_from(["yes", "no"]),
     "old": st.just(key_of("aurora").hex()),
     "new": st.just(key_of("ann").hex()),
+    "creditor": st.sampled_from(["aurora", "basil"]),
+    "debtor": st.sampled_from(["aurora", "basil"]),
+    "currency": st.sampled_from(["EUR", "USD", "GBP"]),
+    "period": st.sampled_from(["2023-11", "2023-12", "287396-10"]),
+    "payer": st.sampled_from(["aurora", "basil"]),
+    "payee": st.sampled_from(["aurora", "basil"]),
+    "other": st.sampled_from(["aurora", "basil"]),
+    "bank_ref": st.just("b"),
+    "line": st.integers(0, 3),
+    "reason": st.just("x"),
     "validator": st.just(key_of("aurora").hex()),
     "height": st.integers(0, 2**53 - 1),
     "round": st.integers(0, 2**53 - 1),

@@ -58,11 +58,18 @@ class Till(Contract):
 
     @call
     def capture(
-        self, ctx: Context, debtor: Slug, creditor: Slug, price: Price, units: Count, reserved: Count
+        self,
+        ctx: Context,
+        debtor: Slug,
+        creditor: Slug,
+        price: Price,
+        units: Count,
+        reserved: Count,
+        version: Count = 1,
     ) -> int:
         """Book units of a hold."""
         return self._clearing.book_reserved(
-            ctx, debtor, creditor, "stars", 1, price, units, "redemption", "r", reserved
+            ctx, debtor, creditor, "stars", version, price, units, "redemption", "r", reserved
         )
 
     @call
@@ -83,7 +90,7 @@ def clearing_chain(
     limit: int = 1_000_000,
     ops: Sequence[Op] = (),
 ) -> Chain:
-    """Return a chain of brands, each with a person `<brand>-treasurer`, all of which give each other credit."""
+    """Return a chain of brands, each with a person `<brand>-treasurer`; all give each other credit, EUR and USD."""
     listed, authority = contracts()
     genesis: list[Op] = []
     for brand in brands:
@@ -91,7 +98,8 @@ def clearing_chain(
         role = ("identity.grant_role", {"brand": brand, "role": "treasurer", "account": account})
         genesis += [*brand_ops(brand)[:1], role]
     if limit:
-        genesis += [limit_op(a, b, limit) for a in brands for b in brands if a != b]
+        pairs = [(a, b) for a in brands for b in brands if a != b]
+        genesis += [limit_op(*pair, limit, currency) for currency in ("EUR", "USD") for pair in pairs]
     return Chain([*genesis, *ops], params, runtime=Runtime([*listed, Till()], authority))
 
 
@@ -122,7 +130,7 @@ def exposure(chain: Chain, debtor: str, creditor: str) -> int:
 
 def payments(chain: Chain, period: str, **more: Any) -> list[tuple[str, str, int]]:
     """Return the payments of a period as (payer, payee, amount)."""
-    items = chain.view("clearing_payments", period=period, **more)["items"]
+    items = chain.view("clearing_payments", period=period, limit=1_000, **more)["items"]
     return [(item["payer"], item["payee"], item["amount"]) for item in items]
 
 
@@ -140,6 +148,6 @@ def status(chain: Chain, period: str, currency: str = "EUR") -> str:
 
 def lines(chain: Chain, brand: str, period: str, **more: Any) -> list[dict[str, Any]]:
     """Return the lines of a brand's statement."""
-    args = {"brand": brand, "currency": "EUR", "period": period, **more}
+    args = {"brand": brand, "currency": "EUR", "period": period, "limit": 1_000, **more}
     items: list[dict[str, Any]] = chain.view("clearing_statement", **args)["items"]
     return items

@@ -106,7 +106,7 @@ def test_a_limit_holds_to_the_unit_and_for_its_direction_and_currency() -> None:
         == "CREDIT_LIMIT"
     )
     assert (
-        chain.refused("ann", "till.book", **{**args, "price": {**EUR, "currency": "USD"}}, units=1)
+        chain.refused("ann", "till.book", **{**args, "price": {**EUR, "currency": "GBP"}}, units=1)
         == "CREDIT_LIMIT"
     )
     assert book(chain, "aurora", "basil", 40) == 40

@@ -9,7 +9,10 @@ import pytest
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
+from tests.support.clearing import Till, limit_op
+from vm.params import Params
 from vm.primitives.address import address_of_member
+from vm.primitives.units import MS_PER_HOUR
 from vm.runtime import Runtime
 
 ROLES = get_args(Role)
@@ -22,6 +25,8 @@ DAY = 86_400_000
 OVER = -(-START // DAY) * DAY
 """The first start of a day: when the chain's head is there, a lot of this date has expired."""
 SOON = OVER + DAY
+MONTH = "2023-11"
+LINE = {"period": MONTH, "debtor": "comet", "creditor": "aurora", "line": 0}
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
@@ -39,6 +44,20 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("token.unfreeze", {"account": ANN, "brand": "aurora"}, {"compliance"}),
     ("token.transfer", {"program": "stars", "from": MEMBER, "to": ANN, "amount": 1}, {"cashier", "issuer"}),
     ("token.burn", {"program": "stars", "from": MEMBER, "amount": 1}, {"cashier", "issuer"}),
+    (
+        "clearing.set_credit_limit",
+        {"creditor": "aurora", "debtor": "comet", "currency": "EUR", "amount": 1},
+        {"treasurer"},
+    ),
+    ("clearing.close", {"currency": "USD", "period": MONTH}, {"treasurer"}),
+    (
+        "clearing.confirm",
+        {"period": MONTH, "payer": "comet", "payee": "aurora", "amount": 1, "bank_ref": "b"},
+        {"treasurer"},
+    ),
+    ("clearing.unwind", {"period": MONTH}, {"treasurer"}),
+    ("clearing.dispute", {**LINE, "currency": "EUR"}, {"treasurer"}),
+    ("clearing.resolve", {**LINE, "currency": "USD", "amount": 1}, {"treasurer"}),
     (
         "token.allow",
         {"program": "stars", "from": MEMBER, "spender": "aurora", "limit": 1, "expires": LATER},
@@ -95,6 +114,7 @@ def new_chain() -> Chain:
         ("token.create_program", program_args("stars", "aurora")),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
+        *brand_ops("comet"),
     ]
     ops += [
         ("token.update_program", {"program": "stars", "adjust_limit": 5}),
@@ -105,7 +125,14 @@ def new_chain() -> Chain:
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
     ]
-    chain = Chain(ops)
+    for currency in ("EUR", "USD"):
+        price = {"currency": currency, "num": 1, "den": 1}
+        ops.append(limit_op("comet", "aurora", 9, currency))
+        ops.append(("till.book", {"debtor": "comet", "creditor": "aurora", "price": price, "units": 1}))
+    ops.append(("clearing.close", {"currency": "EUR", "period": MONTH}))
+    ops.append(("clearing.dispute", {**LINE, "currency": "USD", "brand": "aurora"}))
+    listed, authority = contracts()
+    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), runtime=Runtime([*listed, Till()], authority))
     till = {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora"}
     sold = ("token.redeem", {**till, "ref": "sold"})
     held = ("token.hold", {**till, "hold": "open", "expires": SOON})
