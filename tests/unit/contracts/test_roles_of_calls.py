@@ -11,14 +11,15 @@ from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
 from tests.support.clearing import Till, limit_op
 from vm.params import Params
-from vm.primitives.address import address_of_member
+from vm.primitives.address import address_of_member, address_of_pool
 from vm.primitives.units import MS_PER_HOUR
 from vm.runtime import Runtime
 
 ROLES = get_args(Role)
 ANN = account_of("ann")
 REF = "ab" * 32
-MEMBER = address_of_member("aurora", bytes.fromhex(REF))
+MEMBER, LINKED, POOLED, MERGED = (address_of_member("aurora", bytes([number]) * 32) for number in (0xAB, 1, 2, 3))
+HOME = address_of_pool(POOLED, "home")
 LATER = 2**52
 TERMS = {"rate": [1, 1], "fee_bps": 0, "limits": {}, "valid_from": 0, "valid_to": LATER}
 DAY = 86_400_000
@@ -34,6 +35,31 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.revoke_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}, {"admin"}),
     ("identity.enroll", {"brand": "aurora", "ref": "cd" * 32}, {"issuer"}),
     ("identity.claim", {"member": MEMBER, "key": key_of("ann").hex()}, {"issuer"}),
+    ("identity.link", {"member": MEMBER, "other": ANN}, {"cashier", "issuer"}),
+    ("identity.unlink", {"member": LINKED, "other": ANN}, {"cashier", "issuer"}),
+    (
+        "identity.attest",
+        {"member": MEMBER, "level": 1, "provider": "N", "commitment": REF, "expires": LATER, "brand": "aurora"},
+        {"compliance"},
+    ),
+    ("identity.accept_terms", {"member": MEMBER, "brand": "aurora", "terms_hash": REF}, {"cashier", "issuer"}),
+    (
+        "identity.consent",
+        {"member": MEMBER, "purpose": "email", "granted": True, "text_hash": REF},
+        {"cashier", "issuer"},
+    ),
+    ("identity.referral_code", {"member": MEMBER}, {"cashier", "issuer"}),
+    ("identity.refer", {"member": MEMBER, "referrer": ANN}, {"cashier", "issuer"}),
+    ("identity.card_add", {"member": MEMBER, "commitment": "cd" * 32}, {"cashier", "issuer"}),
+    ("identity.card_block", {"commitment": REF}, {"cashier", "issuer"}),
+    ("identity.card_replace", {"commitment": REF, "replacement": "cd" * 32}, {"cashier", "issuer"}),
+    ("identity.pool_open", {"member": MEMBER, "name": "second"}, {"cashier", "issuer"}),
+    ("identity.pool_join", {"pool": HOME, "member": ANN}, {"cashier", "issuer"}),
+    ("identity.pool_leave", {"member": POOLED}, {"cashier", "issuer"}),
+    ("identity.pool_rules", {"pool": HOME, "contribute_bps": 1}, {"cashier", "issuer"}),
+    ("identity.merge", {"from": MEMBER, "into": LINKED, "reason": "same"}, {"issuer"}),
+    ("identity.unmerge", {"from": MERGED}, {"issuer"}),
+    ("identity.erase", {"member": MEMBER}, {"compliance"}),
     ("token.create_program", program_args("moons", "aurora"), {"admin"}),
     ("token.issue", {"program": "stars", "to": ANN, "amount": 1}, {"issuer"}),
     ("token.redeem", {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora", "ref": "r"}, {"cashier"}),
@@ -110,7 +136,10 @@ def new_chain() -> Chain:
             ops.append(("identity.grant_role", {"brand": brand, "role": role, "account": account}))
     ops += [
         ("identity.grant_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}),
-        ("identity.enroll", {"brand": "aurora", "ref": REF}),
+        *[("identity.enroll", {"brand": "aurora", "ref": f"{number:02x}" * 32}) for number in (0xAB, 1, 2, 3)],
+        ("identity.update_brand", {"brand": "aurora", "terms_hash": REF}),
+        ("identity.card_add", {"member": MEMBER, "commitment": REF}),
+        ("identity.pool_open", {"member": POOLED, "name": "home"}),
         ("token.create_program", program_args("stars", "aurora")),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
@@ -139,6 +168,9 @@ def new_chain() -> Chain:
     receipt = chain.send_ops("ann", [sold, held], ["ann", "aurora-cashier"])
     assert receipt.status == "ok", receipt.error
     chain.until(OVER)
+    issuer = "aurora-issuer"
+    chain.send(issuer, "identity.link", [issuer, "ann"], member=LINKED, other=ANN)
+    chain.send(issuer, "identity.merge", from_=MERGED, into=LINKED, reason="same")
     return chain
 
 
