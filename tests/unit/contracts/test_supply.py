@@ -66,8 +66,9 @@ def test_what_goes_out_is_countable(chain: Chain, counter: str) -> None:
     full = SupplyRecord(outstanding=5, **{counter: MAX_INT - 2})
     after = counted(chain, full, counter, 2)
     assert (after.outstanding, getattr(after, counter)) == (3, MAX_INT)
-    with pytest.raises(Refused, match="LIMIT_EXCEEDED"):
+    with pytest.raises(Refused, match="LIMIT_EXCEEDED") as caught:
         counted(chain, full, counter, 3)
+    assert caught.value.details == {"limit": MAX_INT}
     assert stored(chain) == after
 
 
