@@ -112,6 +112,12 @@ def test_an_unknown_call_is_paid_for() -> None:
     assert ctx.cost == OPERATION
 
 
+def test_a_refusal_repeats_of_an_unknown_calls_name_no_more_than_a_name_can_have() -> None:
+    with pytest.raises(Refused, match="UNKNOWN_CALL") as caught:
+        runtime().invoke_call(context(), "x" * 100_000, {})
+    assert caught.value.details == {"call": "x" * 65}
+
+
 def test_no_way_of_writing_is_open_to_a_view() -> None:
     ctx = context(read_only=True)
     for write in (lambda: NUMBERS.put(ctx, 1, "aa"), lambda: NUMBERS.delete(ctx, "aa"), lambda: ctx.drop("toy/aa")):

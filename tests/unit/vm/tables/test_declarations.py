@@ -91,6 +91,7 @@ def test_what_is_mutable_or_unbounded_cannot_be_declared(annotation: Any) -> Non
         (Hash, "ab" * 32),
         (Bytes32, bytes(32)),
         (Name, "€" * 42 + "xx"),
+        (Annotated[str, Meta(max_length=10)], "\U0001f600" * 10),
         (tuple[Amount, Slug], (2**53 - 1, "a" * 32)),
         (Purse, Purse("e" * 42, (Lot(2**53 - 1, 2**53 - 1),) * 3, "é" * 64)),
         (Open | Closed, Closed("expired")),
@@ -185,6 +186,12 @@ def test_rollback_restores_the_former_object() -> None:
 
 
 MIXED = Table("test/mixed", (("brand", SLUG), ("ref", TEXT), ("date", NUMBER), ("key", HEX)), Amount)
+
+
+@pytest.mark.parametrize("path", ["", "/", "Toy", "toy//a", "toy/", "toy/{part0}", "toy'", "toy/ä", "toy\n"])
+def test_a_path_is_of_lower_case_words(path: str) -> None:
+    with pytest.raises(TypeError, match="no path"):
+        Table(path, (), Amount)
 
 
 def test_parts_are_escaped_and_read_back() -> None:
