@@ -7,14 +7,15 @@ from typing import Annotated, Final
 import pytest
 
 from tests.unit.vm.toy_ledger import NUMBERS, Reader, Told, runtime
-from vm.contract_api import SLUG, Context, Meta, Table
+from vm.contract_api import SLUG, Context, Count, Meta, OrderedSet, Table
 from vm.errors import InvariantBroken, Refused
-from vm.metering import EVENT, OPERATION, READ, READ_BYTES_PER_UNIT, WRITE, WRITE_BYTES_PER_UNIT
+from vm.metering import EVENT, OPERATION, READ, READ_BYTES_PER_UNIT, STEP, WRITE, WRITE_BYTES_PER_UNIT
 from vm.params import Params
 from vm.primitives.codec import encode
 from vm.state_view import BlockOverlay
 
 TEXTS: Final[Table[str]] = Table("toy-text", (("key", SLUG),), Annotated[str, Meta(max_length=2_000)], "texts")
+QUEUE: Final[OrderedSet[int]] = OrderedSet("toy-queue", (), Count, "numbers in order")
 
 
 def context(limit: int = 10**6, *, read_only: bool = False) -> Context:
@@ -134,3 +135,14 @@ def test_a_write_and_a_read_are_paid_for_by_bytes() -> None:
     TEXTS.get(ctx, "aa")
     assert ctx.cost == before + READ + size // READ_BYTES_PER_UNIT
     assert TEXTS.get(context(), "aa") is None
+
+
+def test_each_item_that_is_walked_over_is_paid_for() -> None:
+    ctx = context()
+    for number in range(20):
+        QUEUE.add(ctx, item=number)
+    before = ctx.cost
+    assert QUEUE.first(ctx) == 0
+    one = ctx.cost - before
+    assert list(QUEUE.iterate(ctx)) == list(range(20))
+    assert ctx.cost - before == 2 * one + 19 * STEP
