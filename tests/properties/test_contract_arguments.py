@@ -263,7 +263,6 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "other": st.sampled_from(["aurora", "basil"]),
     "bank_ref": st.just("b"),
     "line": st.integers(0, 3),
-    "reason": st.just("x"),
     "validator": st.just(key_of("aurora").hex()),
     "height": st.integers(0, 2**53 - 1),
     "round": st.integers(0, 2**53 - 1),
