@@ -40,7 +40,7 @@ def test_lots_that_were_looked_at_and_stay_are_not_written(chain: Chain) -> None
 
 def test_what_was_taken_and_given_back_is_not_written(chain: Chain) -> None:
     purse, overlay = opened(chain)
-    purse.add(purse.take(7))
+    purse.receive(purse.take(7))
     purse.save()
     assert overlay.changes == {}
 
