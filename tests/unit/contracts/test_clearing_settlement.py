@@ -170,6 +170,17 @@ def test_a_refund_of_a_closed_period_frees_credit_and_is_moved_with_it() -> None
     assert (exposure(chain, "aurora", "basil"), owed(chain, "aurora")) == (7, -3)
 
 
+def test_credit_that_a_refund_freed_stays_free_when_its_period_is_unwound_alone() -> None:
+    chain = case_55(limit=10)
+    close(chain)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=3)
+    chain.until(end_of(NEXT))
+    chain.until(chain.time + Params().due_ms)
+    chain.send("aurora-treasurer", "clearing.unwind", period=NEXT, currency="EUR")
+    assert (status(chain, MONTH), status(chain, NEXT)) == ("closed", "unwound")
+    assert (exposure(chain, "aurora", "basil"), owed(chain, "aurora")) == (7, -3)
+
+
 def test_a_period_whose_positions_are_all_zero_is_discharged_at_once() -> None:
     chain = clearing_chain(limit=100)
     for debtor, creditor in (("aurora", "basil"), ("basil", "comet"), ("comet", "aurora")):
