@@ -132,7 +132,7 @@ def put_credit(ctx: Context, currency: str, debtor: str, creditor: str, credit: 
 
 def _require_credit(ctx: Context, currency: str, debtor: str, creditor: str, amount: int) -> Credit:
     credit = credit_of(ctx, currency, debtor, creditor)
-    exposure = exposure_of(ctx, currency, debtor, creditor)
+    exposure = exposure_of(ctx, currency, debtor, creditor, credit)
     if exposure + amount > credit.limit:
         raise Refused(
             "CREDIT_LIMIT",
