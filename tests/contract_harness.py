@@ -1,6 +1,7 @@
 """A small chain in memory for contract tests: blocks go through `vm.block_execution`, the state is a dict.
 
-Values pass through canonical bytes between blocks, so a value that would not survive storage is found.
+Values pass through canonical bytes between blocks, so a value that would not survive storage is found. What
+contracts let out, and the keys that they use, are checked besides (`tests.support.strict`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 
 from contracts_py.identity import Authority, Brands
 from contracts_py.registry import contracts
+from tests.support.strict import require_key, strict
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes, changed_bytes
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
@@ -23,6 +25,7 @@ from vm.primitives.hashing import sha256
 from vm.receipt import Receipt
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
+from vm.tables.schedule import AGENDA, Schedule
 from vm.tables.stored import Stored
 from vm.transaction import Body, Transaction
 
@@ -60,6 +63,7 @@ class MemoryState:
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the decoded value at `key` with its canonical bytes."""
+        require_key(key)
         if key in self._objects:
             found: tuple[T, bytes] = self._objects[key]
             return found
@@ -77,6 +81,7 @@ class MemoryState:
 
     def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the once-record of `key` with its canonical bytes."""
+        require_key(key)
         data = self.records.get(key)
         return None if data is None else (stored.decode(data), data)
 
@@ -89,12 +94,14 @@ class MemoryState:
             for key, leaf in part.records:
                 named, record = msgspec.msgpack.decode(leaf, type=tuple[str, msgspec.Raw])
                 assert named == key
-                assert key not in self.records
+                require_key(key)
+                assert key not in self.records, f"the once-record {key} is written twice"
                 self.records[key] = bytes(record)
 
     def write(self, changes: Changes) -> None:
         """Take over a block's changes, as bytes."""
         for key, change in changes.items():
+            require_key(key)
             self._objects.pop(key, None)
             if change is None:
                 self.values.pop(key, None)
@@ -118,6 +125,7 @@ class Chain:
     ) -> None:
         """Begin a chain with genesis operations; it runs the registry's contracts, unless `runtime` has others."""
         self.runtime = runtime or Runtime(*contracts())
+        self.strict = strict(self.runtime)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.params = params or Params()
         self.state = MemoryState()
@@ -147,6 +155,8 @@ class Chain:
         result = execution.result()
         self.state.write(result.changes)
         self.state.append(result.once)
+        for _, planned in AGENDA.iterate(self.state):
+            require_key(planned)
         self.events = [told for receipt in result.receipts for told in self.told(receipt)]
         return result
 
@@ -161,7 +171,7 @@ class Chain:
     def send(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> Any:
         """Execute one operation that must succeed; return its result. `from_` stands for `from`."""
         receipt = self.send_ops(sender, [(call, _public(args))], signers)
-        assert receipt.status == "ok", receipt.error
+        assert receipt.status == "ok", f"{receipt.error} {self.strict.refused}"
         return as_read(receipt.results[0])
 
     def refused(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> str:
@@ -182,9 +192,17 @@ class Chain:
         """Suspend a brand."""
         self.govern(lambda ctx: Brands(Authority()).set_suspended(ctx, brand, True))
 
-    def until(self, time: int) -> None:
-        """Commit an empty block of this time."""
-        self.block([], time - self.time)
+    def until(self, time: int, postponing: Schedule | None = None) -> None:
+        """Commit an empty block of this time.
+
+        Args:
+            postponing: of this schedule, whatever falls due is refused, and comes again an hour later.
+        """
+        self.strict.postponing = set() if postponing is None else {postponing.keys.path}
+        try:
+            self.block([], time - self.time)
+        finally:
+            self.strict.postponing = set()
 
     def context(self) -> Context:
         """Return a context for views at the head."""

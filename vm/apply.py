@@ -114,6 +114,7 @@ def _receipt_error(refusal: Refused, op: int) -> ReceiptError:
     """Return a refusal as data. Details that no receipt may hold are a defect, which must not halt the chain."""
     try:
         check_value(refusal.details)
-    except CodecError:
+        encode(refusal.details)
+    except (CodecError, *UNENCODABLE):
         return ReceiptError(refusal.code, refusal.message, op)
     return ReceiptError(refusal.code, refusal.message, op, refusal.details or msgspec.UNSET)

@@ -23,6 +23,10 @@ _PATH: Final = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)*")
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
+DECLARED: Final[dict[str, Keys]] = {}
+"""How the keys of all declarations are made, by path."""
+
+
 class Keys:
     """How a declaration's keys are made: its path, then its parts.
 
@@ -46,6 +50,7 @@ class Keys:
         self.parts = _checked_parts(path, parts)
         self.make: Callable[..., str] = _maker(path, self.parts)
         """(values of the parts, in order) → the state key."""
+        DECLARED[path] = self
 
     def key(self, values: tuple[Any, ...]) -> str:
         """Return the state key for these values of the parts, in order."""
@@ -55,6 +60,18 @@ class Keys:
         """Return the parts' values in a key that `key` has made."""
         texts = key[len(self.path) + 1 :].split("/") if self.parts else []
         return tuple([part.parse(text) for (_, part), text in zip(self.parts, texts, strict=True)])
+
+    def fault_of(self, key: str) -> str | None:
+        """Return what is wrong with a key below the path, None where it is one of a record, or of a page of one."""
+        texts = key.split("/")[self.path.count("/") + 1 :]
+        page = texts[len(self.parts) :]
+        if len(texts) < len(self.parts) or len(page) > 1 or not all(text.isdecimal() for text in page):
+            return f"{key} is not of the form {self.pattern}"
+        for (name, part), text in zip(self.parts, texts, strict=False):
+            fault = part.fault_of(text)
+            if fault is not None:
+                return f"the part {name} of {key}: {fault}"
+        return None
 
     @property
     def pattern(self) -> str:
@@ -180,3 +197,13 @@ class Table(Generic[T]):
     def put_at(self, state: Writable, record: T, key: str) -> None:
         """Set the record at a key that `key` has made; raises as `put`."""
         state.put_cell(key, self.stored, record)
+
+
+def fault_of_key(key: str) -> str | None:
+    """Return what is wrong with a state key, None where it is as a declaration makes it."""
+    path = key
+    while path:
+        if path in DECLARED:
+            return DECLARED[path].fault_of(key)
+        path = path.rpartition("/")[0]
+    return f"{key} is below no declared path"

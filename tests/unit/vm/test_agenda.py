@@ -107,6 +107,15 @@ def test_a_refused_item_leaves_nothing_is_told_and_comes_again_later() -> None:
     assert [event.type for event in again.receipts[-1].events] == ["chain.postponed"]
 
 
+def test_an_item_that_tells_what_no_receipt_can_hold_is_put_off() -> None:
+    reader = planned((NOW, "overflow"), (NOW, "zz"))
+    result = run(reader)
+    assert told(result.receipts[-1].events) == ["chain.postponed toy-chore/overflow", "toy.done zz"]
+    assert result.receipts[-1].events[0].data.code == "LIMIT_EXCEEDED"
+    assert agenda_after(reader, result) == [(NOW + POSTPONED_MS, "overflow")]
+    assert "toy/overflow" not in result.changes
+
+
 def test_an_item_that_costs_more_than_a_blocks_agenda_may_is_put_off() -> None:
     reader = planned((NOW - 1, "costly-one"), (NOW, "aa"))
     result = run(reader)
