@@ -21,6 +21,7 @@ from vm.genesis_state import genesis_changes
 from vm.once_log import Appended, append_records
 from vm.params import Params
 from vm.primitives.address import address_of_key
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.receipt import Receipt
 from vm.runtime import Runtime
@@ -71,6 +72,7 @@ class MemoryState:
         if data is None:
             return None
         cell = stored.decode(data), data
+        assert encode(cell[0]) == data, f"what stands at {key} is more than {stored.annotation}"
         self._objects[key] = cell
         return cell
 

@@ -106,8 +106,14 @@ def _fault_of_rules(value: Any, hint: Any, where: str, known: Mapping[Any, Any])
 def _fault_in_union(value: Any, members: tuple[Any, ...], where: str, known: Mapping[Any, Any]) -> str | None:
     if value is None or value is msgspec.UNSET:
         return None
-    faults = [_fault_of_rules(value, member, where, known) for member in members if member is not type(None)]
-    return None if None in faults else faults[0]
+    faults = [_fault_of_rules(value, member, where, known) for member in members if _is_of(value, member)]
+    return None if None in faults else _first(iter(faults))
+
+
+def _is_of(value: Any, member: Any) -> bool:
+    """Tell whether a member of a union may be what a value is of; scalars are told apart by their type."""
+    kind = member.__origin__ if get_origin(member) is Annotated else member
+    return type(value) is kind if kind in (bool, int, str, type(None)) else True
 
 
 def _first(faults: Iterator[str | None]) -> str | None:
