@@ -127,7 +127,6 @@ class Chain:
     ) -> None:
         """Begin a chain with genesis operations; it runs the registry's contracts, unless `runtime` has others."""
         self.runtime = runtime or Runtime(*contracts())
-        self.strict = strict(self.runtime)
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.params = params or Params()
         self.state = MemoryState()
@@ -137,6 +136,15 @@ class Chain:
         genesis = genesis_changes(self.runtime, CHAIN, START, self.params, validators, [], ops)
         self.state.write(genesis.values)
         self.state.append(genesis.once)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The contracts that the chain runs; what they let out is checked."""
+        return self._runtime
+
+    @runtime.setter
+    def runtime(self, runtime: Runtime) -> None:
+        self._runtime, self.strict = runtime, strict(runtime)
 
     def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
         """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""

@@ -7,6 +7,7 @@ that a rule which only knows the contracts of today is noticed.
 from __future__ import annotations
 
 import ast
+import os
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,22 @@ def test_a_module_that_differs_between_machines_is_refused_in_contracts_and_mach
         "contracts_py/survey.py",
         "vm/survey.py",
     }
+
+
+def test_no_call_depends_on_how_a_process_hashes_strings() -> None:
+    hashes = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.support.replay"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert len(hashes[0].strip()) == 64
+    assert hashes[0] == hashes[1]
 
 
 def what_differs(source: str) -> list[str]:
