@@ -24,6 +24,7 @@ from vm.arguments.rules import text
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
 from vm.events import event
+from vm.metering import READ
 from vm.params import Params
 from vm.primitives.codec import UNENCODABLE, encode
 from vm.primitives.units import MAX_INT, MS_PER_HOUR
@@ -155,6 +156,8 @@ class AgendaRun:
             ctx.cost = min(ctx.cost, ctx.cost_limit)
             ctx.cost_limit = MAX_INT
             self._postpone(item, refusal)
+        # Finding the item is paid for at least: else a step that does nothing and is never done would end no block.
+        ctx.cost = max(ctx.cost, before + READ)
         self.is_over = not self._more()
         return ctx.cost - before
 

@@ -10,6 +10,7 @@ from tests.unit.vm.toy_ledger import CHORES, NUMBERS, Reader, runtime, transacti
 from vm.agenda import POSTPONED_MS, POSTPONING, agenda_budget, is_anything_due
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.errors import InvariantBroken
+from vm.metering import READ
 from vm.params import Params
 from vm.primitives.codec import decode
 from vm.receipt import Event
@@ -169,6 +170,14 @@ def test_the_agenda_leaves_room_for_the_most_costly_transaction() -> None:
     result = max(results, key=lambda result: result.receipts[-1].cost)
     assert result.receipts[-1].cost > 18 * agenda_budget(params) // 10
     assert result.receipts[0].status == "ok"
+
+
+def test_a_duty_that_does_nothing_and_is_never_done_ends_a_block_all_the_same() -> None:
+    reader = planned((NOW, "idle"), (NOW, "zz"))
+    result = run(reader)
+    budget = agenda_budget(PARAMS)
+    assert budget <= result.receipts[-1].cost < budget + READ
+    assert agenda_after(reader, result) == [(NOW, "idle"), (NOW, "zz")]
 
 
 def test_what_is_broken_halts() -> None:

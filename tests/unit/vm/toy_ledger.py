@@ -146,6 +146,8 @@ class Toy(Contract):
     def chore(self, ctx: Context, at: int, key: str) -> bool:
         """Count the steps done; refuse, or use up everything, or break, as the key says; `<n>-steps-…` takes n."""
         kind = key.partition("-")[0]
+        if kind == "idle":
+            return True
         done = (NUMBERS.get(ctx, key) or 0) + 1
         NUMBERS.put(ctx, done, key)
         ctx.emit(Done(key, at, ctx.sender, ctx.governance))
