@@ -201,9 +201,10 @@ class Strict:
 
 def _containers_of(runtime: Runtime) -> Iterator[tuple[str, Any]]:
     """Yield what can change in the modules of the contracts' packages, and in the classes of the rooms."""
-    homes = tuple({type(room).__module__.rpartition(".")[0] for room in runtime.contracts})
+    modules = [type(room).__module__ for room in runtime.contracts]
+    homes = {"contracts_py" if name.startswith("contracts_py.") else name for name in modules}
     for name, module in list(sys.modules.items()):
-        if name.startswith(homes):
+        if any(name == home or name.startswith(f"{home}.") for home in homes):
             spaces = [
                 (name, vars(module)),
                 *((f"{name}.{n}", vars(c)) for n, c in vars(module).items() if _is_room(c)),

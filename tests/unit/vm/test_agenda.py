@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.vm.toy_ledger import CHORES, NUMBERS, Reader, runtime, transaction
-from vm.agenda import POSTPONED_MS, POSTPONING, agenda_budget, is_anything_due
+from vm.agenda import POSTPONED_MS, POSTPONING, AgendaRun, agenda_budget, is_anything_due
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
+from vm.contract_api import MAX_INT, Context
 from vm.errors import InvariantBroken
 from vm.metering import READ
 from vm.params import Params
@@ -170,6 +171,13 @@ def test_the_agenda_leaves_room_for_the_most_costly_transaction() -> None:
     result = max(results, key=lambda result: result.receipts[-1].cost)
     assert result.receipts[-1].cost > 18 * agenda_budget(params) // 10
     assert result.receipts[0].status == "ok"
+
+
+def test_a_step_that_does_nothing_pays_for_being_found() -> None:
+    overlay = BlockOverlay(planned((NOW, "idle")))
+    ctx = Context(overlay, "toy-chain", 5, NOW, MAX_INT, governance=True)
+    agenda = AgendaRun(runtime().duties, overlay, ctx, PARAMS)
+    assert (agenda.step(), agenda.cost, agenda.is_over) == (READ, READ, False)
 
 
 def test_a_duty_that_does_nothing_and_is_never_done_ends_a_block_all_the_same() -> None:
