@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.vm.toy_ledger import CHORES, NUMBERS, Reader, runtime, transaction
-from vm.agenda import POSTPONED_MS, POSTPONING, agenda_budget, is_anything_due
+from vm.agenda import POSTPONED_MS, POSTPONING, AgendaRun, agenda_budget, is_anything_due
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
+from vm.contract_api import MAX_INT, Context
 from vm.errors import InvariantBroken
+from vm.metering import READ
 from vm.params import Params
 from vm.primitives.codec import decode
 from vm.receipt import Event
@@ -107,6 +109,15 @@ def test_a_refused_item_leaves_nothing_is_told_and_comes_again_later() -> None:
     assert [event.type for event in again.receipts[-1].events] == ["chain.postponed"]
 
 
+def test_an_item_that_tells_what_no_receipt_can_hold_is_put_off() -> None:
+    reader = planned((NOW, "overflow"), (NOW, "zz"))
+    result = run(reader)
+    assert told(result.receipts[-1].events) == ["chain.postponed toy-chore/overflow", "toy.done zz"]
+    assert result.receipts[-1].events[0].data.code == "LIMIT_EXCEEDED"
+    assert agenda_after(reader, result) == [(NOW + POSTPONED_MS, "overflow")]
+    assert "toy/overflow" not in result.changes
+
+
 def test_an_item_that_costs_more_than_a_blocks_agenda_may_is_put_off() -> None:
     reader = planned((NOW - 1, "costly-one"), (NOW, "aa"))
     result = run(reader)
@@ -160,6 +171,21 @@ def test_the_agenda_leaves_room_for_the_most_costly_transaction() -> None:
     result = max(results, key=lambda result: result.receipts[-1].cost)
     assert result.receipts[-1].cost > 18 * agenda_budget(params) // 10
     assert result.receipts[0].status == "ok"
+
+
+def test_a_step_that_does_nothing_pays_for_being_found() -> None:
+    overlay = BlockOverlay(planned((NOW, "idle")))
+    ctx = Context(overlay, "toy-chain", 5, NOW, MAX_INT, governance=True)
+    agenda = AgendaRun(runtime().duties, overlay, ctx, PARAMS)
+    assert (agenda.step(), agenda.cost, agenda.is_over) == (READ, READ, False)
+
+
+def test_a_duty_that_does_nothing_and_is_never_done_ends_a_block_all_the_same() -> None:
+    reader = planned((NOW, "idle"), (NOW, "zz"))
+    result = run(reader)
+    budget = agenda_budget(PARAMS)
+    assert budget <= result.receipts[-1].cost < budget + READ
+    assert agenda_after(reader, result) == [(NOW, "idle"), (NOW, "zz")]
 
 
 def test_what_is_broken_halts() -> None:

@@ -220,6 +220,25 @@ def test_each_signature_operation_and_byte_is_paid_for_before_anything_is_done()
     assert base_cost(two) - base_cost(one) == metering.SIGNATURE + metering.PARSED + longer
 
 
+@pytest.mark.parametrize("place", ["result", "event"])
+@pytest.mark.parametrize("text", ["number", "object", "text"])
+def test_what_no_receipt_can_hold_is_refused_and_undone(place: str, text: str) -> None:
+    bench = Bench()
+    receipt = bench.apply(transaction("ann", ("toy.overflow", {"place": place, "text": text})))
+    assert code(receipt) == ("LIMIT_EXCEEDED", -1)
+    assert receipt.error
+    assert receipt.error.message == "a result or an event is beyond what a receipt may hold"
+    assert (receipt.results, receipt.events, bench.toy()) == ([], [], {})
+
+
+@pytest.mark.parametrize("text", ["number", "object", "text", "float"])
+def test_details_that_no_receipt_can_hold_are_left_out(text: str) -> None:
+    receipt = Bench().apply(transaction("ann", ("toy.overflow", {"place": "details", "text": text})))
+    assert code(receipt) == ("NOT_ELIGIBLE", 0)
+    assert receipt.error
+    assert receipt.error.details is msgspec.UNSET
+
+
 def test_a_broken_invariant_is_not_a_receipt() -> None:
     with pytest.raises(InvariantBroken):
         Bench().apply(transaction("ann", ("toy.crash", {})))

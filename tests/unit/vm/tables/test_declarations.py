@@ -105,6 +105,34 @@ def test_no_value_is_longer_than_the_declared_bound(annotation: Any, longest: An
     assert len(data) <= stored.max_bytes <= 2 * len(data) + 16
 
 
+@pytest.mark.parametrize("annotation", [float, Annotated[float, Meta(ge=0, le=1)]])
+def test_of_a_float_it_is_said_that_it_is_one(annotation: Any) -> None:
+    with pytest.raises(TypeError, match="a float cannot be stored"):
+        Table("test/wrong", (), annotation)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (("survey", SLUG), "test/wrong: part 0 is 'survey'.*is a comma missing"),
+        ((("survey", Slug),), "test/wrong: the part survey is .*, which is no Part"),
+        (((SLUG, "survey"),), "test/wrong: part 0 needs a name of its own"),
+        ((("survey", SLUG), ("survey", SLUG)), "test/wrong: part 1 needs a name of its own"),
+        ((("Survey one", SLUG),), "test/wrong: part 0 needs a name of its own"),
+    ],
+)
+def test_parts_of_a_key_that_are_none_are_named(parts: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Table("test/wrong", parts, Amount)
+
+
+def test_a_part_that_is_missing_is_named() -> None:
+    table = Table("test/named", (("from", SLUG), ("survey", SLUG)), Amount)
+    assert table.key("a", "b") == "test/named/a/b"
+    with pytest.raises(TypeError, match=r"the key of test/named\(\) missing 1 required .* 'survey'"):
+        table.key("a")
+
+
 PURSES = Table("test/purse", (("program", SLUG), ("owner", ADDRESS)), Purse, missing="there is no purse")
 OWNER = "ent1ve584t0cv27hwmy0cx9ca8uwyqyfw9y9tamh7u"
 
@@ -151,6 +179,7 @@ def test_what_is_missing_or_present_is_refused_with_its_key() -> None:
         Purse(OWNER, note="x" * 129),
         Purse(OWNER, note="\ud800"),
         Purse(7),  # type: ignore[arg-type]
+        Purse(object()),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_beyond_its_bounds_is_refused_and_not_stored(wrong: Purse) -> None:
@@ -160,6 +189,7 @@ def test_what_is_beyond_its_bounds_is_refused_and_not_stored(wrong: Purse) -> No
 
     assert caught.value.code == "LIMIT_EXCEEDED"
     assert caught.value.message == "a value of test/purse is beyond what may be stored"
+    assert caught.value.__cause__ is not None, "tests see why; the words are a library's, so no receipt has them"
     assert overlay.changes == {}
 
 
