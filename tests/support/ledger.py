@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ START_MS = 1_767_225_600_000
 Op = tuple[str, Mapping[str, Any]]
 
 
+@lru_cache(maxsize=16_384)
 def key_of(label: str) -> SigningKey:
     """Return the key that a label stands for; the same in every test."""
     return SigningKey(sha256(b"entente tests\0" + label.encode()))
 
 
+@lru_cache(maxsize=16_384)
 def address_of(label: str) -> str:
     """Return the address of `key_of(label)`."""
     return address_of_key(key_of(label).public_key)
