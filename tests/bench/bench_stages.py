@@ -1,6 +1,7 @@
 """What a transaction of a full block costs a validator, stage by stage: parse, execute, tree and encoding, commit.
 
-Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N] [--expire]
+Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N]
+         [--depth N] [--expire]
 
 Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a
 real store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over
@@ -21,7 +22,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from genesis.document import DEFAULT_STATE_DEPTH
 from tests.support.ledger import START_MS, LocalChain, Op, address_of, program_op
 from vm.agenda import agenda_budget, is_anything_due
 from vm.genesis_state import GenesisState, genesis_changes
@@ -67,12 +70,22 @@ def account(number: int, used: int) -> str:
     return address_of(f"holder-{number}") if number < used else address_of_key(sha256(b"holder-%d" % number))
 
 
+class Stock(NamedTuple):
+    """How many accounts hold points, how many of them are used, with how many lots, and the tree's depth."""
+
+    accounts: int
+    used: int
+    lots: int
+    depth: int
+
+
 class StockedChain(LocalChain):
     """A chain whose genesis operations issue points to accounts: one lot each, more to the used ones."""
 
-    def __init__(self, folder: Path, params: Params, accounts: int, used: int, lots: int) -> None:
-        self._accounts, self._used, self._lots = max(accounts, used), used, lots
-        super().__init__(folder, [program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})], params)
+    def __init__(self, folder: Path, params: Params, stock: Stock) -> None:
+        self._accounts, self._used, self._lots = max(stock.accounts, stock.used), stock.used, stock.lots
+        program = program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})
+        super().__init__(folder, [program], params, state_depth=stock.depth)
 
     def genesis_state(self) -> GenesisState:
         """Execute the document's operations, and then those that are too many for a document."""
@@ -92,19 +105,19 @@ class StockedChain(LocalChain):
                 yield "token.issue", {"program": "miles", "to": to, "amount": 1_000, "expires": expires}
 
 
-def prepared(folder: Path, params: Params, accounts: int, used: int, lots: int) -> LocalChain:
+def prepared(folder: Path, params: Params, stock: Stock) -> LocalChain:
     """Return a chain on which accounts hold points that the brand may redeem, and say how it was made."""
     begun = time.perf_counter()
     gc.disable()  # Each collection would walk through millions of cells that stay.
-    chain = StockedChain(folder, params, accounts, used, lots)
+    chain = StockedChain(folder, params, stock)
     gc.enable()
     terms = {"program": "miles", "spender": "aurora", "limit": 10**6, "expires": 2**53 - 1}
-    for first in range(0, used, 200):
-        numbers = range(first, min(first + 200, used))
+    for first in range(0, stock.used, 200):
+        numbers = range(first, min(first + 200, stock.used))
         receipts = chain.commit([chain.sign(f"holder-{n}", [("token.allow", terms)]) for n in numbers])
         assert all(receipt.status == "ok" for receipt in receipts)
     keys = sum(1 for _ in chain.store.state_values())
-    print(f"{accounts:,} accounts by operations of genesis, not by blocks: {keys:,} keys", end=", ")
+    print(f"{stock.accounts:,} accounts by operations of genesis, not by blocks: {keys:,} keys", end=", ")
     print(f"in {time.perf_counter() - begun:.0f} s", flush=True)
     return chain
 
@@ -183,16 +196,18 @@ def main() -> None:
     parser.add_argument("--used", type=int, default=2_000)
     parser.add_argument("--lots", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--depth", type=int, default=DEFAULT_STATE_DEPTH, help="the tree has 16^depth buckets")
     parser.add_argument("--expire", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entente-stages-") as folder:
         if options.expire:
             params = Params(account_cost_per_window=10**11, brand_cost_per_window=10**12)
-            chain = prepared(Path(folder), params, options.accounts, options.used, 2)
+            chain = prepared(Path(folder), params, Stock(options.accounts, options.used, 2, options.depth))
             measure_expiry(chain, options.used, options.blocks)
             chain.close()
             return
-        chain = prepared(Path(folder), PARAMS, options.accounts, options.used, options.lots)
+        stock = Stock(options.accounts, options.used, options.lots, options.depth)
+        chain = prepared(Path(folder), PARAMS, stock)
         print(f"{'':9}   parse  execute    tree  commit     all   CPU µs per transaction")
         for name, make in (("transfer", transfer), ("issue", issue), ("redeem", redeem)):
             found = measure(chain, make, options.used, options.blocks)
