@@ -168,7 +168,7 @@ class IncomingLogs:
             if not known.verified:
                 continue
             count = known.log.size // TILE
-            hashes = self._records.tiles(known.family, 0, count)
+            hashes = self._records.tiles(known.family, TILE_LEVELS, 0, count)
             run: list[int] = []
             for tile in range(count):
                 if self._database.get(leaf_key(known.family, tile * TILE + TILE - 1)) is not None:
