@@ -140,7 +140,7 @@ class IncomingLogs:
         Raises:
             StoreFailure: the database refuses; the log is not verified.
         """
-        here = self._records.tiles(family, 0, len(tiles))
+        here = self._records.tiles(family, TILE_LEVELS, 0, len(tiles))
         # Hashes that differ are of another chain's log, and so are its leaves.
         self._delete_from(family, log.size if here == list(tiles[: len(here)]) else 0)
         grown = append(EMPTY, tiles, TILE_LEVELS)
