@@ -24,6 +24,7 @@ CODES: Final[dict[str, str]] = {
     "ARBITRAGE": "The treaty would close a cycle that creates value.",
     "SLIPPAGE": "The result is below the minimum asked for.",
     "BUDGET_EXHAUSTED": "The campaign's budget is used up.",
+    "UNDERFUNDED": "What backs the points would not cover them.",
     "OUT_OF_BUDGET": "The transaction, its sender or the block has no work units left.",
 }
 """Code → meaning. Codes are public interface: they are added, never renamed."""

@@ -5,7 +5,8 @@
     answers      what calls and views answer
     periods      months and their names
     netting      from positions to payments
-    books        lines, pairs, positions, exposure
+    books        lines, pairs, positions, exposure, reserves
+    reserves     what backs a program of a brand: open_reserve, reserve_of
     clearing     what contracts above ask: book, reserve, book_reserved, release, counter
     credit       credit limits
     settlement   closing, confirming, unwinding
@@ -21,12 +22,13 @@ from __future__ import annotations
 from contracts_py.clearing.clearing import Clearing
 from contracts_py.clearing.credit import CreditLimits
 from contracts_py.clearing.disputes import Disputes
+from contracts_py.clearing.reserves import open_reserve, reserve_of
 from contracts_py.clearing.settlement import Settlement
 from contracts_py.clearing.statements import Statements
 from contracts_py.identity import Authority
 from vm.contract_api import Contract
 
-__all__ = ["Clearing", "clearing_contract"]
+__all__ = ["Clearing", "clearing_contract", "open_reserve", "reserve_of"]
 
 
 def clearing_contract(authority: Authority, clearing: Clearing) -> list[Contract]:

@@ -6,7 +6,9 @@ Invariants, at every block, for each currency:
     1. A pair's sum is that of its lines. Over the brands of a period the positions sum to zero; a brand's is what
        its pairs come to, less what unwinding has carried on.
     2. Lines are added to the open period alone: that of the block's time, or the next where that was closed early.
-    3. LIVE has exactly the periods whose debts stand; a debtor's exposure is what these periods' pairs say, and
+    3. A reserve grows and falls with its brand's lines, but for those by which unwinding moves older debts: what is
+       confirmed was owed before, and what is put back never left.
+    4. LIVE has exactly the periods whose debts stand; a debtor's exposure is what these periods' pairs say, and
        what is reserved.
 """
 
@@ -32,6 +34,7 @@ from contracts_py.clearing.records import (
     PERIODS,
     PERIODS_OF,
     POSITIONS,
+    RESERVES,
     Books,
     Cause,
     Credit,
@@ -51,12 +54,14 @@ def add_line(
     *,
     exposed: int,
     tx: str | None = None,
+    moved: bool = False,
 ) -> None:
     """Book that `debtor` owes `creditor` an amount, in the open period.
 
     Args:
         exposed: how much the debtor's exposure grows by it.
         tx: the transaction that is answerable; None: the one that executes.
+        moved: unwinding moves an older debt here, which counts in reserves already.
 
     Raises:
         Refused: LIMIT_EXCEEDED, the amount or a sum is beyond 2^53 − 1.
@@ -69,6 +74,9 @@ def add_line(
     PAIRS.put(ctx, after, currency, period, debtor, creditor)
     _shift(ctx, currency, period, debtor, -amount)
     _shift(ctx, currency, period, creditor, amount)
+    if not moved:
+        _shift_reserve(ctx, currency, debtor, -amount)
+        _shift_reserve(ctx, currency, creditor, amount)
     ctx.emit(Booked(debtor, creditor, currency, period, pair.lines, amount, cause.kind, cause.ref))
 
 
@@ -124,6 +132,12 @@ def _pair_to_book(ctx: Context, currency: str, period: str, debtor: str, credito
 
 def _shift(ctx: Context, currency: str, period: str, brand: str, by: int) -> None:
     POSITIONS.put(ctx, position_in(ctx, currency, period, brand) + by, currency, period, brand)
+
+
+def _shift_reserve(ctx: Context, currency: str, brand: str, by: int) -> None:
+    reserve = RESERVES.get(ctx, currency, brand)
+    if reserve is not None:
+        RESERVES.put(ctx, reserve + by, currency, brand)
 
 
 def live_periods(ctx: Context, currency: str) -> tuple[str, ...]:

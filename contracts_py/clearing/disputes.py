@@ -15,7 +15,7 @@ from contracts_py.clearing.answers import DisputeShown
 from contracts_py.clearing.clearing import Clearing
 from contracts_py.clearing.events import Disputed, Resolved
 from contracts_py.clearing.periods import Period
-from contracts_py.clearing.records import DISPUTES, LINES, Dispute, DisputeStatus, Line
+from contracts_py.clearing.records import DISPUTES, LINES, RESERVES, Dispute, DisputeStatus, Line
 from contracts_py.identity import Authority
 from contracts_py.money import Currency
 from vm.contract_api import Context, Contract, Count, Name, Refused, Slug, call, view
@@ -84,6 +84,9 @@ class Disputes(Contract):
         left = record.amount - dispute.conceded
         if amount > left:
             raise Refused("LIMIT_EXCEEDED", "more than is left of the line", amount=amount, limit=left)
+        if amount and RESERVES.get(ctx, currency, creditor) is not None:
+            words = "what the creditor is owed backs points that are outstanding, and is not conceded"
+            raise Refused("NOT_ELIGIBLE", words, creditor=creditor)
         if amount:
             self._clearing.counter(ctx, debtor, creditor, currency, amount, "dispute", _name_of(*place))
         conceded = dispute.conceded + amount

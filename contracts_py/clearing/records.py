@@ -169,6 +169,12 @@ CREDITS: Final[Table[Credit]] = Table(
     Credit,
     "the credit limit of a debtor with a creditor, and what of it is kept for holds",
 )
+RESERVES: Final[Table[int]] = Table(
+    "clearing/reserve",
+    (IN_CURRENCY, ("brand", SLUG)),
+    Balance,
+    "what backs a brand's program: what the brand is owed and was paid, less what it owes and has paid",
+)
 FRACTIONS: Final[Table[int]] = Table(
     "clearing/fraction",
     (DEBTOR, CREDITOR, ("program", SLUG), ("version", NUMBER)),

@@ -271,7 +271,7 @@ def _reverse_payment(ctx: Context, currency: str, period: str, payer: str, payee
     payment = _payment(ctx, currency, period, payer, payee)
     if payment.receipt is not None:
         cause = Cause("payment", period)
-        add_line(ctx, payee, payer, currency, payment.amount, cause, exposed=payment.amount, tx=tx)
+        add_line(ctx, payee, payer, currency, payment.amount, cause, exposed=payment.amount, tx=tx, moved=True)
 
 
 def _move_pair(ctx: Context, currency: str, period: str, debtor: str, creditor: str, tx: str | None) -> None:
@@ -279,7 +279,7 @@ def _move_pair(ctx: Context, currency: str, period: str, debtor: str, creditor: 
     pair = take_out(ctx, currency, period, debtor, creditor)
     if pair.sum:
         cause = Cause("unwind", period)
-        add_line(ctx, debtor, creditor, currency, pair.sum, cause, exposed=pair.exposed, tx=tx)
+        add_line(ctx, debtor, creditor, currency, pair.sum, cause, exposed=pair.exposed, tx=tx, moved=True)
     elif pair.exposed:
         change_exposure(ctx, debtor, creditor, currency, pair.exposed)
 

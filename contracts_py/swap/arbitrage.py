@@ -1,9 +1,10 @@
 """No treaty set may make points out of nothing: the product of net rates along a cycle never exceeds 1.
 
 Before a treaty is accepted or amended no cycle's product exceeds 1. So one that does leads through the changed
-treaty: from its to-program back to its from-program. Without that treaty the best product of any way between two
-programs is that of a way without a cycle, which relaxing every treaty, round after round, finds (Bellman and Ford,
-with products of exact fractions in place of sums).
+treaty: from its to-program back to its from-program. By the treaties as they were the best product of any way
+between two programs is that of a way without a cycle, which relaxing every treaty, round after round, finds
+(Bellman and Ford, with products of exact fractions in place of sums). The former terms of the changed treaty need
+not be left out: they lead to where the way starts, and no way that comes back there was better than 1.
 
 Cost: charged by treaty that is looked at, and by the length of the numbers.
 """
@@ -37,13 +38,14 @@ def require_no_profit(ctx: Context, name: str, changed: Treaty) -> None:
     """Refuse a treaty through which points could be multiplied.
 
     Args:
-        name: of the treaty; as it is in the state it does not count.
+        name: of the treaty.
+        changed: the treaty as it is going to be.
 
     Raises:
         Refused: ARBITRAGE, with the cycle.
     """
     rate = net_rate(changed.terms)
-    best = _best_ways(ctx, changed.to_program, without=name)
+    best = _best_ways(ctx, changed.to_program)
     back = best.get(changed.from_program)
     if back is None or back.num * rate.num <= back.den * rate.den:
         return
@@ -56,7 +58,7 @@ def require_no_profit(ctx: Context, name: str, changed: Treaty) -> None:
     raise Refused("ARBITRAGE", "the treaties along this cycle would make points out of nothing", cycle=cycle)
 
 
-def _best_ways(ctx: Context, start: str, without: str) -> dict[str, _Best]:
+def _best_ways(ctx: Context, start: str) -> dict[str, _Best]:
     """Return the best way from a program to each that can be reached, by program."""
     best = {start: _Best(1, 1, None, None)}
     fresh = [start]
@@ -64,7 +66,7 @@ def _best_ways(ctx: Context, start: str, without: str) -> dict[str, _Best]:
         improved: dict[str, None] = {}
         for program in fresh:
             here = best[program]
-            for name, treaty in _treaties_from(ctx, program, without):
+            for name, treaty in _treaties_from(ctx, program):
                 rate = net_rate(treaty.terms)
                 num, den = here.num * rate.num, here.den * rate.den
                 ctx.charge(STEP + den.bit_length() // BITS_PER_UNIT)
@@ -78,8 +80,8 @@ def _best_ways(ctx: Context, start: str, without: str) -> dict[str, _Best]:
     return best
 
 
-def _treaties_from(ctx: Context, program: str, without: str) -> Iterator[tuple[str, Treaty]]:
+def _treaties_from(ctx: Context, program: str) -> Iterator[tuple[str, Treaty]]:
     for name in LEADING_FROM.iterate(ctx, program):
         treaty = TREATIES.require(ctx, name)
-        if name != without and not is_over(treaty, ctx.time):
+        if not is_over(treaty, ctx.time):
             yield name, treaty

@@ -103,6 +103,9 @@ class Exchanges(Contract):
             sides = (treaty.from_program, treaty.to_program, treaty.from_brand, treaty.to_brand)
             ctx.emit(Exchanged(hop.treaty, *sides, source, target, hop.taken, hop.out, booked))
         debt_paid = self._ledger.swap_in(ctx, treaties[-1].to_program, target, parts)
+        for treaty in treaties:
+            self._ledger.require_backed(ctx, treaty.from_program)
+        self._ledger.require_backed(ctx, treaties[-1].to_program)
         lots = tuple([SwapLot(size, None if date == NEVER else date) for date, size in parts])
         return RouteExchange(hops[0].taken, out, lots, debt_paid, hops=tuple(hops))
 

@@ -10,6 +10,7 @@
     supply       a program's counters, and the dates on which points go out of them by themselves
     asides       points that are set aside
     pending      points that are issued, but cannot be spent yet
+    backing      programs that are worth no more than what their brand is owed
     allowances, limits, liability, expiring, spending    what several rooms share
     programs     the calls and views about programs
     points       issuing, moving, burning points

@@ -82,6 +82,20 @@ class ProgramShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     adjust_limit: Count = 0
     transfer_day: Count | None = None
     announced: Announced | None = None
+    backed: bool = False
+
+
+class Backing(msgspec.Struct, frozen=True, gc=False):
+    """What stands behind a backed program, in minor units: its brand's reserve, and what is outstanding is worth.
+
+    The reserve is what brands owe the program's brand and have paid, less what it owes and has paid.
+    """
+
+    program: Slug
+    currency: Currency
+    reserve: Integer
+    outstanding: Count
+    worth: Count
 
 
 class LotShown(msgspec.Struct, frozen=True, gc=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts_py.identity import Authority
 from contracts_py.token import dates, pending
 from contracts_py.token.answers import Adjustment, Extension, Reversal
+from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import (
     ADJUSTMENTS,
     EXPIRED_LOTS,
@@ -117,6 +118,7 @@ class Corrections(Contract):
         supply.save()
         if amount > 0:
             require_liability_within_cap(ctx, rules)
+            require_backed(ctx, program, rules)
         ADJUSTMENTS.put(ctx, AdjustRef(ctx.tx_id, account, amount), program, ref)
         ctx.emit(Adjusted(program, rules.brand, account, amount, reason, ref, note_hash))
         return Adjustment(amount, debt_paid)
@@ -177,6 +179,7 @@ class Corrections(Contract):
         debt_paid = purse.credit(supply, [(new, amount)])
         purse.save()
         supply.save()
+        require_backed(ctx, program, rules)
         ctx.emit(Reinstated(program, rules.brand, account, lot, lot_name(new), amount, debt_paid))
         return Extension(lot_name(new), amount)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts_py.identity import Authority
 from contracts_py.token import dates
+from contracts_py.token.backing import require_backed
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import Parts, Program
 from contracts_py.token.spending import purse_with_points, require_holder
@@ -73,6 +74,14 @@ class Ledger:
             supply.credit(date, amount, "swapped_in")
         supply.debit(leaving, "swapped_out")
         supply.save()
+
+    def require_backed(self, ctx: Context, program: str) -> None:
+        """Make sure that what is outstanding of a program is backed, where it is one that must be.
+
+        Raises:
+            Refused: UNDERFUNDED.
+        """
+        require_backed(ctx, program, rules_of(ctx, program))
 
     def exchanged_date(self, ctx: Context, rules: Program, date: int) -> int:
         """Return the date in a program of points that had `date` in the one they come from.

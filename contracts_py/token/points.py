@@ -7,6 +7,7 @@ from msgspec import structs
 from contracts_py.identity import Authority
 from contracts_py.token import dates, pending
 from contracts_py.token.answers import Balance, Issue, IssueOfRef, PendingLot, ProgramBalance, Spend, Transfer
+from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
 from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
 from contracts_py.token.households import Households
@@ -96,6 +97,7 @@ class Points(Contract):
         purse.save()
         supply.save()
         require_liability_within_cap(ctx, rules)
+        require_backed(ctx, program, rules)
         lot = lot_name(date)
         if ref is not None:
             ISSUES.put(ctx, IssueRef(ctx.tx_id, to, lot, amount, pending_until), program, ref)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from contracts_py.identity import Authority
 from contracts_py.money import Currency, Price
 from contracts_py.token.answers import (
+    Backing,
     DateLiability,
     Deferral,
     ExpiringLot,
@@ -19,6 +20,7 @@ from contracts_py.token.answers import (
     ProgramShown,
     SupplyShown,
 )
+from contracts_py.token.backing import backing_of, require_own_reserve
 from contracts_py.token.dates import deferral
 from contracts_py.token.deeds import EXPIRED_LOTS, LIABILITY_CAPS, ExpiredLot
 from contracts_py.token.events import LiabilityCapped, ProgramCreated, ProgramUpdated
@@ -93,8 +95,13 @@ class Programs(Contract):
         cap: Amount | None = None,
         adjust_limit: Count | None = None,
         transfer_day: Count | None = None,
+        backed: bool | None = None,
     ) -> ProgramNamed:
-        """Begin a brand's loyalty program (admin)."""
+        """Begin a brand's loyalty program (admin).
+
+        What is outstanding of a `backed` program is never worth more than what other brands owe and have paid the
+        brand, less what it owes and has paid; its price is fixed.
+        """
         self._authority.require_active(ctx, brand)
         self._authority.require_role(ctx, brand, "admin")
         self._authority.require_free_name(ctx, program, brand)
@@ -102,7 +109,8 @@ class Programs(Contract):
         if BRAND_PROGRAMS.length(ctx, brand) >= MAX_PROGRAMS_OF_BRAND:
             raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
         rules = Program(brand, name, symbol, decimals, transfer, expiry, transfer_burn_bps, notice_ms, price, cap)
-        rules = replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day)
+        rules = replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day, backed=bool(backed))
+        require_own_reserve(ctx, brand, price, rules.backed)
         PROGRAMS.put(ctx, rules, program)
         SUPPLIES.put(ctx, SupplyRecord(), program)
         ALL_PROGRAMS.append(ctx, program)
@@ -134,6 +142,8 @@ class Programs(Contract):
         self._authority.require_role(ctx, rules.brand, "admin")
         if price is not None and price.currency != rules.price.currency:
             raise Refused("NOT_ELIGIBLE", "a program's currency does not change", currency=rules.price.currency)
+        if price is not None and rules.backed and price != rules.price:
+            raise Refused("NOT_ELIGIBLE", "a backed program's price does not change", program=program)
         given = {
             "name": name,
             "transfer": transfer,
@@ -211,6 +221,11 @@ class Programs(Contract):
         del counters["next_date"]
         available = counters["outstanding"] - counters["held"] - counters["pending"]
         return SupplyShown(available=available, **counters)
+
+    @view
+    def backing(self, ctx: Context, program: Slug) -> Backing:
+        """Return what stands behind a backed program."""
+        return backing_of(ctx, program, rules_of(ctx, program))
 
     @view
     def deferral(

@@ -119,6 +119,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `adjust_limit` is the amount up to which one issuer adjusts alone, `transfer_day` what an account may transfer
     on a UTC day, `announced` a change to members' disadvantage that is
     not in force before its time.
+    What is outstanding of a `backed` program is worth no more than its brand's reserve.
     """
 
     brand: Slug
@@ -135,6 +136,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     adjust_limit: Count = 0
     transfer_day: Count | None = None
     announced: Announced | None = None
+    backed: bool = False
 
 
 class SupplyRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

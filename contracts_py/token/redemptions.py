@@ -9,6 +9,7 @@ from contracts_py.identity import Authority
 from contracts_py.token import dates
 from contracts_py.token.allowances import require_consent, restore
 from contracts_py.token.answers import AllowanceSet, AllowanceShown, DoorShown, RedemptionOfRef, Refund, Spend
+from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import (
     ALLOWANCES,
     DOORS,
@@ -134,6 +135,7 @@ class Redemptions(Contract):
             raise Refused("LIMIT_EXCEEDED", "more than was redeemed", limit=redemption.amount, available=left)
         parts, debt_paid = self._return_points(ctx, program, rules, redemption, before.amount, amount)
         booked = self._book_back(ctx, rules, at_brand, redemption, before, amount, ref)
+        require_backed(ctx, program, rules)
         REFUNDED.put(ctx, RefundTotal(before.amount + amount, booked), program, at_brand, redemption_ref)
         REFUNDS.put(ctx, RefundRef(ctx.tx_id, redemption_ref, redemption.account, amount), program, at_brand, ref)
         restore(ctx, program, redemption.account, at_brand, redemption.allowance, amount)

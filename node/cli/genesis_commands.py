@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from genesis.alliance_unit import AllianceUnit, template
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from genesis.durable_files import PUBLIC, write_durably
 from genesis.errors import GenesisDocumentError
@@ -45,6 +46,11 @@ def genesis() -> None:
     metavar="BRAND=ADDRESS",
     help="Registers a brand, with this account as an admin; repeat for more brands and admins.",
 )
+@click.option(
+    "--unit",
+    type=KeyPath,
+    help="A file of terms for a unit of the whole alliance, as `entente genesis template` prints it.",
+)
 @click.option("--node", "nodes", multiple=True, metavar="KEY", help="A permitted full node that is no validator.")
 @click.option("--param", "params", multiple=True, metavar="NAME=INTEGER", help="A chain parameter; see docs.")
 @json_option
@@ -53,16 +59,19 @@ def new(
     name: str,
     validators: tuple[str, ...],
     admins: tuple[str, ...],
+    unit: Path | None,
     nodes: tuple[str, ...],
     params: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Write a genesis document to FILE."""
+    start = time.time_ns() // 1_000_000
+    unit_ops = [] if unit is None else AllianceUnit.load(unit).ops(start)
     document = GenesisDocument(
         name=name,
-        time=time.time_ns() // 1_000_000,
+        time=start,
         validators=[GenesisValidator(key, brand) for brand, key in map(_pair, validators)],
-        ops=_register_ops(admins),
+        ops=[*_register_ops(admins), *unit_ops],
         nodes=list(nodes),
         params=_params(params),
     )
@@ -75,6 +84,12 @@ def new(
     except OSError as error:
         raise CliError(f"{file} cannot be written: {error.strerror}") from None
     _print_summary(made, as_json)
+
+
+@genesis.command("template", short_help="Print terms for a unit of the whole alliance.")
+def print_template() -> None:
+    """Print terms for a unit of the whole alliance, to be changed and given to `genesis new --unit`."""
+    click.echo(template(), nl=False)
 
 
 @genesis.command(short_help="Check FILE as a node does.")

@@ -128,6 +128,26 @@ def test_genesis_new_validate_show(tmp_path: Path) -> None:
     assert "exists already" in again.stderr
 
 
+def test_genesis_with_a_unit_of_the_alliance(tmp_path: Path) -> None:
+    printed = run("genesis", "template")
+    assert printed.exit_code == 0
+    address = address_of_key(KEY.public_key)
+    (tmp_path / "unit.toml").write_text(printed.stdout.replace("admins = []", f'admins = ["{address}"]'))
+    arguments: list[str | Path] = ["genesis", "new", tmp_path / "g.json", "--name", "sky", "--unit"]
+    arguments.append(tmp_path / "unit.toml")
+    for number, brand in enumerate(["aurora", "basil", "comet", "dune"]):
+        key = SigningKey(bytes([number]) * 32).public_key
+        arguments += ["--validator", f"{brand}={key.hex()}", "--admin", f"{brand}={address_of_key(key)}"]
+    # Four brands, the alliance's, three programs; for each member two treaties proposed and accepted, and credit.
+    assert answer(*arguments)["operations"] == 4 + 1 + 3 + 2 * (4 + 2)
+    assert answer("genesis", "validate", tmp_path / "g.json")["valid"] is True
+    (tmp_path / "unit.toml").write_text(printed.stdout)
+    refused = run(*arguments[:2], tmp_path / "h.json", *arguments[3:])
+    assert refused.exit_code == 1
+    assert "admins" in refused.stderr
+    assert "Traceback" not in refused.output
+
+
 def test_genesis_validate_lists_every_problem(net: Path) -> None:
     document = json.loads((net / "genesis.json").read_text())
     document.update(name="", time=-1)
