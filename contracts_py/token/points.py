@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from heapq import merge
+from itertools import groupby
+
 from msgspec import structs
 
 from contracts_py.identity import Authority
@@ -41,8 +45,11 @@ from vm.contract_api import (
     Refused,
     Slug,
     TimeMs,
+    as_cursor,
     call,
     due,
+    from_cursor,
+    paged,
     refuse,
     view,
 )
@@ -188,7 +195,7 @@ class Points(Contract):
         """Return an account's points in a program, with zeros where it never had any."""
         PROGRAMS.require(ctx, program)
         purse = Purse.existing(ctx, program, account)
-        return Balance(0, 0, 0, 0, False, ()) if purse is None else _shown_balance(purse)
+        return _sum_of_purses([] if purse is None else [purse])
 
     @view
     def pending(
@@ -211,14 +218,28 @@ class Points(Contract):
 
     @view
     def balances(
-        self, ctx: Context, account: Address, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
+        self,
+        ctx: Context,
+        account: Address,
+        linked: bool | None = None,
+        cursor: Cursor | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
     ) -> Page[ProgramBalance]:
-        """Return an account's points in each program in which it has ever had any."""
+        """Return an account's points in each program in which it has ever had any, by program.
+
+        With `linked` they are those of all addresses that are linked to it, each address once; `frozen` then says
+        whether one of them is.
+        """
+        accounts = self._authority.linked_addresses(ctx, account) if linked else (account,)
+        after = None if cursor is None else from_cursor(PROGRAMS_OF.item, cursor)
+        found = merge(*[PROGRAMS_OF.iterate(ctx, one, after=after) for one in accounts])
 
         def show(program: str) -> ProgramBalance:
-            return ProgramBalance(**structs.asdict(self.balance(ctx, program, account)), program=program)
+            purses = [Purse.existing(ctx, program, one) for one in accounts]
+            total = _sum_of_purses([purse for purse in purses if purse is not None])
+            return ProgramBalance(**structs.asdict(total), program=program)
 
-        return PROGRAMS_OF.page(ctx, account, cursor=cursor, limit=limit, show=show)
+        return paged((program for program, _ in groupby(found)), limit, show, lambda _, last: as_cursor(last))
 
     @view
     def ref(self, ctx: Context, program: Slug, ref: Ref) -> IssueOfRef:
@@ -231,13 +252,16 @@ class Points(Contract):
         return IssueOfRef(record.tx, record.account, record.lot, record.issued, undone, record.pending_until)
 
 
-def _shown_balance(purse: Purse) -> Balance:
-    holding, lots = purse.holding, list(purse.lots())
+def _sum_of_purses(purses: Sequence[Purse]) -> Balance:
+    lots: dict[int, int] = {}
+    for purse in purses:
+        for date, amount in purse.lots():
+            lots[date] = lots.get(date, 0) + amount
     return Balance(
-        available=sum_of(lots),
-        held=holding.held,
-        pending=holding.pending,
-        debt=holding.debt,
-        frozen=holding.frozen != 0,
-        lots=tuple([shown_lot(date, amount) for date, amount in lots]),
+        available=sum(lots.values()),
+        held=sum([purse.holding.held for purse in purses]),
+        pending=sum([purse.holding.pending for purse in purses]),
+        debt=sum([purse.holding.debt for purse in purses]),
+        frozen=any(purse.holding.frozen for purse in purses),
+        lots=tuple([shown_lot(date, amount) for date, amount in sorted(lots.items())]),
     )
