@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from contracts_py.token.records import ISSUES, IssueRef
+from contracts_py.token.deeds import ISSUES, IssueRef
 from node.store.database import Database
 from node.store.once import OnceRecords
 from tests.bench.bench_stages import PARAMS
