@@ -1,0 +1,244 @@
+"""The plan of an import: all acceptable rows, and what became of each, in an SQLite file beside the CSV.
+
+It keeps memory constant whatever the number of rows, finds a ref that occurs twice, and is the journal: each step
+is synced to the disk before the next. The chain alone decides what is paid; a journal that is lost, or behind the
+chain, costs time and nothing else (node/moving/sending.py).
+
+Invariants:
+    1. A plan is used only for the file, chain, program, prefix and salt that it was made for; else it is made anew.
+    2. A plan that was not read to its end is made anew.
+    3. Each record of the file is in `rows` or in `rejects`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from node.moving.errors import MovingError
+from node.moving.rows import Row
+
+OPEN, PAID, FOUND, REJECTED = range(4)
+"""States of a row: to be paid; paid by this plan; found paid on the chain; refused by the chain."""
+
+_FORM: Final = "1"
+_SCHEMA: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE rows (
+    id INTEGER PRIMARY KEY, line INTEGER, ref TEXT UNIQUE, account TEXT, commitment TEXT, amount INTEGER,
+    expires INTEGER, date INTEGER, pending_until INTEGER, state INTEGER DEFAULT 0);
+CREATE TABLE members (account TEXT PRIMARY KEY, commitment TEXT, enrolled INTEGER DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE rejects (line INTEGER, ref TEXT, reason TEXT, by_chain INTEGER);
+"""
+_MEMBER_OPEN: Final = "m.enrolled = 0 AND r.commitment IS NOT NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row to be paid.
+
+    Attributes:
+        enroll: the commitment, where this row enrolls its member; None: that has happened, or happens elsewhere.
+        known: whether the account is one that the file can vouch for, by a commitment.
+    """
+
+    id: int
+    line: int
+    ref: str
+    account: str
+    enroll: str | None
+    known: bool
+    amount: int
+    expires: int | None
+    pending_until: int | None
+
+
+def _item(
+    id_: int,
+    line: int,
+    ref: str,
+    account: str,
+    enroll: str | None,
+    known: int,
+    amount: int,
+    expires: int | None,
+    pending_until: int | None,
+) -> Item:
+    return Item(id_, line, ref, account, enroll, bool(known), amount, expires, pending_until)
+
+
+class Reject(NamedTuple):
+    """A row that was not taken, and why."""
+
+    line: int
+    ref: str
+    reason: str
+
+
+class DateTotal(NamedTuple):
+    """Rows and points of one date (ms; None: the program's rule) in one state."""
+
+    date: int | None
+    state: int
+    rows: int
+    points: int
+
+
+class Plan:
+    """Use as a context manager."""
+
+    def __init__(self, path: Path, identity: str) -> None:
+        """Open or make a plan.
+
+        Args:
+            identity: what it is for; a plan for anything else is made anew.
+
+        Raises:
+            MovingError: another import uses it, or the disk refuses.
+        """
+        self.path = path
+        self._identity = f"{_FORM} {identity}"
+        self.reused = False
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: sqlite3.DatabaseError) -> MovingError:
+        if "locked" in str(error):
+            return MovingError(f"another import of the same file is running (it holds {self.path})")
+        return MovingError(f"{self.path} is not usable: {error}; the import can do without it: remove it")
+
+    def _open(self) -> None:
+        self._db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode=DELETE")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("BEGIN EXCLUSIVE")
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+        found = self._db.execute("SELECT value FROM meta WHERE name = 'whole'").fetchone() if tables else None
+        self.reused = found is not None and found[0] == self._identity
+        if self.reused:
+            self._db.execute("DELETE FROM rejects WHERE by_chain")
+            self._db.execute("UPDATE rows SET state = ? WHERE state = ?", (OPEN, REJECTED))
+        else:
+            for name in ("meta", "rows", "members", "rejects"):
+                self._db.execute(f"DROP TABLE IF EXISTS {name}")
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+        self._db.execute("COMMIT")
+
+    def __enter__(self) -> Plan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def _many(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
+        self._db.executemany(statement, values)
+
+    # -- reading the file --------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin to add rows; without `end` none of them stays."""
+        self._db.execute("BEGIN EXCLUSIVE")
+
+    def add(self, row: Row) -> Reject | None:
+        """Add a row, or return why not: its ref has occurred."""
+        values = (
+            row.line,
+            row.ref,
+            row.account,
+            row.commitment,
+            row.amount,
+            row.expires,
+            row.date,
+            row.pending_until,
+        )
+        insert = "INSERT OR IGNORE INTO rows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+        if not self._db.execute(insert, values).rowcount:
+            (line,) = self._db.execute("SELECT line FROM rows WHERE ref = ?", (row.ref,)).fetchone()
+            return Reject(row.line, row.ref, f"the ref stands in line {line} already")
+        if row.commitment is not None:
+            self._db.execute(
+                "INSERT OR IGNORE INTO members (account, commitment) VALUES (?, ?)", (row.account, row.commitment)
+            )
+        return None
+
+    def end(self) -> None:
+        """Keep all that was added, as the whole of the file."""
+        self._db.execute("INSERT INTO meta VALUES ('whole', ?)", (self._identity,))
+        self._db.execute("COMMIT")
+
+    def reject(self, rejects: Iterable[Reject], *, by_chain: bool) -> None:
+        """Note rows that are not taken."""
+        self._many(f"INSERT INTO rejects VALUES (?, ?, ?, {int(by_chain)})", rejects)
+
+    # -- paying ------------------------------------------------------------------------------------
+
+    def open_items(self, after: int, limit: int) -> list[Item]:
+        """Return the next rows to be paid, those of unknown members with what enrolls them."""
+        rows = self._db.execute(
+            f"SELECT r.id, r.line, r.ref, r.account, CASE WHEN {_MEMBER_OPEN} THEN r.commitment END,"
+            " r.commitment IS NOT NULL, r.amount, r.expires, r.pending_until"
+            " FROM rows r LEFT JOIN members m ON m.account = r.account"
+            " WHERE r.state = 0 AND r.id > ? ORDER BY r.id LIMIT ?",
+            (after, limit),
+        )
+        return [_item(*row) for row in rows]
+
+    def all_items(self) -> Iterator[list[Item]]:
+        """Yield all rows to be paid, some at a time."""
+        after = 0
+        while items := self.open_items(after, 500):
+            after = items[-1].id
+            yield items
+
+    def settle(self, items: Iterable[Item], state: int, enrolled: Iterable[str]) -> None:
+        """Note what became of rows, and which accounts are members now; it is on the disk when this returns."""
+        self._db.execute("BEGIN")
+        self._many("UPDATE rows SET state = ? WHERE id = ?", [(state, item.id) for item in items])
+        self._many("UPDATE members SET enrolled = 1 WHERE account = ?", [(account,) for account in enrolled])
+        self._db.execute("COMMIT")
+
+    def refuse(self, item: Item, reason: str) -> None:
+        """Note a row that the chain refuses."""
+        self._db.execute("BEGIN")
+        self._db.execute("UPDATE rows SET state = ? WHERE id = ?", (REJECTED, item.id))
+        self.reject([Reject(item.line, item.ref, reason)], by_chain=True)
+        self._db.execute("COMMIT")
+
+    def unenrolled(self, limit: int) -> list[tuple[str, str]]:
+        """Return (account, commitment) of members who have points by now and are not known to be enrolled."""
+        return self._db.execute(
+            # A cross join keeps the order of the tables: one walk over the rows, which have no index by account.
+            "SELECT DISTINCT m.account, m.commitment FROM rows r CROSS JOIN members m ON m.account = r.account"
+            " WHERE r.state IN (1, 2) AND m.enrolled = 0 LIMIT ?",
+            (limit,),
+        ).fetchall()
+
+    # -- telling -----------------------------------------------------------------------------------
+
+    def totals(self) -> list[DateTotal]:
+        """Return rows and points by date and state, by date, the program's rule last."""
+        rows = self._db.execute(
+            "SELECT date, state, count(*), sum(amount) FROM rows GROUP BY date, state"
+            " ORDER BY date IS NULL, date, state"
+        )
+        return [DateTotal(*row) for row in rows]
+
+    def count(self, table: str) -> int:
+        """Return how many rows, members or rejects there are."""
+        return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def has_addresses(self) -> bool:
+        """Tell whether any row names an account that it cannot vouch for."""
+        return self._db.execute("SELECT 1 FROM rows WHERE commitment IS NULL LIMIT 1").fetchone() is not None
+
+    def rejects(self) -> Iterator[Reject]:
+        """Yield the rows that are not taken, by line."""
+        for row in self._db.execute("SELECT line, ref, reason FROM rejects ORDER BY line, rowid"):
+            yield Reject(*row)

@@ -1,0 +1,264 @@
+"""Paying the rows of a plan: each once, whatever fails, and wherever the importer is killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from node.moving import sending
+from node.moving.errors import MovingError, Stopped
+from node.moving.importing import compare, survey, totals_of, write_rejects
+from node.moving.plan import Plan
+from node.moving.programme import Supply
+from node.moving.sending import Progress, Sender, Target
+from tests.contract_harness import account_of
+from tests.support.moving import TARGET, MemoryChain, planned
+from vm.primitives.address import address_of_member
+
+HEADER = "ref,member,amount,expires"
+ANN = account_of("ann")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of the importer runs any more."""
+
+
+def rows(count: int, first: int = 0) -> list[str]:
+    return [f"r{i},m{i},{i + 1},2030-12-31" for i in range(first, first + count)]
+
+
+def points(count: int) -> int:
+    return count * (count + 1) // 2
+
+
+async def pay(plan: Plan, chain: MemoryChain, target: Target = TARGET, in_flight: int = 3) -> Progress:
+    sender = Sender(plan, chain, target)
+    await sender.run(in_flight)
+    return sender.progress
+
+
+def reasons(plan: Plan) -> dict[str, str]:
+    return {reject.ref: reject.reason for reject in plan.rejects()}
+
+
+async def test_members_are_enrolled_and_paid(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(250), "more,m0,9,") as plan:
+        progress = await pay(plan, chain)
+        assert (progress.paid_rows, progress.points, progress.enrolled) == (251, points(250) + 9, 250)
+        assert chain.supply()["issued"] == points(250) + 9
+        item = {"program": "miles", "ref": "import-more"}
+        account = chain.chain.view("token_ref", **item)["account"]
+        assert chain.chain.view("identity_member", member=account)["custodial"]
+        assert {
+            lot["amount"] for lot in chain.chain.view("token_balance", program="miles", account=account)["lots"]
+        } == {1, 9}
+        assert totals_of(plan)["open"] == {"rows": 0, "points": 0}
+
+
+async def test_a_second_run_pays_nothing_twice(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    for found in (0, 120):
+        with planned(tmp_path, chain, HEADER, *rows(120)) as plan:
+            progress = await pay(plan, chain)
+            assert (progress.paid_rows, totals_of(plan)["paid_before"]["rows"]) == (120 - found, found)
+            assert not reasons(plan)
+    assert chain.supply()["issued"] == points(120)
+
+
+@pytest.mark.parametrize("place", range(1, 7))
+@pytest.mark.parametrize("keeps_journal", [True, False])
+@pytest.mark.parametrize("final", [True, False])
+async def test_killed_anywhere_a_second_run_completes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int, keeps_journal: bool, final: bool
+) -> None:
+    monkeypatch.setattr(sending, "FIRST_ROWS", 7)
+    monkeypatch.setattr(sending, "MAX_ROWS", 7)
+    chain = MemoryChain()
+
+    def kill(count: int) -> None:
+        if count == place:
+            raise Killed
+
+    if final:
+        chain.after_sending = kill  # The block is final, and the importer does not learn it.
+    else:
+        chain.before_sending = kill
+    file = tmp_path / "plan"
+    plan = planned(tmp_path, chain, HEADER, *rows(40))
+    file = plan.path
+    with plan, pytest.raises((Killed, BaseExceptionGroup)):
+        await pay(plan, chain)
+    chain.after_sending = chain.before_sending = lambda count: None
+    again = Plan(file, "test") if keeps_journal else planned(tmp_path, chain, HEADER, *rows(40))
+    with again as plan:
+        assert plan.reused is keeps_journal
+        await pay(plan, chain)
+        assert not reasons(plan)
+        assert totals_of(plan)["open"]["rows"] == 0
+        members = plan.count("members WHERE enrolled")
+    assert chain.supply()["issued"] == points(40)
+    assert members == 40
+
+
+async def test_bad_rows_among_good_ones_are_found_and_the_others_go_through(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    chain.chain.send("aurora-issuer", "token.issue", program="miles", to=ANN, amount=5, ref="import-r10")
+    rows_ = rows(60)
+    with planned(tmp_path, chain, HEADER, *rows_) as plan:
+        # By now these points would have expired: the rows were judged at an earlier time.
+        plan._db.execute("UPDATE rows SET expires = 5 WHERE ref IN ('import-r3', 'import-r41', 'import-r59')")
+        progress = await pay(plan, chain)
+        told = reasons(plan)
+    assert set(told) == {"import-r3", "import-r10", "import-r41", "import-r59"}
+    assert told["import-r10"] == f"differs: the ref has paid 5 to {ANN}"
+    assert told["import-r3"].startswith("EXPIRED")
+    assert progress.paid_rows == 56
+    assert chain.supply()["issued"] == 5 + points(60) - 4 - 11 - 42 - 60
+
+
+async def test_a_refused_row_enrolls_nobody_unless_others_of_its_member_are_paid(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, "a,m1,5,", "b,m1,6,", "c,m2,7,") as plan:
+        plan._db.execute("UPDATE rows SET expires = 5 WHERE ref IN ('import-a', 'import-c')")
+        await pay(plan, chain)
+        m1 = chain.chain.view("token_ref", program="miles", ref="import-b")["account"]
+        (m2,) = [row[0] for row in plan._db.execute("SELECT account FROM rows WHERE ref = 'import-c'")]
+    assert chain.chain.view("identity_member", member=m1)
+    with pytest.raises(Exception, match="no such member"):
+        chain.chain.view("identity_member", member=m2)
+
+
+async def test_members_that_exist_are_not_enrolled_again(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(30)) as plan:
+        (committed,) = plan._db.execute("SELECT commitment FROM rows WHERE ref = 'import-r17'").fetchone()
+        chain.chain.send("aurora-issuer", "identity.enroll", brand="aurora", ref=committed)
+        progress = await pay(plan, chain)
+        assert progress.enrolled == 29
+        assert not reasons(plan)
+
+
+async def test_unknown_addresses_are_refused_unless_asked_for(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    known = account_of("aurora-admin")
+    lines = [f"a,{ANN},5", f"b,{known},6"]
+    with planned(tmp_path, chain, "ref,address,amount", *lines) as plan:
+        await pay(plan, chain)
+        assert set(reasons(plan)) == {"import-a"}
+    with planned(tmp_path, chain, "ref,address,amount", *lines) as plan:
+        await pay(plan, chain, Target("aurora", "miles", 400_000, any_address=True))
+        assert not reasons(plan)
+    assert chain.supply()["issued"] == 11
+
+
+@pytest.mark.parametrize(
+    ("sender", "program", "words"),
+    [("basil-issuer", {}, "NOT_AUTHORISED"), ("aurora-issuer", {"cap": 100}, "CAP_EXCEEDED")],
+)
+async def test_what_would_meet_every_row_stops_the_import(
+    tmp_path: Path, sender: str, program: dict[str, Any], words: str
+) -> None:
+    chain = MemoryChain(sender, **program)
+    with planned(tmp_path, chain, HEADER, *rows(40)) as plan:
+        with pytest.raises(Stopped, match=words):
+            await pay(plan, chain)
+        assert not reasons(plan)
+        assert totals_of(plan)["open"]["rows"] == 40
+    assert chain.supply()["issued"] == 0
+
+
+async def test_a_transaction_that_is_too_large_is_halved(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    too_large = {"code": "OUT_OF_BUDGET", "message": "too much", "op": 7, "details": {"limit": 400_000}}
+    chain.answers = [{"status": "failed", "error": too_large}] * 2
+    with planned(tmp_path, chain, HEADER, *rows(80)) as plan:
+        await pay(plan, chain, in_flight=1)
+        assert not reasons(plan)
+    assert [len(ops) for ops in chain.sent[:4]] == [160, 80, 40, 40]
+    assert chain.supply()["issued"] == points(80)
+
+
+async def test_a_full_block_and_a_used_allowance_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+
+    async def pause(self: Any, attempt: int, why: str, least_s: float = 0.0) -> None:
+        pauses.append(attempt)
+
+    monkeypatch.setattr(sending.Patience, "pause", pause)
+    chain = MemoryChain()
+    errors = [
+        {"code": "OUT_OF_BUDGET", "message": "the block has no work units left", "op": -1},
+        {"code": "OUT_OF_BUDGET", "message": "used up", "op": 3, "details": {"limit": 9_000}},
+    ]
+    chain.answers = [{"status": "failed", "error": error} for error in errors]
+    with planned(tmp_path, chain, HEADER, *rows(10)) as plan:
+        await pay(plan, chain, in_flight=1)
+    assert pauses == [0, 1]
+    assert chain.sent[0] == chain.sent[1] == chain.sent[2]
+    assert chain.supply()["issued"] == points(10)
+
+
+async def test_a_plan_is_for_one_file_and_one_import_at_a_time(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(3)) as plan:
+        with pytest.raises(MovingError, match="is running"):
+            Plan(plan.path, "test")
+        path = plan.path
+    with Plan(path, "another file") as other:
+        assert not other.reused
+        assert other.count("rows") == 0
+
+
+async def test_a_dry_run_finds_what_a_run_would_and_sends_nothing(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(5)) as plan:
+        await pay(plan, chain)
+    sent = len(chain.sent)
+    lines = [*rows(8, 2), "x,m0,1,"]
+    lines[0] = "r2,m2,999,"
+    with planned(tmp_path, chain, HEADER, *lines) as plan:
+        await survey(plan, chain, TARGET, lambda done: None)
+        totals = totals_of(plan)
+        assert (totals["open"]["rows"], totals["paid_before"]["rows"], len(reasons(plan))) == (6, 2, 1)
+        assert plan.count("members WHERE enrolled") == 4
+    assert len(chain.sent) == sent
+
+
+async def test_the_supply_is_compared_with_what_was_paid(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    before = Supply(0, chain.supply())
+    with planned(tmp_path, chain, HEADER, *rows(5)) as plan:
+        progress = await pay(plan, chain)
+    assert (await compare(chain, "miles", ANN, before, progress)).agrees
+    chain.chain.send("aurora-issuer", "token.issue", program="miles", to=ANN, amount=1)
+    comparison = await compare(chain, "miles", ANN, before, progress)
+    assert (comparison.agrees, comparison.expected, comparison.grown) == (False, 15, 16)
+
+
+async def test_rejects_are_written_and_an_old_file_goes(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    file = tmp_path / "rejects.csv"
+    with planned(tmp_path, chain, HEADER, "a,m1,1e3,", 'b,"m,2",-1,') as plan:
+        write_rejects(plan, file)
+    lines = file.read_bytes().split(b"\r\n")
+    assert lines[0] == b"line,ref,reason"
+    assert lines[1].startswith(b"2,a,")
+    with planned(tmp_path, chain, HEADER, *rows(1)) as plan:
+        write_rejects(plan, file)
+    assert not file.exists()
+
+
+async def test_another_brands_commitment_is_no_members_of_this_one(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    secret = "ab" * 32
+    chain.chain.send("basil-issuer", "identity.enroll", brand="basil", ref=secret)
+    account = address_of_member("basil", bytes.fromhex(secret))
+    with planned(tmp_path, chain, "ref,commitment,address,amount", f"a,{secret},{account},5") as plan:
+        await pay(plan, chain)
+        assert not reasons(plan)
+    assert chain.chain.view("token_balance", program="miles", account=account)["available"] == 5
