@@ -6,7 +6,16 @@ from msgspec import structs
 
 from contracts_py.identity import Authority
 from contracts_py.token import dates, pending
-from contracts_py.token.answers import Balance, HolderBalance, Issue, IssueOfRef, PendingLot, ProgramBalance, Spend, Transfer
+from contracts_py.token.answers import (
+    Balance,
+    HolderBalance,
+    Issue,
+    IssueOfRef,
+    PendingLot,
+    ProgramBalance,
+    Spend,
+    Transfer,
+)
 from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
 from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
 from contracts_py.token.holders import holders_page
