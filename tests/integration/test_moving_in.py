@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -25,7 +24,6 @@ pytestmark = pytest.mark.integration
 ENTENTE = [sys.executable, "-m", "node.cli.main"]
 MEMBERS = 3_000
 TIMEOUT_S = 60
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 OTHER = ("token.create_program", {**CREATE_PROGRAM[1], "program": "second"})
 
 
@@ -46,7 +44,6 @@ def run(network: LocalNetwork, *arguments: str | Path, code: int = 0) -> Any:
         text=True,
         timeout=TIMEOUT_S,
         check=False,
-        env=ENVIRONMENT,
     )
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
@@ -72,9 +69,7 @@ def write_members(path: Path) -> int:
 
 def kill_in_the_middle(network: LocalNetwork, arguments: list[str | Path], points: int) -> None:
     """Run an import, and kill it once the chain has taken some of it."""
-    process = subprocess.Popen(
-        command(network, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
-    )
+    process = subprocess.Popen(command(network, *arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + TIMEOUT_S
     while not issued(network):
         assert process.poll() is None
