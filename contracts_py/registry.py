@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contracts_py.clearing import Clearing
+from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
 from contracts_py.swap import swap_contract
-from contracts_py.token import Ledger, token_contract
+from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
 
 __all__ = ["contracts", "once_family_of"]
@@ -17,16 +17,18 @@ def contracts() -> tuple[list[Contract], Authority]:
     authority, hooks = Authority(), IdentityHooks()
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, ledger = Clearing(), Ledger(authority)
+    households, merges = Households(authority), Merges()
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
-        *token_contract(authority, clearing),
+        *clearing_contract(authority, clearing),
+        *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
-    hooks.pool_left.wire()
-    hooks.merged.wire()
-    hooks.unmerged.wire()
+    hooks.pool_left.wire(households.left)
+    hooks.merged.wire(merges.merged)
+    hooks.unmerged.wire(merges.unmerged)
     hooks.erased.wire()
     hooks.brand_exited.wire()
     return rooms, authority

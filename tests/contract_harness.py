@@ -235,3 +235,16 @@ def brand_ops(brand: str, offsets: Sequence[dict[str, int]] = ()) -> list[Op]:
             ("identity.grant_role", {"brand": brand, "role": role, "account": account_of(f"{brand}-{role}")})
         )
     return ops
+
+
+def credit_ops(*brands: str, currency: str = "EUR", amount: int = 10**12) -> list[Op]:
+    """Return genesis operations by which each of these brands lets each other owe it so much."""
+    return [
+        (
+            "clearing.set_credit_limit",
+            {"creditor": creditor, "debtor": debtor, "currency": currency, "amount": amount},
+        )
+        for creditor in brands
+        for debtor in brands
+        if creditor != debtor
+    ]

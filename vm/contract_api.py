@@ -95,6 +95,7 @@ from vm.tables import (
     due,
 )
 from vm.tables.once import once_family_of
+from vm.tables.page import as_cursor, from_cursor, paged
 from vm.tables.stored import Readable, Stored
 
 __all__ = [
@@ -143,6 +144,7 @@ __all__ = [
     "Sequence",
     "Signature",
     "Slug",
+    "Stored",
     "Table",
     "TimeMs",
     "Tree",
@@ -150,6 +152,7 @@ __all__ = [
     "address_of_key",
     "address_of_member",
     "address_of_pool",
+    "as_cursor",
     "bound_problem",
     "call",
     "change_nodes",
@@ -162,7 +165,9 @@ __all__ = [
     "due",
     "encode",
     "event",
+    "from_cursor",
     "once_family_of",
+    "paged",
     "refuse",
     "schedule_version",
     "sha256",

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from vm.primitives.units import MAX_INT
+from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.tables.table import Table
 
 COST_PER_MS: Final = 2_500
@@ -40,9 +40,11 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "brand_cost_per_window": (10_000, 10**12),
     # With the greatest block cost, what one account uses in a window stays an exact integer in JSON.
     "window_blocks": (1, 1_000_000),
+    "due_ms": (MS_PER_HOUR, 366 * MS_PER_DAY),
+    # The shortest is what a till needs between the guest's nod and its receipt.
+    "max_hold_ms": (MS_PER_MINUTE, 90 * MS_PER_DAY),
     "max_tx_ttl_ms": (1_000, MAX_INT),
     "replay_slot_ms": (1_000, MAX_INT),
-    "max_hold_ms": (60_000, 90 * 86_400_000),
 }
 """From and to, inclusive. Beyond them a chain would stand still for a slip of the pen, and no vote could help."""
 
@@ -63,8 +65,9 @@ _Setting = Annotated[int, Meta(ge=0, le=MAX_INT)]
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits and times that every validator must agree on.
 
-    Units: `_ms` real milliseconds, except `max_tx_ttl_ms` and `replay_slot_ms`, which are block time; `_cost` work
-    units (vm.metering); `_bytes` bytes; `window_blocks` blocks.
+    Units: `_ms` real milliseconds, except `due_ms`, `max_hold_ms`, `max_tx_ttl_ms` and `replay_slot_ms`, which are
+    block time; `_cost` work units (vm.metering); `_bytes` bytes; `window_blocks` blocks. Payments are due `due_ms`
+    after a period's close (clearing); a hold lasts at most `max_hold_ms` (token).
     """
 
     block_interval_ms: _Setting = 200
@@ -80,9 +83,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # Half of what all blocks of a window can hold: a brand that runs wild does not take everything for long.
     brand_cost_per_window: _Setting = 50_000_000
     window_blocks: _Setting = 100
+    due_ms: _Setting = 30 * MS_PER_DAY
+    max_hold_ms: _Setting = 7 * MS_PER_DAY
     max_tx_ttl_ms: _Setting = 600_000
     replay_slot_ms: _Setting = 60_000
-    max_hold_ms: _Setting = 7 * 86_400_000
 
     def problems(self) -> list[str]:
         """Say what is wrong with these values, one sentence each; none for a usable set."""

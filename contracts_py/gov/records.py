@@ -121,8 +121,9 @@ class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     account_cost_per_window: Amount | None = None
     brand_cost_per_window: Amount | None = None
     window_blocks: Amount | None = None
-    max_tx_ttl_ms: Amount | None = None
+    due_ms: Amount | None = None
     max_hold_ms: Amount | None = None
+    max_tx_ttl_ms: Amount | None = None
 
 
 class SetParams(msgspec.Struct, frozen=True, tag_field="action", tag="set_params", gc=False):

@@ -4,7 +4,7 @@
     events, person_events      what the calls tell
     answers, person_answers    what calls and views answer
     hooks                      what contracts above are told
-    groups                     which addresses are one shopper's: links and merges
+    groups, referral_graph     which addresses are one shopper's: links and merges; circles of referrals
     authority                  what the machine and other contracts ask
     brands, exits              brands and their roles; brands that leave
     members                    accounts' keys, custodial members

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 
 from contracts_py.identity import groups
-from contracts_py.identity.person_records import ATTESTATIONS, POOL_OF, POOLS, REFERRALS, TERMS, Attestation, Pool
+from contracts_py.identity.person_records import ATTESTATIONS, POOL_OF, POOLS, TERMS, Attestation, Pool
 from contracts_py.identity.records import ACCOUNTS, BRANDS, NO_ACCOUNT, Account, Brand, Membership
+from contracts_py.identity.referral_graph import referrer_in_force
 from vm.contract_api import Context, Refused, address_of_key, refuse
 
 
@@ -246,12 +247,13 @@ class Authority:
         return False
 
     def referrer_of(self, ctx: Context, account: str) -> str | None:
-        """Return who has referred a member; None where it turned out to be the same shopper."""
-        for one in groups.accounts_of(ctx, account):
-            referral = REFERRALS.get(ctx, one)
-            if referral is not None and not groups.are_or_were_one(ctx, one, referral.referrer):
-                return groups.current_account(ctx, referral.referrer)
-        return None
+        """Return who has referred a member; None where that turned out to be the same shopper, or a circle."""
+        return referrer_in_force(ctx, account)
+
+    def is_pool(self, ctx: Context, account: str) -> bool:
+        """Tell whether the account is a household pool."""
+        record = ACCOUNTS.get(ctx, account)
+        return record is not None and record.pool
 
     def pool_of(self, ctx: Context, member: str) -> tuple[str, Pool] | None:
         """Return the address and the rules of the household pool that a member is in, or None."""

@@ -13,11 +13,8 @@ from contracts_py.identity.authority import Authority
 from contracts_py.identity.person_answers import CodeOfMember, ReferralNow
 from contracts_py.identity.person_events import ReferralCodeGiven, Referred
 from contracts_py.identity.person_records import CODE_LENGTH, CODES, REFERRALS, REFERRED, Referral, ReferralCode
+from contracts_py.identity.referral_graph import MAX_WALK, closes_circle
 from vm.contract_api import Address, Context, Contract, Refused, call, refuse, sha256
-
-MAX_WALK: Final = 64
-"""How many accounts are looked at upwards for a circle, at most some thousand reads. Only a member that has
-referred others before it was referred itself, below as many generations, meets it."""
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's: 32 characters that are not taken for one another."""
@@ -66,7 +63,11 @@ class Referrals(Contract):
                 member=member,
                 referrer=found,
             )
-        _require_no_circle(ctx, member, found)
+        circle = closes_circle(ctx, member, found, ctx.time)
+        if circle is None:
+            raise Refused("LIMIT_EXCEEDED", "too long a line of referrals", limit=MAX_WALK)
+        if circle:
+            raise Refused("NOT_ELIGIBLE", "the member has referred its referrer", member=member, referrer=found)
         REFERRALS.put(ctx, Referral(found, ctx.time), member)
         REFERRED.put(ctx, (REFERRED.get(ctx, found) or 0) + 1, found)
         ctx.emit(Referred(member, found))
@@ -84,26 +85,3 @@ def forget_referrals(ctx: Context, account: str) -> None:
     REFERRALS.delete(ctx, account)
     REFERRED.delete(ctx, account)
     CODES.delete(ctx, code_of(account))
-
-
-def _require_no_circle(ctx: Context, member: str, referrer: str) -> None:
-    """Refuse a referrer whom the member has referred, directly or over others, linked addresses being one.
-
-    Who has referred nobody closes no circle, so that nothing is walked for most.
-    """
-    own = groups.group_of(ctx, member)
-    if not any(REFERRED.get(ctx, address) for address in own):
-        return
-    waiting = list(groups.group_of(ctx, referrer))
-    seen = set(waiting)
-    while waiting:
-        referral = REFERRALS.get(ctx, waiting.pop())
-        if referral is None or referral.referrer in seen:
-            continue
-        if referral.referrer in own:
-            raise Refused("NOT_ELIGIBLE", "the member has referred its referrer", member=member, referrer=referrer)
-        above = [address for address in groups.group_of(ctx, referral.referrer) if address not in seen]
-        if len(seen) + len(above) > MAX_WALK:
-            raise Refused("LIMIT_EXCEEDED", "too long a line of referrals", limit=MAX_WALK)
-        seen.update(above)
-        waiting += above

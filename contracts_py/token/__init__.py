@@ -17,6 +17,8 @@
     holds        reserving points for a redemption
     corrections  returned purchases, adjustments, later dates
     compliance   freezing
+    households   what each member of a household has in its pool
+    merges       points move with an account that is merged into another
     ledger       what contracts above do with points: `Ledger`
 
 Expiry needs no transaction: a lot whose date has come is worth nothing, in every view, spend and supply figure of
@@ -32,21 +34,23 @@ from contracts_py.identity import Authority
 from contracts_py.token.compliance import Compliance
 from contracts_py.token.corrections import Corrections
 from contracts_py.token.holds import Holds
+from contracts_py.token.households import Households
 from contracts_py.token.ledger import Ledger
+from contracts_py.token.merges import Merges
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
 from contracts_py.token.records import NEVER, Parts
 from contracts_py.token.redemptions import Redemptions
 from vm.contract_api import Contract
 
-__all__ = ["NEVER", "Ledger", "Parts", "token_contract"]
+__all__ = ["NEVER", "Households", "Ledger", "Merges", "Parts", "token_contract"]
 
 
-def token_contract(authority: Authority, clearing: Clearing) -> list[Contract]:
+def token_contract(authority: Authority, clearing: Clearing, households: Households) -> list[Contract]:
     """Return the rooms of the token contract."""
     return [
         Programs(authority),
-        Points(authority),
+        Points(authority, households),
         Redemptions(authority, clearing),
         Holds(authority, clearing),
         Corrections(authority),

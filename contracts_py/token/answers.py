@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from contracts_py.money import Currency, Price
 from contracts_py.token.deeds import Booked
-from contracts_py.token.records import Announced, Currency, Decimals, Expiry, LotName, Price, Symbol, TransferRule
+from contracts_py.token.records import Announced, Decimals, Expiry, LotName, Symbol, TransferRule
 from vm.contract_api import Address, Amount, BasisPoints, Count, Hash, Integer, Name, Ref, Slug, TimeMs
 
 

@@ -2,7 +2,7 @@
 
     set_aside(ctx, purse, supply, ("token", at_brand, hold), amount)
     aside = end(ctx, key)                                     # then its points are given back, or debited
-    give_back(ctx, offsets, purse, supply, parts)
+    give_back(ctx, offsets, keeper, receiver, supply, parts)
 
 Points that are set aside count in `held` and in outstanding, cannot be spent, and do not expire. The one piece of
 code that gives them back is here.
@@ -50,17 +50,19 @@ def end(ctx: Context, key: AsideKey) -> Aside:
     return aside
 
 
-def give_back(ctx: Context, offsets: Offsets, purse: Purse, supply: Supply, parts: Parts) -> Parts:
-    """Give points back that were set aside, and return them with the dates that they have now.
+def give_back(
+    ctx: Context, offsets: Offsets, keeper: Purse, receiver: Purse, supply: Supply, parts: Parts
+) -> Parts:
+    """Give points of `keeper` that were set aside to `receiver`; return them with the dates that they have now.
 
     They keep their dates. Where a date has passed meanwhile, they get the grace, once; what had it expires.
     """
     returned: Parts = []
     for date, amount in parts:
         returned.append((dates.graced(ctx, offsets, date), amount))
-    purse.change(held=-sum_of(parts))
+    keeper.change(held=-sum_of(parts))
     supply.give_back(returned)
-    purse.credit(supply, returned)
+    receiver.credit(supply, returned)
     return returned
 
 

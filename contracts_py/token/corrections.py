@@ -19,7 +19,7 @@ from contracts_py.token.events import Adjusted, Extended, Reinstated, Reversed
 from contracts_py.token.liability import require_liability_within_cap
 from contracts_py.token.purse import Purse, sum_of
 from contracts_py.token.records import NEVER, LotName, Program, date_of_lot, lot_name
-from contracts_py.token.spending import duplicate_ref
+from contracts_py.token.spending import duplicate_ref, receiver_of, save
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import (
@@ -72,10 +72,10 @@ class Corrections(Contract):
                 "LIMIT_EXCEEDED", "more than the reference has issued", limit=issue.issued, available=left
             )
         REVERSED.put(ctx, before + amount, program, ref)
-        purse, supply = Purse.of(ctx, program, rules.brand, issue.account), Supply(ctx, program)
-        answer = _take_back(ctx, purse, supply, issue, amount)
-        purse.save()
-        supply.save()
+        first, supply = Purse.of(ctx, program, rules.brand, issue.account), Supply(ctx, program)
+        purse = receiver_of(ctx, self._authority, rules.brand, first)
+        answer = _take_back(ctx, first, purse, supply, issue, amount)
+        save(first, purse, supply)
         ctx.emit(Reversed(program, rules.brand, issue.account, ref, amount, answer.expired, answer.debt))
         return answer
 
@@ -188,17 +188,26 @@ def _date(lot: str) -> int:
     return date
 
 
-def _take_back(ctx: Context, purse: Purse, supply: Supply, issue: IssueRef, amount: int) -> Reversal:
-    """Take the points of a returned purchase from where they are."""
+def _take_back(ctx: Context, first: Purse, purse: Purse, supply: Supply, issue: IssueRef, amount: int) -> Reversal:
+    """Take the points of a returned purchase from where they are.
+
+    Args:
+        first: of the account to which they were issued.
+        purse: of the account that this is now: another one after a merge.
+    """
     date = NEVER if issue.lot == "never" else int(issue.lot)
     left = amount
     if issue.pending_until is not None:
-        unlocked = pending.take_from(ctx, purse, issue.pending_until, date, left)
+        unlocked = pending.take_from(ctx, first, issue.pending_until, date, left)
         supply.debit_pending(unlocked, "reversed")
         left -= unlocked
     own = purse.take_from(date, left)
     left -= sum_of(own)
-    expired = use_expired(ctx, purse, date, left) if left and date <= ctx.time else 0
+    expired = 0
+    if date <= ctx.time:
+        expired = use_expired(ctx, first, date, left)
+        if purse is not first:
+            expired += use_expired(ctx, purse, date, left - expired)
     left -= expired
     others = purse.take_up_to(left) if left else []
     left -= sum_of(others)
@@ -213,6 +222,8 @@ def _take_back(ctx: Context, purse: Purse, supply: Supply, issue: IssueRef, amou
 def use_expired(ctx: Context, purse: Purse, date: int, most: int) -> int:
     """Count up to `most` of what has expired of a lot, and was not counted before, as taken; return how many."""
     program, account = purse.program, purse.account
+    if not most:
+        return 0
     swept = EXPIRED_LOTS.get(ctx, program, account, date)
     if swept is None:
         left = purse.sweep(date)

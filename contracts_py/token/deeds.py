@@ -10,16 +10,16 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from contracts_py.money import Currency, Price
 from contracts_py.token.records import (
     ACCOUNT,
     LOT,
     MAX_LOTS_OF_SPEND,
     PROGRAM,
-    Currency,
     LotName,
-    Price,
 )
 from vm.contract_api import (
+    ADDRESS,
     NUMBER,
     SLUG,
     TEXT,
@@ -168,6 +168,13 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     total_day: Count | None = None
 
 
+class MergedPoints(msgspec.Struct, frozen=True, gc=False):
+    """What a merge has moved out of an account: lots and debt."""
+
+    lots: LotParts
+    debt: Count
+
+
 class DayUse(msgspec.Struct, frozen=True, gc=False):
     """How much was used on the latest UTC day on which anything was."""
 
@@ -254,4 +261,14 @@ LIABILITY_CAPS: Final[Table[int]] = Table(
     (("brand", SLUG), ("currency", TEXT)),
     Amount,
     "what a brand's outstanding points may be worth, in minor units",
+)
+POOL_PARTS: Final[OrderedMap[str, int]] = OrderedMap(
+    "token/pool-part",
+    (PROGRAM, ("pool", ADDRESS)),
+    Address,
+    Count,
+    "what each member has brought into a household pool, and has not been spent",
+)
+MERGED_POINTS: Final[Table[MergedPoints]] = Table(
+    "token/merged", (PROGRAM, ("source", ADDRESS)), MergedPoints, "what a merge has moved out of an account"
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts_py.money import Currency
 from contracts_py.token.deeds import HoldEnd
-from contracts_py.token.records import Currency, LotName, Symbol
+from contracts_py.token.records import LotName, Symbol
 from vm.contract_api import Address, Amount, BrandId, Count, Hash, Integer, Name, Ref, Slug, TimeMs, event
 
 
@@ -240,3 +241,50 @@ class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     brand: BrandId
     account: Address
     program: Slug | None = None
+
+
+@event("token.pool_contributed")
+class PoolContributed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A member has brought points into its household's pool."""
+
+    program: Slug
+    brand: BrandId
+    pool: Address
+    member: Address
+    amount: Amount
+
+
+@event("token.pool_paid_out")
+class PoolPaidOut(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A member that leaves has taken its part of a pool's points; `debt_paid` of them paid debt."""
+
+    program: Slug
+    brand: BrandId
+    pool: Address
+    member: Address
+    amount: Amount
+    debt_paid: Count
+
+
+@event("token.merged")
+class PointsMerged(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Points moved with the account that was merged into another; `debt_paid` of them paid debt."""
+
+    program: Slug
+    brand: BrandId
+    source: Address
+    target: Address
+    amount: Count
+    debt_paid: Count
+
+
+@event("token.unmerged")
+class PointsUnmerged(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Points moved back to the account that they had come from; `debt_paid` of them paid debt."""
+
+    program: Slug
+    brand: BrandId
+    source: Address
+    target: Address
+    amount: Count
+    debt_paid: Count

@@ -26,12 +26,18 @@ from contracts_py.token.deeds import (
     RedeemRef,
 )
 from contracts_py.token.events import Held, HoldEnded, Redeemed
-from contracts_py.token.liability import worth
 from contracts_py.token.limits import return_door, use_door
 from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import Parts, Program
 from contracts_py.token.redemptions import require_unused
-from contracts_py.token.spending import note_activity, purse_with_points, shown_parts
+from contracts_py.token.spending import (
+    note_activity,
+    purse_with_points,
+    receiver_of,
+    require_open_brands,
+    save,
+    shown_parts,
+)
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import (
@@ -83,7 +89,7 @@ class Holds(Contract):
         `max_hold_ms` from now; then it releases itself.
         """
         rules = rules_of(ctx, program)
-        self._authority.brand_record(ctx, at_brand)
+        require_open_brands(ctx, self._authority, rules.brand, at_brand)
         self._authority.require_role(ctx, at_brand, "cashier")
         _require_time(ctx, expires)
         HOLDS.require_absent(ctx, at_brand, hold)
@@ -106,7 +112,7 @@ class Holds(Contract):
 
     def _with_credit(self, ctx: Context, record: Hold, rules: Program, at_brand: str) -> Hold:
         """Reserve credit for all that a capture may book, and keep the price of this moment."""
-        reserved = worth(rules.price, record.amount)
+        reserved = rules.price.at_most(record.amount)
         self._clearing.reserve(ctx, rules.brand, at_brand, rules.price.currency, reserved)
         return replace(record, version=rules.version, price=rules.price, reserved=reserved)
 
@@ -134,10 +140,10 @@ class Holds(Contract):
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         taken, rest = split(list(asides.end(ctx, (MODULE, at_brand, hold)).lots), amount)
         asides.consume(purse, supply, taken, "redeemed")
-        asides.give_back(ctx, offsets, purse, supply, rest)
-        note_activity(ctx, offsets, rules, purse, supply)
-        purse.save()
-        supply.save()
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        asides.give_back(ctx, offsets, purse, receiver, supply, rest)
+        note_activity(ctx, offsets, rules, receiver, supply)
+        save(purse, receiver, supply)
         booked = self._settle(ctx, record, rules.brand, at_brand, amount, ref)
         self._forget(ctx, record, rules.brand, at_brand, hold, "captured", amount)
         redemption = RedeemRef(ctx.tx_id, record.account, amount, tuple(taken), record.allowance, booked)
@@ -189,9 +195,9 @@ class Holds(Contract):
         purse, supply = Purse.of(ctx, record.program, rules.brand, record.account), Supply(ctx, record.program)
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         lots = list(asides.end(ctx, (MODULE, at_brand, hold)).lots)
-        parts = asides.give_back(ctx, offsets, purse, supply, lots)
-        purse.save()
-        supply.save()
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        parts = asides.give_back(ctx, offsets, purse, receiver, supply, lots)
+        save(purse, receiver, supply)
         if record.price is not None:
             self._clearing.release(ctx, rules.brand, at_brand, record.price.currency, record.reserved)
         self._forget(ctx, record, rules.brand, at_brand, hold, end, 0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts_py.money import Price
 from contracts_py.token.deeds import LIABILITY_CAPS
-from contracts_py.token.records import BRAND_PROGRAMS, Price, Program
+from contracts_py.token.records import BRAND_PROGRAMS, Program
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import Context, Refused

@@ -19,6 +19,7 @@ from contracts_py.token.answers import (
 from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
 from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
 from contracts_py.token.holders import holders_page
+from contracts_py.token.households import Households
 from contracts_py.token.liability import require_liability_within_cap
 from contracts_py.token.limits import use_transfer
 from contracts_py.token.purse import Purse, split, sum_of
@@ -27,7 +28,9 @@ from contracts_py.token.spending import (
     duplicate_ref,
     note_activity,
     purse_with_points,
+    receiver_of,
     require_holder,
+    save,
     shown_lot,
     shown_parts,
     spend,
@@ -59,8 +62,9 @@ class Points(Contract):
 
     name = "token"
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, households: Households) -> None:
         self._authority = authority
+        self._households = households
 
     @call
     def issue(
@@ -78,7 +82,8 @@ class Points(Contract):
         They pay the account's debt first. With `pending_until` they count, but cannot be spent before that time.
         """
         rules = rules_of(ctx, program)
-        offsets = self._authority.require_active(ctx, rules.brand).offsets
+        brand = self._authority.require_active(ctx, rules.brand)
+        offsets = brand.offsets
         self._authority.require_role(ctx, rules.brand, "issuer")
         used = None if ref is None else ISSUES.get(ctx, program, ref)
         if used is not None:
@@ -93,6 +98,8 @@ class Points(Contract):
         if pending_until is None:
             supply.credit(date, amount, "issued", rules.cap)
             debt_paid = purse.credit(supply, [(date, amount)])
+            if brand.pooling:
+                self._households.contribute_of_issue(ctx, rules, purse, supply, date, amount - debt_paid)
         else:
             supply.credit_pending(amount, "issued", rules.cap)
             pending.add(ctx, purse, pending_until, date, amount)
@@ -114,13 +121,16 @@ class Points(Contract):
         source = require_holder(ctx, self._authority, from_)
         if source == to:
             refuse("to", "another account than the one that gives")
-        if rules.transfer != "free":
-            self._require_transferable(ctx, program, rules, source, to)
-        use_transfer(ctx, program, rules, source, amount)
-        sending = purse_with_points(ctx, program, source, amount)
         receiving = Purse.of(ctx, program, rules.brand, to)
+        contributes = self._households.purse_of_pool(ctx, program, rules, source, receiving)
+        if rules.transfer != "free" and not contributes:
+            self._require_transferable(ctx, program, rules, source, to)
+        sending = purse_with_points(ctx, program, source, amount)
         sending.require_unfrozen()
         receiving.require_unfrozen()
+        if contributes:
+            return self._contribute(ctx, rules, sending, receiving, amount)
+        use_transfer(ctx, program, rules, source, amount)
         parts = sending.take(amount)
         burned = -(-amount * rules.transfer_burn_bps // 10_000)
         debt_paid = 0
@@ -136,6 +146,14 @@ class Points(Contract):
         receiving.save()
         ctx.emit(Transferred(program, rules.brand, source, to, amount, burned, debt_paid))
         return Transfer(amount, burned, amount - burned, debt_paid)
+
+    def _contribute(self, ctx: Context, rules: Program, member: Purse, pool: Purse, amount: int) -> Transfer:
+        """Bring points into one's own pool: that is no transfer to others, so nothing is burned or limited."""
+        supply = Supply(ctx, pool.program)
+        self._households.contribute(ctx, rules, pool, supply, member.account, member.take(amount))
+        for changed in (member, pool, supply):
+            changed.save()
+        return Transfer(amount, 0, amount, 0)
 
     @call
     def burn(self, ctx: Context, program: Slug, amount: Amount, from_: Address | None = None) -> Spend:
@@ -157,11 +175,11 @@ class Points(Contract):
         purse, supply = Purse.of(ctx, program, rules.brand, account), Supply(ctx, program)
         parts, more = pending.take_due(ctx, purse, until)
         supply.unlock(parts)
-        debt_paid = purse.credit(supply, parts)
-        purse.save()
-        supply.save()
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        debt_paid = receiver.credit(supply, parts)
+        save(purse, receiver, supply)
         if parts:
-            ctx.emit(Unlocked(program, rules.brand, account, sum_of(parts), debt_paid))
+            ctx.emit(Unlocked(program, rules.brand, receiver.account, sum_of(parts), debt_paid))
         return more
 
     def _require_transferable(self, ctx: Context, program: str, rules: Program, source: str, to: str) -> None:

@@ -8,6 +8,7 @@ from msgspec import structs
 from msgspec.structs import replace
 
 from contracts_py.identity import Authority
+from contracts_py.money import Currency, Price
 from contracts_py.token.answers import (
     DateLiability,
     Deferral,
@@ -31,10 +32,8 @@ from contracts_py.token.records import (
     LOTS_ON,
     PROGRAMS,
     SUPPLIES,
-    Currency,
     Decimals,
     Expiry,
-    Price,
     Program,
     SupplyRecord,
     Symbol,
@@ -103,7 +102,8 @@ class Programs(Contract):
         if BRAND_PROGRAMS.length(ctx, brand) >= MAX_PROGRAMS_OF_BRAND:
             raise Refused("LIMIT_EXCEEDED", "the brand has too many programs", limit=MAX_PROGRAMS_OF_BRAND)
         rules = Program(brand, name, symbol, decimals, transfer, expiry, transfer_burn_bps, notice_ms, price, cap)
-        PROGRAMS.put(ctx, replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day), program)
+        rules = replace(rules, adjust_limit=adjust_limit or 0, transfer_day=transfer_day)
+        PROGRAMS.put(ctx, rules, program)
         SUPPLIES.put(ctx, SupplyRecord(), program)
         ALL_PROGRAMS.append(ctx, program)
         BRAND_PROGRAMS.append(ctx, program, brand)

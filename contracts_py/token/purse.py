@@ -87,6 +87,11 @@ class Purse:
         stored = HOLDINGS.get_at(ctx, own)
         return None if stored is None else cls(ctx, program, account, own, stored)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the account never had points of the program."""
+        return self._stored is None
+
     # -- reading -----------------------------------------------------------------------------------
 
     def lots(self) -> Iterator[tuple[int, int]]:
@@ -94,6 +99,10 @@ class Purse:
         ctx = self._ctx
         for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
             yield date, self._listed(date).now
+
+    def available(self) -> int:
+        """Return how many points the live lots hold, as they are now."""
+        return sum([amount for _, amount in self.lots()])
 
     def require_unfrozen(self) -> None:
         """Refuse what a frozen account may not do.
@@ -224,6 +233,10 @@ class Purse:
         lot = self._lot(date)
         left, lot.now = lot.now, 0
         return left
+
+    def mark_as_pool(self) -> None:
+        """Note that the account is a household's pool."""
+        self.holding = replace(self.holding, pool=True)
 
     def lock(self, bit: int, locked: bool) -> None:
         """Set or clear one of the LOCKED_… bits."""

@@ -5,12 +5,12 @@ A lot is named by its date: the milliseconds of its expiry as a decimal, or `nev
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
+from contracts_py.money import Price
 from vm.contract_api import (
     ADDRESS,
     EMPTY,
@@ -26,7 +26,6 @@ from vm.contract_api import (
     OrderedSet,
     Part,
     Root,
-    Rule,
     Schedule,
     Sequence,
     Slug,
@@ -34,7 +33,6 @@ from vm.contract_api import (
     TimeMs,
     Tree,
     code,
-    refuse,
     text,
 )
 
@@ -49,18 +47,6 @@ LOCKED_IN_PROGRAM: Final = 1
 LOCKED_AT_BRAND: Final = 2
 """Bits of `Holding.frozen`: by `freeze` with and without a program."""
 
-_CURRENCY = re.compile(r"[A-Z]{3}\Z")
-
-
-def _currency(value: Any, field: str) -> Any:
-    if type(value) is not str or _CURRENCY.match(value) is None:
-        refuse(field, "three capital letters (ISO 4217)")
-    return value
-
-
-Currency = Annotated[
-    str, Rule(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"}, max_bytes=3), Meta(max_length=3)
-]
 Symbol = Annotated[str, text(1, 12), Meta(max_length=12)]
 Decimals = Annotated[int, Meta(ge=0, le=15)]
 """2^53 has 16 digits: with more decimals than 15 not even one whole unit could be told."""
@@ -86,14 +72,6 @@ Parts = list[tuple[int, int]]
 
 PROGRAM: Final = ("program", SLUG)
 ACCOUNT: Final = ("address", ADDRESS)
-
-
-class Price(msgspec.Struct, frozen=True, gc=False):
-    """What one unit costs its issuer at settlement: num/den minor units of a currency."""
-
-    currency: Currency
-    num: Count
-    den: Amount
 
 
 class NoExpiry(msgspec.Struct, frozen=True, tag_field="kind", tag="none", gc=False):
@@ -139,7 +117,8 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules.
 
     `adjust_limit` is the amount up to which one issuer adjusts alone, `transfer_day` what an account may transfer
-    on a UTC day, `announced` a change to members' disadvantage that is not in force before its time.
+    on a UTC day, `announced` a change to members' disadvantage that is
+    not in force before its time.
     """
 
     brand: Slug
@@ -196,7 +175,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account in a program: the dates of its lots, expired ones until they are swept.
 
     `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
-    has not unlocked yet.
+    has not unlocked yet. `pool` is True for a household's pool.
     """
 
     lots: _LotDates = EMPTY
@@ -204,6 +183,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debt: Count = 0
     held: Count = 0
     pending: Count = 0
+    pool: bool = False
 
 
 LotName = Annotated[str, code(16), Meta(max_length=16)]

@@ -27,6 +27,17 @@ def require_holder(ctx: Context, authority: Authority, from_: str | None) -> str
     return from_
 
 
+def require_open_brands(ctx: Context, authority: Authority, brand: str, at_brand: str) -> None:
+    """Refuse redemption at, and of the points of, a brand that has left the alliance; a suspended one goes on.
+
+    Raises:
+        Refused: NOT_FOUND; SUSPENDED.
+    """
+    for name in (brand, at_brand) if at_brand != brand else (brand,):
+        if authority.has_left(ctx, name):
+            raise Refused("SUSPENDED", "the brand has left the alliance", brand=name)
+
+
 def purse_with_points(ctx: Context, program: str, account: str, amount: int) -> Purse:
     """Return the purse of an account that is to give `amount` points.
 
@@ -37,6 +48,21 @@ def purse_with_points(ctx: Context, program: str, account: str, amount: int) -> 
     if purse is None:
         raise Refused("INSUFFICIENT_BALANCE", "the account has no points", available=0, needed=amount)
     return purse
+
+
+def receiver_of(ctx: Context, authority: Authority, brand: str, purse: Purse) -> Purse:
+    """Return the purse to which what comes back to an account goes: its own, or that of whom it was merged into."""
+    account = authority.current_account(ctx, purse.account)
+    return purse if account == purse.account else Purse.of(ctx, purse.program, brand, account)
+
+
+def save(*changed: Purse | Supply) -> None:
+    """Write purses and supplies back, one that is named twice once."""
+    seen: list[Purse | Supply] = []
+    for one in changed:
+        if not any(one is other for other in seen):
+            one.save()
+            seen.append(one)
 
 
 def spend(purse: Purse, supply: Supply, amount: int, counter: str) -> Parts:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from msgspec import structs
 from msgspec.structs import replace
 
+from contracts_py.money import Price
 from contracts_py.token.records import (
     NEVER,
     PROGRAMS,
@@ -20,7 +21,6 @@ from contracts_py.token.records import (
     InactivityExpiry,
     MonthEndExpiry,
     NoExpiry,
-    Price,
     Program,
 )
 from vm.contract_api import Context

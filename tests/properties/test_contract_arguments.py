@@ -8,12 +8,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts_py.identity.referrals import code_of
+from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, as_read, brand_ops, key_of, program_args
+from tests.support.clearing import Till, limit_op
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
 from vm.error_codes import CODES
 from vm.errors import Refused
+from vm.primitives.address import address_of_member, address_of_pool
 from vm.primitives.codec import check_value, encode
+from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
 
 DAY = 86_400_000
@@ -23,15 +28,28 @@ def prepared() -> Chain:
     ops: list[Op] = [*brand_ops("aurora", [{"from": 0, "minutes": 90}]), *brand_ops("basil")]
     for kind in ({"kind": "none"}, {"kind": "inactivity", "days": 3}, {"kind": "month_end", "months": 120}):
         ops.append(("token.create_program", program_args(kind["kind"].replace("_", "-"), "aurora", expiry=kind)))
-    ops.append(("identity.enroll", {"brand": "aurora", "ref": "ab" * 32}))
+    for currency in ("EUR", "USD"):
+        price = {"currency": currency, "num": 1, "den": 1}
+        for debtor, creditor in (("aurora", "basil"), ("basil", "aurora")):
+            ops.append(limit_op(debtor, creditor, 1_000, currency))
+            ops.append(("till.book", {"debtor": debtor, "creditor": creditor, "price": price, "units": len(ops)}))
+    ops.append(("clearing.close", {"currency": "USD", "period": "2023-11"}))
+    for ref in ("ab", "cd"):
+        ops.append(("identity.enroll", {"brand": "aurora", "ref": ref * 32}))
     for program in ("none", "inactivity", "month-end"):
         ops.append(("token.issue", {"program": program, "to": account_of("ann"), "amount": 500}))
     brands = ("aurora", "basil", "comet", "dune")
-    return Chain(ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in brands])
+    listed, authority = contracts()
+    runtime = Runtime([*listed, Till()], authority)
+    chain = Chain(ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in brands], runtime=runtime)
+    chain.runtime = Runtime(*contracts())
+    return chain
 
 
 CHAIN = prepared()
 MEMBER = "ent1ae7ntflnntl3cjqvhnuemj57r39fd9xmy6z44j"
+SECOND = address_of_member("aurora", b"\xcd" * 32)
+HOME = address_of_pool(account_of("ann"), "home")
 
 integers = st.one_of(
     st.sampled_from(
@@ -58,6 +76,7 @@ strings = st.one_of(
             "free",
             "order-1",
             "EUR",
+            "2023-11",
             "",
             "\ud800",
             "€" * 60,
@@ -146,9 +165,9 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "spender": st.sampled_from(["aurora", "basil"]),
     "at_brand": st.sampled_from(["aurora", "basil"]),
     "account": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
-    "member": st.sampled_from([account_of("ann"), MEMBER]),
+    "member": st.sampled_from([account_of("ann"), MEMBER, SECOND, HOME]),
     "to": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
-    "from": st.sampled_from([account_of("ann"), MEMBER]),
+    "from": st.sampled_from([account_of("ann"), MEMBER, SECOND]),
     "amount": st.integers(1, 700) | st.just(2**53 - 1),
     "expires": st.integers(0, 2**53 - 1) | st.integers(START, START + 20_000 * DAY),
     "limit": st.integers(1, 1_000),
@@ -161,7 +180,6 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "pending_until": st.integers(START, START + 20 * DAY),
     "hold": st.sampled_from(["one", "two"]),
     "redemption_ref": st.sampled_from(["ab" * 32, "cd" * 32]),
-    "reason": st.just("z"),
     "note_hash": st.just("ab" * 32),
     "lot": st.sampled_from(["never", str(-(-START // DAY) * DAY), "1"]),
     "treaty": st.sampled_from(["aurora-one", "basil-two"]),
@@ -174,7 +192,6 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "valid_to": st.integers(0, 2**53 - 1),
     "treaties": st.lists(st.sampled_from(["aurora-one", "basil-two"]), min_size=1, max_size=4),
     "min_out": st.integers(0, 9),
-    "currency": st.just("EUR"),
     "breakage_bps": st.integers(0, 10_000),
     "expiry": st.one_of(
         st.builds(lambda days: {"kind": "days", "days": days}, st.integers(1, 3_650)),
@@ -190,7 +207,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "role": st.sampled_from(["admin", "issuer"]),
     "transfer": st.sampled_from(["free", "brand", "none"]),
     "cursor": st.sampled_from(["0", "1", "99"]),
-    "name": st.just("Ä"),
+    "name": st.sampled_from(["Ä", "home"]),
     "symbol": st.just("X"),
     "item": st.just("y"),
     "decimals": st.integers(0, 15),
@@ -211,6 +228,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
                 {"action": "remove_validator", "brand": "aurora"},
                 {"action": "set_params", "params": {"window_blocks": 2**53 - 1}},
                 {"action": "schedule_upgrade", "version": 2**53 - 1, "height": 2**53 - 1},
+                {"action": "exit_brand", "brand": "aurora", "ends": 2**53 - 1, "custodian": "basil"},
                 {"action": "replace_admins", "brand": "aurora", "admins": [account_of("bob")]},
             ]
         ),
@@ -218,10 +236,33 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
         max_size=3,
     ),
     "text_hash": st.just("ab" * 32),
+    "pooling": st.booleans(),
+    "level": st.integers(0, 9),
+    "provider": st.just("Notary"),
+    "commitment": st.sampled_from(["ab" * 32, "cd" * 32]),
+    "replacement": st.sampled_from(["cd" * 32, "ef" * 32]),
+    "purpose": st.sampled_from(["email", "post"]),
+    "granted": st.booleans(),
+    "referrer": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
+    "code": st.sampled_from([code_of(account_of("ann")), code_of(MEMBER)]),
+    "pool": st.sampled_from([HOME, account_of("ann")]),
+    "contribute_bps": st.integers(0, 10_000),
+    "spenders": st.lists(st.sampled_from([account_of("ann"), MEMBER]), min_size=1, max_size=2),
+    "into": st.sampled_from([account_of("ann"), MEMBER, SECOND]),
+    "reason": st.just("two cards"),
     "actions_hash": st.just("ab" * 32),
     "choice": st.sampled_from(["yes", "no"]),
     "old": st.just(key_of("aurora").hex()),
     "new": st.just(key_of("ann").hex()),
+    "creditor": st.sampled_from(["aurora", "basil"]),
+    "debtor": st.sampled_from(["aurora", "basil"]),
+    "currency": st.sampled_from(["EUR", "USD", "GBP"]),
+    "period": st.sampled_from(["2023-11", "2023-12", "287396-10"]),
+    "payer": st.sampled_from(["aurora", "basil"]),
+    "payee": st.sampled_from(["aurora", "basil"]),
+    "other": st.sampled_from(["aurora", "basil"]),
+    "bank_ref": st.just("b"),
+    "line": st.integers(0, 3),
     "validator": st.just(key_of("aurora").hex()),
     "height": st.integers(0, 2**53 - 1),
     "round": st.integers(0, 2**53 - 1),

@@ -29,6 +29,7 @@ from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain, SigningKey
 from vm.receipt import Receipt
+from vm.runtime import Runtime
 from vm.transaction import (
     Transaction,
     TransactionError,
@@ -102,10 +103,11 @@ class LocalChain:
         ops: Sequence[Op] = (),
         params: Params | None = None,
         options: StoreOptions | None = None,
+        runtime: Runtime | None = None,
         **document: Any,
     ) -> None:
         self.genesis = local_genesis(ops, params, **document)
-        self.runtime = build_runtime()
+        self.runtime = runtime or build_runtime()
         self.store = Store.open(path, options)
         if not self.store.is_initialised:
             state = self.genesis.genesis_state(self.runtime)

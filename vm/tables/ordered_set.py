@@ -9,12 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from msgspec import MsgspecError
-
-from vm.arguments.rules import refuse
 from vm.metering import STEP
-from vm.primitives.codec import encode
-from vm.tables.page import Page, as_it_is, paged
+from vm.tables.page import Page, as_cursor, as_it_is, from_cursor, paged
 from vm.tables.parts import Part
 from vm.tables.stored import Readable, Stored, Writable
 from vm.tables.table import Keys
@@ -84,17 +80,8 @@ class _Ordered(Generic[I]):
         Raises:
             Refused: INVALID_ARGS, the cursor is not one of ours.
         """
-        after = None if cursor is None else self._item_of(cursor)
-        return paged(self.iterate(state, *key, after=after), limit, show, lambda _, last: encode(last).hex())
-
-    def _item_of(self, cursor: str) -> I:
-        try:
-            item: I = self.item.decode(bytes.fromhex(cursor))
-        except (ValueError, MsgspecError):
-            refuse("cursor", "a cursor that an earlier page has answered")
-        if encode(item).hex() != cursor:
-            refuse("cursor", "a cursor that an earlier page has answered")
-        return item
+        after = None if cursor is None else from_cursor(self.item, cursor)
+        return paged(self.iterate(state, *key, after=after), limit, show, lambda _, last: as_cursor(last))
 
 
 class OrderedSet(_Ordered[I]):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Final, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, MsgspecError
 
-from vm.arguments.rules import code
+from vm.arguments.rules import code, refuse
 from vm.primitives.codec import encode
+from vm.tables.stored import Stored
 
 I = TypeVar("I")  # noqa: E741 (an item)
 S = TypeVar("S")
@@ -51,6 +52,26 @@ def paged(items: Iterator[I], limit: int, show: Callable[[I], S], cursor: Callab
         size += len(encode(value))
         last = item
     return Page(shown, None)
+
+
+def as_cursor(item: Any) -> str:
+    """Return the cursor of a page whose last item this is."""
+    return encode(item).hex()
+
+
+def from_cursor(stored: Stored[I], cursor: str) -> I:
+    """Return the item of which `as_cursor` has made a cursor.
+
+    Raises:
+        Refused: INVALID_ARGS, the cursor is not one of ours.
+    """
+    try:
+        item: I = stored.decode(bytes.fromhex(cursor))
+    except (ValueError, MsgspecError):
+        refuse("cursor", "a cursor that an earlier page has answered")
+    if as_cursor(item) != cursor:
+        refuse("cursor", "a cursor that an earlier page has answered")
+    return item
 
 
 def as_it_is(item: Any) -> Any:

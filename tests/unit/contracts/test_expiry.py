@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract_harness import START, Chain, Op, account_of, brand_ops, program_args
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, program_args
 from tests.support.agenda import items_per_block
 from vm.contract_api import Context
 from vm.state_view import BlockOverlay
@@ -221,7 +221,14 @@ def test_points_expire_at_the_brands_midnight(expiry: dict[str, Any], expected: 
 
 def test_a_redemption_at_a_partner_dates_by_the_programs_own_brand() -> None:
     program = ("token.create_program", program_args("stars", "aurora", expiry={"kind": "inactivity", "days": 10}))
-    chain = Chain([*brand_ops("aurora", EAST), *brand_ops("basil", [{"from": 0, "minutes": -300}]), program])
+    chain = Chain(
+        [
+            *brand_ops("aurora", EAST),
+            *brand_ops("basil", [{"from": 0, "minutes": -300}]),
+            program,
+            *credit_ops("aurora", "basil"),
+        ]
+    )
     chain.send("aurora-admin", "token.partner", program="stars", at_brand="basil")
     issue(chain, ANN, 5)
     until(chain, MIDNIGHT + DAY)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.support.agenda import items_per_block
 from vm.errors import Refused
 from vm.params import Params
 
@@ -101,6 +102,19 @@ def test_a_hold_is_over_at_its_millisecond(chain: Chain, left_ms: int, outcome: 
     assert balance(chain)[1] == 0, "whichever it was, nothing is held any more"
 
 
+def test_a_hold_that_the_agenda_has_not_come_to_is_over_at_its_millisecond(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items_per_block(monkeypatch, 0)
+    expires = hold(chain, 15)
+    chain.until(expires - BLOCK_MS)
+    assert chain.refused("aurora-cashier", "token.capture", **KEY, amount=1, ref="r") == "EXPIRED"
+    assert chain.time == expires
+    assert chain.view("token_hold", **KEY)["status"] == "expired"
+    chain.send("aurora-cashier", "token.release", **KEY)
+    assert balance(chain)[:2] == (30, 0)
+
+
 def test_a_hold_releases_itself_and_tells(chain: Chain) -> None:
     expires = hold(chain, 15)
     chain.until(expires)
@@ -191,6 +205,19 @@ def test_a_capture_in_time_does_not_fail_for_expiry_or_suspension(chain: Chain) 
     chain.until(MIDNIGHT + DAY)
     chain.send("aurora-cashier", "token.capture", **KEY, amount=10, ref="r")
     assert supply(chain) == {"issued": 30, "outstanding": 20, "available": 20, "redeemed": 10}
+
+
+def test_what_has_expired_when_it_comes_back_pays_no_debt(chain: Chain) -> None:
+    hold(chain, 10, lasts_ms=2 * DAY)
+    chain.until(MIDNIGHT + 2 * DAY)
+    (graced, _) = balance(chain)[2]
+    chain.send("aurora-issuer", "token.issue", program="stars", to=ANN, amount=5, ref="order")
+    args = {**HOLD, "hold": "again", "amount": 10, "expires": int(graced) + DAY}
+    chain.send("aurora-cashier", "token.hold", BOTH, **args)
+    chain.send("ann", "token.burn", program="stars", amount=25)
+    chain.send("aurora-issuer", "token.reverse", program="stars", ref="order", amount=5)
+    chain.until(int(graced) + DAY)
+    assert supply(chain) == {"issued": 35, "burned": 25, "expired": 10, "debt": 5}
 
 
 def test_a_capture_is_activity_also_for_what_it_gives_back() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contracts_py.identity import profiles
-from tests.contract_harness import Chain, account_of, brand_ops
-from tests.support.persons import DAY, HASH, OTHER_HASH, ask, begin_exit, claimed, enroll
+from tests.contract_harness import Chain, account_of, brand_ops, key_of
+from tests.support.persons import DAY, HASH, OTHER_HASH, acts_for, ask, begin_exit, claimed, enroll
 
 ANN = account_of("ann")
 LEVEL_2 = {"level": 2, "provider": "Notary", "commitment": HASH}
@@ -196,3 +196,23 @@ def test_a_pool_is_no_person(chain: Chain, call: str, args: dict[str, Any]) -> N
     chain.send("aurora-admin", "identity.update_brand", brand="aurora", terms_hash=HASH)
     pool = chain.send("ann", "identity.pool_open", member=ANN, name="home")["pool"]
     assert chain.refused("ann", f"identity.{call}", member=pool, **args) == "NOT_ELIGIBLE"
+
+
+def test_a_claim_and_new_keys_leave_all_that_is_known(chain: Chain) -> None:
+    member = enroll(chain, "aurora", "mia")
+    till = "aurora-cashier"
+    attest(chain, member)
+    chain.send(till, "identity.card_add", member=member, commitment=HASH)
+    chain.send(till, "identity.link", [till, "ann"], member=member, other=ANN)
+    chain.send(till, "identity.pool_open", member=member, name="home")
+    known = chain.view("identity_member", member=member)
+    chain.send("mia", "identity.claim", ["aurora-issuer", "mia"], member=member, key=key_of("mia").hex())
+    keys = sorted(key_of(name).hex() for name in ("new", "spare"))
+    rotate = chain.transaction(member, [("identity.set_auth", {"keys": keys, "threshold": 2})], ["mia"])
+    assert chain.block([rotate]).receipts[0].status == "ok"
+    assert chain.view("identity_member", member=member) == {**known, "custodial": False}
+    assert [acts_for(chain, known["pool"], *names) for names in (["mia"], ["new"], ["new", "spare"])] == [
+        False,
+        False,
+        True,
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.identity import referrals
+from contracts_py.identity import referral_graph, referrals
 from contracts_py.identity.person_records import CODE_LENGTH
 from contracts_py.identity.referrals import code_of
 from tests.contract_harness import Chain, account_of, brand_ops
@@ -141,10 +141,20 @@ def test_a_circle_over_linked_accounts_is_one(chain: Chain) -> None:
     assert refused(chain, BOB, DAN) == "NOT_ELIGIBLE"
 
 
+def test_of_a_circle_that_a_link_closes_the_latest_referral_counts_no_more(chain: Chain) -> None:
+    refer(chain, BOB, ANN)
+    refer(chain, CAT, BOB)
+    refer(chain, DAN, CAT)
+    link(chain, ANN, DAN)
+    assert [ask(chain, "referrer_of", account) for account in (BOB, CAT, DAN, ANN)] == [ANN, BOB, None, None]
+    link(chain, ANN, DAN, "unlink")
+    assert ask(chain, "referrer_of", DAN) == CAT
+
+
 def test_the_way_upwards_is_bounded_for_who_has_referred_others(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(referrals, "MAX_WALK", 2)
+    monkeypatch.setattr(referral_graph, "MAX_WALK", 2)
     refer(chain, ANN, BOB)
     refer(chain, BOB, CAT)
     refer(chain, FAY, DAN)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
 
 ANN, BOB = account_of("ann"), account_of("bob")
 DAY = 86_400_000
@@ -15,7 +15,7 @@ NOTICE = 10 * DAY
 
 
 def new_chain(**changes: Any) -> Chain:
-    ops = [*brand_ops("aurora"), *brand_ops("basil")]
+    ops = [*brand_ops("aurora"), *brand_ops("basil"), *credit_ops("aurora", "basil")]
     treasurer = {"brand": "aurora", "role": "treasurer", "account": account_of("aurora-treasurer")}
     program = program_args("stars", "aurora", **{"notice_ms": NOTICE, **changes})
     return Chain([*ops, ("identity.grant_role", treasurer), ("token.create_program", program)])
@@ -137,6 +137,15 @@ def test_pending_points_count_and_become_available_by_themselves(chain: Chain) -
     assert (name, told["amount"], told["debt_paid"]) == ("token.unlocked", 7, 0)
     supply = chain.view("token_supply", program="stars")
     assert (supply["outstanding"], supply["available"], supply["pending"]) == (8, 8, 0)
+
+
+def test_pending_points_count_to_the_cap(chain: Chain) -> None:
+    update(chain, cap=10)
+    issue(chain, 8, pending_until=chain.time + DAY)
+    assert chain.refused("aurora-issuer", "token.issue", program="stars", to=ANN, amount=3) == "CAP_EXCEEDED"
+    args = {"program": "stars", "to": ANN, "amount": 3, "pending_until": chain.time + DAY}
+    assert chain.refused("aurora-issuer", "token.issue", **args) == "CAP_EXCEEDED"
+    issue(chain, 2)
 
 
 def test_pending_points_become_available_before_they_expire(chain: Chain) -> None:

@@ -8,20 +8,26 @@ import pytest
 
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
-from tests.contract_harness import START, Chain, Op, account_of, brand_ops, key_of, program_args
-from vm.primitives.address import address_of_member
+from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
+from tests.support.clearing import Till, limit_op
+from vm.params import Params
+from vm.primitives.address import address_of_member, address_of_pool
+from vm.primitives.units import MS_PER_HOUR
 from vm.runtime import Runtime
 
 ROLES = get_args(Role)
 ANN = account_of("ann")
 REF = "ab" * 32
-MEMBER = address_of_member("aurora", bytes.fromhex(REF))
+MEMBER, LINKED, POOLED, MERGED = (address_of_member("aurora", bytes([number]) * 32) for number in (0xAB, 1, 2, 3))
+HOME = address_of_pool(POOLED, "home")
 LATER = 2**52
 TERMS = {"rate": [1, 1], "fee_bps": 0, "limits": {}, "valid_from": 0, "valid_to": LATER}
 DAY = 86_400_000
 OVER = -(-START // DAY) * DAY
 """The first start of a day: when the chain's head is there, a lot of this date has expired."""
 SOON = OVER + DAY
+MONTH = "2023-11"
+LINE = {"period": MONTH, "debtor": "comet", "creditor": "aurora", "line": 0}
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
@@ -29,6 +35,31 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.revoke_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}, {"admin"}),
     ("identity.enroll", {"brand": "aurora", "ref": "cd" * 32}, {"issuer"}),
     ("identity.claim", {"member": MEMBER, "key": key_of("ann").hex()}, {"issuer"}),
+    ("identity.link", {"member": MEMBER, "other": ANN}, {"cashier", "issuer"}),
+    ("identity.unlink", {"member": LINKED, "other": ANN}, {"cashier", "issuer"}),
+    (
+        "identity.attest",
+        {"member": MEMBER, "level": 1, "provider": "N", "commitment": REF, "expires": LATER, "brand": "aurora"},
+        {"compliance"},
+    ),
+    ("identity.accept_terms", {"member": MEMBER, "brand": "aurora", "terms_hash": REF}, {"cashier", "issuer"}),
+    (
+        "identity.consent",
+        {"member": MEMBER, "purpose": "email", "granted": True, "text_hash": REF},
+        {"cashier", "issuer"},
+    ),
+    ("identity.referral_code", {"member": MEMBER}, {"cashier", "issuer"}),
+    ("identity.refer", {"member": MEMBER, "referrer": ANN}, {"cashier", "issuer"}),
+    ("identity.card_add", {"member": MEMBER, "commitment": "cd" * 32}, {"cashier", "issuer"}),
+    ("identity.card_block", {"commitment": REF}, {"cashier", "issuer"}),
+    ("identity.card_replace", {"commitment": REF, "replacement": "cd" * 32}, {"cashier", "issuer"}),
+    ("identity.pool_open", {"member": MEMBER, "name": "second"}, {"cashier", "issuer"}),
+    ("identity.pool_join", {"pool": HOME, "member": ANN}, {"cashier", "issuer"}),
+    ("identity.pool_leave", {"member": POOLED}, {"cashier", "issuer"}),
+    ("identity.pool_rules", {"pool": HOME, "contribute_bps": 1}, {"cashier", "issuer"}),
+    ("identity.merge", {"from": MEMBER, "into": LINKED, "reason": "same"}, {"issuer"}),
+    ("identity.unmerge", {"from": MERGED}, {"issuer"}),
+    ("identity.erase", {"member": MEMBER}, {"compliance"}),
     ("token.create_program", program_args("moons", "aurora"), {"admin"}),
     ("token.issue", {"program": "stars", "to": ANN, "amount": 1}, {"issuer"}),
     ("token.redeem", {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora", "ref": "r"}, {"cashier"}),
@@ -39,6 +70,20 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("token.unfreeze", {"account": ANN, "brand": "aurora"}, {"compliance"}),
     ("token.transfer", {"program": "stars", "from": MEMBER, "to": ANN, "amount": 1}, {"cashier", "issuer"}),
     ("token.burn", {"program": "stars", "from": MEMBER, "amount": 1}, {"cashier", "issuer"}),
+    (
+        "clearing.set_credit_limit",
+        {"creditor": "aurora", "debtor": "comet", "currency": "EUR", "amount": 1},
+        {"treasurer"},
+    ),
+    ("clearing.close", {"currency": "USD", "period": MONTH}, {"treasurer"}),
+    (
+        "clearing.confirm",
+        {"period": MONTH, "payer": "comet", "payee": "aurora", "amount": 1, "bank_ref": "b"},
+        {"treasurer"},
+    ),
+    ("clearing.unwind", {"period": MONTH}, {"treasurer"}),
+    ("clearing.dispute", {**LINE, "currency": "EUR"}, {"treasurer"}),
+    ("clearing.resolve", {**LINE, "currency": "USD", "amount": 1}, {"treasurer"}),
     (
         "token.allow",
         {"program": "stars", "from": MEMBER, "spender": "aurora", "limit": 1, "expires": LATER},
@@ -91,26 +136,41 @@ def new_chain() -> Chain:
             ops.append(("identity.grant_role", {"brand": brand, "role": role, "account": account}))
     ops += [
         ("identity.grant_role", {"brand": "aurora", "role": "admin", "account": account_of("second")}),
-        ("identity.enroll", {"brand": "aurora", "ref": REF}),
+        *[("identity.enroll", {"brand": "aurora", "ref": f"{number:02x}" * 32}) for number in (0xAB, 1, 2, 3)],
+        ("identity.update_brand", {"brand": "aurora", "terms_hash": REF}),
+        ("identity.card_add", {"member": MEMBER, "commitment": REF}),
+        ("identity.pool_open", {"member": POOLED, "name": "home"}),
         ("token.create_program", program_args("stars", "aurora")),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
+        *brand_ops("comet"),
     ]
     ops += [
         ("token.update_program", {"program": "stars", "adjust_limit": 5}),
         ("token.create_program", program_args("rays", "basil")),
         ("swap.propose", {**TERMS, "treaty": "aurora-rays", "from_program": "stars", "to_program": "rays"}),
         ("swap.accept", {"treaty": "aurora-rays"}),
+        *credit_ops("aurora", "basil"),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
     ]
-    chain = Chain(ops)
+    for currency in ("EUR", "USD"):
+        price = {"currency": currency, "num": 1, "den": 1}
+        ops.append(limit_op("comet", "aurora", 9, currency))
+        ops.append(("till.book", {"debtor": "comet", "creditor": "aurora", "price": price, "units": 1}))
+    ops.append(("clearing.close", {"currency": "EUR", "period": MONTH}))
+    ops.append(("clearing.dispute", {**LINE, "currency": "USD", "brand": "aurora"}))
+    listed, authority = contracts()
+    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), runtime=Runtime([*listed, Till()], authority))
     till = {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora"}
     sold = ("token.redeem", {**till, "ref": "sold"})
     held = ("token.hold", {**till, "hold": "open", "expires": SOON})
     receipt = chain.send_ops("ann", [sold, held], ["ann", "aurora-cashier"])
     assert receipt.status == "ok", receipt.error
     chain.until(OVER)
+    issuer = "aurora-issuer"
+    chain.send(issuer, "identity.link", [issuer, "ann"], member=LINKED, other=ANN)
+    chain.send(issuer, "identity.merge", from_=MERGED, into=LINKED, reason="same")
     return chain
 
 

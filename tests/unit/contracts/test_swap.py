@@ -9,7 +9,7 @@ import pytest
 
 from contracts_py.swap.exchanges import planned
 from contracts_py.swap.records import Limits, Terms, Treaty
-from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
 
 ANN, BOB = account_of("ann"), account_of("bob")
 DAY = 86_400_000
@@ -29,7 +29,7 @@ def chain() -> Chain:
         ops += brand_ops(brand)
         ops.append(("token.create_program", program_args(program, brand)))
         ops.append(("token.issue", {"program": program, "to": ANN, "amount": 10_000}))
-    return Chain(ops)
+    return Chain([*ops, *credit_ops(*BRANDS.values())])
 
 
 def propose(chain: Chain, source: str, target: str, treaty: str = "", **more: Any) -> str:

@@ -14,7 +14,8 @@ from vm.params import Params
 from vm.primitives.codec import decode
 from vm.receipt import Event
 from vm.state_view import BlockOverlay
-from vm.tables.schedule import AGENDA
+from vm.tables import TEXT
+from vm.tables.schedule import AGENDA, Schedule
 from vm.transaction import Transaction
 
 NOW = 1_000_000
@@ -142,6 +143,25 @@ def test_slices_make_no_difference(cost: int) -> None:
     assert (sliced.changes, sliced.receipt_bytes, sliced.cost) == (whole.changes, whole.receipt_bytes, whole.cost)
 
 
+def test_a_slice_may_end_between_two_items() -> None:
+    reader = planned((NOW, "aa"), (NOW, "bb"))
+    execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, NOW, NOW - 1), [])
+    assert [execution.run(1, cost=1) for _ in range(3)] == [False, False, True]
+    assert told(execution.result().receipts[-1].events) == ["toy.done aa", "toy.done bb"]
+
+
+def test_the_agenda_leaves_room_for_the_most_costly_transaction() -> None:
+    params = Params(max_block_cost=100_000, max_tx_cost=75_000)
+    assert 4 * params.max_tx_cost == 3 * params.max_block_cost, "the most that parameters may say"
+    chores = [(NOW - 1, f"chore-{number:03}") for number in range(80)]
+    ops = [transaction("ann", ("toy.set", {"key": "aa", "value": 7}))]
+    results = [run(planned(*chores[:count], (NOW, "costly-one"), params=params), ops) for count in range(80)]
+    # The most costly agenda: its last item begins just before the budget is spent, and uses up all that one may.
+    result = max(results, key=lambda result: result.receipts[-1].cost)
+    assert result.receipts[-1].cost > 18 * agenda_budget(params) // 10
+    assert result.receipts[0].status == "ok"
+
+
 def test_what_is_broken_halts() -> None:
     with pytest.raises(InvariantBroken, match="a broken chore"):
         run(planned((NOW, "broken-one")))
@@ -164,6 +184,13 @@ def test_planning_twice_is_planning_once_and_another_time_is_another_item() -> N
     assert not CHORES.cancel(overlay, 5, "aa")
     assert not CHORES.is_due(overlay, 5, "aa")
     assert CHORES.is_due(overlay, 6, "aa")
+
+
+def test_a_schedules_keys_fit_into_an_item() -> None:
+    parts = [(f"part{number}", TEXT) for number in range(2)]
+    with pytest.raises(TypeError, match="longer than"):
+        Schedule("toy-long", parts)
+    Schedule("toy-long", parts[:1])
 
 
 KINDS = st.sampled_from(["refused", "costly", "2", "3", "plain"])

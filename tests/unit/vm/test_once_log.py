@@ -75,6 +75,8 @@ def test_a_log_is_made_of_its_tiles_and_tail_and_of_no_others(size: int) -> None
     if tail:
         assert not once_log.is_made_of(log, tiles, [*tail[:-1], b"x"])
         assert not once_log.is_made_of(log, tiles, tail[:-1])
+    if tiles:
+        assert not once_log.is_made_of(log, tiles[:-1], items[(len(tiles) - 1) * TILE :]), "in one way only"
     if len(tiles) > 1:
         assert not once_log.is_made_of(log, [tiles[1], tiles[0], *tiles[2:]], tail)
 

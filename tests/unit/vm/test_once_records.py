@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 import pytest
 
 from tests.unit.vm.toy_ledger import Reader
-from vm.contract_api import TEXT, Context, Count, OnceTable, once_family_of
+from vm.contract_api import TEXT, Context, Count, Meta, OnceTable, once_family_of
 from vm.errors import InvariantBroken, Refused
 from vm.metering import ONCE_WRITE, READ, READ_BYTES_PER_UNIT, WRITE_BYTES_PER_UNIT
 from vm.once_log import EMPTY, LOGS, append, append_records, leaf_of
@@ -25,6 +25,15 @@ class Paid(msgspec.Struct, frozen=True):
 
 
 ORDERS: Final[OnceTable[Paid]] = OnceTable("once-test/order", (("ref", TEXT),), Paid, "orders that were paid")
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What is longer than a read's base pays for."""
+
+    words: Annotated[str, Meta(max_length=2_000)]
+
+
+LETTERS: Final[OnceTable[Written]] = OnceTable("once-test/letter", (("ref", TEXT),), Written, "long records")
 CODES: Final[OnceTable[Paid]] = OnceTable("once-test/code", (("ref", TEXT),), Paid, "codes that were used")
 
 
@@ -57,6 +66,15 @@ def test_reading_and_writing_is_paid_for_by_bytes(overlay: BlockOverlay) -> None
     assert ctx.cost == before + READ + size // READ_BYTES_PER_UNIT
     with pytest.raises(Refused, match="OUT_OF_BUDGET"):
         ORDERS.put(context(overlay, 10), Paid(5), "b")
+
+
+def test_a_long_record_costs_more_to_read(overlay: BlockOverlay) -> None:
+    ctx = context(overlay)
+    letter = Written("x" * 1_000)
+    LETTERS.put(ctx, letter, "a")
+    before = ctx.cost
+    LETTERS.get(ctx, "a")
+    assert ctx.cost == before + READ + len(encode(letter)) // READ_BYTES_PER_UNIT > before + READ + 10
 
 
 def test_what_fails_leaves_no_record(overlay: BlockOverlay) -> None:

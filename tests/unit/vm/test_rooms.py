@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.vm.toy_ledger import KeyHolders, Toy
-from vm.contract_api import Context, Contract, call, view
+from tests.unit.vm.toy_ledger import CHORES, KeyHolders, Toy
+from vm.contract_api import Context, Contract, call, due, view
 from vm.runtime import Runtime
 
 
@@ -63,6 +63,18 @@ class Again(Contract):
         return "burnt"
 
 
+class Clock(Contract):
+    """A room that does what another does, when it is due."""
+
+    name = "house"
+
+    @due(CHORES)
+    def chime(self, ctx: Context, at: int, key: str) -> bool:
+        """Do nothing."""
+        del ctx, at, key
+        return False
+
+
 def test_calls_and_views_of_all_rooms_and_their_base_classes_are_found() -> None:
     runtime = Runtime([Kitchen(), Cellar()], KeyHolders())
     assert sorted(runtime.calls) == ["house.cook", "house.shared", "house.store"]
@@ -71,7 +83,7 @@ def test_calls_and_views_of_all_rooms_and_their_base_classes_are_found() -> None
     assert runtime.calls["house.shared"].bound(ctx) == "Kitchen"
 
 
-@pytest.mark.parametrize("rooms", [[Kitchen(), Again()], [Toy(), Toy()]])
+@pytest.mark.parametrize("rooms", [[Kitchen(), Again()], [Toy(), Toy()], [Toy(), Clock()]])
 def test_what_stands_twice_is_refused(rooms: list[Contract]) -> None:
     with pytest.raises(TypeError, match="is declared twice"):
         Runtime(rooms, KeyHolders())

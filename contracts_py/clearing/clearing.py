@@ -1,0 +1,161 @@
+"""What contracts above ask of clearing, within the operation that makes a brand owe another something.
+
+    clearing.book(ctx, debtor, creditor, program, version, price, units, "redemption", ref)     → minor units
+    clearing.reserve(ctx, debtor, creditor, currency, price.at_most(units))                     a hold
+    clearing.book_reserved(…, reserved=…)                                                       its capture
+    clearing.release(ctx, debtor, creditor, currency, reserved)                                 its end
+    clearing.counter(ctx, debtor, creditor, currency, amount, "refund", ref)                    a refund
+
+Invariants:
+    1. After a booking that is neither a capture, a counter-entry nor carried on, the debtor's exposure is within
+       its limit; after `reserve` too.
+    2. Over all bookings of one (debtor, creditor, program, price version), den · minor units booked + what is left
+       over = num · units: however small they are, nothing is lost and nothing is made.
+    3. A brand owes itself nothing: debtor = creditor books, reserves and releases nothing.
+"""
+
+from __future__ import annotations
+
+from contracts_py.clearing.books import add_line, change_exposure, credit_of, exposure_of
+from contracts_py.clearing.records import CREDITS, FRACTIONS, Cause, Credit
+from contracts_py.money import Price
+from vm.contract_api import Context, InvariantBroken, Refused
+
+
+class Clearing:
+    """Books what brands owe each other, for contracts above; it keeps nothing itself."""
+
+    def book(
+        self,
+        ctx: Context,
+        debtor: str,
+        creditor: str,
+        program: str,
+        version: int,
+        price: Price,
+        units: int,
+        cause_kind: str,
+        cause_ref: str,
+    ) -> int:
+        """Book the price of so many units; return the minor units booked, the rest below one is carried.
+
+        Args:
+            version: of the program's price: what is left over at one price goes into no other.
+
+        Raises:
+            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, the amount or a sum is beyond 2^53 − 1.
+        """
+        if debtor == creditor:
+            return 0
+        amount = _whole_units(ctx, debtor, creditor, program, version, price, units)
+        if amount:
+            _require_credit(ctx, price.currency, debtor, creditor, amount)
+            cause = Cause(cause_kind, cause_ref)
+            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount)
+        return amount
+
+    def reserve(self, ctx: Context, debtor: str, creditor: str, currency: str, amount: int) -> None:
+        """Keep credit for a hold; `Price.at_most` says how much its capture can need.
+
+        Raises:
+            Refused: CREDIT_LIMIT.
+        """
+        if debtor == creditor or not amount:
+            return
+        credit = _require_credit(ctx, currency, debtor, creditor, amount)
+        CREDITS.put(ctx, Credit(credit.limit, credit.reserved + amount), currency, debtor, creditor)
+
+    def release(self, ctx: Context, debtor: str, creditor: str, currency: str, amount: int) -> None:
+        """Let go of credit that a hold has kept."""
+        if debtor == creditor or not amount:
+            return
+        credit = credit_of(ctx, currency, debtor, creditor)
+        if amount > credit.reserved:
+            raise InvariantBroken(f"{amount} {currency} of {debtor} at {creditor} are released, not reserved")
+        put_credit(ctx, currency, debtor, creditor, Credit(credit.limit, credit.reserved - amount))
+
+    def book_reserved(
+        self,
+        ctx: Context,
+        debtor: str,
+        creditor: str,
+        program: str,
+        version: int,
+        price: Price,
+        units: int,
+        cause_kind: str,
+        cause_ref: str,
+        reserved: int,
+    ) -> int:
+        """Let go of what a hold has kept, and book the price of the units captured; never fails for credit.
+
+        Returns:
+            The minor units booked, which are at most `Price.at_most(units)`.
+        """
+        if debtor == creditor:
+            return 0
+        self.release(ctx, debtor, creditor, price.currency, reserved)
+        amount = _whole_units(ctx, debtor, creditor, program, version, price, units)
+        if amount:
+            cause = Cause(cause_kind, cause_ref)
+            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount)
+        return amount
+
+    def counter(
+        self,
+        ctx: Context,
+        debtor: str,
+        creditor: str,
+        currency: str,
+        amount: int,
+        cause_kind: str,
+        cause_ref: str,
+    ) -> None:
+        """Take back an amount that `debtor` was booked to owe `creditor`; never fails for credit.
+
+        The line goes the other way: `creditor` owes it `debtor`. It frees the debtor's credit, and needs none of
+        the creditor's.
+        """
+        if debtor == creditor or not amount:
+            return
+        add_line(ctx, creditor, debtor, currency, amount, Cause(cause_kind, cause_ref), exposed=0)
+        change_exposure(ctx, debtor, creditor, currency, -amount)
+
+
+def put_credit(ctx: Context, currency: str, debtor: str, creditor: str, credit: Credit) -> None:
+    """Set a limit and what of it is reserved; one that says nothing leaves the state."""
+    if credit.limit or credit.reserved:
+        CREDITS.put(ctx, credit, currency, debtor, creditor)
+    else:
+        CREDITS.delete(ctx, currency, debtor, creditor)
+
+
+def _require_credit(ctx: Context, currency: str, debtor: str, creditor: str, amount: int) -> Credit:
+    credit = credit_of(ctx, currency, debtor, creditor)
+    exposure = exposure_of(ctx, currency, debtor, creditor, credit)
+    if exposure + amount > credit.limit:
+        raise Refused(
+            "CREDIT_LIMIT",
+            f"{debtor} may owe {creditor} no more",
+            debtor=debtor,
+            creditor=creditor,
+            currency=currency,
+            limit=credit.limit,
+            exposure=exposure,
+            amount=amount,
+        )
+    return credit
+
+
+def _whole_units(
+    ctx: Context, debtor: str, creditor: str, program: str, version: int, price: Price, units: int
+) -> int:
+    """Return what units cost in whole minor units, and carry the rest."""
+    before = FRACTIONS.get(ctx, debtor, creditor, program, version) or 0
+    amount, left = divmod(units * price.num + before, price.den)
+    if left != before:
+        if left:
+            FRACTIONS.put(ctx, left, debtor, creditor, program, version)
+        else:
+            FRACTIONS.delete(ctx, debtor, creditor, program, version)
+    return amount
