@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -186,16 +187,24 @@ async def _import(chain: NodeChain, options: ImportOptions, keys: list[SigningKe
         path = folder / f"{options.file.name}.import"
         words = "" if salt is None else fingerprint(salt)
         identity = plan_identity(digest_of(options.file), programme, options.prefix, words, options.any_address)
-        with Plan(path, identity) as plan:
+        with Plan(path, identity, options.prefix) as plan:
             if plan.reused:
-                note(f"{path} has the rows of an earlier run; it goes on from there.")
+                note(f"{path} has the rows of an earlier run; this run goes on from there.")
             else:
                 with shown_bar("reading", None) as bar:
-                    read_into(plan, options.file, terms, bar.update)
+                    read_into(plan, options.file, terms, lambda count: _read(bar, count))
             try:
                 return await _carry_out(chain, options, keys, plan, programme)
             finally:
                 write_rejects(plan, options.rejects)
+
+
+def _read(bar: Bar, count: int) -> None:
+    """Show how many rows are read; reading awaits nothing, so that an interrupt has to be looked for."""
+    bar.update(count)
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _salt(options: ImportOptions, needed: bool) -> bytes | None:
@@ -253,7 +262,7 @@ async def _pay(
     totals = totals_of(plan)
     if not options.yes:
         print_plan(plan, programme, totals, options.rejects)
-        click.confirm(f"Issue {totals['open']['points']:,} points on {programme.chain}?", abort=True, err=True)
+        _confirm(f"Issue {totals['open']['points']:,} points on {programme.chain}?")
     problems: list[str] = []
     with shown_bar("paying", totals["open"]["rows"]) as bar:
         sender = Sender(plan, chain, target, lambda progress: _tell(bar, progress))
@@ -261,6 +270,9 @@ async def _pay(
             await sender.run(options.in_flight)
         except Stopped as stopped:
             problems.append(f"{stopped}; the same command goes on from here")
+        except asyncio.CancelledError:
+            # By Ctrl-C; a second one ends the command at once. What is paid is noted in the plan already.
+            problems.append("interrupted, and what was sent may still be paid; the same command goes on from here")
     progress = sender.progress
     done: dict[str, Any] = {
         "transactions": progress.transactions,
@@ -278,6 +290,15 @@ async def _pay(
                 f"{comparison.expected:,}: others have issued meanwhile, or something is wrong"
             )
     return done
+
+
+def _confirm(question: str) -> None:
+    """Ask whether to go on. Ctrl-C ends the question, where the event loop would wait for the answer."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        click.confirm(question, abort=True, err=True)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _tell(bar: Bar, progress: Progress) -> None:

@@ -20,10 +20,10 @@ def print_plan(plan: Plan, programme: Programme, totals: dict[str, Any], rejects
     waiting, before = totals["open"], totals["paid_before"]["rows"] + totals["paid"]["rows"]
     note(f"{waiting['rows']:,} rows with {waiting['points']:,} points for {plan.count('members'):,} members by id")
     if before:
-        note(f"{before:,} rows are paid already.")
+        note(f"{_rows(before)} paid already.")
     rejected = plan.count("rejects")
     if rejected:
-        note(f"{rejected:,} rows are not taken; {rejects} will say why.")
+        note(f"{_rows(rejected)} not taken; {rejects} will say why.")
     for line in _date_lines(totals):
         note(f"  {line}")
     outstanding = programme.supply.counters["outstanding"]
@@ -57,7 +57,7 @@ def print_import(report: dict[str, Any]) -> None:
     for line in _date_lines(report):
         click.echo(line)
     if report["rejects_file"]:
-        note(f"{report['rejected']:,} rows were not taken; {report['rejects_file']} says why.")
+        note(f"{_rows(report['rejected'])} not taken; {report['rejects_file']} says why.")
     _print_words(report)
     if report["dry_run"]:
         note("Nothing was written on the chain.")
@@ -96,6 +96,10 @@ def _date_lines(totals: dict[str, Any]) -> list[str]:
     if further:
         lines.append(f"and on {further:,} further dates")
     return lines
+
+
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count:,} rows are"
 
 
 def _sum(totals: dict[str, int]) -> str:

@@ -62,14 +62,16 @@ class Chain(Protocol):
 
 
 class Patience:
-    """How long to wait for a node that does not get on."""
+    """How long to wait for a node that does not get on, from the first trouble after the last progress on."""
 
     def __init__(self) -> None:
+        self._has_got_on = False
         self._since: float | None = None
 
     def progress(self) -> None:
         """Note that something got on."""
-        self._since = time.monotonic()
+        self._has_got_on = True
+        self._since = None
 
     async def pause(self, attempt: int, why: str, least_s: float = 0.0) -> None:
         """Wait before another attempt, 0 for the first.
@@ -78,9 +80,12 @@ class Patience:
             Stopped: there was no progress for too long, or never any: then a person waits who may have to correct
                 something.
         """
-        if self._since is None:
+        if not self._has_got_on:
             raise Stopped(why)
-        if time.monotonic() - self._since > PATIENCE_S:
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._since > PATIENCE_S:
             raise Stopped(f"no progress for {PATIENCE_S:.0f} s: {why}")
         await asyncio.sleep(max(least_s, min(FIRST_PAUSE_S * 2.0**attempt, LONGEST_PAUSE_S)))
 

@@ -85,8 +85,7 @@ async def survey(plan: Plan, chain: Chain, target: Target, tell: Callable[[int],
 async def _survey(plan: Plan, chain: Chain, target: Target, items: list[Item]) -> None:
     looked = await look(chain, target.program, items, any_address=target.any_address)
     plan.settle([item for item, _ in looked.paid], FOUND, looked.enrolled)
-    for item, reason in looked.wrong:
-        plan.refuse(item, reason)
+    plan.refuse(looked.wrong)
 
 
 async def compare(chain: Chain, program: str, sender: str, before: Supply, progress: Progress) -> Comparison:

@@ -13,7 +13,7 @@ Invariants:
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -90,17 +90,19 @@ class DateTotal(NamedTuple):
 class Plan:
     """Use as a context manager."""
 
-    def __init__(self, path: Path, identity: str) -> None:
+    def __init__(self, path: Path, identity: str, prefix: str = "") -> None:
         """Open or make a plan.
 
         Args:
             identity: what it is for; a plan for anything else is made anew.
+            prefix: stands before the file's refs on the chain; rejects are told by the file's own.
 
         Raises:
             MovingError: another import uses it, or the disk refuses.
         """
         self.path = path
         self._identity = f"{_FORM} {identity}"
+        self._prefix = prefix
         self.reused = False
         try:
             self._open()
@@ -161,7 +163,7 @@ class Plan:
         insert = "INSERT OR IGNORE INTO rows VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
         if not self._db.execute(insert, values).rowcount:
             (line,) = self._db.execute("SELECT line FROM rows WHERE ref = ?", (row.ref,)).fetchone()
-            return Reject(row.line, row.ref, f"the ref stands in line {line} already")
+            return Reject(row.line, self._own(row.ref), f"the ref stands in line {line} already")
         if row.commitment is not None:
             self._db.execute(
                 "INSERT OR IGNORE INTO members (account, commitment) VALUES (?, ?)", (row.account, row.commitment)
@@ -197,19 +199,26 @@ class Plan:
             after = items[-1].id
             yield items
 
-    def settle(self, items: Iterable[Item], state: int, enrolled: Iterable[str]) -> None:
+    def settle(self, items: Sequence[Item], state: int, enrolled: Collection[str]) -> None:
         """Note what became of rows, and which accounts are members now; it is on the disk when this returns."""
+        if not items and not enrolled:
+            return
         self._db.execute("BEGIN")
         self._many("UPDATE rows SET state = ? WHERE id = ?", [(state, item.id) for item in items])
         self._many("UPDATE members SET enrolled = 1 WHERE account = ?", [(account,) for account in enrolled])
         self._db.execute("COMMIT")
 
-    def refuse(self, item: Item, reason: str) -> None:
-        """Note a row that the chain refuses."""
+    def refuse(self, refused: Sequence[tuple[Item, str]]) -> None:
+        """Note rows that the chain refuses, each with the reason."""
+        if not refused:
+            return
         self._db.execute("BEGIN")
-        self._db.execute("UPDATE rows SET state = ? WHERE id = ?", (REJECTED, item.id))
-        self.reject([Reject(item.line, item.ref, reason)], by_chain=True)
+        self._many("UPDATE rows SET state = ? WHERE id = ?", [(REJECTED, item.id) for item, _ in refused])
+        self.reject([Reject(item.line, self._own(item.ref), reason) for item, reason in refused], by_chain=True)
         self._db.execute("COMMIT")
+
+    def _own(self, ref: str) -> str:
+        return ref.removeprefix(self._prefix)
 
     def unenrolled(self, limit: int) -> list[tuple[str, str]]:
         """Return (account, commitment) of members who have points by now and are not known to be enrolled."""

@@ -40,6 +40,9 @@ FIRST_ROWS: Final = 100
 SHARE: Final = 2
 """A transaction is to cost at most 1/SHARE of what one may: blocks are filled by several."""
 
+MAX_FAILURES: Final = 1_000
+"""Rows that each made a transaction fail, and none in between that was taken: then it is not the rows."""
+
 _ENDS: Final = frozenset({"NOT_AUTHORISED", "SUSPENDED", "CAP_EXCEEDED", "NOT_FOUND", "UNKNOWN_CALL"})
 """Refusals that are not about a row: the same would meet all that follow."""
 
@@ -92,6 +95,8 @@ class Sender:
         self._patience = Patience()
         self._patience.progress()
         self._after = 0
+        self._failures = 0
+        """Rows that a transaction failed for since one was taken."""
         self._rows = FIRST_ROWS
         self._enrolling: set[str] = set()
         """Accounts whose enrolment is in flight: another row of theirs does not enroll them again."""
@@ -181,6 +186,7 @@ class Sender:
         enrolled = [item.account for item in items if item.enroll is not None]
         self._plan.settle(items, PAID, enrolled)
         self._patience.progress()
+        self._failures = 0
         progress = self.progress
         progress.rows += len(items)
         progress.paid_rows += len(items)
@@ -198,7 +204,7 @@ class Sender:
         if (error.get("details") or {}).get("limit", 0) < self._target.max_tx_cost:
             return False
         if len(items) == 1:
-            self._refuse(items[0], f"{error['code']}: {error['message']}")
+            self._refuse([(items[0], _words(error))])
             return True
         half = len(items) // 2
         self._rows = half
@@ -210,16 +216,18 @@ class Sender:
         self, items: list[Item], owners: Sequence[tuple[Item, Op]], error: dict[str, Any]
     ) -> list[Item]:
         """Return what is left to be paid after a failed transaction."""
-        words = f"{error['code']}: {error['message']}"
-        if error["code"] in _ENDS or not 0 <= error["op"] < len(owners):
-            raise Stopped(f"the chain refuses the import: {words}")
+        if _ends(error) or not 0 <= error["op"] < len(owners):
+            raise Stopped(f"the chain refuses the import: {_words(error)}")
         at_fault = owners[error["op"]][0]
         looked = await self._look(items)
         self._look_first = self._look_first or bool(looked.paid)
         # Where the chain has something of the row already, that was the fault, and it is out of the way now.
         if at_fault not in looked.open:
             return looked.open
-        self._refuse(at_fault, words)
+        self._refuse([(at_fault, _words(error))])
+        self._failures += 1
+        if self._failures == MAX_FAILURES:
+            raise Stopped(f"the chain has refused {MAX_FAILURES:,} rows and taken none: {_words(error)}")
         return [item for item in looked.open if item != at_fault]
 
     async def _look(self, items: list[Item]) -> Look:
@@ -229,15 +237,13 @@ class Sender:
         self._plan.settle([item for item, _ in looked.paid], FOUND, looked.enrolled)
         for item, tx in looked.paid:
             self.progress.found[tx] = self.progress.found.get(tx, 0) + item.amount
-            self.progress.rows += 1
-        for item, reason in looked.wrong:
-            self._refuse(item, reason)
-        self._tell(self.progress)
+        self.progress.rows += len(looked.paid)
+        self._refuse(looked.wrong)
         return looked
 
-    def _refuse(self, item: Item, reason: str) -> None:
-        self._plan.refuse(item, reason)
-        self.progress.rows += 1
+    def _refuse(self, refused: Sequence[tuple[Item, str]]) -> None:
+        self._plan.refuse(refused)
+        self.progress.rows += len(refused)
         self._tell(self.progress)
 
     async def _enroll_the_rest(self) -> None:
@@ -249,6 +255,15 @@ class Sender:
                 )
                 error = receipt.get("error") or {}
                 if error and error["code"] != "ALREADY_EXISTS":
-                    raise Stopped(f"the chain refuses to enroll {account}: {error['code']}: {error['message']}")
+                    raise Stopped(f"the chain refuses to enroll {account}: {_words(error)}")
                 self.progress.enrolled += not error
                 self._plan.settle([], PAID, [account])
+
+
+def _ends(error: dict[str, Any]) -> bool:
+    """Tell whether an error is not about a row. A liability cap has the code of a row with too many lots."""
+    return error["code"] in _ENDS or "liability" in (error.get("details") or {})
+
+
+def _words(error: dict[str, Any]) -> str:
+    return f"{error['code']}: {error['message']}"
