@@ -10,8 +10,11 @@ from contracts_py.token.answers import HolderBalance
 from contracts_py.token.records import HOLDERS
 from vm.contract_api import Context, Page, refuse
 
-MAX_SCANNED: Final = 2_000
-"""Accounts that one page looks at: where most have spent their points, it has fewer items than its limit."""
+SCANNED_PER_ITEM: Final = 4
+"""Accounts that a page looks at for each item that it may have: where most have spent all, it has fewer items.
+
+A smaller limit is less work, whatever there is to be passed over: so a past height can be read to its end.
+"""
 
 _CURSOR: Final = re.compile(r"([0-9]{1,16})\.([0-9]{1,16})\Z", re.ASCII)
 
@@ -23,7 +26,7 @@ def holders_page(
     start = (0, 0) if cursor is None else _place_of(cursor)
     shown: list[HolderBalance] = []
     for scanned, (place, account) in enumerate(HOLDERS.iterate(ctx, program, start=start)):
-        if len(shown) == limit or scanned == MAX_SCANNED:
+        if len(shown) == limit or scanned == SCANNED_PER_ITEM * limit:
             return Page(shown, f"{place[0]}.{place[1]}")
         holder = show(account)
         if holder is not None:

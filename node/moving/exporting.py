@@ -28,6 +28,9 @@ from vm.primitives.units import MS_PER_MINUTE
 
 COLUMNS: Final = ("ref", "commitment", "address", "amount", "expires", "pending_until", "note")
 PAGE: Final = 500
+GROWTH: Final = 4
+"""A page that was too much work is halved, and those after it grow by a quarter each."""
+
 KINDS: Final = ("available", "held", "pending")
 
 
@@ -162,6 +165,7 @@ class Exporter:
                     raise self._ended(error) from None
                 limit = max(1, limit // 2)
                 continue
+            limit = min(PAGE, limit + limit // GROWTH + 1)
             yield page["items"]
             cursor = page["next"]
             if cursor is None:

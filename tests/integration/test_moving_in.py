@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 ENTENTE = [sys.executable, "-m", "node.cli.main"]
 MEMBERS = 3_000
 BAD_LINE = 1 + 2 * (MEMBERS // 2) + 2
-"""Of the first wrong row: behind the header, two rows for each member so far, and one of the member in the middle."""
+"""Of the first wrong row: behind the header, two rows for each member so far, and one of the middle one."""
 
 TIMEOUT_S = 60
 OTHER = ("token.create_program", {**CREATE_PROGRAM[1], "program": "second"})

@@ -512,6 +512,23 @@ def test_pages_of_holders_neither_skip_nor_repeat_while_others_come(chain: Chain
     assert found == people
 
 
+def test_a_page_of_holders_looks_at_few_that_have_spent_all(chain: Chain) -> None:
+    people = [account_of(f"person-{i}") for i in range(12)]
+    for person in people:
+        issue(chain, person, 1)
+    for number in range(9):
+        chain.send(f"person-{number}", "token.burn", program="stars", amount=1)
+    pages = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = chain.view("token_holders", program="stars", limit=1, **cursor)
+        pages.append([item["account"] for item in page["items"]])
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert pages == [[], [], [people[9]], [people[10]], [people[11]]]
+
+
 @pytest.mark.parametrize("cursor", ["1", "a.b", "1.2.3", "-1.0", "1.2\n", ""])
 def test_a_cursor_of_holders_is_one_of_theirs(chain: Chain, cursor: str) -> None:
     with pytest.raises(Refused) as refused:

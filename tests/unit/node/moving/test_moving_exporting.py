@@ -113,7 +113,9 @@ async def test_smaller_pages_where_one_is_too_much_work_and_an_end_where_the_sta
     monkeypatch.setattr(chain, "_answer", limited)
     done = await exported(chain, tmp_path / "out.csv")
     assert done.problems(chain.supply()) == []
-    assert min(limits) <= 5
+    assert limits[:8] == [500, 250, 125, 62, 31, 15, 7, 3]
+    assert max(limits[8:]) <= 6, "the next page is tried a little larger, not at 500 again"
+    assert limits[8] == 4
     gone = RpcError(-32001, "gone", {"reason": "STATE_PRUNED"})
     monkeypatch.setattr(
         chain, "_answer", lambda method, params: gone if method == "state_view" else answer(method, params)
