@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import pytest
 from contracts_py.calendar import Offsets
 from node.moving.errors import FileRefused, MovingError
 from node.moving.plan import Plan
-from node.moving.reading import read_into
+from node.moving.reading import digest_of, header_of, read_into
 from node.moving.records import MAX_LINE_CHARACTERS, read_records
 from node.moving.rows import Header, Row, RowRejected, Terms, parse_row
 from node.moving.salt import commitment, new_salt, read_salt, write_salt
@@ -176,6 +177,53 @@ def test_a_file_that_is_no_csv_is_refused_as_a_whole(tmp_path: Path, content: st
     with Plan(tmp_path / "plan", "x") as plan:
         assert not plan.reused
         assert plan.count("rows") == plan.count("rejects") == 0
+
+
+def test_odd_bytes_spoil_their_own_row_only(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_bytes(
+        b"ref,member,amount\na,1,5\nb,x\xffy,5\nc,x\0y,5\nd\0,1,5\ne,1,5\xe2\x80\x8b\n\xef\xbb\xbff,1,5\ng,2,7\n"
+    )
+    with Plan(tmp_path / "plan", "x") as plan:
+        read_into(plan, file, TERMS, lambda count: None)
+        assert [item.ref for items in plan.all_items() for item in items] == ["import-a", "import-g"]
+        assert [reject.line for reject in plan.rejects()] == [3, 4, 5, 6, 7]
+        assert all(reject.ref.isprintable() for reject in plan.rejects())
+
+
+@pytest.mark.parametrize("separator", ["", "\n", ","], ids=["one line", "many lines", "many columns"])
+def test_a_field_or_record_of_ten_megabytes_is_refused_in_little_memory(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "a.csv"
+    with file.open("w") as out:
+        out.write('ref,member,amount\na,1,5\nb,"')
+        for _ in range(10_000):
+            out.write("x" * 1_000 + separator)
+        out.write('",5\n')
+    tracemalloc.start()
+    try:
+        with Plan(tmp_path / "plan", "x") as plan, pytest.raises(FileRefused, match="line 3"):
+            read_into(plan, file, TERMS, lambda count: None)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_in_utf_16_or_of_nonsense_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    for content in ("ref,member,amount\na,1,5\n".encode("utf-16"), bytes(range(256)) * 8, b"\n\n\n", b"\xff\xfe"):
+        file.write_bytes(content)
+        with pytest.raises(FileRefused):
+            header_of(file)
+
+
+def test_a_digest_is_of_all_bytes(tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "a.csv", "ref,member,amount", "a,1,5")
+    before = digest_of(file)
+    assert digest_of(file) == before
+    file.write_bytes(file.read_bytes() + b" ")
+    assert digest_of(file) != before
+    with pytest.raises(FileRefused, match="No such file"):
+        digest_of(tmp_path / "none.csv")
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from node.moving.sending import Progress, Sender, Target
 from tests.contract_harness import account_of
 from tests.support.moving import TARGET, MemoryChain, planned
 from vm.primitives.address import address_of_member
+from vm.primitives.codec import encode
 
 HEADER = "ref,member,amount,expires"
 ANN = account_of("ann")
@@ -168,6 +169,127 @@ async def test_what_would_meet_every_row_stops_the_import(
         assert not reasons(plan)
         assert totals_of(plan)["open"]["rows"] == 40
     assert chain.supply()["issued"] == 0
+
+
+async def test_a_liability_cap_stops_the_import_and_rejects_no_row(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    cap = {
+        "code": "LIMIT_EXCEEDED",
+        "message": "the brand's liability cap would be passed",
+        "op": 3,
+        "details": {"limit": 9, "liability": 10},
+    }
+    chain.answers = [{"status": "failed", "error": cap}]
+    with planned(tmp_path, chain, HEADER, *rows(10)) as plan:
+        with pytest.raises(Stopped, match="liability cap"):
+            await pay(plan, chain, in_flight=1)
+        assert not reasons(plan)
+        assert totals_of(plan)["open"]["rows"] == 10
+
+
+async def test_a_row_with_too_many_lots_is_a_row_at_fault(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    lots = {"code": "LIMIT_EXCEEDED", "message": "too many lots", "op": 3, "details": {"limit": 4_096}}
+    chain.answers = [{"status": "failed", "error": lots}]
+    with planned(tmp_path, chain, HEADER, *rows(10)) as plan:
+        await pay(plan, chain, in_flight=1)
+        assert reasons(plan) == {"import-r1": "LIMIT_EXCEEDED: too many lots"}
+    assert chain.supply()["issued"] == points(10) - 2
+
+
+async def test_many_rows_refused_and_none_taken_stop_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MAX_FAILURES", 3)
+    chain = MemoryChain()
+    broken = {"status": "failed", "error": {"code": "NEW_CODE", "message": "of a later version", "op": 0}}
+    chain.answers = [broken] * 3
+    with planned(tmp_path, chain, HEADER, *rows(10)) as plan:
+        with pytest.raises(Stopped, match=r"refused 3 rows and taken none: NEW_CODE"):
+            await pay(plan, chain, in_flight=1)
+        assert totals_of(plan)["open"]["rows"] == 7
+    assert len(chain.sent) == 3
+
+
+async def test_rows_taken_in_between_make_refusals_single_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "MAX_FAILURES", 3)
+    monkeypatch.setattr(sending, "FIRST_ROWS", 4)
+    monkeypatch.setattr(sending, "MAX_ROWS", 4)
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(20)) as plan:
+        # By now the points of two rows of each transaction would have expired.
+        plan._db.execute("UPDATE rows SET expires = 5 WHERE id % 4 < 2")
+        progress = await pay(plan, chain, in_flight=1)
+        assert (progress.paid_rows, len(reasons(plan))) == (10, 10)
+
+
+@pytest.mark.parametrize("op", [-1, 20, 99])
+async def test_a_failure_that_names_no_operation_stops_the_import(tmp_path: Path, op: int) -> None:
+    chain = MemoryChain()
+    chain.answers = [{"status": "failed", "error": {"code": "EXPIRED", "message": "odd", "op": op}}]
+    with planned(tmp_path, chain, HEADER, *rows(10)) as plan:
+        with pytest.raises(Stopped, match="EXPIRED: odd"):
+            await pay(plan, chain, in_flight=1)
+        assert not reasons(plan)
+
+
+@pytest.mark.parametrize(("amount", "refused"), [("7", []), ("8", ["import-r"])])
+async def test_a_ref_that_was_paid_meanwhile_is_found_or_differs(
+    tmp_path: Path, amount: str, refused: list[str]
+) -> None:
+    chain = MemoryChain()
+
+    def pay_elsewhere(count: int) -> None:
+        if count == 1:  # Between the look at the rows and their transaction: by another run, or till.
+            op = {"program": "miles", "to": ANN, "amount": 7, "ref": "import-r"}
+            chain.chain.send("aurora-issuer", "token.issue", **op)
+
+    chain.before_sending = pay_elsewhere
+    with planned(tmp_path, chain, "ref,address,amount", f"q,{ANN},1", f"r,{ANN},{amount}", f"s,{ANN},2") as plan:
+        await pay(plan, chain, Target("aurora", "miles", 400_000, any_address=True))
+        assert list(reasons(plan)) == refused
+        totals = totals_of(plan)
+        assert totals["paid"] == {"rows": 2, "points": 3}
+        assert totals["paid_before"]["rows"] == 1 - len(refused)
+    assert chain.supply()["issued"] == 10
+    assert len(chain.sent) == 2
+
+
+async def test_a_member_of_many_rows_is_enrolled_once_whatever_is_in_flight(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    lines = [f"r{i},m{i % 3},1,203{i % 10}-12-31" for i in range(300)]
+    with planned(tmp_path, chain, HEADER, *lines) as plan:
+        progress = await pay(plan, chain, in_flight=8)
+        assert not reasons(plan)
+    enrolled = [op for ops in chain.sent for op in ops if op[0] == "identity.enroll"]
+    assert (len(enrolled), progress.enrolled, progress.paid_rows) == (3, 3, 300)
+
+
+async def test_a_transaction_is_within_the_chains_bytes_and_operations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sending.ROOM_BYTES + 3_000
+    monkeypatch.setattr(sending, "MAX_TX_BYTES", size)
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(100)) as plan:
+        await pay(plan, chain)
+        assert not reasons(plan)
+    sizes = [len(encode([list(op) for op in ops])) for ops in chain.sent]
+    assert max(sizes) <= 3_000
+    assert min(sizes[:-3]) > 2_000, "as many rows as there is room for"
+    assert sum(len(ops) for ops in chain.sent) == 200
+
+
+async def test_a_transaction_grows_to_its_share_of_what_one_may_cost(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *rows(700)) as plan:
+        await pay(plan, chain, in_flight=1)
+    counts = [len(ops) // 2 for ops in chain.sent]
+    assert counts[0] == sending.FIRST_ROWS
+    assert 150 < counts[1] <= sending.MAX_ROWS
+    assert sum(counts) == 700
 
 
 async def test_a_transaction_that_is_too_large_is_halved(tmp_path: Path) -> None:
