@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,11 +47,13 @@ class MemoryChain:
     async def send(self, ops: Sequence[Op]) -> dict[str, Any]:
         """Execute a transaction."""
         self.sent.append(list(ops))
-        self.before_sending(len(self.sent))
+        count = len(self.sent)
+        self.before_sending(count)
+        await asyncio.sleep(0)
         if self.answers:
             return self.answers.pop(0)
         receipt: dict[str, Any] = as_read(self.chain.send_ops(self.sender, ops))
-        self.after_sending(len(self.sent))
+        self.after_sending(count)
         return receipt
 
     async def ask(self, calls: Sequence[Call]) -> list[Any]:
@@ -62,6 +65,8 @@ class MemoryChain:
             result = self._answer(params["view"], params["args"])
             is_error = isinstance(result, RpcError)
             return result if is_error else {"height": self.chain.height, "time": self.chain.time, "result": result}
+        if method == "node_info":
+            return {"chain": CHAIN, "clock": self.chain.time, "time": self.chain.time}
         if method == "chain_transactions":
             return {"items": [], "next": None}
         try:
