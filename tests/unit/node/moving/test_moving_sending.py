@@ -37,6 +37,7 @@ def points(count: int) -> int:
 async def pay(plan: Plan, chain: MemoryChain, target: Target = TARGET, in_flight: int = 3) -> Progress:
     sender = Sender(plan, chain, target)
     await sender.run(in_flight)
+    assert not sender._enrolling, "what is no longer in flight is forgotten, or memory grows with the members"
     return sender.progress
 
 
@@ -142,6 +143,37 @@ async def test_members_that_exist_are_not_enrolled_again(tmp_path: Path) -> None
         assert not reasons(plan)
 
 
+async def test_a_member_that_exists_fails_no_transaction_however_many_rows_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "FIRST_ROWS", 2)
+    monkeypatch.setattr(sending, "MAX_ROWS", 2)
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, *[f"r{i},m1,1,203{i}-12-31" for i in range(8)]) as plan:
+        (committed,) = plan._db.execute("SELECT DISTINCT commitment FROM rows").fetchone()
+        chain.chain.send("aurora-issuer", "identity.enroll", brand="aurora", ref=committed)
+        await pay(plan, chain, in_flight=1)
+    assert [len(ops) for ops in chain.sent] == [2, 2, 2, 2]
+
+
+async def test_a_member_who_was_enrolled_by_others_meanwhile_needs_nothing(tmp_path: Path) -> None:
+    chain = MemoryChain()
+    with planned(tmp_path, chain, HEADER, "a,m1,5,", "b,m1,6,") as plan:
+        plan._db.execute("UPDATE rows SET expires = 5 WHERE ref = 'import-a'")
+        (committed,) = plan._db.execute("SELECT DISTINCT commitment FROM rows").fetchone()
+
+        def enroll(count: int) -> None:
+            if chain.sent[-1][0][0] == "identity.enroll" and len(chain.sent[-1]) == 1:
+                chain.chain.send("aurora-issuer", "identity.enroll", brand="aurora", ref=committed)
+
+        chain.before_sending = enroll
+        sender = Sender(plan, chain, TARGET)
+        sender._enrolling.add(plan.open_items(0, 1)[0].account)  # As if another of its rows enrolled it.
+        await sender.run(1)
+        assert plan.count("members WHERE enrolled") == 1
+        assert sender.progress.enrolled == 0
+
+
 async def test_unknown_addresses_are_refused_unless_asked_for(tmp_path: Path) -> None:
     chain = MemoryChain()
     known = account_of("aurora-admin")
@@ -235,9 +267,12 @@ async def test_a_failure_that_names_no_operation_stops_the_import(tmp_path: Path
         assert not reasons(plan)
 
 
-@pytest.mark.parametrize(("amount", "refused"), [("7", []), ("8", ["import-r"])])
+@pytest.mark.parametrize(
+    ("to", "amount", "refused"),
+    [(ANN, "7", []), (ANN, "8", ["import-r"]), (account_of("bob"), "7", ["import-r"])],
+)
 async def test_a_ref_that_was_paid_meanwhile_is_found_or_differs(
-    tmp_path: Path, amount: str, refused: list[str]
+    tmp_path: Path, to: str, amount: str, refused: list[str]
 ) -> None:
     chain = MemoryChain()
 
@@ -247,7 +282,7 @@ async def test_a_ref_that_was_paid_meanwhile_is_found_or_differs(
             chain.chain.send("aurora-issuer", "token.issue", **op)
 
     chain.before_sending = pay_elsewhere
-    with planned(tmp_path, chain, "ref,address,amount", f"q,{ANN},1", f"r,{ANN},{amount}", f"s,{ANN},2") as plan:
+    with planned(tmp_path, chain, "ref,address,amount", f"q,{ANN},1", f"r,{to},{amount}", f"s,{ANN},2") as plan:
         await pay(plan, chain, Target("aurora", "miles", 400_000, any_address=True))
         assert list(reasons(plan)) == refused
         totals = totals_of(plan)
