@@ -108,9 +108,9 @@ class StateMethods:
         if view not in self._backend.runtime.views:
             raise invalid_param("view", "no contract has this view; rpc.discover lists all")
         at = self._reads.height if height is None else height
-        time = self._reads.time_of(at)
-        result = self._answer(view, args or {}, at, self._reads.reader_at(at))
-        return {"height": at, "time": time, "result": result}
+        reader = self._reads.reader_at(at)
+        result = self._answer(view, args or {}, at, reader)
+        return {"height": at, "time": self._reads.time_of(at), "result": result}
 
     def _view(self, name: str, args: Arguments) -> Any:
         return self._answer(name, args, self._reads.height, self._backend.store.reader)

@@ -140,7 +140,10 @@ async def test_time_without_trouble_does_not_count(slept: list[float]) -> None:
     patience.progress()
     slept.append(10_000.0)  # A person has looked at the totals for that long.
     await patience.pause(0, "busy")
-    assert slept[1:] == [0.2]
+    patience.progress()
+    slept.append(10_000.0)
+    await patience.pause(0, "busy")
+    assert slept[1::2] == [0.2, 0.2]
 
 
 async def test_who_has_never_been_answered_is_told_at_once(slept: list[float]) -> None:
