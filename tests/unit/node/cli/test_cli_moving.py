@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from node.cli import moving_commands
+from node.cli import moving_commands, moving_import
 from node.cli.main import main
 from node.moving.errors import Stopped
 from tests.contract_harness import account_of
@@ -28,7 +28,7 @@ def chain(monkeypatch: pytest.MonkeyPatch) -> MemoryChain:
     made = MemoryChain()
     monkeypatch.setattr(moving_commands, "NodeChain", lambda client, keys: made)
     monkeypatch.setattr(moving_commands, "signing_keys", lambda *arguments: [Key()])
-    monkeypatch.setattr(moving_commands, "address_of_key", account_of)
+    monkeypatch.setattr(moving_import, "address_of_key", account_of)
     return made
 
 
@@ -118,13 +118,13 @@ def test_an_interrupt_ends_reading_and_asks_for_nothing(
     chain: MemoryChain, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("node.moving.reading.TELL_EVERY", 1)
-    update = moving_commands.Bar.update
+    update = moving_import.Bar.update
 
     def interrupted(self: Any, done: int, words: str = "") -> None:
         os.kill(os.getpid(), signal.SIGINT)
         update(self, done, words)
 
-    monkeypatch.setattr(moving_commands.Bar, "update", interrupted)
+    monkeypatch.setattr(moving_import.Bar, "update", interrupted)
     ended = run(*moving(file, "--new-salt", "--yes"))
     assert ended.exit_code == 1
     assert "Aborted!" in ended.stderr
@@ -166,7 +166,7 @@ def test_a_key_without_the_role_and_a_cap_are_found_before_anything_is_sent(
         made = MemoryChain(**program)
         monkeypatch.setattr(moving_commands, "NodeChain", lambda client, keys, made=made: made)
         monkeypatch.setattr(moving_commands, "signing_keys", lambda *arguments: [Key()])
-        monkeypatch.setattr(moving_commands, "address_of_key", lambda key, signer=signer: account_of(signer or key))
+        monkeypatch.setattr(moving_import, "address_of_key", lambda key, signer=signer: account_of(signer or key))
         salt = [] if file.with_name("salt").exists() else ["--new-salt"]
         told = run(*moving(file, "--yes", *salt))
         assert told.exit_code == 1
