@@ -13,7 +13,7 @@ from node.moving import exporting
 from node.moving.errors import MovingError, Stopped
 from node.moving.exporting import Exported, Exporter
 from node.moving.sending import Sender, Target
-from tests.contract_harness import account_of
+from tests.contract_harness import account_of, program_args
 from tests.support.moving import MemoryChain, planned, write_csv
 
 ANN = account_of("ann")
@@ -40,6 +40,10 @@ async def filled(folder: Path) -> MemoryChain:
     holder = real.view("token_ref", program="miles", ref="import-r3")["account"]
     hold = {"program": "miles", "amount": 40, "at_brand": "aurora", "hold": "h1"}
     real.send("aurora-cashier", "token.hold", from_=holder, expires=real.time + DAY, **hold)
+    real.send("aurora-admin", "token.create_program", **program_args("other", "aurora"))
+    real.send("aurora-issuer", "token.issue", program="other", to=holder, amount=50)
+    elsewhere = {**hold, "program": "other", "amount": 50, "hold": "h2"}
+    real.send("aurora-cashier", "token.hold", from_=holder, expires=real.time + DAY, **elsewhere)
     spent = real.view("token_ref", program="miles", ref="import-r4")["account"]
     real.send("aurora-cashier", "token.burn", program="miles", from_=spent, amount=104)
     real.send("aurora-issuer", "token.issue", program="miles", to=ANN, amount=9, ref="s1")
