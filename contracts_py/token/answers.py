@@ -123,6 +123,12 @@ class ProgramBalance(Balance, frozen=True, kw_only=True, gc=False):
     program: Slug
 
 
+class HolderBalance(Balance, frozen=True, kw_only=True, gc=False):
+    """The same, and whose."""
+
+    account: Address
+
+
 class SupplyShown(msgspec.Struct, frozen=True, gc=False):
     """A program's counters.
 

@@ -10,10 +10,20 @@ from msgspec import structs
 
 from contracts_py.identity import Authority
 from contracts_py.token import dates, pending
-from contracts_py.token.answers import Balance, Issue, IssueOfRef, PendingLot, ProgramBalance, Spend, Transfer
+from contracts_py.token.answers import (
+    Balance,
+    HolderBalance,
+    Issue,
+    IssueOfRef,
+    PendingLot,
+    ProgramBalance,
+    Spend,
+    Transfer,
+)
 from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
 from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
+from contracts_py.token.holders import holders_page
 from contracts_py.token.households import Households
 from contracts_py.token.liability import require_liability_within_cap
 from contracts_py.token.limits import use_transfer
@@ -240,6 +250,24 @@ class Points(Contract):
             return ProgramBalance(**structs.asdict(total), program=program)
 
         return paged((program for program, _ in groupby(found)), limit, show, lambda _, last: as_cursor(last))
+
+    @view
+    def holders(
+        self, ctx: Context, program: Slug, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
+    ) -> Page[HolderBalance]:
+        """Return the accounts that have points of a program, or owe some, in the order in which they first had any.
+
+        What is issued between two pages moves none: an account keeps its place for ever.
+        """
+        PROGRAMS.require(ctx, program)
+
+        def show(account: str) -> HolderBalance | None:
+            balance = self.balance(ctx, program, account)
+            if not (balance.available or balance.held or balance.pending or balance.debt):
+                return None
+            return HolderBalance(**structs.asdict(balance), account=account)
+
+        return holders_page(ctx, program, cursor, limit, show)
 
     @view
     def ref(self, ctx: Context, program: Slug, ref: Ref) -> IssueOfRef:

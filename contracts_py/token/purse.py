@@ -12,6 +12,7 @@ Invariants:
     2. A date that is not after the block's time is expired: its lot is worth nothing, and only waits to be
        swept. Nothing is ever added to it.
     3. Each lot's account is in the bag of the lot's date, so that the sweep finds it.
+    4. Each account with a Holding is in the program's bag of holders exactly once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from contracts_py.token.records import (
     BALANCES,
     EXPIRIES,
     FROZEN_AT,
+    HOLDERS,
     HOLDINGS,
     LOCKED_AT_BRAND,
     LOT_DATES,
@@ -263,6 +265,7 @@ class Purse:
             HOLDINGS.put_at(ctx, holding, self._own)
         if self._stored is None:
             PROGRAMS_OF.add(ctx, self.account, item=self.program)
+            HOLDERS.put(ctx, self.program, item=self.account)
 
     def _change_dates(self, gone: list[int], new: list[int]) -> None:
         ctx, root = self._ctx, self.holding.lots

@@ -228,6 +228,9 @@ BALANCES: Final[Table[int]] = Table(
 PROGRAMS_OF: Final[OrderedSet[str]] = OrderedSet(
     "token/programs-of", (ACCOUNT,), Slug, "the programs in which an account has ever had points"
 )
+HOLDERS: Final[Bag[str]] = Bag(
+    "token/holders", (PROGRAM,), Address, "accounts that have ever had points of the program; none is taken out"
+)
 FROZEN_AT: Final[Table[bool]] = Table(
     "token/frozen", (("brand", SLUG), ACCOUNT), bool, "true where an account is frozen at all programs of a brand"
 )

@@ -17,7 +17,12 @@ COMMANDS = {
     ),
     "call": ("node.cli.transaction_commands:call", "Sign and send one operation, and print its receipt."),
     "demo": ("node.demo.command:demo", "Run a loyalty alliance on real shopping data, and show the result."),
+    "export": ("node.cli.moving_commands:export", "Write a program's members and balances to a file."),
     "genesis": ("node.cli.genesis_commands:genesis", "Make, check and read genesis documents."),
+    "import": (
+        "node.cli.moving_commands:import_",
+        "Move an existing programme's members and balances onto a chain.",
+    ),
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
     "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),

@@ -73,7 +73,10 @@ class ChainReads:
 
     def head_time(self) -> int:
         """Return the block time of the head, genesis time before the first block."""
-        height = self.height
+        return self.time_of(self.height)
+
+    def time_of(self, height: int) -> int:
+        """Return the block time of a height, genesis time of 0; raises as `header`."""
         return self.genesis.document.time if height == 0 else self.header(height).time
 
     def params(self) -> Params:

@@ -1,4 +1,4 @@
-"""state_get, state_proof, and every contract view as <module>_<view>."""
+"""state_get, state_proof, state_view, and every contract view as <module>_<view>."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from contracts_py.registry import once_family_of
 from node.gateway.chain_methods import certified
 from node.gateway.declared import words_of
-from node.gateway.errors import not_found, view_fault
-from node.gateway.parameters import Height, StateKey
+from node.gateway.errors import invalid_param, not_found, view_fault
+from node.gateway.parameters import Height, JsonObject, StateKey, ViewName
 from node.gateway.presentation import state_value_json
 from node.gateway.reads import ChainReads
 from node.gateway.table import Arguments, Method, rpc
 from vm.contract_api import Context
 from vm.errors import Refused
-from vm.state_view import BlockOverlay
+from vm.state_view import BlockOverlay, StateReader
 
 
 class StateMethods:
@@ -98,13 +98,30 @@ class StateMethods:
             )
         return methods
 
+    @rpc("state_view", "{height, time, result}")
+    def view(self, view: ViewName, args: JsonObject | None = None, height: Height | None = None) -> dict[str, Any]:
+        """What a contract's view answers on the state after a height (default: the head), and which height that is.
+
+        `view` is <module>_<view>, `args` are its arguments. So all pages of a list can be had as of one height. Of
+        a past height a call may search values for 0.2 s (OUT_OF_BUDGET beyond: ask for a smaller page).
+        """
+        if view not in self._backend.runtime.views:
+            raise invalid_param("view", "no contract has this view; rpc.discover lists all")
+        at = self._reads.height if height is None else height
+        reader = self._reads.reader_at(at)
+        result = self._answer(view, args or {}, at, reader)
+        return {"height": at, "time": self._reads.time_of(at), "result": result}
+
     def _view(self, name: str, args: Arguments) -> Any:
-        reads, store = self._reads, self._backend.store
+        return self._answer(name, args, self._reads.height, self._backend.store.reader)
+
+    def _answer(self, name: str, args: Arguments, height: int, reader: StateReader) -> Any:
+        reads = self._reads
         ctx = Context(
-            BlockOverlay(store.reader),
+            BlockOverlay(reader),
             reads.genesis.chain,
-            reads.height,
-            reads.head_time(),
+            height,
+            reads.time_of(height),
             reads.params().max_tx_cost,
             read_only=True,
         )

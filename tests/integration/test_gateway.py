@@ -386,6 +386,39 @@ async def test_views_answer_and_refuse(web: Web, chain: LocalChain):
     assert error["data"]["field"] == error["data"]["param"] == "account"
 
 
+async def test_a_view_answers_of_a_height_and_says_which(web: Web, chain: LocalChain, monkeypatch):
+    asked = {"view": "token_balance", "args": {"program": "sun", "account": SHOPPER}}
+    genesis = await web.call("state_view", asked)
+    assert (genesis["height"], genesis["time"]) == (0, chain.genesis.document.time)
+    chain.commit([chain.sign("aurora-admin", [issue(5)])])
+    chain.commit([chain.sign("aurora-admin", [issue(6)])])
+    available = [(await web.call("state_view", {**asked, "height": h}))["result"]["available"] for h in (0, 1, 2)]
+    assert available == [0, 5, 11]
+    head = await web.call("state_view", asked)
+    assert (head["height"], head["result"]) == (2, await web.call("token_balance", asked["args"]))
+    past = await web.call("state_view", {**asked, "height": 1})
+    assert past["time"] == (await web.call("chain_block", [1]))["header"]["time"] < head["time"]
+    monkeypatch.setattr("node.gateway.reads.PAST_READS_SECONDS", 0.0)
+    assert await web.error("state_view", {**asked, "height": 1}) == (-32005, "OUT_OF_BUDGET")
+    assert await web.call("state_view", {**asked, "height": 2}) == head, "the head is read as ever"
+
+
+async def test_a_view_of_a_height_refuses_as_the_view_does(web: Web, chain: LocalChain):
+    chain.commit()
+    for name in ("token_nothing", "state_view", "token_issue", "token.balance"):
+        assert await web.error("state_view", {"view": name}) == (-32602, "INVALID_PARAMS")
+    for args in ({}, {"program": "sun", "account": SHOPPER, "more": 1}, {"program": "SUN", "account": SHOPPER}):
+        code, reason = await web.error("state_view", {"view": "token_balance", "args": args})
+        assert code == -32602
+        assert reason in ("INVALID_ARGS", "INVALID_PARAMS")
+    missing = {"view": "token_program", "args": {"program": "moon"}}
+    assert await web.error("state_view", missing) == (-32001, "NOT_FOUND")
+    assert await web.error("state_view", {**missing, "height": 99}) == (-32001, "NOT_FOUND")
+    for _ in range(10):
+        chain.commit()
+    assert await web.error("state_view", {**missing, "height": 1}) == (-32001, "STATE_PRUNED")
+
+
 async def test_state_is_read_at_heights_and_pruned(web: Web, chain: LocalChain):
     key = "token/program/sun"
     keys = [key for key in chain.genesis.genesis_state(chain.runtime).values if "sun" in key]

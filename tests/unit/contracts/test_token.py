@@ -468,3 +468,79 @@ def test_deferral_gives_the_figures_of_ifrs_15_example_52(redeemed: int, recogni
 def test_deferral_of_points_that_nobody_is_expected_to_redeem(chain: Chain) -> None:
     args = {"sale": 100, "points": 10, "unit_price": 1, "expected_bps": 0, "redeemed": 3}
     assert chain.view("token_deferral", **args) == {"goods": 100, "deferred": 0, "recognised": 0, "liability": 0}
+
+
+# -- holders -----------------------------------------------------------------------------------------
+
+
+def holders(chain: Chain, **more: Any) -> list[tuple[str, int]]:
+    page = chain.view("token_holders", program="stars", **more)
+    return [(item["account"], item["available"]) for item in page["items"]]
+
+
+def test_holders_are_those_who_have_points_or_owe_some_each_once(chain: Chain) -> None:
+    assert holders(chain) == []
+    people = [account_of(f"person-{i}") for i in range(40)]
+    for number, person in enumerate(people):
+        issue(chain, person, number + 1)
+    issue(chain, people[3], 7, expires=chain.time + 10 * 86_400_000)
+    chain.send("person-5", "token.burn", program="stars", amount=6)
+    chain.send("person-6", "token.transfer", program="stars", to=BOB, amount=7)
+    assert holders(chain) == [
+        *[(person, number + 1 + 7 * (number == 3)) for number, person in enumerate(people) if number not in (5, 6)],
+        (BOB, 7),
+    ]
+    issue(chain, people[5], 2)
+    assert holders(chain)[5] == (people[5], 2), "who comes back has kept the place"
+
+
+def test_pages_of_holders_neither_skip_nor_repeat_while_others_come(chain: Chain) -> None:
+    people = [account_of(f"person-{i}") for i in range(70)]
+    for person in people[:60]:
+        issue(chain, person, 1)
+    found: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = chain.view("token_holders", program="stars", limit=7, **cursor)
+        found += [item["account"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+        if len(found) == 35:
+            for person in people[60:]:
+                issue(chain, person, 1)
+    assert found == people
+
+
+def test_a_page_of_holders_looks_at_few_that_have_spent_all(chain: Chain) -> None:
+    people = [account_of(f"person-{i}") for i in range(12)]
+    for person in people:
+        issue(chain, person, 1)
+    for number in range(9):
+        chain.send(f"person-{number}", "token.burn", program="stars", amount=1)
+    pages = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = chain.view("token_holders", program="stars", limit=1, **cursor)
+        pages.append([item["account"] for item in page["items"]])
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert pages == [[], [], [people[9]], [people[10]], [people[11]]]
+
+
+@pytest.mark.parametrize("cursor", ["1", "a.b", "1.2.3", "-1.0", "1.2\n", ""])
+def test_a_cursor_of_holders_is_one_of_theirs(chain: Chain, cursor: str) -> None:
+    with pytest.raises(Refused) as refused:
+        chain.view("token_holders", program="stars", cursor=cursor)
+    assert refused.value.code == "INVALID_ARGS"
+    assert refused.value.details["field"] == "cursor"
+
+
+def test_an_account_without_points_that_owes_some_is_a_holder(chain: Chain) -> None:
+    issue(chain, ANN, 5, ref="r1")
+    chain.send("ann", "token.burn", program="stars", amount=5)
+    assert holders(chain) == []
+    chain.send("aurora-issuer", "token.reverse", program="stars", ref="r1", amount=2)
+    (holder,) = chain.view("token_holders", program="stars")["items"]
+    assert (holder["account"], holder["available"], holder["debt"]) == (ANN, 0, 2)

@@ -28,6 +28,7 @@ def test_the_methods_of_the_specification_are_there():
         *("chain_genesis", "chain_head", "chain_block", "chain_certificate", "chain_validators"),
         *("chain_transaction", "chain_receipt", "chain_transactions"),
         *("tx_submit", "tx_send", "tx_wait", "tx_simulate", "tx_encode", "state_get", "state_proof"),
+        "state_view",
     ]
     assert [method.name for method in own_methods() if method.writes] == ["tx_submit", "tx_send"]
     pages = next(method for method in own_methods() if method.name == "chain_transactions")

@@ -1,0 +1,186 @@
+"""What `entente import` and `entente export` print, ask and leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from node.cli import moving_commands, moving_import
+from node.cli.main import main
+from node.moving.errors import Stopped
+from tests.contract_harness import account_of
+from tests.support.moving import MemoryChain, write_csv
+
+HEADER = "ref,member,amount,expires"
+ROWS = [f"r{i},m{i},{i + 1},2030-12-31" for i in range(10)]
+POINTS = 55
+
+
+@pytest.fixture
+def chain(monkeypatch: pytest.MonkeyPatch) -> MemoryChain:
+    """Let the commands speak to a chain in memory, on which aurora's issuer signs."""
+    made = MemoryChain()
+    monkeypatch.setattr(moving_commands, "NodeChain", lambda client, keys: made)
+    monkeypatch.setattr(moving_commands, "signing_keys", lambda *arguments: [Key()])
+    monkeypatch.setattr(moving_import, "address_of_key", account_of)
+    return made
+
+
+class Key:
+    """Stands for the issuer's key."""
+
+    public_key = "aurora-issuer"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_csv(tmp_path / "members.csv", HEADER, *ROWS)
+
+
+def run(*arguments: str | Path, stdin: str = "") -> Result:
+    return CliRunner().invoke(
+        main, [*map(str, arguments), "--rpc", "http://127.0.0.1:9"], stdin, prog_name="entente"
+    )
+
+
+def moving(file: Path, *more: str) -> list[str | Path]:
+    return ["import", file, "--program", "miles", "--salt", file.with_name("salt"), *more]
+
+
+def test_an_import_from_the_dry_run_to_the_second_run(chain: MemoryChain, file: Path) -> None:
+    dry = run(*moving(file, "--new-salt", "--dry-run"))
+    assert dry.exit_code == 0, dry.output
+    assert "to be paid   10 rows, 55 points" in dry.stdout
+    assert "members      10 new, 0 known" in dry.stdout
+    assert "Nothing was written on the chain." in dry.stderr
+    assert [path.name for path in file.parent.iterdir()] == ["members.csv"]
+    assert not chain.sent
+
+    refused = run(*moving(file, "--new-salt"), stdin="n\n")
+    assert refused.exit_code == 1
+    assert f"Issue {POINTS} points on " in refused.stderr
+    assert "10 rows with 55 points for 10 members by id" in refused.stderr
+    assert not chain.sent
+
+    done = run(*moving(file), stdin="y\n")
+    assert done.exit_code == 0, done.output
+    assert "paid           10 rows, 55 points" in done.stdout
+    assert "grown by       55, which is what was paid" in done.stdout
+    assert "this run goes on from there" in done.stderr
+
+    again = run(*moving(file, "--yes", "--json"))
+    report = json.loads(again.stdout)
+    assert (report["points"], report["transactions"], report["paid"]) == (0, 0, {"rows": 10, "points": POINTS})
+    assert chain.supply()["issued"] == POINTS
+
+
+def test_rejected_rows_are_counted_written_and_end_with_1(chain: MemoryChain, file: Path) -> None:
+    write_csv(file, HEADER, *ROWS, 'x,m1,"1,000",', "r3,m1,5,")
+    done = run(*moving(file, "--new-salt", "--yes"))
+    assert done.exit_code == 1
+    rejects = file.with_name("members.csv.rejects.csv")
+    assert f"2 rows are not taken; {rejects} says why." in done.stderr
+    assert [line.split(",")[:2] for line in rejects.read_text().splitlines()] == [
+        ["line", "ref"],
+        ["12", "x"],
+        ["13", "r3"],
+    ]
+    assert chain.supply()["issued"] == POINTS
+    write_csv(file, HEADER, "x,m1,-1,")
+    assert "1 row is not taken" in run(*moving(file, "--yes")).stderr
+
+
+def test_an_interrupt_ends_with_a_report_and_the_next_run_goes_on(
+    chain: MemoryChain, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.moving.sending.FIRST_ROWS", 2)
+    monkeypatch.setattr("node.moving.sending.MAX_ROWS", 2)
+    chain.before_sending = lambda count: os.kill(os.getpid(), signal.SIGINT) if count == 3 else None
+    stopped = run(*moving(file, "--new-salt", "--yes", "--in-flight", "1", "--json"))
+    assert stopped.exit_code == 1
+    report = json.loads(stopped.stdout)
+    (problem,) = report["problems"]
+    assert problem.startswith("interrupted")
+    assert 0 < report["paid"]["rows"] < 10
+    assert report["paid"]["rows"] + report["open"]["rows"] == 10
+    done = run(*moving(file, "--yes"))
+    assert done.exit_code == 0, done.output
+    assert chain.supply()["issued"] == POINTS
+
+
+def test_an_interrupt_ends_reading_and_asks_for_nothing(
+    chain: MemoryChain, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.moving.reading.TELL_EVERY", 1)
+    update = moving_import.Bar.update
+
+    def interrupted(self: Any, done: int, words: str = "") -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        update(self, done, words)
+
+    monkeypatch.setattr(moving_import.Bar, "update", interrupted)
+    ended = run(*moving(file, "--new-salt", "--yes"))
+    assert ended.exit_code == 1
+    assert "Aborted!" in ended.stderr
+    assert not chain.sent
+
+
+def test_what_stops_an_import_is_told_with_what_is_left(chain: MemoryChain, file: Path) -> None:
+    def gone(count: int) -> None:
+        raise Stopped("no answer from http://127.0.0.1:9/")
+
+    chain.before_sending = gone
+    stopped = run(*moving(file, "--new-salt", "--yes"))
+    assert stopped.exit_code == 1
+    assert "still open  10 rows, 55 points" in stopped.stdout
+    assert "Error: no answer from http://127.0.0.1:9/; the same command goes on from here." in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--program", "nope", "--salt", "salt", "--new-salt"], "the program nope: no such program"),
+        (["--program", "miles"], "the column member needs --salt FILE"),
+        (["--program", "miles", "--salt", "none"], "the salt file none does not exist"),
+        (["--program", "miles", "--prefix", "two words"], "--prefix is up to 63 printable"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(chain: MemoryChain, file: Path, arguments: list[str], words: str) -> None:
+    told = run("import", file, *arguments, "--yes")
+    assert told.exit_code == 1
+    assert words in told.stderr
+    assert len(told.stderr.strip().splitlines()) == 1
+    assert not chain.sent
+
+
+def test_a_key_without_the_role_and_a_cap_are_found_before_anything_is_sent(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for program, signer, words in (({}, "basil-issuer", "is no issuer of aurora"), ({"cap": 54}, "", "cap of 54")):
+        made = MemoryChain(**program)
+        monkeypatch.setattr(moving_commands, "NodeChain", lambda client, keys, made=made: made)
+        monkeypatch.setattr(moving_commands, "signing_keys", lambda *arguments: [Key()])
+        monkeypatch.setattr(moving_import, "address_of_key", lambda key, signer=signer: account_of(signer or key))
+        salt = [] if file.with_name("salt").exists() else ["--new-salt"]
+        told = run(*moving(file, "--yes", *salt))
+        assert told.exit_code == 1
+        assert words in told.stderr
+        assert not made.sent
+
+
+def test_an_export_is_told_and_replaces_no_file_unasked(chain: MemoryChain, file: Path) -> None:
+    run(*moving(file, "--new-salt", "--yes"))
+    out = file.with_name("out.csv")
+    done = run("export", "--program", "miles", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert "holders      10" in done.stdout
+    assert "outstanding  55 by the program's supply" in done.stdout
+    assert len(out.read_text().splitlines()) == 11
+    again = run("export", "--program", "miles", "--out", out)
+    assert (again.exit_code, "exists; --force replaces it" in again.stderr) == (1, True)
