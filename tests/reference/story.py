@@ -7,9 +7,9 @@
         program="stars", to=ANN, amount=500, ref="order-1",
     )
 
-Each refusal is executed on a fork of the chain that stands where its example begins: the example with some arguments
-or signers changed, after what `before` does. So the page shows what has happened, and the refusals of a call are those
-that were shown.
+Each refusal is executed on a fork of the chain that stands where its example begins: the example with some
+arguments or signers changed, after what `before` does. So the page shows what has happened, and the refusals of a
+call are those that were shown.
 
 Invariants:
     1. An example succeeds, and each of its refusals is refused with its code; what is not so is among the faults.
@@ -153,9 +153,7 @@ class Story:
             deed(self.chain)
         self._since.append(words)
 
-    def call(
-        self, name: str, by: str, says: str, who: str, refused: Sequence[Refusal] = (), /, **args: Any
-    ) -> Any:
+    def call(self, name: str, by: str, says: str, who: str, refused: Sequence[Refusal] = (), /, **args: Any) -> Any:
         """Show a call, after its refusals; return its result."""
         example = Example(name, "call", by, _named(args), says, who, self._taken())
         self._show_roles(example)
@@ -170,7 +168,7 @@ class Story:
         """Show a view, after its refusals; return its answer."""
         example = Example(name, "view", "", _named(args), says, "", self._taken())
         paged = "cursor" in self.chain.runtime.views[name].binder.fields
-        bad_cursor = no("INVALID_ARGS", "The cursor is none that this view has given.", cursor="no cursor/")
+        bad_cursor = no("INVALID_ARGS", "The cursor is none that this view has given.", cursor="no-cursor/")
         for refusal in [*refused, *([bad_cursor] if paged else [])]:
             example.refused.append((refusal, self._refused(example, refusal)))
         example.result = self.chain.view(name, **example.args)
@@ -182,8 +180,8 @@ class Story:
         fork = self.chain.fork()
         for deed in before:
             deed(fork)
-        args = {"title": "In vain", "actions": [action], "brand": "aurora"}
-        fork.send("aurora-admin", "gov.propose", proposal="in-vain", **args)
+        made = {"proposal": "in-vain", "title": "In vain", "actions": [action]}
+        fork.send_ops("aurora-admin", [("gov.propose", made)])
         voters = [f"{brand}-admin" for brand in ("aurora", "borea", "cielo")]
         fork.send(voters[0], "gov.vote", voters, proposal="in-vain", choice="yes")
         failure = fork.view("gov_proposal", proposal="in-vain").get("failure") or {}

@@ -9,8 +9,8 @@ what is found is a defect of ours, for which no chain may halt. So the tests' ch
 * a refusal has a code of `vm.error_codes`, and details that a receipt can hold;
 * a value that was refused as LIMIT_EXCEEDED was too large, and not of a wrong type;
 * a duty answers a bool, and True only after a step that wrote something;
-* what a call of the registry's contracts tells, and the codes with which it and a view refuse, are on its page of the
-  reference (docs/contracts/outcomes.json): so whatever any test comes upon is documented, and shown by a story;
+* what a call of the registry's contracts tells, and the codes with which it and a view refuse, are on its page of
+  the reference (docs/contracts/outcomes.json): so whatever a test comes upon is documented, and shown by a story;
 * no room, and no list, dict or set of a contract's module, is changed by an operation;
 * the parts of every key that is read or written are what was declared (`require_key`).
 """

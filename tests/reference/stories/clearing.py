@@ -52,8 +52,9 @@ def story() -> Story:
         owed("cielo", "borea", 250),
     ]
     intro = (
-        "The brands Aurora, Borea and Cielo, each with one person for each role, and credit of each with each. By redemptions of this month, which no "
-        "call of clearing itself books, Borea owes Aurora 9.00 euros, Aurora owes Borea 3.00, and Cielo owes Borea 2.50."
+        "The brands Aurora, Borea and Cielo, each with one person for each role, and credit of each with each. By "
+        "redemptions of this month, which no call of clearing itself books, Borea owes Aurora 9.00 euros, Aurora "
+        "owes Borea 3.00, and Cielo owes Borea 2.50."
     )
     params = Params(due_ms=10 * MS_PER_DAY)
     told = Story("clearing", intro, ops, params, runtime=Runtime([*listed, Till()], authority))
@@ -84,15 +85,16 @@ def _credit(told: Story) -> None:
 
 
 def _disputes(told: Story) -> None:
+    asked: dict[str, Any] = {"brand": "aurora", "currency": "EUR", "period": MONTH}
+    following = told.chain.view("clearing_statement", **asked, limit=1)["next"]
     told.view(
         "clearing_statement",
         "What Aurora is owed, and owes, this month.",
         [
             NO_PERIOD,
+            no("INVALID_ARGS", "The cursor is of another brand's statement.", brand="cielo", cursor=following),
         ],
-        brand="aurora",
-        currency="EUR",
-        period=MONTH,
+        **asked,
     )
     told.call(
         "clearing.dispute",
@@ -104,8 +106,16 @@ def _disputes(told: Story) -> None:
             no("NOT_FOUND", "There is no such period.", period="2023-01"),
             no("NOT_AUTHORISED", "No treasurer of the line's two brands has signed.", by="cielo-treasurer"),
             no("NOT_AUTHORISED", "`brand` is none of the line's two.", brand="cielo"),
-            no("INVALID_ARGS", "`brand` is left out, and treasurers of both have signed.", by="aurora-treasurer+borea-treasurer"),
-            no("ALREADY_EXISTS", "The line's dispute is open, or resolved.", sent("borea-treasurer", "clearing.dispute", **LINE)),
+            no(
+                "INVALID_ARGS",
+                "`brand` is left out, and treasurers of both have signed.",
+                by="aurora-treasurer+borea-treasurer",
+            ),
+            no(
+                "ALREADY_EXISTS",
+                "The line's dispute is open, or resolved.",
+                sent("borea-treasurer", "clearing.dispute", **LINE),
+            ),
         ],
         **LINE,
         reason="ten points, not a thousand",
@@ -126,7 +136,9 @@ def _disputes(told: Story) -> None:
         "a `treasurer` of the creditor; to withdraw it, of the brand that raised it",
         [
             no("NOT_FOUND", "There is no such line.", line=7),
-            no("NOT_FOUND", "The line was never disputed.", debtor="aurora", creditor="borea", by="borea-treasurer"),
+            no(
+                "NOT_FOUND", "The line was never disputed.", debtor="aurora", creditor="borea", by="borea-treasurer"
+            ),
             no("NOT_AUTHORISED", "No treasurer of the creditor has signed.", by="borea-treasurer"),
             no("NOT_AUTHORISED", "It is withdrawn, and by the other brand.", amount=0),
             no("LIMIT_EXCEEDED", "More than is left of the line.", amount=901),
@@ -158,6 +170,8 @@ def _settlement(told: Story) -> None:
         [
             NO_PERIOD,
             NO_TREASURER,
+            no("INVALID_ARGS", "The period is no month.", period="2023-13"),
+            no("INVALID_ARGS", "The currency is no code of three capitals.", currency="eur"),
             no("NOT_ELIGIBLE", "It is closed, or further.", closed()),
             no("NOT_ELIGIBLE", "Its month has not begun.", closed(), december, period=NEXT),
         ],
@@ -170,7 +184,12 @@ def _settlement(told: Story) -> None:
     told.then("Aurora and Borea wait for the euros; the dollars are another matter.")
     payments = told.chain.view("clearing_payments", period=MONTH, currency="EUR")["items"]
     first = payments[0]
-    paid: dict[str, Any] = {"period": MONTH, "payer": first["payer"], "payee": first["payee"], "amount": first["amount"]}
+    paid: dict[str, Any] = {
+        "period": MONTH,
+        "payer": first["payer"],
+        "payee": first["payee"],
+        "amount": first["amount"],
+    }
     confirm = sent(f"{first['payee']}-treasurer", "clearing.confirm", **paid, bank_ref="sepa-2")
     pounds = _pounds_too(first["payer"], first["payee"])
     told.call(
@@ -206,7 +225,11 @@ def _settlement(told: Story) -> None:
             no("NOT_FOUND", "Nothing of the period is closed and unpaid.", period="2023-01", currency=None),
             no("NOT_FOUND", "Nothing was booked in this period.", period="2023-01"),
             NO_TREASURER,
-            no("NOT_ELIGIBLE", "It is open, or was unwound.", sent("borea-treasurer", "clearing.unwind", period=MONTH, currency="EUR")),
+            no(
+                "NOT_ELIGIBLE",
+                "It is open, or was unwound.",
+                sent("borea-treasurer", "clearing.unwind", period=MONTH, currency="EUR"),
+            ),
             no("NOT_ELIGIBLE", "The payments are not overdue.", *pounds, currency="GBP"),
             no("INVALID_ARGS", "`currency` is left out, and several are unpaid.", currency=None),
         ],

@@ -51,8 +51,8 @@ def story() -> Story:
     """Tell it."""
     entries = [ValidatorEntry(real_key(f"{brand}-validator").public_key, brand) for brand in BRANDS]
     intro = (
-        "The brands Aurora, Borea, Cielo and Dorado, each with a validator and one person for each role, and Etna, which has no validator. Three of four "
-        "votes decide."
+        "The brands Aurora, Borea, Cielo and Dorado, each with a validator and one person for each role, and Etna, "
+        "which has no validator. Three of four votes decide."
     )
     told = Story("gov", intro, alliance_ops(*BRANDS, "etna"), validators=entries)
     _voting(told)
@@ -76,7 +76,7 @@ def _voting(told: Story) -> None:
         "brand": "fuego",
         "name": "Fuego",
         "admins": [account_of(f"fuego-{number}") for number in range(16)],
-        "offsets": [{"from": number, "minutes": 60} for number in range(256)],
+        "offsets": [{"from": number, "minutes": 60} for number in range(200)],
     }
 
     def many_open(chain: Chain) -> None:
@@ -94,14 +94,16 @@ def _voting(told: Story) -> None:
             no("NOT_AUTHORISED", "The proposal's name is reserved for another brand.", proposal="borea-1"),
             NOBODY,
             no("INVALID_ARGS", "`brand` is left out, and the signers are admins of several.", both_admin),
-            no("INVALID_ARGS", "`set_params` names no parameter.", actions=[{"action": "set_params", "params": {}}]),
+            no(
+                "INVALID_ARGS", "`set_params` names no parameter.", actions=[{"action": "set_params", "params": {}}]
+            ),
             no(
                 "INVALID_ARGS",
                 "A parameter is out of its bounds.",
                 actions=[{"action": "set_params", "params": {"max_tx_ttl_ms": 1}}],
             ),
             no("ALREADY_EXISTS", "The proposal exists.", sent("aurora-admin", "gov.propose", **made)),
-            no("LIMIT_EXCEEDED", "The actions are longer than 32 KiB.", actions=[long] * 10),
+            no("LIMIT_EXCEEDED", "The actions are longer than 32 KiB.", actions=[long] * 16),
             no("LIMIT_EXCEEDED", "The brand has 16 open proposals.", many_open),
             no(
                 "LIMIT_EXCEEDED",
@@ -200,7 +202,12 @@ def _upkeep(told: Story) -> None:
             no(
                 "ALREADY_EXISTS",
                 "A validator has this key.",
-                sent("borea-admin+newcomer", "gov.rotate_key", old=real_key("borea-validator").public_key.hex(), new=NEW_KEY),
+                sent(
+                    "borea-admin+newcomer",
+                    "gov.rotate_key",
+                    old=real_key("borea-validator").public_key.hex(),
+                    new=NEW_KEY,
+                ),
             ),
             no("LIMIT_EXCEEDED", "The brand has rotated its key 4 times today.", four_rotations),
         ],
@@ -233,9 +240,19 @@ def _upkeep(told: Story) -> None:
             no("NOT_FOUND", "No validator of that height has this key.", validator=NODE),
             no("INVALID_ARGS", "The height is 0, or still to come.", height=99_999),
             no("INVALID_ARGS", "Both statements are the same.", second=first),
-            no("INVALID_ARGS", "A signature is not the validator's.", second={**second, "signature": first["signature"]}),
-            no("INVALID_ARGS", "A value that the step signs is missing.", second={"signature": second["signature"]}),
-            no("INVALID_ARGS", "A value is given that the step does not sign.", second={**second, "state_root": ANOTHER}),
+            no(
+                "INVALID_ARGS",
+                "A signature is not the validator's.",
+                second={**second, "signature": first["signature"]},
+            ),
+            no(
+                "INVALID_ARGS", "A value that the step signs is missing.", second={"signature": second["signature"]}
+            ),
+            no(
+                "INVALID_ARGS",
+                "A value is given that the step does not sign.",
+                second={**second, "state_root": ANOTHER},
+            ),
             no("ALREADY_EXISTS", "The step has been reported.", sent("ann", "gov.report", **report)),
             no("LIMIT_EXCEEDED", "Enough is known of this validator for now.", enough),
             no("EXPIRED", "The height is more than 100,000 blocks ago.", long_ago),
@@ -270,15 +287,25 @@ def _failures(told: Story) -> None:
     def full_nodes(chain: Chain) -> None:
         chain.govern(lambda ctx: change_nodes(ctx, [key_of(f"n{number}") for number in range(1_000)]))
 
+    def full_set(chain: Chain) -> None:
+        others = [ValidatorEntry(key_of(f"v{number}"), "dorado") for number in range(252)]
+        entries = [*current_validators(chain.state), *others]
+        chain.govern(lambda ctx: change_validators(ctx, entries))
+
     def action(name: str, **fields: Any) -> dict[str, Any]:
         return {"action": name, **fields}
 
     told.fails("ALREADY_EXISTS", "The brand has a validator.", action("add_validator", brand="borea", key=NODE))
     told.fails("ALREADY_EXISTS", "A validator has the key.", action("add_validator", brand="etna", key=dorado))
     told.fails("NOT_FOUND", "There is no such brand.", action("add_validator", brand="moons", key=NODE))
-    told.fails("SUSPENDED", "The brand is suspended.", action("add_validator", brand="etna", key=NODE), suspended("etna"))
+    told.fails(
+        "SUSPENDED", "The brand is suspended.", action("add_validator", brand="etna", key=NODE), suspended("etna")
+    )
     told.fails("NOT_FOUND", "The brand has no validator.", action("remove_validator", brand="etna"))
     told.fails("NOT_ELIGIBLE", "Fewer than 4 validators would be left.", action("remove_validator", brand="dorado"))
+    told.fails(
+        "LIMIT_EXCEEDED", "There are 256 validators.", action("add_validator", brand="etna", key=NODE), full_set
+    )
     told.fails("ALREADY_EXISTS", "A node or validator has the key.", action("add_node", key=dorado))
     told.fails("LIMIT_EXCEEDED", "There are 1,000 full nodes.", action("add_node", key=NODE), full_nodes)
     told.fails("NOT_FOUND", "No full node has the key.", action("remove_node", key=NODE))
@@ -296,5 +323,13 @@ def _failures(told: Story) -> None:
         "The parameters do not go together.",
         action("set_params", params={"max_tx_cost": 900_000}),
     )
-    told.fails("NOT_ELIGIBLE", "The version is not above the present one.", action("schedule_upgrade", version=2, height=10**6))
-    told.fails("EXPIRED", "The height is not at least two above the block's.", action("schedule_upgrade", version=9, height=1))
+    told.fails(
+        "NOT_ELIGIBLE",
+        "The version is not above the present one.",
+        action("schedule_upgrade", version=2, height=10**6),
+    )
+    told.fails(
+        "EXPIRED",
+        "The height is not at least two above the block's.",
+        action("schedule_upgrade", version=9, height=1),
+    )

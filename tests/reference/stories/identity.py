@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final
 
 from contracts_py.identity.person_records import (
@@ -52,17 +53,15 @@ def pool_ops(chain: Chain) -> None:
 def linked_chain(first: str, count: int) -> Deed:
     """Return a deed: an account is linked to so many others, one after the other."""
     names = [first, *[f"{first}{number}" for number in range(count)]]
-    pairs = zip(names, names[1:], strict=False)
-    return many(
-        sent(f"{a}+{b}", "identity.link", member=account_of(a), other=account_of(b)) for a, b in pairs
-    )
+    pairs = pairwise(names)
+    return many(sent(f"{a}+{b}", "identity.link", member=account_of(a), other=account_of(b)) for a, b in pairs)
 
 
 def referral_line(chain: Chain) -> None:
     """Let there be more referrals above Bob than are looked at, and Ann have referred somebody."""
     sent("dan", "identity.refer", member=DAN, referrer=ANN)(chain)
     names = ["bob", *[f"up{number}" for number in range(MAX_WALK)]]
-    for member, referrer in zip(names, names[1:], strict=False):
+    for member, referrer in pairwise(names):
         sent(member, "identity.refer", member=account_of(member), referrer=account_of(referrer))(chain)
 
 
@@ -91,8 +90,8 @@ def story() -> Story:
         ("identity.update_brand", {"brand": "borea", "terms_hash": TERMS}),
     ]
     intro = (
-        "The brands Aurora and Borea, each with one person for each role. Ann, Bob, Cat and Dan are shoppers with keys of their own; Aurora's members are "
-        "custodial until they claim their accounts."
+        "The brands Aurora and Borea, each with one person for each role. Ann, Bob, Cat and Dan are shoppers with "
+        "keys of their own; Aurora's members are custodial until they claim their accounts."
     )
     told = Story("identity", intro, ops)
     told.names.update({MEMBER: "Aurora's first member", OTHER: "its second", LAST: "its third", HOME: "Ann's pool"})
@@ -230,7 +229,11 @@ def _members(told: Story) -> None:
             no("NOT_FOUND", "There is no such member.", member=ANN),
             no("NOT_AUTHORISED", "No issuer of the member's brand has signed.", by="eve"),
             no("NOT_AUTHORISED", "The new key has not signed.", by="aurora-issuer"),
-            no("ALREADY_EXISTS", "The member has been claimed.", sent("aurora-issuer+eve", "identity.claim", **claim)),
+            no(
+                "ALREADY_EXISTS",
+                "The member has been claimed.",
+                sent("aurora-issuer+eve", "identity.claim", **claim),
+            ),
         ],
         **claim,
     )
@@ -387,7 +390,12 @@ def _cards(told: Story) -> None:
         **card,
         replacement=NEW_CARD,
     )
-    told.view("identity_card", "Whom it finds.", [no("NOT_FOUND", "There is no such card.", commitment=TERMS)], commitment=NEW_CARD)
+    told.view(
+        "identity_card",
+        "Whom it finds.",
+        [no("NOT_FOUND", "There is no such card.", commitment=TERMS)],
+        commitment=NEW_CARD,
+    )
     told.view("identity_cards", "All cards of the member.", member=MEMBER)
 
 
@@ -462,9 +470,17 @@ def _referrals(told: Story) -> None:
             no("INVALID_ARGS", "Neither an account nor a code is given, or both.", code=None),
             no("NOT_FOUND", "There is no such code.", code=code_of(BOB)),
             not_the_holder(),
-            no("ALREADY_EXISTS", "The member has been referred.", sent("ann", "identity.refer", member=ANN, referrer=CAT)),
+            no(
+                "ALREADY_EXISTS",
+                "The member has been referred.",
+                sent("ann", "identity.refer", member=ANN, referrer=CAT),
+            ),
             no("NOT_ELIGIBLE", "Both are, or were, one shopper.", referrer=BOB, code=None),
-            no("NOT_ELIGIBLE", "The member has referred its referrer.", sent("cat", "identity.refer", member=CAT, referrer=ANN)),
+            no(
+                "NOT_ELIGIBLE",
+                "The member has referred its referrer.",
+                sent("cat", "identity.refer", member=CAT, referrer=ANN),
+            ),
             no("LIMIT_EXCEEDED", "The line of referrals above is too long.", referral_line_above_cat),
             *_no_person(ANN, "ann"),
         ],
@@ -477,7 +493,7 @@ def referral_line_above_cat(chain: Chain) -> None:
     """Let there be more referrals above Cat than are looked at, and let Ann have referred Dan."""
     sent("dan", "identity.refer", member=DAN, referrer=ANN)(chain)
     names = ["cat", *[f"up{number}" for number in range(MAX_WALK + 1)]]
-    for member, referrer in zip(names, names[1:], strict=False):
+    for member, referrer in pairwise(names):
         sent(member, "identity.refer", member=account_of(member), referrer=account_of(referrer))(chain)
 
 
@@ -497,7 +513,11 @@ def _pools(told: Story) -> None:
                 sent("ann+cat", "identity.pool_join", pool=HOME, member=CAT),
                 sent("ann", "identity.pool_leave", member=ANN),
             ),
-            no("ALREADY_EXISTS", "The member is in a pool.", sent("ann", "identity.pool_open", **{**opened, "name": "cabin"})),
+            no(
+                "ALREADY_EXISTS",
+                "The member is in a pool.",
+                sent("ann", "identity.pool_open", **{**opened, "name": "cabin"}),
+            ),
             *_no_person(ANN, "ann"),
         ],
         **opened,
@@ -516,7 +536,11 @@ def _pools(told: Story) -> None:
         [
             no("NOT_FOUND", "There is no such pool.", pool=DAN),
             no("NOT_AUTHORISED", "The holder or the pool's first member has not signed.", by="cat"),
-            no("ALREADY_EXISTS", "The member is in a pool.", sent("cat", "identity.pool_open", member=CAT, name="cabin")),
+            no(
+                "ALREADY_EXISTS",
+                "The member is in a pool.",
+                sent("cat", "identity.pool_open", member=CAT, name="cabin"),
+            ),
             no("LIMIT_EXCEEDED", "The pool has 8 members.", full),
             no("NOT_ELIGIBLE", "The account was erased.", erased(CAT, "cat")),
             no("NOT_ELIGIBLE", "The account is a household pool.", member=HOME),
@@ -617,7 +641,12 @@ def _views(told: Story) -> None:
     told.view("identity_brand", "The brand.", [NO_BRAND], brand="aurora")
     told.view("identity_brands", "The first two brands.", limit=2)
     told.view("identity_roles", "Who acts for Borea.", [NO_BRAND], brand="borea", limit=3)
-    told.view("identity_member", "The first member.", [no("NOT_FOUND", "There is no such member.", member=DAN)], member=MEMBER)
+    told.view(
+        "identity_member",
+        "The first member.",
+        [no("NOT_FOUND", "There is no such member.", member=DAN)],
+        member=MEMBER,
+    )
     told.view("identity_account", "Dan's account with two keys.", account=DAN)
     told.view("identity_attestations", "What is attested of the first member.", member=MEMBER)
     told.view("identity_terms", "Whose terms Ann has accepted.", member=ANN)

@@ -96,8 +96,8 @@ def story() -> Story:
         ("token.issue", {"program": "rays", "to": ANN, "amount": 10}),
     ]
     intro = (
-        "The brands Aurora, Borea and Cielo with their programs stars, rays and skies, each brand with one person for each role, and credit of each with "
-        "each. Ann has 1,000 stars and 10 rays."
+        "The brands Aurora, Borea and Cielo with their programs stars, rays and skies, each brand with one person "
+        "for each role, and credit of each with each. Ann has 1,000 stars and 10 rays."
     )
     told = Story("swap", intro, ops)
     _agreement(told)
@@ -133,7 +133,11 @@ def _agreement(told: Story) -> None:
         [
             NO_TREATY,
             no("NOT_AUTHORISED", "No admin of the other side has signed.", by="aurora-admin"),
-            no("NOT_ELIGIBLE", "Nothing waits for an acceptance.", sent("borea-admin", "swap.accept", treaty="aurora-rays")),
+            no(
+                "NOT_ELIGIBLE",
+                "Nothing waits for an acceptance.",
+                sent("borea-admin", "swap.accept", treaty="aurora-rays"),
+            ),
             no("EXPIRED", "The terms are over already.", waited(366 * DAY)),
             ENDED,
             no(
@@ -200,11 +204,22 @@ def _exchanges(told: Story) -> None:
         no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("stars", "swapped_out")),
         no("INSUFFICIENT_BALANCE", "The account has fewer points.", *amended(limits={}), amount=5_000),
         no("INSUFFICIENT_BALANCE", "The account never had points of the program.", by="bob"),
-        no("FROZEN", "The account is frozen.", sent("aurora-compliance", "token.freeze", account=ANN, program="stars")),
+        no(
+            "FROZEN",
+            "The account is frozen.",
+            sent("aurora-compliance", "token.freeze", account=ANN, program="stars"),
+        ),
         no(
             "CREDIT_LIMIT",
             "The brand of the points given may owe the other no more.",
-            sent("borea-treasurer", "clearing.set_credit_limit", creditor="borea", debtor="aurora", currency="EUR", amount=1),
+            sent(
+                "borea-treasurer",
+                "clearing.set_credit_limit",
+                creditor="borea",
+                debtor="aurora",
+                currency="EUR",
+                amount=1,
+            ),
         ),
     ]
     told.call(
@@ -214,7 +229,12 @@ def _exchanges(told: Story) -> None:
         "the holder",
         [
             NO_TREATY,
-            no("NOT_ELIGIBLE", "The treaty is not accepted yet.", sent("borea-admin", "swap.propose", **BACK, **TERMS), treaty="borea-stars"),
+            no(
+                "NOT_ELIGIBLE",
+                "The treaty is not accepted yet.",
+                sent("borea-admin", "swap.propose", **BACK, **TERMS),
+                treaty="borea-stars",
+            ),
             no("INVALID_ARGS", "Nobody sends this, and no account is named.", by=""),
             *common,
             no("FROZEN", "The account that receives is frozen.", *frozen_in("borea", "rays")),
@@ -233,7 +253,12 @@ def _exchanges(told: Story) -> None:
         "the holder",
         [
             no("NOT_FOUND", "There is no such treaty.", treaties=["aurora-rays", "moons"]),
-            no("NOT_ELIGIBLE", "A treaty is not accepted yet.", sent("borea-admin", "swap.propose", **BACK, **TERMS), treaties=["aurora-rays", "borea-stars"]),
+            no(
+                "NOT_ELIGIBLE",
+                "A treaty is not accepted yet.",
+                sent("borea-admin", "swap.propose", **BACK, **TERMS),
+                treaties=["aurora-rays", "borea-stars"],
+            ),
             no("INVALID_ARGS", "The treaties are not connected.", treaties=["aurora-rays", "aurora-rays"]),
             no("INVALID_ARGS", "Nobody sends this, and no account is named.", by=""),
             *common,
@@ -293,4 +318,9 @@ def _end(told: Story) -> None:
         notice_ms=30 * DAY,
     )
     told.view("swap_treaty", "It runs off.", [NO_TREATY], treaty="aurora-rays")
-    told.view("swap_treaties", "All of Borea's.", [no("NOT_FOUND", "There is no such brand.", brand="moons")], brand="borea")
+    told.view(
+        "swap_treaties",
+        "All of Borea's.",
+        [no("NOT_FOUND", "There is no such brand.", brand="moons")],
+        brand="borea",
+    )

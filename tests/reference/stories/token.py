@@ -111,8 +111,9 @@ def ops() -> list[Op]:
 def story() -> Story:
     """Tell it."""
     intro = (
-        "The brands Aurora and Borea, each with one person for each role (`aurora-issuer` is an account, and so on), and credit of each with the "
-        "other. Ann, Bob and Cat are shoppers with keys of their own; a custodial member of Aurora has opened a household pool."
+        "The brands Aurora and Borea, each with one person for each role (`aurora-issuer` is an account, and so on), "
+        "and credit of each with the other. Ann, Bob and Cat are shoppers with keys of their own; a custodial member "
+        "of Aurora has opened a household pool."
     )
     told = Story("token", intro, ops(), Params(max_tx_cost=750_000))
     told.names.update({MEMBER: "a custodial member of Aurora", address_of_pool(MEMBER, "home"): "its pool"})
@@ -231,7 +232,12 @@ def _points(told: Story) -> None:
             ),
             no("LIMIT_EXCEEDED", "More than the program's limit of a day.", changed(transfer_day=59)),
             no("LIMIT_EXCEEDED", "The amount lies in too many lots.", scattered(ANN), amount=TOO_MANY_LOTS),
-            no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("burned"), changed(transfer_burn_bps=100)),
+            no(
+                "LIMIT_EXCEEDED",
+                "A sum would be beyond 2^53 − 1.",
+                full_counter("burned"),
+                changed(transfer_burn_bps=100),
+            ),
         ],
         program="stars",
         to=BOB,
@@ -287,14 +293,25 @@ def _till(told: Story) -> None:
                 by="ann+borea-cashier",
             ),
             no("LIMIT_EXCEEDED", "The amount lies in too many lots.", scattered(ANN), amount=TOO_MANY_LOTS),
-            no("DUPLICATE_REF", "The reference has been used at the brand.", sent("ann+aurora-cashier", "token.redeem", **till)),
+            no(
+                "DUPLICATE_REF",
+                "The reference has been used at the brand.",
+                sent("ann+aurora-cashier", "token.redeem", **till),
+            ),
             no("INSUFFICIENT_BALANCE", "The account has fewer points.", amount=491),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",
                 "The program's brand may owe the other no more.",
                 sent("aurora-admin", "token.partner", program="stars", at_brand="borea"),
-                sent("borea-treasurer", "clearing.set_credit_limit", creditor="borea", debtor="aurora", currency="EUR", amount=99),
+                sent(
+                    "borea-treasurer",
+                    "clearing.set_credit_limit",
+                    creditor="borea",
+                    debtor="aurora",
+                    currency="EUR",
+                    amount=99,
+                ),
                 at_brand="borea",
                 by="ann+borea-cashier",
             ),
@@ -451,20 +468,30 @@ def _holds(told: Story) -> None:
                 amount=900,
                 by="ann+borea-cashier",
             ),
-            no("INSUFFICIENT_BALANCE", "The account never had points of the program.", from_=CAT, by="cat+borea-cashier"),
+            no(
+                "INSUFFICIENT_BALANCE",
+                "The account never had points of the program.",
+                from_=CAT,
+                by="cat+borea-cashier",
+            ),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",
                 "The program's brand may owe the other no more.",
-                sent("borea-treasurer", "clearing.set_credit_limit", creditor="borea", debtor="aurora", currency="EUR", amount=50),
+                sent(
+                    "borea-treasurer",
+                    "clearing.set_credit_limit",
+                    creditor="borea",
+                    debtor="aurora",
+                    currency="EUR",
+                    amount=50,
+                ),
             ),
             GONE,
         ],
         **args,
     )
-    told.view(
-        "token_set_asides", "The hold has set Ann's points aside; nothing else has.", account=ANN
-    )
+    told.view("token_set_asides", "The hold has set Ann's points aside; nothing else has.", account=ANN)
     capture: dict[str, Any] = {"at_brand": "borea", "hold": "table-7", "amount": 42, "ref": "bill-7"}
     told.call(
         "token.capture",
@@ -482,7 +509,11 @@ def _holds(told: Story) -> None:
                 "The hold's time is over, and its points are about to go back.",
                 lambda chain: chain.until(NOON + 4 * HOUR, postponing=HOLD_ENDS),
             ),
-            no("NOT_ELIGIBLE", "The hold was captured or released.", sent("borea-cashier", "token.capture", **capture)),
+            no(
+                "NOT_ELIGIBLE",
+                "The hold was captured or released.",
+                sent("borea-cashier", "token.capture", **capture),
+            ),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("redeemed")),
         ],
@@ -560,7 +591,14 @@ def _corrections(told: Story) -> None:
             no("INVALID_ARGS", "The amount is 0.", amount=0),
             no("DUPLICATE_REF", "The reference has been used.", sent("aurora-issuer", "token.adjust", **adjust)),
             no("INSUFFICIENT_BALANCE", "A negative amount is more than the account has.", amount=-1),
-            no("LIMIT_EXCEEDED", "A negative amount lies in too many lots.", scattered(BOB), by="aurora-issuer+aurora-treasurer", account=BOB, amount=-TOO_MANY_LOTS),
+            no(
+                "LIMIT_EXCEEDED",
+                "A negative amount lies in too many lots.",
+                scattered(BOB),
+                by="aurora-issuer+aurora-treasurer",
+                account=BOB,
+                amount=-TOO_MANY_LOTS,
+            ),
             no("CAP_EXCEEDED", "The program's cap would be passed.", changed(cap=1)),
             no("LIMIT_EXCEEDED", "The brand's liability cap would be passed.", capped(1)),
             no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("adjusted_up")),
@@ -624,7 +662,12 @@ def _compliance(told: Story) -> None:
         NO_PROGRAM,
         no("NOT_FOUND", "There is no such brand.", program=None, brand="moons"),
         no("NOT_AUTHORISED", "Nobody of the brand's compliance has signed.", by="aurora-issuer"),
-        no("NOT_AUTHORISED", "Neither program nor brand is named, and no signer is of any compliance.", by="ann", program=None),
+        no(
+            "NOT_AUTHORISED",
+            "Neither program nor brand is named, and no signer is of any compliance.",
+            by="ann",
+            program=None,
+        ),
         no("INVALID_ARGS", "The brand is not the program's.", brand="borea"),
         no(
             "INVALID_ARGS",
@@ -684,11 +727,10 @@ def _views(told: Story) -> None:
     )
     told.view(
         "token_deferral",
-        "2,000.00 euros of goods with 2,000 points at 10 cents, of which 85 % are expected to be redeemed; 1,000 were.",
+        "A sale of 2,000.00 euros with 2,000 points at 10 cents, of which 85 % are expected back; 1,000 were.",
         sale=200_000,
         points=2_000,
         unit_price=10,
         expected_bps=8_500,
         redeemed=1_000,
     )
-
