@@ -1,8 +1,9 @@
-"""Write the contract reference: `python -m tests.reference` executes the stories and rewrites docs/contracts/."""
+"""Write the contract reference: `python -m tests.reference` rewrites docs/contracts/, and docs/contracts.md's answers."""
 
 from __future__ import annotations
 
-from tests.reference.build import FOLDER, files
+from tests.reference.build import FOLDER, GUIDE, files
+from tests.reference.guide import rewritten
 
 
 def main() -> None:
@@ -10,6 +11,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in files().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
+    GUIDE.write_text(rewritten(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from tests.reference.index import index
-from tests.reference.page import outcomes, page
+from tests.reference.page import events_told, outcomes, page
 from tests.reference.stories import STORIES
 from tests.reference.story import Story
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "contracts"
+GUIDE: Final = FOLDER.parent / "contracts.md"
 
 
 @cache
@@ -32,7 +33,8 @@ def stories() -> Mapping[str, Story]:
 def files() -> dict[str, str]:
     """Return name → text of every file in docs/contracts/."""
     told = stories()
-    made = {f"{name}.md": page(story) for name, story in told.items()}
+    events = events_told(told.values())
+    made = {f"{name}.md": page(story, events) for name, story in told.items()}
     made["README.md"] = index(told)
-    made["outcomes.json"] = json.dumps(outcomes(told.values()), indent=1, ensure_ascii=False) + "\n"
+    made["outcomes.json"] = json.dumps(outcomes(told.values(), events), indent=1, ensure_ascii=False) + "\n"
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, get_type_hints
 
 from tests.contract_harness import account_of
@@ -29,15 +29,24 @@ in common is in [the guide](../contracts.md); the other contracts are in [the in
 """
 
 
-def page(story: Story) -> str:
-    """Return a contract's page."""
+def events_told(stories: Iterable[Story]) -> dict[str, list[str]]:
+    """Return the events of each call, as it told them in any story: in an example, or on the way to a refusal."""
+    found: dict[str, set[str]] = {}
+    for story in stories:
+        for name, came_to in story.chain.strict.found.items():
+            found.setdefault(name, set()).update(outcome for outcome in came_to if outcome in EVENTS)
+    return {name: sorted(events) for name, events in found.items()}
+
+
+def page(story: Story, told: Mapping[str, list[str]]) -> str:
+    """Return a contract's page; `told` has the events of its calls."""
     calls = [example for example in story.examples if example.kind == "call"]
     views = [example for example in story.examples if example.kind == "view"]
     lines = [_HEAD.format(contract=story.contract, intro=story.intro)]
     lines += ["Calls: " + " · ".join(_link(example.name) for example in calls), ""]
     lines += ["Views: " + " · ".join(_link(example.name) for example in views), ""]
     for example in story.examples:
-        lines += _example_lines(story, example)
+        lines += _example_lines(story, example, told.get(example.name, []))
     lines += _actions_lines(story)
     lines += _duty_lines(story)
     lines += _event_lines(story)
@@ -46,7 +55,7 @@ def page(story: Story) -> str:
     return text.replace("\n\n\n", "\n\n") + _legend(story, text)
 
 
-def outcomes(stories: Iterable[Story]) -> dict[str, dict[str, Any]]:
+def outcomes(stories: Iterable[Story], told: Mapping[str, list[str]]) -> dict[str, dict[str, Any]]:
     """Return what each call and view may come to: code → when, and names of events."""
     found: dict[str, dict[str, Any]] = {}
     for story in stories:
@@ -54,7 +63,7 @@ def outcomes(stories: Iterable[Story]) -> dict[str, dict[str, Any]]:
             errors: dict[str, list[str]] = {}
             for refusal, _ in example.refused:
                 errors.setdefault(refusal.code, []).append(refusal.when)
-            events = sorted(story.events_of.get(example.name, ())) if example.kind == "call" else []
+            events = told.get(example.name, [])
             found[example.name] = {"errors": dict(sorted(errors.items())), "events": events}
     return dict(sorted(found.items()))
 
@@ -68,7 +77,7 @@ def _method(story: Story, example: Example) -> BoundMethod:
     return (runtime.calls if example.kind == "call" else runtime.views)[example.name]
 
 
-def _example_lines(story: Story, example: Example) -> Iterator[str]:
+def _example_lines(story: Story, example: Example, told: list[str]) -> Iterator[str]:
     method = _method(story, example)
     yield f"## `{example.name}`"
     yield ""
@@ -79,13 +88,12 @@ def _example_lines(story: Story, example: Example) -> Iterator[str]:
         yield ""
         yield f"Costs {method.units} work units before anything is looked up; all of the example {example.cost}."
     else:
-        yield "A view: `POST /rpc` answers it, and nothing is signed."
+        yield "A view: any node answers it by JSON-RPC; nothing is signed."
     yield ""
     yield from _argument_lines(example.name, method)
     yield f"Result: {type_words(method.result)}." + _fields_inline(method.result)
     yield ""
     if example.kind == "call":
-        told = sorted(story.events_of[example.name])
         yield "Events: " + (", ".join(f"`{name}`" for name in told) if told else "none") + "."
         yield ""
     yield from _refusal_lines(example)

@@ -112,7 +112,6 @@ class Story:
         intro: what the chain begins with, in words.
         chain: where it has come to.
         examples: in the order in which they were executed.
-        events_of: call → events that were told by it, in examples or on the way.
         names: address → whose it is, for the page's legend.
         failures: (action of gov, code, when) of those that the alliance votes for in vain.
         faults: refusals that were none, or others; and words on who signs that are not so.
@@ -133,7 +132,6 @@ class Story:
         self.chain = Chain(ops, params, validators, runtime)
         self.chain.strict.listed = None  # What is listed is made here.
         self.examples: list[Example] = []
-        self.events_of: dict[str, set[str]] = {}
         self.names: dict[str, str] = {}
         self.failures: list[tuple[dict[str, Any], str, str]] = []
         self.faults: list[str] = []
@@ -200,7 +198,6 @@ class Story:
             assert not receipt.error, f"{sent.call} by {sent.by}: {receipt.error}"
             result, told, cost = as_read(receipt.results[0]), receipt.events, receipt.cost
         events = [(event.type, as_read(event.data)) for event in told]
-        self.events_of.setdefault(sent.call, set()).update(type_ for type_, _ in events)
         return result, events, cost
 
     def _refused(self, example: Example, refusal: Refusal) -> tuple[str, ...]:

@@ -153,12 +153,14 @@ class Strict:
         refused: what was last refused, with the reason that no receipt tells.
         postponing: paths of schedules of which whatever falls due is refused.
         listed: what calls and views may come to; None where that is only being found out.
+        found: what they came to meanwhile.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.refused = ""
         self.postponing: set[str] = set()
         self.listed: Mapping[str, frozenset[str]] | None = listed_outcomes()
+        self.found: dict[str, set[str]] = {}
         self._rooms = runtime.contracts
         self._containers = dict(_containers_of(runtime))
         for name, method in [*runtime.calls.items(), *runtime.views.items()]:
@@ -212,7 +214,9 @@ class Strict:
 
     def _require_listed(self, name: str, outcome: str) -> None:
         """Make sure that the reference knows of an outcome; any work may be OUT_OF_BUDGET, as the index says."""
-        if self.listed is not None and name in self.listed and outcome != "OUT_OF_BUDGET":
+        if self.listed is None:
+            self.found.setdefault(name, set()).add(outcome)
+        elif name in self.listed and outcome != "OUT_OF_BUDGET":
             assert outcome in self.listed[name], f"{name} comes to {outcome}: show it in tests/reference/stories"
 
     def _held(self) -> dict[str, Any]:

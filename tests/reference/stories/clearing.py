@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts_py.clearing.records import CREDITS, Credit
 from contracts_py.registry import contracts
-from tests.contract_harness import Chain, Op, credit_ops
+from tests.contract_harness import Op, credit_ops
 from tests.reference.story import Deed, Story, alliance_ops, no, sent, waited
 from tests.support.clearing import Till
 from vm.params import Params
@@ -162,6 +161,12 @@ def _settlement(told: Story) -> None:
         currency="EUR",
     )
     december = booked("borea", "aurora", 5)
+    evened = [
+        *_credit_in_pounds("borea", "aurora"),
+        booked("borea", "aurora", 7, "GBP"),
+        booked("aurora", "borea", 7, "GBP"),
+        closed("GBP"),
+    ]
     told.call(
         "clearing.close",
         "aurora-treasurer",
@@ -173,6 +178,7 @@ def _settlement(told: Story) -> None:
             no("INVALID_ARGS", "The period is no month.", period="2023-13"),
             no("INVALID_ARGS", "The currency is no code of three capitals.", currency="eur"),
             no("NOT_ELIGIBLE", "It is closed, or further.", closed()),
+            no("NOT_ELIGIBLE", "It was closed and discharged, as nothing was to be paid.", *evened, currency="GBP"),
             no("NOT_ELIGIBLE", "Its month has not begun.", closed(), december, period=NEXT),
         ],
         currency="EUR",
@@ -191,6 +197,19 @@ def _settlement(told: Story) -> None:
         "amount": first["amount"],
     }
     confirm = sent(f"{first['payee']}-treasurer", "clearing.confirm", **paid, bank_ref="sepa-2")
+    all_confirmed = [
+        sent(
+            f"{one['payee']}-treasurer",
+            "clearing.confirm",
+            period=MONTH,
+            payer=one["payer"],
+            payee=one["payee"],
+            amount=one["amount"],
+            bank_ref="sepa-3",
+            currency="EUR",
+        )
+        for one in payments
+    ]
     pounds = _pounds_too(first["payer"], first["payee"])
     told.call(
         "clearing.confirm",
@@ -204,6 +223,7 @@ def _settlement(told: Story) -> None:
             no("NOT_AUTHORISED", "No treasurer of the payee has signed.", by=f"{first['payer']}-treasurer"),
             no("CHANGED", "Another amount is to be paid.", amount=first["amount"] + 1),
             no("ALREADY_EXISTS", "The payment is confirmed.", confirm),
+            no("ALREADY_EXISTS", "All payments are confirmed, and the period is discharged.", *all_confirmed),
             no(
                 "NOT_ELIGIBLE",
                 "The period is no longer closed: it was unwound.",
@@ -242,8 +262,19 @@ def _settlement(told: Story) -> None:
 
 def _pounds_too(payer: str, payee: str) -> tuple[Deed, ...]:
     """Return deeds: the payer has to pay the payee in a further currency, too."""
+    return *_credit_in_pounds(payer, payee), booked(payer, payee, 30, "GBP"), closed("GBP")
 
-    def limit(chain: Chain) -> None:
-        chain.govern(lambda ctx: CREDITS.put(ctx, Credit(10_000, 0), "GBP", payer, payee))
 
-    return limit, booked(payer, payee, 30, "GBP"), closed("GBP")
+def _credit_in_pounds(first: str, second: str) -> tuple[Deed, ...]:
+    """Return deeds: two brands give each other credit in pounds."""
+    return tuple(
+        sent(
+            f"{creditor}-treasurer",
+            "clearing.set_credit_limit",
+            creditor=creditor,
+            debtor=debtor,
+            currency="GBP",
+            amount=10_000,
+        )
+        for creditor, debtor in ((first, second), (second, first))
+    )

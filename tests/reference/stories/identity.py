@@ -82,6 +82,15 @@ def frozen_pool() -> tuple[Deed, ...]:
     )
 
 
+def left_pool() -> tuple[Deed, ...]:
+    """Return deeds: Ann has contributed to her pool, brought something into it, and left it."""
+    return (
+        *frozen_pool()[:2],
+        sent("ann", "token.transfer", program="stars", to=HOME, amount=5),
+        sent("ann", "identity.pool_leave", member=ANN),
+    )
+
+
 def story() -> Story:
     """Tell it."""
     ops: list[Op] = [
@@ -571,6 +580,7 @@ def _pools(told: Story) -> None:
         [
             not_the_holder(),
             no("NOT_FOUND", "The member is in no pool, or in another.", by="bob", member=BOB),
+            no("NOT_FOUND", "The member has left it.", *left_pool(), by="ann", member=ANN),
             no("FROZEN", "The pool is frozen in a program.", *frozen_pool(), by="ann", member=ANN),
         ],
         member=CAT,
@@ -590,7 +600,12 @@ def _merges(told: Story) -> None:
             no("INVALID_ARGS", "Both are one member.", into=MEMBER),
             no("NOT_AUTHORISED", "No issuer of a side's brand has signed.", by="aurora-cashier"),
             no("NOT_AUTHORISED", "The holder of a side that was claimed has not signed.", into=OTHER),
-            no("NOT_ELIGIBLE", "One side was merged already.", sent("aurora-issuer", "identity.merge", **merge)),
+            no(
+                "NOT_ELIGIBLE",
+                "One side was merged already.",
+                sent("aurora-cashier", "identity.pool_open", member=MEMBER, name="nest"),
+                sent("aurora-issuer", "identity.merge", **merge),
+            ),
             no("NOT_ELIGIBLE", "One side was erased.", erased(LAST, "aurora-compliance")),
             no("NOT_ELIGIBLE", "One side is a household pool.", into=HOME),
             no("LIMIT_EXCEEDED", "More than 16 addresses would be linked.", full_group_of_member),
@@ -623,6 +638,13 @@ def _merges(told: Story) -> None:
             no("NOT_AUTHORISED", "Neither has signed.", by="aurora-issuer"),
             no("NOT_AUTHORISED", "It is no member: only the account itself may.", member=ANN),
             no("NOT_ELIGIBLE", "It was erased.", erased(LAST, "aurora-compliance")),
+            no(
+                "NOT_ELIGIBLE",
+                "It was erased, which took it out of its pool.",
+                erased(ANN, "ann"),
+                member=ANN,
+                by="ann",
+            ),
             no("NOT_ELIGIBLE", "It is a household pool.", member=HOME),
             no("FROZEN", "The pool that it leaves is frozen in a program.", *frozen_pool(), by="ann", member=ANN),
         ],

@@ -112,8 +112,8 @@ def story() -> Story:
     """Tell it."""
     intro = (
         "The brands Aurora and Borea, each with one person for each role (`aurora-issuer` is an account, and so on), "
-        "and credit of each with the other. Ann, Bob and Cat are shoppers with keys of their own; a custodial member "
-        "of Aurora has opened a household pool."
+        "credit of each with the other. Ann, Bob and Cat are shoppers with keys of their own; a custodial member of "
+        "Aurora has opened a household pool."
     )
     told = Story("token", intro, ops(), Params(max_tx_cost=750_000))
     told.names.update({MEMBER: "a custodial member of Aurora", address_of_pool(MEMBER, "home"): "its pool"})
