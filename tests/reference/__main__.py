@@ -1,4 +1,7 @@
-"""Write the contract reference: `python -m tests.reference` rewrites docs/contracts/, and docs/contracts.md's answers."""
+"""Write the contract reference.
+
+python -m tests.reference      rewrites docs/contracts/, and the answers in docs/contracts.md
+"""
 
 from __future__ import annotations
 

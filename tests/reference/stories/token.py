@@ -111,8 +111,8 @@ def ops() -> list[Op]:
 def story() -> Story:
     """Tell it."""
     intro = (
-        "The brands Aurora and Borea, each with one person for each role (`aurora-issuer` is an account, and so on), "
-        "credit of each with the other. Ann, Bob and Cat are shoppers with keys of their own; a custodial member of "
+        "The brands Aurora and Borea, each with one person for each role (`aurora-issuer` is an account); "
+        "each gives the other credit. Ann, Bob and Cat are shoppers with keys of their own; a custodial member of "
         "Aurora has opened a household pool."
     )
     told = Story("token", intro, ops(), Params(max_tx_cost=750_000))

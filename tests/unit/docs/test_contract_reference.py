@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from contracts_py.registry import contracts
 from tests.contract_harness import Chain, account_of, brand_ops, program_args
-from tests.reference.build import FOLDER, files, stories
+from tests.reference.build import FOLDER, GUIDE, files, stories
 from tests.reference.glossary import ARGUMENTS
+from tests.reference.guide import rewritten
 from tests.reference.stories import STORIES
 from tests.support.strict import listed_outcomes
 from vm.errors import Refused
@@ -37,6 +39,34 @@ def test_the_pages_are_up_to_date() -> None:
     assert {path.name for path in FOLDER.iterdir()} == made.keys()
     stale = [name for name, text in made.items() if (FOLDER / name).read_text(encoding="utf-8") != text]
     assert not stale, f"{stale}: run python -m tests.reference"
+
+
+def test_the_guides_examples_come_to_what_it_says() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    assert rewritten(text) == text, "run: python -m tests.reference"
+
+
+def test_no_block_of_the_guide_is_left_unexecuted() -> None:
+    kinds = re.findall(r"^```json(.*)$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {kind.split()[0] for kind in kinds} == {"op", "view", "receipt", "answer"}
+    asked = [kind for kind in kinds if kind.split()[0] in ("op", "view")]
+    assert len(asked) == len(kinds) - len(asked) > 10
+
+
+def test_every_link_between_these_pages_leads_somewhere() -> None:
+    pages = {path: path.read_text(encoding="utf-8") for path in [GUIDE, *FOLDER.glob("*.md")]}
+    for path, text in pages.items():
+        for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)\s]+)\)", text)):
+            found = (path.parent / target).resolve() if target else path
+            assert found.exists(), f"{path.name} links to {target}"
+            if anchor and found in pages:
+                headings = re.findall(r"^#+ (.*)$", pages[found], re.MULTILINE)
+                assert anchor in {anchor_of(heading) for heading in headings}, f"{path.name} links to #{anchor}"
+
+
+def anchor_of(heading: str) -> str:
+    """Return a heading's anchor as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_every_call_and_view_has_one_example_on_its_contracts_page() -> None:
