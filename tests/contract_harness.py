@@ -7,6 +7,7 @@ contracts let out, and the keys that they use, are checked besides (`tests.suppo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any, TypeVar
 
 import msgspec
@@ -90,6 +91,12 @@ class MemoryState:
     def charge(self, units: int) -> None:
         """Do nothing."""
 
+    def fork(self) -> MemoryState:
+        """Return a state that holds the same, and goes its own way."""
+        other = copy(self)
+        other.values, other.records, other._objects = dict(self.values), dict(self.records), dict(self._objects)
+        return other
+
     def append(self, once: Sequence[Appended]) -> None:
         """Take over a block's once-records."""
         for part in once:
@@ -145,6 +152,12 @@ class Chain:
     @runtime.setter
     def runtime(self, runtime: Runtime) -> None:
         self._runtime, self.strict = runtime, strict(runtime)
+
+    def fork(self) -> Chain:
+        """Return a chain that stands where this one does, and goes its own way."""
+        other = copy(self)
+        other.state = self.state.fork()
+        return other
 
     def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
         """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""

@@ -122,6 +122,9 @@ class Exchanges(Contract):
             raise Refused("SUSPENDED", "the treaty is suspended", treaty=name, by=list(treaty.suspended_by))
         if status != "active":
             raise Refused("NOT_ELIGIBLE", f"the treaty is {status}", treaty=name)
+        # Who gives points of a brand that has left would make it owe something after its run-off.
+        if self._authority.has_left(ctx, treaty.from_brand):
+            raise Refused("SUSPENDED", "the brand has left the alliance", brand=treaty.from_brand)
         self._authority.require_active(ctx, treaty.to_brand)
         return treaty
 
@@ -187,7 +190,10 @@ class Exchanges(Contract):
 
     def _quoted(self, ctx: Context, name: str, treaty: Treaty, units: int) -> int:
         """Return what an open treaty gives for so many units within its limits; 0 where it gives nothing."""
-        if status_of(treaty, ctx.time) != "active" or self._authority.brand_record(ctx, treaty.to_brand).suspended:
+        if status_of(treaty, ctx.time) != "active" or self._authority.has_left(ctx, treaty.from_brand):
+            return 0
+        receiving = self._authority.brand_record(ctx, treaty.to_brand)
+        if receiving.suspended or receiving.exit is not None:
             return 0
         rate = net_rate(treaty.terms)
         out = rate.out(units)

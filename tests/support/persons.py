@@ -48,7 +48,9 @@ def listened_to(brands: Sequence[str] = ("aurora", "basil"), ops: Sequence[Op] =
         *gov_contract(authority, own, exits),
     ]
     founding = [op for brand in brands for op in brand_ops(brand)]
-    return Chain([*founding, *ops], runtime=Runtime(rooms, authority)), listener
+    chain = Chain([*founding, *ops], runtime=Runtime(rooms, authority))
+    chain.strict.listed = None  # The listener refuses what no contract above refuses.
+    return chain, listener
 
 
 def enroll(chain: Chain, brand: str, name: str) -> str:

@@ -9,16 +9,21 @@ what is found is a defect of ours, for which no chain may halt. So the tests' ch
 * a refusal has a code of `vm.error_codes`, and details that a receipt can hold;
 * a value that was refused as LIMIT_EXCEEDED was too large, and not of a wrong type;
 * a duty answers a bool, and True only after a step that wrote something;
+* what a call of the registry's contracts tells, and the codes with which it and a view refuse, are on its page of
+  the reference (docs/contracts/outcomes.json): so whatever a test comes upon is documented, and shown by a story;
 * no room, and no list, dict or set of a contract's module, is changed by an operation;
 * the parts of every key that is read or written are what was declared (`require_key`).
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
@@ -131,17 +136,31 @@ def _fault_of_refusal(refusal: Refused) -> str | None:
     return None if fault is None else f"the details of {refusal}: {fault}"
 
 
+_OUTCOMES: Final = Path(__file__).parents[2] / "docs" / "contracts" / "outcomes.json"
+
+
+@cache
+def listed_outcomes() -> Mapping[str, frozenset[str]]:
+    """Return what each call and view may come to: codes of refusals, and names of events."""
+    found = json.loads(_OUTCOMES.read_text(encoding="utf-8"))
+    return {name: frozenset([*outcome["errors"], *outcome["events"]]) for name, outcome in found.items()}
+
+
 class Strict:
     """The eye on one runtime: its calls, views and duties are wrapped, once however many chains it runs.
 
     Attributes:
         refused: what was last refused, with the reason that no receipt tells.
         postponing: paths of schedules of which whatever falls due is refused.
+        listed: what calls and views may come to; None where that is only being found out.
+        found: what they came to meanwhile.
     """
 
     def __init__(self, runtime: Runtime) -> None:
         self.refused = ""
         self.postponing: set[str] = set()
+        self.listed: Mapping[str, frozenset[str]] | None = listed_outcomes()
+        self.found: dict[str, set[str]] = {}
         self._rooms = runtime.contracts
         self._containers = dict(_containers_of(runtime))
         for name, method in [*runtime.calls.items(), *runtime.views.items()]:
@@ -181,6 +200,7 @@ class Strict:
             self.refused = f"{refusal} ({refusal.__cause__})"
             fault = _fault_of_refusal(refusal)
             assert fault is None, f"{name}: {fault}"
+            self._require_listed(name, refusal.code)
             raise
         finally:
             after = self._held()
@@ -189,7 +209,15 @@ class Strict:
         for event in ctx.events[told:]:
             fault = fault_of_value(event.data, type_of(event.data).record)
             assert fault is None, f"{name} told {event.data!r}: {fault}"
+            self._require_listed(name, event.type)
         return result
+
+    def _require_listed(self, name: str, outcome: str) -> None:
+        """Make sure that the reference knows of an outcome; any work may be OUT_OF_BUDGET, as the index says."""
+        if self.listed is None:
+            self.found.setdefault(name, set()).add(outcome)
+        elif name in self.listed and outcome != "OUT_OF_BUDGET":
+            assert outcome in self.listed[name], f"{name} comes to {outcome}: show it in tests/reference/stories"
 
     def _held(self) -> dict[str, Any]:
         """Return what the rooms and modules hold beside the state, by where; what can change is copied."""

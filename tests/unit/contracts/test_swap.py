@@ -10,6 +10,7 @@ import pytest
 from contracts_py.swap.exchanges import planned
 from contracts_py.swap.records import Limits, Terms, Treaty
 from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
+from tests.reference.story import leaving, waited
 
 ANN, BOB = account_of("ann"), account_of("bob")
 DAY = 86_400_000
@@ -344,3 +345,15 @@ def test_what_a_route_takes_is_the_least_that_gives_as_much() -> None:
         fewer = planned(names, treaties, hops[0].taken - 1) if hops[0].taken > 1 else []
         assert not fewer or fewer[-1].out < hops[-1].out
         assert planned(names, treaties, hops[0].taken)[-1].out == hops[-1].out
+
+
+def test_what_a_brand_leaves_behind_is_neither_quoted_nor_exchanged(chain: Chain) -> None:
+    out, into = agree(chain, "stars", "moons"), agree(chain, "moons", "stars")
+    leaving("aurora", "comet")(chain)
+    assert exchange(chain, out, 10) == (10, 10), "its points are good until the run-off ends"
+    assert chain.refused("ann", "swap.exchange", treaty=into, amount=10, min_out=0) == "SUSPENDED"
+    assert chain.view("swap_quote", from_program="stars", to_program="moons", amount=10)["out"] == 10
+    assert chain.view("swap_quote", from_program="moons", to_program="stars", amount=10)["out"] == 0
+    waited(DAY)(chain)
+    assert chain.refused("ann", "swap.exchange", treaty=out, amount=10, min_out=0) == "SUSPENDED"
+    assert chain.view("swap_quote", from_program="stars", to_program="moons", amount=10)["out"] == 0
