@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from contracts_py.clearing.records import RESERVES
 from contracts_py.registry import contracts
 from tests.contract_harness import Op, credit_ops
-from tests.reference.story import Deed, Story, alliance_ops, no, sent, waited
+from tests.reference.story import Deed, Story, alliance_ops, no, sent, waited, wrote
 from tests.support.clearing import Till
 from vm.params import Params
 from vm.primitives.units import MS_PER_DAY
@@ -145,6 +146,11 @@ def _disputes(told: Story) -> None:
                 "NOT_ELIGIBLE",
                 "The dispute is resolved or withdrawn.",
                 sent("borea-treasurer", "clearing.resolve", **LINE, amount=0),
+            ),
+            no(
+                "NOT_ELIGIBLE",
+                "What the creditor is owed backs a program of its own.",
+                wrote(RESERVES, 0, "EUR", "aurora"),
             ),
         ],
         **LINE,

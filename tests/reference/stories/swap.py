@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from contracts_py.swap.records import LEADING_FROM, MAX_TREATIES_OF_PROGRAM, TREATIES
-from contracts_py.token.records import SUPPLIES
+from contracts_py.token.records import PROGRAMS, SUPPLIES
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited
 from vm.contract_api import Context
@@ -70,6 +70,13 @@ def full_counter(program: str, name: str) -> Deed:
 def frozen_in(brand: str, program: str) -> tuple[Deed, ...]:
     """Return deeds: Ann is frozen in a program."""
     return (sent(f"{brand}-compliance", "token.freeze", account=ANN, program=program),)
+
+
+def backed(program: str) -> Deed:
+    """Return a deed: a program is one that must be backed, and nothing backs it."""
+    return lambda chain: chain.govern(
+        lambda ctx: PROGRAMS.put(ctx, replace(PROGRAMS.require(ctx, program), backed=True), program)
+    )
 
 
 def capped(brand: str, program: str) -> tuple[Deed, ...]:
@@ -196,6 +203,11 @@ def _exchanges(told: Story) -> None:
         no("SUSPENDED", "The brand of the points to come leaves the alliance.", leaving("borea", "aurora")),
         no("SUSPENDED", "The brand of the points given has left the alliance.", *left("aurora", "cielo")),
         ENDED,
+        no(
+            "UNDERFUNDED",
+            "The other program is backed, and nothing backs more points.",
+            backed("rays"),
+        ),
         no("SLIPPAGE", "It would give less than `min_out`.", min_out=100),
         no("SLIPPAGE", "The amount is too small to give anything.", amount=2),
         no("LIMIT_EXCEEDED", "More than one of the treaty's limits.", *amended(limits={"member_day": 100})),

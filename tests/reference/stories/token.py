@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from contracts_py.token.deeds import HOLD_ENDS
 from contracts_py.token.programs import MAX_PROGRAMS_OF_BRAND
 from contracts_py.token.purse import Purse
-from contracts_py.token.records import BRAND_PROGRAMS, MAX_LOTS_OF_SPEND, SUPPLIES
+from contracts_py.token.records import BRAND_PROGRAMS, MAX_LOTS_OF_SPEND, PROGRAMS, SUPPLIES
 from contracts_py.token.supply import Supply
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited
@@ -71,6 +71,14 @@ def scattered(account: str) -> Deed:
         supply.save()
 
     return lambda chain: chain.govern(fill)
+
+
+def backed(chain: Chain) -> None:
+    """Let stars be a program that nothing backs."""
+    chain.govern(lambda ctx: PROGRAMS.put(ctx, replace(PROGRAMS.require(ctx, "stars"), backed=True), "stars"))
+
+
+UNBACKED: Final = no("UNDERFUNDED", "The program is backed, and nothing is left that backs more points.", backed)
 
 
 def full_counter(name: str) -> Deed:
@@ -141,6 +149,19 @@ def _programs(told: Story) -> None:
             no("NOT_AUTHORISED", "The program's name is reserved for another brand.", program="borea-stars"),
             no("ALREADY_EXISTS", "The program exists.", sent("aurora-admin", "token.create_program", **args)),
             no("LIMIT_EXCEEDED", "The brand has 256 programs.", many_programs),
+            no(
+                "INVALID_ARGS",
+                "It is backed, and a point costs a half.",
+                backed=True,
+                price={**PRICE, "den": 2},
+            ),
+            no(
+                "NOT_ELIGIBLE",
+                "It is backed, and the brand has another program in the currency.",
+                sent("aurora-admin", "token.create_program", **args),
+                backed=True,
+                program="aurora-units",
+            ),
             no("SUSPENDED", "The brand is suspended.", suspended("aurora")),
             no("SUSPENDED", "The brand leaves the alliance.", leaving("aurora", "borea")),
         ],
@@ -155,6 +176,7 @@ def _programs(told: Story) -> None:
             NO_PROGRAM,
             no("NOT_AUTHORISED", "No admin of the program's brand has signed.", by="aurora-issuer"),
             no("NOT_ELIGIBLE", "The price is in another currency.", price={**PRICE, "currency": "USD"}),
+            no("NOT_ELIGIBLE", "The program is backed: its price is fixed.", backed, price={**PRICE, "num": 2}),
         ],
         program="stars",
         cap=1_000_000,
@@ -196,6 +218,7 @@ def _points(told: Story) -> None:
                 "A sum would be beyond 2^53 − 1.",
                 full_counter("issued"),
             ),
+            UNBACKED,
             SUSPENDED,
             LEAVES,
         ],
@@ -405,6 +428,7 @@ def _till(told: Story) -> None:
                 ),
             ),
             no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("refunded")),
+            UNBACKED,
         ],
         program="stars",
         at_brand="borea",
@@ -602,6 +626,7 @@ def _corrections(told: Story) -> None:
             no("CAP_EXCEEDED", "The program's cap would be passed.", changed(cap=1)),
             no("LIMIT_EXCEEDED", "The brand's liability cap would be passed.", capped(1)),
             no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("adjusted_up")),
+            UNBACKED,
             no("SUSPENDED", "Points are given, and the brand is suspended.", suspended("aurora")),
             no("SUSPENDED", "Points are given, and the brand leaves the alliance.", leaving("aurora", "borea")),
         ],
@@ -648,6 +673,7 @@ def _corrections(told: Story) -> None:
             no("CAP_EXCEEDED", "The program's cap would be passed.", changed(cap=1)),
             TOO_LATE_A_DATE,
             SUSPENDED,
+            UNBACKED,
             LEAVES,
         ],
         program="stars",
@@ -696,6 +722,15 @@ def _views(told: Story) -> None:
     told.view("token_supply", "The program's counters, after all of the above.", [NO_PROGRAM], program="stars")
     told.view("token_balance", "What Ann has.", [NO_PROGRAM], program="stars", account=ANN)
     told.view("token_balances", "What Bob has in all programs.", account=BOB)
+    told.view("token_holders", "Who holds points, and how many.", [NO_PROGRAM], program="stars", limit=2)
+    units = {"name": "Units", "symbol": "UNI", "backed": True, "price": PRICE, "expiry": {"kind": "none"}}
+    told.does("borea-admin", "token.create_program", **program_args("borea-units", "borea", **units))
+    told.view(
+        "token_backing",
+        "What backs the points of a program of Borea's; none were exchanged for others yet.",
+        [NO_PROGRAM, no("NOT_ELIGIBLE", "The program is not backed.", program="stars")],
+        program="borea-units",
+    )
     told.view("token_pending", "What Ann waits for.", [NO_PROGRAM], program="stars", account=ANN)
     told.view(
         "token_allowance",
