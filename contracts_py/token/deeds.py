@@ -209,6 +209,12 @@ ENDED_HOLDS: Final[OnceTable[EndedHold]] = OnceTable(
 REVERSED: Final[Table[int]] = Table(
     "token/reversed", (PROGRAM, ("ref", TEXT)), Amount, "how much of an issue was reversed"
 )
+EXPIRED_LATE: Final[Table[int]] = Table(
+    "token/expired-late",
+    (PROGRAM, ACCOUNT, ("lot", LOT)),
+    Amount,
+    "how many points of a lot had expired when they came to the account, from being pending, held or redeemed",
+)
 EXPIRED_USED: Final[Table[int]] = Table(
     "token/expired-used",
     (PROGRAM, ACCOUNT, ("lot", LOT)),

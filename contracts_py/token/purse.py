@@ -22,6 +22,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from contracts_py.token.deeds import EXPIRED_LATE
 from contracts_py.token.records import (
     BALANCES,
     EXPIRIES,
@@ -157,9 +158,15 @@ class Purse:
     def credit(self, supply: Supply, parts: Parts) -> int:
         """Add points that the supply has on these dates, after paying the account's debt; return what paid it.
 
-        Those whose date has passed have expired: they pay nothing, and nothing is added.
+        Those whose date has passed have expired: they pay nothing, and are noted as such.
         """
-        live = [part for part in parts if part[0] > self._ctx.time]
+        live = []
+        for date, amount in parts:
+            if date > self._ctx.time:
+                live.append((date, amount))
+            else:
+                before = EXPIRED_LATE.get(self._ctx, self.program, self.account, date) or 0
+                EXPIRED_LATE.put(self._ctx, before + amount, self.program, self.account, date)
         debt = self.holding.debt
         if not debt:
             self._add(live)
