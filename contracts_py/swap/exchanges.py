@@ -184,7 +184,7 @@ class Exchanges(Contract):
 
     def _quoted(self, ctx: Context, name: str, treaty: Treaty, units: int) -> int:
         """Return what an open treaty gives for so many units within its limits; 0 where it gives nothing."""
-        if status_of(treaty, ctx.time) != "active" or self._authority.brand_record(ctx, treaty.to_brand).suspended:
+        if status_of(treaty, ctx.time) != "active" or not self._authority.is_active(ctx, treaty.to_brand):
             return 0
         rate = net_rate(treaty.terms)
         out = rate.out(units)
