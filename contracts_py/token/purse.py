@@ -86,11 +86,6 @@ class Purse:
         stored = HOLDINGS.get_at(ctx, own)
         return None if stored is None else cls(ctx, program, account, own, stored)
 
-    @property
-    def is_new(self) -> bool:
-        """Whether the account never had points of the program."""
-        return self._stored is None
-
     # -- reading -----------------------------------------------------------------------------------
 
     def lots(self) -> Iterator[tuple[int, int]]:
@@ -238,10 +233,6 @@ class Purse:
         lot = self._lot(date)
         left, lot.now = lot.now, 0
         return left
-
-    def mark_as_pool(self) -> None:
-        """Note that the account is a household's pool."""
-        self.holding = replace(self.holding, pool=True)
 
     def lock(self, bit: int, locked: bool) -> None:
         """Set or clear one of the LOCKED_… bits."""
