@@ -1,1 +1,1 @@
-"""The native contracts: identity, token and what later issues add."""
+"""The native contracts: identity, clearing, token, gov, and what later issues add."""

@@ -1,6 +1,7 @@
 """A small chain in memory for contract tests: blocks go through `vm.block_execution`, the state is a dict.
 
-Values pass through canonical bytes between blocks, so a value that would not survive storage is found.
+Values pass through canonical bytes between blocks, so a value that would not survive storage is found. What
+contracts let out, and the keys that they use, are checked besides (`tests.support.strict`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import msgspec
 
 from contracts_py.identity import Authority, Brands
 from contracts_py.registry import contracts
+from tests.support.strict import require_key, strict
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, Changes, changed_bytes
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
@@ -19,10 +21,12 @@ from vm.genesis_state import genesis_changes
 from vm.once_log import Appended, append_records
 from vm.params import Params
 from vm.primitives.address import address_of_key
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.receipt import Receipt
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
+from vm.tables.schedule import AGENDA, Schedule
 from vm.tables.stored import Stored
 from vm.transaction import Body, Transaction
 
@@ -60,6 +64,7 @@ class MemoryState:
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the decoded value at `key` with its canonical bytes."""
+        require_key(key)
         if key in self._objects:
             found: tuple[T, bytes] = self._objects[key]
             return found
@@ -67,6 +72,7 @@ class MemoryState:
         if data is None:
             return None
         cell = stored.decode(data), data
+        assert encode(cell[0]) == data, f"what stands at {key} is more than {stored.annotation}"
         self._objects[key] = cell
         return cell
 
@@ -77,6 +83,7 @@ class MemoryState:
 
     def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the once-record of `key` with its canonical bytes."""
+        require_key(key)
         data = self.records.get(key)
         return None if data is None else (stored.decode(data), data)
 
@@ -89,12 +96,14 @@ class MemoryState:
             for key, leaf in part.records:
                 named, record = msgspec.msgpack.decode(leaf, type=tuple[str, msgspec.Raw])
                 assert named == key
-                assert key not in self.records
+                require_key(key)
+                assert key not in self.records, f"the once-record {key} is written twice"
                 self.records[key] = bytes(record)
 
     def write(self, changes: Changes) -> None:
         """Take over a block's changes, as bytes."""
         for key, change in changes.items():
+            require_key(key)
             self._objects.pop(key, None)
             if change is None:
                 self.values.pop(key, None)
@@ -128,6 +137,15 @@ class Chain:
         self.state.write(genesis.values)
         self.state.append(genesis.once)
 
+    @property
+    def runtime(self) -> Runtime:
+        """The contracts that the chain runs; what they let out is checked."""
+        return self._runtime
+
+    @runtime.setter
+    def runtime(self, runtime: Runtime) -> None:
+        self._runtime, self.strict = runtime, strict(runtime)
+
     def transaction(self, sender: str, ops: Sequence[Op], signers: Sequence[str]) -> Transaction:
         """Return a transaction by the account `sender` with these persons' (unchecked) signatures."""
         self._nonce += 1
@@ -147,6 +165,8 @@ class Chain:
         result = execution.result()
         self.state.write(result.changes)
         self.state.append(result.once)
+        for _, planned in AGENDA.iterate(self.state):
+            require_key(planned)
         self.events = [told for receipt in result.receipts for told in self.told(receipt)]
         return result
 
@@ -161,7 +181,7 @@ class Chain:
     def send(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> Any:
         """Execute one operation that must succeed; return its result. `from_` stands for `from`."""
         receipt = self.send_ops(sender, [(call, _public(args))], signers)
-        assert receipt.status == "ok", receipt.error
+        assert receipt.status == "ok", f"{receipt.error} {self.strict.refused}"
         return as_read(receipt.results[0])
 
     def refused(self, sender: str, call: str, signers: Sequence[str] | None = None, **args: Any) -> str:
@@ -182,9 +202,17 @@ class Chain:
         """Suspend a brand."""
         self.govern(lambda ctx: Brands(Authority()).set_suspended(ctx, brand, True))
 
-    def until(self, time: int) -> None:
-        """Commit an empty block of this time."""
-        self.block([], time - self.time)
+    def until(self, time: int, postponing: Schedule | None = None) -> None:
+        """Commit an empty block of this time.
+
+        Args:
+            postponing: of this schedule, whatever falls due is refused, and comes again an hour later.
+        """
+        self.strict.postponing = set() if postponing is None else {postponing.keys.path}
+        try:
+            self.block([], time - self.time)
+        finally:
+            self.strict.postponing = set()
 
     def context(self) -> Context:
         """Return a context for views at the head."""

@@ -24,7 +24,9 @@ from vm.arguments.rules import text
 from vm.contract_api import Context
 from vm.errors import InvariantBroken, Refused
 from vm.events import event
+from vm.metering import READ
 from vm.params import Params
+from vm.primitives.codec import UNENCODABLE, encode
 from vm.primitives.units import MAX_INT, MS_PER_HOUR
 from vm.receipt import Event
 from vm.state_view import BlockOverlay
@@ -74,13 +76,13 @@ class Duties:
     """All schedules of a chain's contracts by path."""
 
     def __init__(self, by_path: Mapping[str, Duty]) -> None:
-        self._by_path = dict(by_path)
+        self.by_path = dict(by_path)
 
     def of(self, key: str) -> tuple[Duty, tuple[Any, ...]]:
         """Return whose duty an item of the agenda is, and the key's parts."""
         path = key
         while path:
-            duty = self._by_path.get(path)
+            duty = self.by_path.get(path)
             if duty is not None:
                 return duty, duty.schedule.keys.values(key)
             path = path.rpartition("/")[0]
@@ -96,6 +98,18 @@ def is_anything_due(state: Readable, time: int) -> bool:
     """Tell whether a block of this time would begin with the agenda."""
     item = AGENDA.first(state)
     return item is not None and item[0] <= time
+
+
+def require_encodable(told: list[Event]) -> None:
+    """Make sure that events can stand in a receipt, while what told them can still be taken back.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED.
+    """
+    try:
+        encode(told)
+    except UNENCODABLE as error:
+        raise Refused("LIMIT_EXCEEDED", "an event is beyond what a receipt may hold") from error
 
 
 class AgendaRun:
@@ -142,14 +156,18 @@ class AgendaRun:
             ctx.cost = min(ctx.cost, ctx.cost_limit)
             ctx.cost_limit = MAX_INT
             self._postpone(item, refusal)
+        # Finding the item is paid for at least: else a step that does nothing and is never done would end no block.
+        ctx.cost = max(ctx.cost, before + READ)
         self.is_over = not self._more()
         return ctx.cost - before
 
     def _do(self, item: AgendaItem) -> None:
         due, key = item
         duty, parts = self._duties.of(key)
+        told = len(self._ctx.events)
         if not duty.handler(self._ctx, due, *parts):
             AGENDA.discard(self._ctx, item=item)
+        require_encodable(self._ctx.events[told:])
 
     def _postpone(self, item: AgendaItem, refusal: Refused) -> None:
         ctx = self._ctx

@@ -17,7 +17,7 @@ from vm.allowance import BlockAllowances, Payer
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.params import Params
-from vm.primitives.codec import encode
+from vm.primitives.codec import UNENCODABLE, CodecError, check_value, encode
 from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError, ok_receipt_bytes
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
@@ -79,7 +79,10 @@ def transaction_steps(
             results.append(runtime.invoke_call(ctx, call, args))
         ctx.op = -1
         # Encoded here, where they are paid for, and nowhere else: the receipt takes the bytes over.
-        encoded = encode(results), encode(ctx.events)
+        try:
+            encoded = encode(results), encode(ctx.events)
+        except UNENCODABLE as unfit:
+            raise Refused("LIMIT_EXCEEDED", "a result or an event is beyond what a receipt may hold") from unfit
         ctx.charge((len(encoded[0]) + len(encoded[1])) // metering.BYTES_PER_UNIT)
     except Refused as refusal:
         overlay.rollback()
@@ -108,5 +111,10 @@ def base_cost(tx: Transaction) -> int:
 
 
 def _receipt_error(refusal: Refused, op: int) -> ReceiptError:
-    details = refusal.details or msgspec.UNSET
-    return ReceiptError(refusal.code, refusal.message, op, details)
+    """Return a refusal as data. Details that no receipt may hold are a defect, which must not halt the chain."""
+    try:
+        check_value(refusal.details)
+        encode(refusal.details)
+    except (CodecError, *UNENCODABLE):
+        return ReceiptError(refusal.code, refusal.message, op)
+    return ReceiptError(refusal.code, refusal.message, op, refusal.details or msgspec.UNSET)

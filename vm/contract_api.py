@@ -308,13 +308,15 @@ class Context:
         """Write a once-record where there is none; for tables.
 
         Raises:
-            Refused: OUT_OF_BUDGET; LIMIT_EXCEEDED, the value is not within the bounds of its type.
+            Refused: OUT_OF_BUDGET; ALREADY_EXISTS; LIMIT_EXCEEDED, the value is not within the bounds of its type.
         """
         if self.read_only:
             raise InvariantBroken(f"a view wrote {key}")
+        if not self._overlay.is_known_absent(key):
+            self.once(key, stored)
         cell = cell_of(key, stored, value)
         self.charge(ONCE_WRITE + (len(key) + len(cell[1])) // WRITE_BYTES_PER_UNIT)
-        self._overlay.add_once(family, key, cell)
+        self._overlay.add_once(family, key, stored, cell)
 
     def emit(self, data: msgspec.Struct) -> None:
         """Record an event of a declared type (`vm.events`)."""

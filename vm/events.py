@@ -17,13 +17,16 @@ under them. A field whose default is None is left out where it is None.
 Invariants:
     1. An event's data is immutable and bounded: it is what may stand in the state (`vm.tables.stored`).
     2. Its fields tell whom it concerns, by type alone; what clients make up (references, names) is never taken
-       for it.
+       for it. So a field that is named like a brand or an account has that type.
 """
 
 from __future__ import annotations
 
+import re
+import sys  # noqa: TID251 (at import only, to tell an import that is tried again from a second declaration)
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -31,6 +34,7 @@ from msgspec import Meta
 
 from vm.arguments.rules import ADDRESS, SLUG
 from vm.arguments.shapes import optional_of
+from vm.errors import InvariantBroken
 from vm.tables.stored import Stored
 
 BRAND: Final = "brand"
@@ -40,6 +44,11 @@ BrandId = Annotated[str, SLUG, Meta(max_length=32), BRAND]
 
 ACCOUNT_NAMES: Final = "account"
 BRAND_NAMES: Final = "brand"
+
+_NAMED: Final[Mapping[str, str]] = {"brand": BRAND_NAMES, "account": ACCOUNT_NAMES, "member": ACCOUNT_NAMES}
+"""What a field of this name, or with this behind a dash (`at_brand`), must be typed as."""
+
+_EVENT_NAME: Final = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9_]*")
 
 Record = TypeVar("Record", bound=type[msgspec.Struct])
 
@@ -52,11 +61,13 @@ class EventType:
         name: `module.what_happened`.
         record: the class of its data.
         concerned: (kind, attribute, encoded name) of each field that holds an account or a brand.
+        module: where it is declared.
     """
 
     name: str
     record: type[msgspec.Struct]
     concerned: tuple[tuple[str, str, str], ...]
+    module: ModuleType | None = None
 
     def names_in(self, data: msgspec.Struct | Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         """Yield (kind, name) of the accounts and brands in an event's data, emitted or read back."""
@@ -76,11 +87,15 @@ def event(name: str) -> Callable[[Record], Record]:
     """Declare a frozen struct as the data of events of this name.
 
     Raises:
-        TypeError: the name is taken, or the class is not frozen, or has a field that is mutable or unbounded.
+        TypeError: the name is taken, or is none; or the class is not frozen, or has a field that is mutable,
+            unbounded, or named like a brand or an account without being typed so.
     """
+    if _EVENT_NAME.fullmatch(name) is None:
+        raise TypeError(f"{name!r} is no name of an event: it is the contract's, a dot, and what has happened")
 
     def declare(record: Record) -> Record:
-        if name in EVENTS:
+        module = sys.modules.get(record.__module__)
+        if name in EVENTS and not _is_import_again(EVENTS[name], record, module):
             raise TypeError(f"the event {name} is declared twice")
         if not record.__struct_config__.omit_defaults:
             raise TypeError(f"the data of {name} must leave out defaults")
@@ -91,10 +106,27 @@ def event(name: str) -> Callable[[Record], Record]:
             for field in msgspec.structs.fields(record)
             for kind in _kinds_of(hints[field.name])
         )
-        EVENTS[name] = _TYPES[record] = EventType(name, record, concerned)
+        _check_fields(name, hints)
+        EVENTS[name] = _TYPES[record] = EventType(name, record, concerned, module)
         return record
 
     return declare
+
+
+def _is_import_again(known: EventType, record: type[msgspec.Struct], module: ModuleType | None) -> bool:
+    """Tell whether a class is declared again because the first import of its module failed, which has told why."""
+    same_place = (record.__module__, record.__qualname__) == (known.record.__module__, known.record.__qualname__)
+    return same_place and module is not known.module
+
+
+def _check_fields(name: str, hints: Mapping[str, Any]) -> None:
+    for field, hint in hints.items():
+        kind = _NAMED.get(field.rpartition("_")[2])
+        if kind is not None and kind not in _kinds_of(hint):
+            typed = "BrandId" if kind == BRAND_NAMES else "Address"
+            raise TypeError(
+                f"{name}: the field {field} needs the type {typed}, else the event is not found under it"
+            )
 
 
 def _kinds_of(hint: Any) -> Iterable[str]:
@@ -108,4 +140,7 @@ def _kinds_of(hint: Any) -> Iterable[str]:
 
 def type_of(data: msgspec.Struct) -> EventType:
     """Return the declaration of an event's data."""
-    return _TYPES[type(data)]
+    try:
+        return _TYPES[type(data)]
+    except KeyError:
+        raise InvariantBroken(f"{type(data).__qualname__} is not declared as an event by @event") from None

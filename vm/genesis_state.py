@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vm.chain_records import NODES, VALIDATORS, NodeList, ValidatorEntry, ValidatorList
@@ -29,7 +29,7 @@ def genesis_changes(
     params: Params,
     validators: Sequence[ValidatorEntry],
     nodes: Sequence[bytes],
-    ops: Sequence[tuple[str, Mapping[str, Any]]],
+    ops: Iterable[tuple[str, Mapping[str, Any]]],
 ) -> GenesisState:
     """Execute a genesis document's operations and return the state at height 0.
 
@@ -44,6 +44,9 @@ def genesis_changes(
     ctx = Context(overlay, chain, 0, time, MAX_INT, governance=True)
     for op, (call, args) in enumerate(ops):
         ctx.op = op
+        # What was done so far stays, and no receipt tells of it: neither journal nor events grow with the document.
+        overlay.begin()
+        ctx.events.clear()
         try:
             runtime.invoke_call(ctx, call, args)
         except Refused as refusal:

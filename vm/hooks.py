@@ -9,7 +9,7 @@ A listener is a public method of a contract above, which takes the context and w
 Invariants:
     1. Listeners are run in the order in which they are wired, within the operation: what one of them refuses, the
        operation refuses.
-    2. A hook is wired once, before the chain runs, be it to nothing.
+    2. A hook is wired once, before the chain runs, be it to nothing: a `Runtime` has none that is not.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ class Hook(Generic[T]):
     def __init__(self, name: str) -> None:
         self.name = name
         self._listeners: tuple[Callable[[Any, T], None], ...] | None = None
+
+    @property
+    def is_wired(self) -> bool:
+        """Tell whether it is said who is told, be it no listener."""
+        return self._listeners is not None
 
     def wire(self, *listeners: Callable[[Any, T], None]) -> None:
         """Say who is told, in this order.

@@ -156,24 +156,17 @@ def _subtree(level: int, index: int, size: int, node_hash: NodeHash) -> bytes:
     return _folded(peaks)
 
 
-def computed(leaves: Callable[[int, int], Sequence[bytes]], tile_hash: NodeHash) -> NodeHash:
-    """Return how to have the hash of any complete subtree, from leaves and from kept tiles.
+def computed(kept: Callable[[int, int, int], Sequence[bytes]]) -> NodeHash:
+    """Return how to have the hash of any complete subtree from those that are kept.
 
     Args:
-        leaves: (first, count) → the leaves' hashes.
-        tile_hash: the kept hash of a tile.
+        kept: (level, first, count) → neighbouring hashes of leaves (level 0) or of tiles of one level.
     """
 
     def node_hash(level: int, index: int) -> bytes:
-        if level and level % TILE_LEVELS == 0:
-            return tile_hash(level, index)
-        base = level - level % TILE_LEVELS
-        first, count = index << (level - base), 1 << (level - base)
-        if base:
-            nodes: Sequence[bytes] = [tile_hash(base, at) for at in range(first, first + count)]
-        else:
-            nodes = leaves(first, count)
-        return append(EMPTY, nodes).log.peaks[0]
+        below = level % TILE_LEVELS
+        hashes = kept(level - below, index << below, 1 << below)
+        return append(EMPTY, hashes).log.peaks[0]
 
     return node_hash
 

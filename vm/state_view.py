@@ -14,17 +14,15 @@ Invariants:
     2. A key has one type, so a cell's object always has the type that is asked for.
     3. None means absent; it is never stored.
     4. Once-records (docs/decisions/once-records.md) are in the overlay in the order in which they were written, and
-       none is there twice.
+       none is written twice, whatever a contract has seen.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final, Protocol, TypeVar
 
-from msgspec import MsgspecError
-
-from vm.errors import InvariantBroken, Refused
-from vm.primitives.codec import encode
+from vm.errors import Refused
+from vm.primitives.codec import UNENCODABLE, encode
 from vm.tables.stored import Stored
 
 T = TypeVar("T")
@@ -56,20 +54,22 @@ def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
     """Return the cell of a value that is to be written.
 
     Raises:
-        Refused: LIMIT_EXCEEDED, the value is not within the bounds of its type.
+        Refused: LIMIT_EXCEEDED, the value is not within the bounds of its type. Its `__cause__` tells why: those
+            are a library's words, which may differ between its releases, so they are not in the receipt. A value of
+            a wrong type is a defect, but what a client sends must not halt the chain: tests tell the two apart.
     """
     try:
         data = encode(value)
         return stored.decode(data), data
-    except (MsgspecError, OverflowError, UnicodeEncodeError):
+    except UNENCODABLE as error:
         family = "/".join(key.split("/", 2)[:2])
-        raise Refused("LIMIT_EXCEEDED", f"a value of {family} is beyond what may be stored") from None
+        raise Refused("LIMIT_EXCEEDED", f"a value of {family} is beyond what may be stored") from error
 
 
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_journal", "base_cell", "base_once", "changes", "records")
+    __slots__ = ("_absent", "_journal", "base_cell", "base_once", "changes", "records")
 
     def __init__(self, base: StateReader) -> None:
         self.base_cell = base.cell
@@ -78,6 +78,8 @@ class BlockOverlay:
         self.records: dict[str, tuple[str, Cell]] = {}
         """Once-records of this block by key: their family, and the cell."""
         self._journal: list[tuple[dict[str, Any], str, Any]] = []
+        self._absent: set[str] = set()
+        """Keys of once-records that this transaction has seen not to be there."""
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the value at `key`, this block's changes included."""
@@ -103,17 +105,30 @@ class BlockOverlay:
 
     def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the once-record of `key`, this block's included."""
-        found = self.records.get(key)
-        return self.base_once(key, stored) if found is None else found[1]
+        written = self.records.get(key)
+        if written is not None:
+            return written[1]
+        found = self.base_once(key, stored)
+        if found is None:
+            self._absent.add(key)
+        return found
+
+    def is_known_absent(self, key: str) -> bool:
+        """Tell whether this transaction has looked for a once-record, and has not written it since."""
+        return key in self._absent and key not in self.records
 
     def put_once(self, family: str, key: str, stored: Stored[T], value: T) -> None:
-        """Write a once-record; raises as `cell_of`."""
-        self.add_once(family, key, cell_of(key, stored, value))
+        """Write a once-record; raises as `cell_of`, and as `add_once`."""
+        self.add_once(family, key, stored, cell_of(key, stored, value))
 
-    def add_once(self, family: str, key: str, cell: Cell) -> None:
-        """Write a once-record; the caller has seen that there is none."""
-        if key in self.records:
-            raise InvariantBroken(f"the once-record {key} is written twice")
+    def add_once(self, family: str, key: str, stored: Stored[Any], cell: Cell) -> None:
+        """Write a once-record where there is none. It is looked for, unless this transaction has done so.
+
+        Raises:
+            Refused: ALREADY_EXISTS.
+        """
+        if not self.is_known_absent(key) and self.once(key, stored) is not None:
+            raise Refused("ALREADY_EXISTS", "the record is written once, and is there", key=key)
         self._journal.append((self.records, key, UNCHANGED))
         self.records[key] = (family, cell)
 
@@ -123,6 +138,7 @@ class BlockOverlay:
     def begin(self) -> None:
         """Forget the journal: what was written so far stays."""
         self._journal.clear()
+        self._absent.clear()
 
     def mark(self) -> int:
         """Return a place to which `rollback` can go back until the next `begin`."""

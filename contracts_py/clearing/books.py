@@ -173,7 +173,7 @@ def credit_of(ctx: Context, currency: str, debtor: str, creditor: str) -> Credit
     return CREDITS.get(ctx, currency, debtor, creditor) or NO_CREDIT
 
 
-def exposure_of(ctx: Context, currency: str, debtor: str, creditor: str) -> int:
+def exposure_of(ctx: Context, currency: str, debtor: str, creditor: str, credit: Credit) -> int:
     """Return what counts against a debtor's limit: what is open or unconfirmed, and what is reserved."""
     owed = sum(pair_of(ctx, currency, period, debtor, creditor).exposed for period in live_periods(ctx, currency))
-    return owed + credit_of(ctx, currency, debtor, creditor).reserved
+    return owed + credit.reserved

@@ -19,7 +19,7 @@ from __future__ import annotations
 from contracts_py.clearing.books import add_line, change_exposure, credit_of, exposure_of
 from contracts_py.clearing.records import CREDITS, FRACTIONS, Cause, Credit
 from contracts_py.money import Price
-from vm.contract_api import Context, InvariantBroken, Refused
+from vm.contract_api import MAX_INT, Context, InvariantBroken, Refused
 
 
 class Clearing:
@@ -132,8 +132,9 @@ def put_credit(ctx: Context, currency: str, debtor: str, creditor: str, credit: 
 
 def _require_credit(ctx: Context, currency: str, debtor: str, creditor: str, amount: int) -> Credit:
     credit = credit_of(ctx, currency, debtor, creditor)
-    exposure = exposure_of(ctx, currency, debtor, creditor)
+    exposure = exposure_of(ctx, currency, debtor, creditor, credit)
     if exposure + amount > credit.limit:
+        # Neither sum is bounded before it is booked, and details hold integers of the protocol only.
         raise Refused(
             "CREDIT_LIMIT",
             f"{debtor} may owe {creditor} no more",
@@ -141,8 +142,8 @@ def _require_credit(ctx: Context, currency: str, debtor: str, creditor: str, amo
             creditor=creditor,
             currency=currency,
             limit=credit.limit,
-            exposure=exposure,
-            amount=amount,
+            exposure=min(exposure, MAX_INT),
+            amount=min(amount, MAX_INT),
         )
     return credit
 

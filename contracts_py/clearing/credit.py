@@ -42,6 +42,6 @@ class CreditLimits(Contract):
     def credit(self, ctx: Context, creditor: Slug, debtor: Slug, currency: Currency) -> CreditShown:
         """Return a debtor's limit with a creditor, and what of it is used."""
         credit = credit_of(ctx, currency, debtor, creditor)
-        exposure = exposure_of(ctx, currency, debtor, creditor)
+        exposure = exposure_of(ctx, currency, debtor, creditor, credit)
         available = max(0, credit.limit - exposure)
         return CreditShown(creditor, debtor, currency, credit.limit, exposure, credit.reserved, available)

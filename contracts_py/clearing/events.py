@@ -101,7 +101,7 @@ class Disputed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debtor: BrandId
     creditor: BrandId
     line: Count
-    brand: Slug
+    brand: BrandId
     reason: Name | None = None
 
 
@@ -114,5 +114,5 @@ class Resolved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debtor: BrandId
     creditor: BrandId
     line: Count
-    brand: Slug
+    brand: BrandId
     amount: Count

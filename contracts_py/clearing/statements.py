@@ -128,6 +128,13 @@ class Statements(Contract):
         )
 
     @view
+    def currencies(
+        self, ctx: Context, period: Period, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
+    ) -> Page[Currency]:
+        """Return the currencies in which something was booked in a period, in order."""
+        return CURRENCIES_IN.page(ctx, period, cursor=cursor, limit=limit)
+
+    @view
     def periods(
         self, ctx: Context, currency: Currency, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
     ) -> Page[PeriodShown]:

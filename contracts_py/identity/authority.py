@@ -154,7 +154,7 @@ class Authority:
             Refused: NOT_AUTHORISED, with the brand whose name it is.
         """
         stem = name
-        while stem:
+        while len(stem) > 1:  # no slug is shorter, so no brand has such a name
             if stem == brand:
                 return
             if BRANDS.get(ctx, stem) is not None:

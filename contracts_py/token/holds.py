@@ -30,7 +30,14 @@ from contracts_py.token.limits import return_door, use_door
 from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import Parts, Program
 from contracts_py.token.redemptions import require_unused
-from contracts_py.token.spending import note_activity, purse_with_points, receiver_of, save, shown_parts
+from contracts_py.token.spending import (
+    note_activity,
+    purse_with_points,
+    receiver_of,
+    require_open_brands,
+    save,
+    shown_parts,
+)
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import (
@@ -82,7 +89,7 @@ class Holds(Contract):
         `max_hold_ms` from now; then it releases itself.
         """
         rules = rules_of(ctx, program)
-        self._authority.brand_record(ctx, at_brand)
+        require_open_brands(ctx, self._authority, rules.brand, at_brand)
         self._authority.require_role(ctx, at_brand, "cashier")
         _require_time(ctx, expires)
         HOLDS.require_absent(ctx, at_brand, hold)

@@ -111,14 +111,15 @@ class Points(Contract):
         source = require_holder(ctx, self._authority, from_)
         if source == to:
             refuse("to", "another account than the one that gives")
-        sending = purse_with_points(ctx, program, source, amount)
         receiving = Purse.of(ctx, program, rules.brand, to)
+        contributes = self._households.purse_of_pool(ctx, program, rules, source, receiving)
+        if rules.transfer != "free" and not contributes:
+            self._require_transferable(ctx, program, rules, source, to)
+        sending = purse_with_points(ctx, program, source, amount)
         sending.require_unfrozen()
         receiving.require_unfrozen()
-        if self._households.purse_of_pool(ctx, program, rules, source, receiving):
+        if contributes:
             return self._contribute(ctx, rules, sending, receiving, amount)
-        if rules.transfer != "free":
-            self._require_transferable(ctx, program, rules, source, to)
         use_transfer(ctx, program, rules, source, amount)
         parts = sending.take(amount)
         burned = -(-amount * rules.transfer_burn_bps // 10_000)

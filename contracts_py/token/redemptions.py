@@ -31,6 +31,7 @@ from contracts_py.token.spending import (
     note_activity,
     purse_with_points,
     require_holder,
+    require_open_brands,
     shown_parts,
     spend,
 )
@@ -77,7 +78,7 @@ class Redemptions(Contract):
     ) -> Spend:
         """Redeem points at a brand, in one step (a cashier of `at_brand`; the holder, or by his allowance)."""
         rules = rules_of(ctx, program)
-        self._authority.brand_record(ctx, at_brand)
+        require_open_brands(ctx, self._authority, rules.brand, at_brand)
         self._authority.require_role(ctx, at_brand, "cashier")
         require_unused(ctx, program, at_brand, ref)
         use_door(ctx, program, rules, at_brand, from_, amount)
@@ -195,6 +196,9 @@ class Redemptions(Contract):
         rules = PROGRAMS.require(ctx, program)
         self._authority.brand_record(ctx, spender)
         account = require_holder(ctx, self._authority, from_)
+        if self._authority.is_pool(ctx, account):
+            # Its spenders sign: what one of them had allowed would outlive his leaving.
+            raise Refused("NOT_ELIGIBLE", "a household's pool gives no allowance", account=account)
         if limit and expires <= ctx.time:
             raise Refused("EXPIRED", "the allowance would have expired already", expires=expires)
         former = ALLOWANCES.get(ctx, program, account, spender)

@@ -27,6 +27,17 @@ def require_holder(ctx: Context, authority: Authority, from_: str | None) -> str
     return from_
 
 
+def require_open_brands(ctx: Context, authority: Authority, brand: str, at_brand: str) -> None:
+    """Refuse redemption at, and of the points of, a brand that has left the alliance; a suspended one goes on.
+
+    Raises:
+        Refused: NOT_FOUND; SUSPENDED.
+    """
+    for name in (brand, at_brand) if at_brand != brand else (brand,):
+        if authority.has_left(ctx, name):
+            raise Refused("SUSPENDED", "the brand has left the alliance", brand=name)
+
+
 def purse_with_points(ctx: Context, program: str, account: str, amount: int) -> Purse:
     """Return the purse of an account that is to give `amount` points.
 

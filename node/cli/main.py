@@ -21,6 +21,10 @@ COMMANDS = {
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
     "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),
+    "statement": (
+        "node.cli.statement_command:statement",
+        "Write a brand's statement of a period: a page to print and a table.",
+    ),
     "testnet": ("node.cli.testnet_commands:testnet", "Run a local alliance: four brands, four validators."),
     "tx": ("node.cli.transaction_commands:tx", "Send, try out and look up transactions."),
     "verify": ("node.cli.verify_commands:verify", "Check a receipt or state proof offline."),

@@ -140,7 +140,7 @@ class IncomingLogs:
         Raises:
             StoreFailure: the database refuses; the log is not verified.
         """
-        here = self._records.tiles(family, 0, len(tiles))
+        here = self._records.tiles(family, TILE_LEVELS, 0, len(tiles))
         # Hashes that differ are of another chain's log, and so are its leaves.
         self._delete_from(family, log.size if here == list(tiles[: len(here)]) else 0)
         grown = append(EMPTY, tiles, TILE_LEVELS)
@@ -168,7 +168,7 @@ class IncomingLogs:
             if not known.verified:
                 continue
             count = known.log.size // TILE
-            hashes = self._records.tiles(known.family, 0, count)
+            hashes = self._records.tiles(known.family, TILE_LEVELS, 0, count)
             run: list[int] = []
             for tile in range(count):
                 if self._database.get(leaf_key(known.family, tile * TILE + TILE - 1)) is not None:

@@ -169,32 +169,32 @@ class OnceRecords:
             found.append(leaf)
         return found
 
-    def tile(self, family: str, level: int, index: int) -> bytes:
-        """Return the kept hash of a complete subtree.
-
-        Raises:
-            StoreCorrupt: it is not there.
-        """
-        found = self._database.get(tile_key(family, level, index))
-        if found is None:
-            raise StoreCorrupt(f"the hash of subtree {index} of level {level} of {family} is not there")
-        return found
-
-    def tiles(self, family: str, first: int, count: int) -> list[bytes]:
-        """Return the hashes of the first kept level, from `first` on, as far as they are there."""
-        level = once_log.TILE_LEVELS
+    def tiles(self, family: str, level: int, first: int, count: int) -> list[bytes]:
+        """Return kept hashes of complete subtrees of one level, from `first` on, as far as they are there."""
         start, stop = tile_key(family, level, first), tile_key(family, level, first + count)
         return [hash_ for _, hash_ in self._database.scan(start, stop, once=True)]
 
     def prove(self, found: OnceRecord, size: int) -> OnceProof:
-        """Return the proof of a record in its log when that had `size` leaves."""
+        """Return the proof of a record in its log when that had `size` leaves.
+
+        Raises:
+            StoreCorrupt: leaves or hashes that it needs are not all there.
+        """
         family = found.family
 
-        def hashes(first: int, count: int) -> list[bytes]:
-            return [leaf_hash(leaf) for leaf in self.leaves(family, first, count)]
+        def kept(level: int, first: int, count: int) -> list[bytes]:
+            if not level:
+                return [leaf_hash(leaf) for leaf in self.leaves(family, first, count)]
+            hashes = self.tiles(family, level, first, count)
+            if len(hashes) != count:
+                raise StoreCorrupt(
+                    f"{len(hashes)} of the hashes of subtrees {first} to {first + count - 1} of level {level} "
+                    f"of {family} are there"
+                )
+            return hashes
 
-        node_hash = once_log.computed(hashes, lambda level, index: self.tile(family, level, index))
-        return OnceProof(family, found.place, size, tuple(once_log.prove(found.place, size, node_hash)))
+        path = once_log.prove(found.place, size, once_log.computed(kept))
+        return OnceProof(family, found.place, size, tuple(path))
 
     def count(self, family: str) -> int:
         """Return how many leaves of a family are there, by the last one's place."""

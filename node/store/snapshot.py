@@ -28,6 +28,7 @@ from node.store.history import StateHistory
 from node.store.layout import FOREIGN_ID, REPLAY_IDS, SNAPSHOT, STATE, at_height, number, split_record
 from node.store.once import OnceRecords
 from node.store.pages import hash_range
+from vm.once_log import TILE_LEVELS
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_chunks import StateRecord
 from vm.state_pages import group_entries, trie_hash
@@ -146,7 +147,7 @@ class SnapshotRecords:
         """
         if height not in self.heights():
             return None
-        return b"".join(self._once.tiles(family, first, limit))
+        return b"".join(self._once.tiles(family, TILE_LEVELS, first, limit))
 
     def once_leaves(
         self, height: int, family: str, first: int, count: int, max_bytes: int = MAX_CHUNK_BYTES

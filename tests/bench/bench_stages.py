@@ -1,6 +1,7 @@
 """What a transaction of a full block costs a validator, stage by stage: parse, execute, tree and encoding, commit.
 
-Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N] [--expire]
+Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N]
+         [--depth N] [--expire]
 
 Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a
 real store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over
@@ -19,12 +20,17 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from tests.support.ledger import START_MS, LocalChain, address_of, program_op
+from genesis.document import DEFAULT_STATE_DEPTH
+from tests.support.ledger import START_MS, LocalChain, Op, address_of, program_op
 from vm.agenda import agenda_budget, is_anything_due
+from vm.genesis_state import GenesisState, genesis_changes
 from vm.params import Params
+from vm.primitives.address import address_of_key
+from vm.primitives.hashing import sha256
 from vm.transaction import parse_transaction
 
 TRANSACTIONS = 2_000
@@ -59,28 +65,60 @@ def redeem(chain: LocalChain, i: int, used: int) -> bytes:
     return chain.sign("aurora-admin", [("token.redeem", {**args, "ref": f"till-{i}"})])
 
 
-def prepared(folder: Path, params: Params, accounts: int, used: int, lots: int) -> LocalChain:
-    """Return a chain on which the accounts hold points, and let the brand redeem them."""
-    chain = LocalChain(folder, [program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})], params)
-    # By day, then by account: as purchases of years would come.
-    for lot in range(lots):
-        expires = START_MS + (lot + 2) * DAY
-        numbers = range(used if lot else max(accounts, used))
-        for first in range(0, len(numbers), 500):
-            ops = [
-                (
-                    "token.issue",
-                    {"program": "miles", "to": address_of(f"holder-{n}"), "amount": 1_000, "expires": expires},
-                )
-                for n in numbers[first : first + 500]
-            ]
-            (receipt, *_) = chain.commit([chain.sign("aurora-admin", ops)])
-            assert receipt.status == "ok", receipt.error
+def account(number: int, used: int) -> str:
+    """Return a holder's address; keys are made of those only that sign."""
+    return address_of(f"holder-{number}") if number < used else address_of_key(sha256(b"holder-%d" % number))
+
+
+class Stock(NamedTuple):
+    """How many accounts hold points, how many of them are used, with how many lots, and the tree's depth."""
+
+    accounts: int
+    used: int
+    lots: int
+    depth: int
+
+
+class StockedChain(LocalChain):
+    """A chain whose genesis operations issue points to accounts: one lot each, more to the used ones."""
+
+    def __init__(self, folder: Path, params: Params, stock: Stock) -> None:
+        self._accounts, self._used, self._lots = max(stock.accounts, stock.used), stock.used, stock.lots
+        program = program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})
+        super().__init__(folder, [program], params, state_depth=stock.depth)
+
+    def genesis_state(self) -> GenesisState:
+        """Execute the document's operations, and then those that are too many for a document."""
+        document = self.genesis.document
+        ops = itertools.chain(document.ops, self._issues())
+        validators = self.genesis.validators
+        return genesis_changes(
+            self.runtime, self.genesis.chain, document.time, document.params, validators, (), ops
+        )
+
+    def _issues(self) -> Iterator[Op]:
+        # By day, then by account: as purchases of years would come.
+        for lot in range(self._lots):
+            expires = START_MS + (lot + 2) * DAY
+            for number in range(self._used if lot else self._accounts):
+                to = account(number, self._used)
+                yield "token.issue", {"program": "miles", "to": to, "amount": 1_000, "expires": expires}
+
+
+def prepared(folder: Path, params: Params, stock: Stock) -> LocalChain:
+    """Return a chain on which accounts hold points that the brand may redeem, and say how it was made."""
+    begun = time.perf_counter()
+    gc.disable()  # Each collection would walk through millions of cells that stay.
+    chain = StockedChain(folder, params, stock)
+    gc.enable()
     terms = {"program": "miles", "spender": "aurora", "limit": 10**6, "expires": 2**53 - 1}
-    for first in range(0, used, 200):
-        numbers = range(first, min(first + 200, used))
+    for first in range(0, stock.used, 200):
+        numbers = range(first, min(first + 200, stock.used))
         receipts = chain.commit([chain.sign(f"holder-{n}", [("token.allow", terms)]) for n in numbers])
         assert all(receipt.status == "ok" for receipt in receipts)
+    keys = sum(1 for _ in chain.store.state_values())
+    print(f"{stock.accounts:,} accounts by operations of genesis, not by blocks: {keys:,} keys", end=", ")
+    print(f"in {time.perf_counter() - begun:.0f} s", flush=True)
     return chain
 
 
@@ -128,17 +166,27 @@ def measure_expiry(chain: LocalChain, used: int, blocks: int) -> None:
         return ended - begun, len(transactions), receipts[-1].cost
 
     usual = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
-    print(f"usual: {statistics.median(row[0] for row in usual) * 1e3:.0f} ms for {usual[0][1]} transfers")
+    usual_ms = statistics.median(row[0] for row in usual) * 1e3
+    print(f"usual: {usual_ms:.0f} ms for {usual[0][1]} transfers", flush=True)
     chain.commit(time=START_MS + 2 * DAY - 100)
     during = [block(room - 2 * agenda_budget(params), chain.ledger.head_time + 200)]
     while is_anything_due(chain.store.reader, chain.ledger.head_time):
         during.append(block(room - 2 * agenda_budget(params), chain.ledger.head_time + 200))
-    seconds = sorted(row[0] * 1e3 for row in during)
     agenda = max(row[2] for row in during)
     print(f"expiring: {len(during)} blocks of {during[0][1]} transfers, at most {agenda} units of agenda,")
-    print(f"    median {statistics.median(seconds):.0f} ms, slowest {seconds[-1]:.0f} ms")
+    print(f"    {spread([row[0] * 1e3 for row in during], usual_ms)}", flush=True)
     after = [block(room, chain.ledger.head_time + 200) for _ in range(blocks)]
     print(f"after: {statistics.median(row[0] for row in after) * 1e3:.0f} ms for {after[0][1]} transfers")
+
+
+def spread(times: list[float], usual: float) -> str:
+    """Say how far times (ms) lie apart, and how many are over twice the usual one."""
+    ordered, slow = sorted(times), sum(ms > 2 * usual for ms in times)
+    most = ordered[-1 - len(ordered) // 100]
+    return (
+        f"median {statistics.median(times):.0f} ms, 99 % within {most:.0f} ms, slowest {ordered[-1]:.0f} ms; "
+        f"{slow} took over twice the usual time"
+    )
 
 
 def main() -> None:
@@ -148,16 +196,18 @@ def main() -> None:
     parser.add_argument("--used", type=int, default=2_000)
     parser.add_argument("--lots", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=5)
+    parser.add_argument("--depth", type=int, default=DEFAULT_STATE_DEPTH, help="the tree has 16^depth buckets")
     parser.add_argument("--expire", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entente-stages-") as folder:
         if options.expire:
             params = Params(account_cost_per_window=10**11, brand_cost_per_window=10**12)
-            chain = prepared(Path(folder), params, options.accounts, options.used, 2)
+            chain = prepared(Path(folder), params, Stock(options.accounts, options.used, 2, options.depth))
             measure_expiry(chain, options.used, options.blocks)
             chain.close()
             return
-        chain = prepared(Path(folder), PARAMS, options.accounts, options.used, options.lots)
+        stock = Stock(options.accounts, options.used, options.lots, options.depth)
+        chain = prepared(Path(folder), PARAMS, stock)
         print(f"{'':9}   parse  execute    tree  commit     all   CPU µs per transaction")
         for name, make in (("transfer", transfer), ("issue", issue), ("redeem", redeem)):
             found = measure(chain, make, options.used, options.blocks)

@@ -187,6 +187,14 @@ def test_what_goes_into_a_bag_comes_out_once(history: list[int | None]) -> None:
     assert all(cell is None for cell in overlay.changes.values())
 
 
+def test_a_bag_fills_a_page_before_it_begins_another() -> None:
+    overlay = BlockOverlay(EmptyState())
+    for item in range(7):
+        BAG.put(overlay, "ann", item=item)
+
+    assert [BAG.drain(overlay, "ann") for _ in range(4)] == [(0, 1, 2), (3, 4, 5), (6,), ()]
+
+
 def test_a_lost_page_is_no_empty_page() -> None:
     overlay = BlockOverlay(EmptyState())
     for item in range(40):

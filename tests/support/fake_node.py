@@ -30,7 +30,10 @@ INFO = {
 
 
 class FakeNode:
-    """Answers JSON-RPC from a table; `asked` keeps (method, params, authorization)."""
+    """Answers JSON-RPC from a table of answers, or functions of the parameters.
+
+    `asked` keeps (method, params, authorization).
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {
@@ -50,6 +53,8 @@ class FakeNode:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 node.asked.append((request["method"], request["params"], self.headers.get("Authorization")))
                 answer = node.answers[request["method"]]
+                if callable(answer):
+                    answer = answer(request["params"])
                 kind = "error" if isinstance(answer, dict) and "code" in answer else "result"
                 body = {"jsonrpc": "2.0", "id": request["id"], kind: answer}
                 self._send(200, json.dumps(body).encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
 from node.mempool import Mempool, check_admissible
 from node.store import Store, StoreOptions
+from vm.genesis_state import GenesisState
 from vm.params import Params
 from vm.primitives import merkle
 from vm.primitives.address import address_of_key
@@ -47,11 +49,13 @@ START_MS = 1_767_225_600_000
 Op = tuple[str, Mapping[str, Any]]
 
 
+@lru_cache(maxsize=16_384)
 def key_of(label: str) -> SigningKey:
     """Return the key that a label stands for; the same in every test."""
     return SigningKey(sha256(b"entente tests\0" + label.encode()))
 
 
+@lru_cache(maxsize=16_384)
 def address_of(label: str) -> str:
     """Return the address of `key_of(label)`."""
     return address_of_key(key_of(label).public_key)
@@ -110,7 +114,7 @@ class LocalChain:
         self.runtime = runtime or build_runtime()
         self.store = Store.open(path, options)
         if not self.store.is_initialised:
-            state = self.genesis.genesis_state(self.runtime)
+            state = self.genesis_state()
             self.store.initialise(
                 self.genesis.canonical, state.values, 16**self.genesis.document.state_depth, state.once
             )
@@ -121,6 +125,10 @@ class LocalChain:
         """Who seals; a test that changes the set adds the newcomers' keys."""
 
         self._nonce = 0
+
+    def genesis_state(self) -> GenesisState:
+        """Return the state at height 0; a bench that needs a large one adds to it."""
+        return self.genesis.genesis_state(self.runtime)
 
     def close(self) -> None:
         """Close the store."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contracts_py.clearing import Clearing
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
-from contracts_py.token import token_contract
+from contracts_py.token import Households, token_contract
 from tests.contract_harness import Chain, Op, account_of, brand_ops, key_of
 from vm.contract_api import Refused
 from vm.runtime import Runtime
@@ -43,7 +44,7 @@ def listened_to(brands: Sequence[str] = ("aurora", "basil"), ops: Sequence[Op] =
     own, exits = Brands(authority), Exits(authority, hooks)
     rooms = [
         *identity_contract(authority, own, exits, hooks),
-        *token_contract(authority),
+        *token_contract(authority, Clearing(), Households(authority)),
         *gov_contract(authority, own, exits),
     ]
     founding = [op for brand in brands for op in brand_ops(brand)]

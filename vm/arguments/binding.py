@@ -41,19 +41,23 @@ class Binder:
 
     __slots__ = ("fields", "units", "values")
 
-    def __init__(self, function: Callable[..., Any], skip: int) -> None:
+    def __init__(self, function: Callable[..., Any], skip: int, where: str = "") -> None:
         """Compile the checker of a function's parameters, leaving out the first `skip` (self, ctx).
 
+        Args:
+            where: what clients call the function, for errors.
+
         Raises:
-            TypeError: a parameter's annotation is no argument type.
+            TypeError: a parameter has no annotation, or one that is no argument type; the error names it.
         """
+        where = where or function.__name__
         hints = get_type_hints(function, include_extras=True)
         parameters = list(inspect.signature(function).parameters.values())[skip:]
         self.fields: dict[str, Field] = {}
         defaults = {}
         for parameter in parameters:
             name = parameter.name.removesuffix("_")
-            shape = shape_of(optional_of(hints[parameter.name]))
+            shape = _shape_of(parameter.name, hints, f"{where}.{name}")
             required = parameter.default is parameter.empty
             self.fields[name] = Field(shape, required, parameter.name)
             if not required:
@@ -69,6 +73,15 @@ class Binder:
         """
         values = self.values(args, _no_charge)
         return {field.parameter: value for field, value in zip(self.fields.values(), values, strict=True)}
+
+
+def _shape_of(parameter: str, hints: Mapping[str, Any], where: str) -> Shape:
+    if parameter not in hints:
+        raise TypeError(f"{where}: the argument has no annotation")
+    try:
+        return shape_of(optional_of(hints[parameter]))
+    except TypeError as error:
+        raise TypeError(f"{where}: {error}") from None
 
 
 def _compiled(

@@ -28,6 +28,9 @@ MAX_DEPTH = 16
 
 T = TypeVar("T")
 
+UNENCODABLE = (msgspec.MsgspecError, OverflowError, UnicodeEncodeError, TypeError, RecursionError)
+"""What `encode` raises for a value that canonical bytes cannot hold."""
+
 _encoder = msgspec.msgpack.Encoder(order="sorted")
 _decoder = msgspec.msgpack.Decoder()
 

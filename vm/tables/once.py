@@ -1,7 +1,7 @@
 """Tables of once-records: written once, never changed, outside the state tree (docs/decisions/once-records.md).
 
-ORDERS = OnceTable("token/issue", (("program", SLUG), ("ref", TEXT)), Issued)
-ORDERS.put(ctx, Issued(…), program, ref)
+ORDERS = OnceTable("token/issue", (("program", SLUG), ("ref", TEXT)), Issued, present="the reference has been used")
+ORDERS.put_new(ctx, Issued(…), program, ref)
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from vm.errors import Refused
 from vm.tables.parts import Part
 from vm.tables.stored import Readable, Stored, Writable
-from vm.tables.table import Keys
+from vm.tables.table import Keys, named_parts
 
 T = TypeVar("T")
 
@@ -55,15 +56,22 @@ class OnceTable(Generic[T]):
         family: the name of the log: the path, with dots, as it is one part of the log's own key.
     """
 
-    __slots__ = ("_key", "family", "keys", "stored", "words")
+    __slots__ = ("_key", "family", "keys", "present", "stored", "words")
 
     def __init__(
-        self, path: str, parts: Sequence[tuple[str, Part]], record: type[T] | Any, words: str = ""
+        self,
+        path: str,
+        parts: Sequence[tuple[str, Part]],
+        record: type[T] | Any,
+        words: str = "",
+        *,
+        present: str = "the record exists",
     ) -> None:
         self.keys = Keys(path, parts)
         self._key = self.keys.make
         self.stored: Stored[T] = Stored(record, path)
         self.words = words
+        self.present = present
         self.family = path.replace("/", ".")
         _FAMILIES[path] = self.family
 
@@ -72,10 +80,25 @@ class OnceTable(Generic[T]):
         found = state.once(self._key(*key), self.stored)
         return None if found is None else found[0]
 
-    def put(self, state: OnceWritable, record: T, *key: Any) -> None:
-        """Write the record; the caller has seen that there is none.
+    def require_absent(self, state: OnceReadable, *key: Any) -> None:
+        """Make sure that there is no record.
 
         Raises:
-            Refused: LIMIT_EXCEEDED, it is not within the declared bounds.
+            Refused: ALREADY_EXISTS, with the key's parts as details.
+        """
+        if state.once(self._key(*key), self.stored) is not None:
+            raise Refused("ALREADY_EXISTS", self.present, **named_parts(self.keys, key))
+
+    def put_new(self, state: OnceWritable, record: T, *key: Any) -> None:
+        """Write the record where there is none; raises as `require_absent` and `put`."""
+        self.require_absent(state, *key)
+        self.put(state, record, *key)
+
+    def put(self, state: OnceWritable, record: T, *key: Any) -> None:
+        """Write the record; the caller has seen that there is none, and refuses in its own words where there is.
+
+        Raises:
+            Refused: LIMIT_EXCEEDED, it is not within the declared bounds; ALREADY_EXISTS, there is one, and the
+                caller has not looked.
         """
         state.put_once(self.family, self._key(*key), self.stored, record)

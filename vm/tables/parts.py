@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vm.errors import InvariantBroken
+from vm.primitives.address import is_address
+from vm.primitives.units import MAX_INT, is_slug
 
 _ESCAPES: Final = (("%", "%25"), ("/", "%2f"))
 """`%` first when writing, last when reading: so that what is read is what was written."""
@@ -26,6 +28,8 @@ class Part:
         parse: the value of a text that `write` has made.
         max_bytes: of the text.
         kind: the Python type of the value.
+        holds: what else is so of a value that may stand there. Making a key does not ask it, since a transfer makes
+            ten keys of arguments that were checked; the contracts' tests ask it of every key (`fault_of`).
     """
 
     words: str
@@ -33,6 +37,20 @@ class Part:
     parse: Callable[[str], Any]
     max_bytes: int
     kind: type
+    holds: Callable[[Any], bool] | None = None
+
+    def fault_of(self, text: str) -> str | None:
+        """Return what is wrong with what stands in a key, None where it is as `text` writes a value."""
+        try:
+            value = self.parse(text)
+            is_whole = type(value) is self.kind and self.text(value) == text
+        except (ValueError, InvariantBroken):
+            is_whole = False
+        if not is_whole or not text or "/" in text or (self.holds is not None and not self.holds(value)):
+            return f"{text!r} is no {self.words}"
+        if len(text.encode()) > self.max_bytes:
+            return f"{text!r} is longer than {self.max_bytes} bytes"
+        return None
 
     def text(self, value: Any) -> str:
         """Return what is written for a value."""
@@ -63,9 +81,13 @@ def _write_hex(value: bytes) -> str:
     return value.hex()
 
 
-SLUG: Final = Part("slug", None, str, 32, str)
-ADDRESS: Final = Part("address", None, str, 42, str)
-NUMBER: Final = Part("number", _write_number, int, 16, int)
+def _is_code(value: str) -> bool:
+    return 1 <= len(value) <= 64 and all("!" <= character <= "~" for character in value)
+
+
+SLUG: Final = Part("slug", None, str, 32, str, is_slug)
+ADDRESS: Final = Part("address", None, str, 42, str, is_address)
+NUMBER: Final = Part("number", _write_number, int, 16, int, lambda value: value <= MAX_INT)
 HEX: Final = Part("bytes in hex", _write_hex, bytes.fromhex, 64, bytes)
-TEXT: Final = Part("text, `%` and `/` as `%25` and `%2f`", escape, unescape, 3 * 64, str)
+TEXT: Final = Part("text, `%` and `/` as `%25` and `%2f`", escape, unescape, 3 * 64, str, _is_code)
 """For what identifies: at most 64 printable ASCII characters (SPEC section 1)."""

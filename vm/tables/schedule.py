@@ -38,6 +38,9 @@ AGENDA: Final[OrderedSet[AgendaItem]] = OrderedSet(
 
 Method = TypeVar("Method", bound=Callable[..., bool])
 
+SCHEDULES: Final[dict[str, Schedule]] = {}
+"""All declared schedules by path: a `vm.runtime.Runtime` makes sure that those of its contracts have a duty."""
+
 
 class Schedule:
     """Things of one kind that fall due; arguments as of `Table`."""
@@ -49,6 +52,7 @@ class Schedule:
         self.words = words
         if self.keys.max_bytes > MAX_AGENDA_KEY:
             raise TypeError(f"{path}: its keys may be longer than {MAX_AGENDA_KEY} bytes")
+        SCHEDULES[path] = self
 
     def put(self, state: Writable, due: int, *key: Any) -> bool:
         """Put on the agenda what is due at `due` (ms); False where it is there already."""
@@ -68,8 +72,10 @@ def due(schedule: Schedule) -> Callable[[Method], Method]:
 
     The method takes the context, the time at which it was due, and the key's parts. It does a bounded step,
     well below max_tx_cost, and returns True where more of it remains: then it is called again, in this block or
-    a later one.
+    a later one. The time is a later one than that of `put` where a refusal has put it off.
     """
+    if not isinstance(schedule, Schedule):
+        raise TypeError(f"@due takes a Schedule, not {schedule!r}")
 
     def mark(method: Method) -> Method:
         method.__entente_due__ = schedule  # type: ignore[attr-defined]

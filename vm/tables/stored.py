@@ -111,7 +111,14 @@ def _max_bytes(annotation: Any, where: str) -> int:
         return _head_bytes(len(items)) + sum(_max_bytes(item, where) for item in items)
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return _record_bytes(annotation)
+    _refuse_unfit(annotation, where)
     raise TypeError(f"{where}: {annotation} cannot be stored: it is mutable, or nothing bounds it")
+
+
+def _refuse_unfit(annotation: Any, where: str) -> None:
+    """Say of a type that no bound would help why it cannot be stored."""
+    if annotation is float or annotation is complex:
+        raise TypeError(f"{where}: a float cannot be stored: floats differ between machines, amounts are integers")
 
 
 def _literal_bytes(choice: Any, where: str) -> int:
@@ -122,6 +129,7 @@ def _literal_bytes(choice: Any, where: str) -> int:
 
 def _annotated_bytes(annotation: Any, where: str) -> int:
     base = annotation.__origin__
+    _refuse_unfit(base, where)
     limits = [item for item in annotation.__metadata__ if isinstance(item, Meta)]
     rules = [item for item in annotation.__metadata__ if isinstance(item, Rule)]
     if len(limits) != 1:

@@ -8,6 +8,7 @@ A table without key parts holds a single value.
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
@@ -19,6 +20,11 @@ from vm.tables.stored import Readable, Stored, Writable
 T = TypeVar("T")
 
 _PATH: Final = re.compile(r"[a-z0-9-]+(/[a-z0-9-]+)*")
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+DECLARED: Final[dict[str, Keys]] = {}
+"""How the keys of all declarations are made, by path."""
 
 
 class Keys:
@@ -35,14 +41,16 @@ class Keys:
         """Declare keys.
 
         Raises:
-            TypeError: the path is not one of lower-case words, digits and dashes between slashes.
+            TypeError: the path is not one of lower-case words, digits and dashes between slashes; a part is not a
+                name with a Part.
         """
         if _PATH.fullmatch(path) is None:
             raise TypeError(f"{path} is no path of a key")
         self.path = path
-        self.parts = tuple(parts)
+        self.parts = _checked_parts(path, parts)
         self.make: Callable[..., str] = _maker(path, self.parts)
         """(values of the parts, in order) → the state key."""
+        DECLARED[path] = self
 
     def key(self, values: tuple[Any, ...]) -> str:
         """Return the state key for these values of the parts, in order."""
@@ -52,6 +60,18 @@ class Keys:
         """Return the parts' values in a key that `key` has made."""
         texts = key[len(self.path) + 1 :].split("/") if self.parts else []
         return tuple([part.parse(text) for (_, part), text in zip(self.parts, texts, strict=True)])
+
+    def fault_of(self, key: str) -> str | None:
+        """Return what is wrong with a key below the path, None where it is one of a record, or of a page of one."""
+        texts = key.split("/")[self.path.count("/") + 1 :]
+        page = texts[len(self.parts) :]
+        if len(texts) < len(self.parts) or len(page) > 1 or not all(text.isdecimal() for text in page):
+            return f"{key} is not of the form {self.pattern}"
+        for (name, part), text in zip(self.parts, texts, strict=False):
+            fault = part.fault_of(text)
+            if fault is not None:
+                return f"the part {name} of {key}: {fault}"
+        return None
 
     @property
     def pattern(self) -> str:
@@ -64,16 +84,41 @@ class Keys:
         return len(self.path.encode()) + sum(1 + part.max_bytes for _, part in self.parts)
 
 
+def _checked_parts(path: str, parts: Sequence[tuple[str, Part]]) -> tuple[tuple[str, Part], ...]:
+    names = []
+    for place, part in enumerate(parts):
+        if not isinstance(part, tuple) or len(part) != 2:
+            raise TypeError(
+                f'{path}: part {place} is {part!r}, not ("name", SLUG); is a comma missing behind the only one?'
+            )
+        name, kind = part
+        if type(name) is not str or _NAME.fullmatch(name) is None or name in names:
+            raise TypeError(f"{path}: part {place} needs a name of its own, of lower-case letters, not {name!r}")
+        if not isinstance(kind, Part):
+            raise TypeError(
+                f"{path}: the part {name} is {kind!r}, which is no Part like SLUG, ADDRESS, NUMBER or TEXT"
+            )
+        names.append(name)
+    return tuple(parts)
+
+
+def named_parts(keys: Keys, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a key's parts by name, as details of a refusal."""
+    named = zip(keys.parts, values, strict=True)
+    return {name: value.hex() if type(value) is bytes else value for (name, _), value in named}
+
+
 def _maker(path: str, parts: Sequence[tuple[str, Part]]) -> Callable[..., str]:
     """Return what makes keys, from generated source: a transfer makes ten, and each took 0.5 µs by a template.
 
-    Only the path, which has no character of the language but letters, gets into the source.
+    Only the path and the parts' names, which have no character of the language but letters, get into the source.
     """
-    names = [f"part{place}" for place in range(len(parts))]
-    written = [f"write{place}({name})" if parts[place][1].write else name for place, name in enumerate(names)]
+    names = [f"{name}_" if keyword.iskeyword(name) else name for name, _ in parts]
+    written = [f"WRITE{place}({name})" if parts[place][1].write else name for place, name in enumerate(names)]
     source = f"lambda {', '.join(names)}: f'{'/'.join([path, *('{' + text + '}' for text in written)])}'"
-    writers = {f"write{place}": part.write for place, (_, part) in enumerate(parts)}
+    writers = {f"WRITE{place}": part.write for place, (_, part) in enumerate(parts)}
     made: Callable[..., str] = eval(source, writers)
+    made.__name__ = made.__qualname__ = f"the key of {path}"  # Python says it where a part is missing
     return made
 
 
@@ -120,7 +165,7 @@ class Table(Generic[T]):
         """
         cell = state.cell(self.key(*key), self.stored)
         if cell is None:
-            raise Refused("NOT_FOUND", self.missing, **self._details(key))
+            raise Refused("NOT_FOUND", self.missing, **named_parts(self.keys, key))
         return cell[0]
 
     def require_absent(self, state: Readable, *key: Any) -> None:
@@ -130,7 +175,7 @@ class Table(Generic[T]):
             Refused: ALREADY_EXISTS, with the key's parts as details.
         """
         if state.cell(self.key(*key), self.stored) is not None:
-            raise Refused("ALREADY_EXISTS", self.present, **self._details(key))
+            raise Refused("ALREADY_EXISTS", self.present, **named_parts(self.keys, key))
 
     def put(self, state: Writable, record: T, *key: Any) -> None:
         """Set the record.
@@ -153,6 +198,12 @@ class Table(Generic[T]):
         """Set the record at a key that `key` has made; raises as `put`."""
         state.put_cell(key, self.stored, record)
 
-    def _details(self, key: tuple[Any, ...]) -> dict[str, Any]:
-        named = zip(self.keys.parts, key, strict=True)
-        return {name: value.hex() if type(value) is bytes else value for (name, _), value in named}
+
+def fault_of_key(key: str) -> str | None:
+    """Return what is wrong with a state key, None where it is as a declaration makes it."""
+    path = key
+    while path:
+        if path in DECLARED:
+            return DECLARED[path].fault_of(key)
+        path = path.rpartition("/")[0]
+    return f"{key} is below no declared path"

@@ -140,7 +140,7 @@ class Tree:
     def _page(self, state: Readable, own: str, number: int) -> Root:
         cell = state.cell(f"{own}/{number}", self.stored)
         if cell is None:
-            raise InvariantBroken(f"{own} has no page {number}")
+            raise InvariantBroken(f"{own} has no page {number}: was it changed while it was iterated?")
         return Root(*cell[0])
 
     def _way(self, state: Readable, own: str, root: Root, item: Any) -> list[_Step]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
 from typing import Any
 
 import pytest
 
 from contracts_py.clearing.netting import payments_of
 from contracts_py.clearing.periods import begin_of, end_of, next_period, period_of
-from contracts_py.clearing.records import CLOSES, LIVE, MAX_UNSETTLED, UNWINDINGS
-from contracts_py.clearing.settlement import STEP_PAIRS, STEP_PAYMENTS, STEPS_OF_UNWIND
+from contracts_py.clearing.records import CLOSES, LIVE, MAX_UNSETTLED, UNWINDINGS, UNWINDS
+from contracts_py.clearing.settlement import MAX_CURRENCIES_TRIED, STEP_PAIRS, STEP_PAYMENTS, STEPS_OF_UNWIND
 from tests.contract_harness import START, Chain
 from tests.support.clearing import (
     EUR,
@@ -24,8 +25,10 @@ from tests.support.clearing import (
     status,
 )
 from vm.agenda import agenda_budget
+from vm.contract_api import Context
 from vm.params import BOUNDS, Params
 from vm.primitives.units import MS_PER_DAY
+from vm.tables.schedule import AGENDA
 
 MONTH, NEXT, AFTER = "2023-11", "2023-12", "2024-01"
 LEAST_COST = Params(max_block_cost=BOUNDS["max_block_cost"][0], max_tx_cost=BOUNDS["max_tx_cost"][0])
@@ -167,6 +170,17 @@ def test_a_refund_of_a_closed_period_frees_credit_and_is_moved_with_it() -> None
     assert exposure(chain, "aurora", "basil") == 7
     chain.until(chain.time + Params().due_ms)
     chain.send("aurora-treasurer", "clearing.unwind", period=NEXT)
+    assert (exposure(chain, "aurora", "basil"), owed(chain, "aurora")) == (7, -3)
+
+
+def test_credit_that_a_refund_freed_stays_free_when_its_period_is_unwound_alone() -> None:
+    chain = case_55(limit=10)
+    close(chain)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=3)
+    chain.until(end_of(NEXT))
+    chain.until(chain.time + Params().due_ms)
+    chain.send("aurora-treasurer", "clearing.unwind", period=NEXT, currency="EUR")
+    assert (status(chain, MONTH), status(chain, NEXT)) == ("closed", "unwound")
     assert (exposure(chain, "aurora", "basil"), owed(chain, "aurora")) == (7, -3)
 
 
@@ -416,6 +430,38 @@ def test_periods_that_stay_unpaid_for_years_are_unwound_one_by_one() -> None:
     (second,) = [line for line in lines(chain, "aurora", period) if line["cause"]["kind"] == "unwind"]
     assert (second["amount"], second["cause"]["ref"]) == (2, NEXT)
     assert "tx" not in second
+
+
+def test_an_agenda_item_of_a_period_that_has_gone_on_without_it_does_nothing() -> None:
+    """As one that was put off for an hour while a treasurer closed the period."""
+    chain = case_55()
+    close(chain)
+
+    def put_stale_items(ctx: Context) -> None:
+        for schedule in (CLOSES, UNWINDS):
+            schedule.put(ctx, ctx.time + 1, "EUR", MONTH)
+
+    chain.govern(put_stale_items)
+    chain.block([])
+    assert (chain.events, status(chain, MONTH)) == ([], "closed")
+    assert payments(chain, MONTH) == [("aurora", "comet", 6), ("dune", "comet", 5)]
+    assert AGENDA.first(chain.state) is None
+
+
+def test_the_currency_must_be_named_among_more_than_are_looked_at() -> None:
+    currencies = [f"X{letter}X" for letter in ascii_uppercase[: MAX_CURRENCIES_TRIED + 1]]
+    chain = clearing_chain(ops=[limit_op("aurora", "basil", 9, currency) for currency in currencies])
+    for count, currency in enumerate(currencies, 1):
+        if count == MAX_CURRENCIES_TRIED:
+            args = {"period": MONTH, "payer": "comet", "payee": "basil", "amount": 1, "bank_ref": "b"}
+            assert chain.refused("basil-treasurer", "clearing.confirm", **args) == "NOT_FOUND"
+        book(chain, "aurora", "basil", 1, price={**EUR, "currency": currency})
+    args = {"period": MONTH, "payer": "aurora", "payee": "basil", "amount": 1, "bank_ref": "b"}
+    close(chain, currency=currencies[0])
+    assert chain.refused("basil-treasurer", "clearing.confirm", **args) == "INVALID_ARGS"
+    other = {**args, "payer": "comet", "currency": currencies[0]}
+    assert chain.refused("basil-treasurer", "clearing.confirm", **other) == "NOT_FOUND"
+    assert confirm(chain, MONTH, "aurora", "basil", 1, currency=currencies[0])["amount"] == 1
 
 
 def test_the_term_of_payment_is_the_alliances_to_set() -> None:

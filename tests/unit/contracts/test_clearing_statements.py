@@ -113,6 +113,8 @@ def test_payments_come_in_pages_over_all_currencies() -> None:
             cursor = {"cursor": page["next"]}
         assert found == whole
     assert payments(chain, "2023-12") == []
+    assert chain.view("clearing_currencies", period=MONTH) == {"items": ["EUR", "USD"], "next": None}
+    assert chain.view("clearing_currencies", period="2023-12")["items"] == []
 
 
 def test_periods_and_positions_of_brands() -> None:

@@ -12,8 +12,9 @@ from consensus.types import MIN_VALIDATORS as CONSENSUS_MIN_VALIDATORS
 from consensus.types import Roots
 from contracts_py.gov import actions as gov_actions
 from contracts_py.gov import reports as gov_reports
-from contracts_py.gov.proposals import VOTING_DAYS
-from contracts_py.gov.records import MAX_ACTIONS, ParamChanges
+from contracts_py.gov import voting
+from contracts_py.gov.proposals import VOTING_DAYS, find_proposal
+from contracts_py.gov.records import MAX_ACTIONS, PROPOSALS, ParamChanges
 from tests.contract_harness import CHAIN, Chain, account_of, brand_ops, key_of, program_args
 from tests.support.ledger import key_of as real_key
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
@@ -542,6 +543,8 @@ def test_what_proves_nothing_is_refused() -> None:
         report("commit", second={**statement("prepare", 1)}),
         report(height=9),
         report(height=0),
+        report_of(chain.height + 100),
+        report_of(0),
     ]
     for args in wrong:
         assert chain.refused("nobody", "gov.report", **args) == "INVALID_ARGS", args
@@ -641,3 +644,56 @@ def test_forgers_run_out_of_their_allowance() -> None:
     codes = [receipt.error.code for receipt in chain.block(sent).receipts[:-1] if receipt.error]
     assert codes[0] == "INVALID_ARGS"
     assert codes[-1] == "OUT_OF_BUDGET"
+
+
+def test_a_report_names_every_value_that_its_statements_sign() -> None:
+    unsaid = {"signature": statement("prepare", 1)["signature"]}
+    receipt = grown().send_ops("nobody", [("gov.report", report(second=unsaid))])
+    assert receipt.error
+    assert receipt.error.details == {"field": "second.digest"}
+
+
+def test_exactly_two_thirds_are_not_enough_and_a_third_rejects() -> None:
+    chain = alliance(6)
+    for proposal in ("first", "second"):
+        propose(chain, add_validator("garnet"), proposal=proposal)
+    assert vote(chain, "aurora", "basil", "comet", "dune", proposal="first") == "open"
+    assert vote(chain, "aurora", proposal="second", choice="no") == "open"
+    assert vote(chain, "basil", proposal="second", choice="no") == "rejected"
+
+
+def test_votes_stand_in_the_order_of_brands() -> None:
+    chain = alliance(6)
+    propose(chain, add_validator("garnet"))
+    vote(chain, "comet", "aurora", "basil")
+    record = PROPOSALS.require(chain.context(), "change")
+    assert [cast.brand for cast in record.votes] == ["aurora", "basil", "comet"]
+
+
+def test_voters_and_votes_are_paid_for_one_by_one() -> None:
+    chain = alliance(6)
+    propose(chain, add_validator("garnet"))
+    vote(chain, "comet", "aurora", "basil")
+    read, looked_up = chain.context(), chain.context()
+    PROPOSALS.require(read, "change")
+    find_proposal(looked_up, "change")
+    assert looked_up.cost == read.cost + 3
+    read, looked_up = chain.context(), chain.context()
+    current_validators(read)
+    assert len(voting._voters(looked_up)) == 6
+    assert looked_up.cost == read.cost + 6
+
+
+def test_the_set_and_the_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gov_actions, "MAX_VALIDATORS", 4)
+    monkeypatch.setattr(gov_actions, "MAX_NODES", 1)
+    nodes = [{"action": "add_node", "key": key_of(name).hex()} for name in ("n1", "n2")]
+    assert decided(alliance(), add_validator())["failure"]["code"] == "LIMIT_EXCEEDED"
+    assert decided(alliance(), nodes[0])["status"] == "passed"
+    assert decided(alliance(), *nodes)["failure"]["code"] == "LIMIT_EXCEEDED"
+
+
+def test_a_full_nodes_key_is_listed_once() -> None:
+    node = {"action": "add_node", "key": key_of("n1").hex()}
+    failure = decided(alliance(), node, node)["failure"]
+    assert (failure["action"], failure["code"]) == (1, "ALREADY_EXISTS")

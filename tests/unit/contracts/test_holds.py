@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.support.agenda import items_per_block
 from vm.errors import Refused
 from vm.params import Params
 
@@ -99,6 +100,19 @@ def test_a_hold_is_over_at_its_millisecond(chain: Chain, left_ms: int, outcome: 
     assert chain.time == expires - left_ms
     assert (receipt.error.code if receipt.error else receipt.status) == outcome
     assert balance(chain)[1] == 0, "whichever it was, nothing is held any more"
+
+
+def test_a_hold_that_the_agenda_has_not_come_to_is_over_at_its_millisecond(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items_per_block(monkeypatch, 0)
+    expires = hold(chain, 15)
+    chain.until(expires - BLOCK_MS)
+    assert chain.refused("aurora-cashier", "token.capture", **KEY, amount=1, ref="r") == "EXPIRED"
+    assert chain.time == expires
+    assert chain.view("token_hold", **KEY)["status"] == "expired"
+    chain.send("aurora-cashier", "token.release", **KEY)
+    assert balance(chain)[:2] == (30, 0)
 
 
 def test_a_hold_releases_itself_and_tells(chain: Chain) -> None:

@@ -150,6 +150,12 @@ def test_a_frozen_pool_pays_nothing_out(chain: Chain) -> None:
     assert chain.refused("ann", "identity.pool_leave", member=ANN) == "FROZEN"
 
 
+def test_a_pool_gives_no_allowance(chain: Chain) -> None:
+    pool = pool_of(chain, "ann", "bob")
+    args = {"program": "stars", "spender": "aurora", "limit": 1, "expires": chain.time + DAY}
+    assert chain.refused("ann", "token.allow", **args, from_=pool) == "NOT_ELIGIBLE"
+
+
 # Merges
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts_py.identity import brands
+from contracts_py.identity import Authority, Brands, brands
 from contracts_py.identity.brands import MAX_ADMINS_AT_START
 from contracts_py.identity.records import MAX_KEYS
 from tests.contract_harness import Chain, account_of, brand_ops, key_of
@@ -311,3 +311,41 @@ def test_suspension_is_for_the_alliance(chain: Chain) -> None:
         chain.runtime.invoke_call(ctx, "identity.enroll", {"brand": "aurora", "ref": REF})
     contract.set_suspended(ctx, "aurora", False)  # type: ignore[attr-defined]
     chain.runtime.invoke_call(ctx, "identity.enroll", {"brand": "aurora", "ref": REF})
+
+
+def test_an_admin_may_be_among_those_that_replace_the_former(chain: Chain) -> None:
+    chain.send("aurora-admin", "identity.grant_role", brand="aurora", role="admin", account=account_of("ann"))
+    contract = Brands(Authority())
+    chain.govern(lambda ctx: contract.replace_admins(ctx, "aurora", (account_of("ann"), account_of("bob"))))
+    items = chain.view("identity_roles", brand="aurora")["items"]
+    admins = {item["account"] for item in items if "admin" in item["roles"]}
+    assert admins == {account_of("ann"), account_of("bob")}
+
+
+def test_a_brand_with_as_many_admins_as_it_may_have_gets_others(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brands, "MAX_ADMINS", 1)
+    chain.govern(lambda ctx: Brands(Authority()).replace_admins(ctx, "aurora", (account_of("bob"),)))
+    assert chain.view("identity_account", account=account_of("bob"))["roles"] == {"aurora": ["admin"]}
+    assert chain.view("identity_account", account=account_of("aurora-admin"))["roles"] == {}
+
+
+def test_the_sender_acts_to_the_end_of_the_transaction_in_which_it_changes_its_keys(chain: Chain) -> None:
+    ann = account_of("ann")
+    chain.send("aurora-admin", "identity.grant_role", brand="aurora", role="marketer", account=ann)
+    leave = ("identity.revoke_role", {"brand": "aurora", "role": "marketer", "account": ann})
+    receipt = chain.send_ops("ann", [("identity.set_auth", {"keys": hexes("new"), "threshold": 1}), leave])
+    assert receipt.status == "ok", receipt.error
+
+
+def test_an_accounts_brands_are_in_order_whichever_came_first(chain: Chain) -> None:
+    ann = account_of("ann")
+    for brand in ("basil", "aurora"):
+        chain.send(f"{brand}-admin", "identity.grant_role", brand=brand, role="marketer", account=ann)
+    assert chain.runtime.authority.brands_of(chain.context(), ann) == ("aurora", "basil")
+
+
+def test_a_brand_that_is_not_there_gets_no_admins(chain: Chain) -> None:
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        chain.govern(lambda ctx: Brands(Authority()).replace_admins(ctx, "nowhere", (account_of("ann"),)))

@@ -139,6 +139,15 @@ def test_pending_points_count_and_become_available_by_themselves(chain: Chain) -
     assert (supply["outstanding"], supply["available"], supply["pending"]) == (8, 8, 0)
 
 
+def test_pending_points_count_to_the_cap(chain: Chain) -> None:
+    update(chain, cap=10)
+    issue(chain, 8, pending_until=chain.time + DAY)
+    assert chain.refused("aurora-issuer", "token.issue", program="stars", to=ANN, amount=3) == "CAP_EXCEEDED"
+    args = {"program": "stars", "to": ANN, "amount": 3, "pending_until": chain.time + DAY}
+    assert chain.refused("aurora-issuer", "token.issue", **args) == "CAP_EXCEEDED"
+    issue(chain, 2)
+
+
 def test_pending_points_become_available_before_they_expire(chain: Chain) -> None:
     args = {"program": "stars", "to": ANN, "amount": 1, "expires": MIDNIGHT + DAY}
     last = MIDNIGHT + DAY

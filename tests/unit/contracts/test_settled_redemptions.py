@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
+from tests.support.persons import begin_exit
 
 ANN = account_of("ann")
 BOTH = ["ann", "basil-cashier"]
@@ -145,3 +146,16 @@ def test_an_exchange_is_owed_at_the_to_programs_price(chain: Chain) -> None:
     assert outcome(chain, "swap.exchange", ["ann"], treaty="aurora-moons", amount=500, min_out=0) == "CREDIT_LIMIT"
     assert chain.view("token_balance", program="moons", account=ANN)["available"] == 99
     assert chain.view("token_supply", program="stars")["swapped_out"] == 400
+
+
+def test_points_stay_redeemable_until_a_brands_run_off_ends(chain: Chain) -> None:
+    ends = chain.time + 10 * DAY
+    begin_exit(chain, "aurora", ends, "basil")
+    args = {"program": "stars", "to": ANN, "amount": 1}
+    assert chain.refused("aurora-issuer", "token.issue", **args) == "SUSPENDED"
+    assert redeem(chain, 5, "a") == "ok"
+    chain.until(ends - 201)
+    assert redeem(chain, 5, "b") == "ok"
+    chain.until(ends - 200)
+    assert redeem(chain, 5, "c") == "SUSPENDED"
+    assert hold(chain, 5, "h") == "SUSPENDED"

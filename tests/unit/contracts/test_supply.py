@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from contracts_py.calendar import Offset
+from contracts_py.token.dates import explicit_date
 from contracts_py.token.records import NEVER, SUPPLIES, SupplyRecord
 from contracts_py.token.supply import Supply
-from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
+from tests.contract_harness import CHAIN, START, Chain, account_of, brand_ops, program_args
 from tests.support.agenda import items_per_block
 from vm.contract_api import MAX_INT, Context
-from vm.errors import Refused
+from vm.errors import InvariantBroken, Refused
+from vm.state_view import BlockOverlay
 
 DAY = 86_400_000
 MIDNIGHT = START - START % DAY + DAY
@@ -66,8 +69,9 @@ def test_what_goes_out_is_countable(chain: Chain, counter: str) -> None:
     full = SupplyRecord(outstanding=5, **{counter: MAX_INT - 2})
     after = counted(chain, full, counter, 2)
     assert (after.outstanding, getattr(after, counter)) == (3, MAX_INT)
-    with pytest.raises(Refused, match="LIMIT_EXCEEDED"):
+    with pytest.raises(Refused, match="LIMIT_EXCEEDED") as caught:
         counted(chain, full, counter, 3)
+    assert caught.value.details == {"limit": MAX_INT}
     assert stored(chain) == after
 
 
@@ -139,3 +143,49 @@ def test_points_are_gone_at_their_millisecond_though_the_sweep_has_not_come(
     assert f"token/balance/stars/{ANN}/{MIDNIGHT}" in chain.state.values
     assert chain.view("token_balance", program="stars", account=ANN)["available"] == 0
     assert chain.refused("ann", "token.burn", program="stars", amount=1) == "INSUFFICIENT_BALANCE"
+
+
+def test_points_are_not_spent_in_the_very_block_of_their_millisecond(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items_per_block(monkeypatch, 0)
+    issue(chain, ANN, 1, MIDNIGHT)
+    tx = chain.transaction(ANN, [("token.burn", {"program": "stars", "amount": 1})], ["ann"])
+    error = chain.block([tx], MIDNIGHT - chain.time).receipts[0].error
+    assert error
+    assert error.code == "INSUFFICIENT_BALANCE"
+
+
+# Straight
+
+
+def test_a_supply_that_nothing_changed_is_not_written(chain: Chain) -> None:
+    overlay = BlockOverlay(chain.state)
+    Supply(Context(overlay, CHAIN, chain.height, chain.time, 10**9), "stars").save()
+    assert overlay.changes == {}
+
+
+def test_no_date_has_fewer_points_than_its_lots(chain: Chain) -> None:
+    issue(chain, ANN, 5, MIDNIGHT)
+
+    def take_too_many(ctx: Context) -> None:
+        supply = Supply(ctx, "stars")
+        supply.debit([(MIDNIGHT, 6)], "burned")
+        supply.save()
+
+    with pytest.raises(InvariantBroken, match="fewer points"):
+        chain.govern(take_too_many)
+
+
+def test_a_cap_that_is_passed_already_has_room_for_nothing(chain: Chain) -> None:
+    issue(chain, ANN, 5, MIDNIGHT)
+    with pytest.raises(Refused, match="CAP_EXCEEDED") as caught:
+        Supply(chain.context(), "stars").credit(MIDNIGHT, 1, "issued", 3)
+    assert caught.value.details == {"cap": 3, "available": 0}
+
+
+def test_no_explicit_date_stands_for_never(chain: Chain) -> None:
+    """A clock that is set forward at the last instant of all begins a day there."""
+    clock = (Offset(0, -840), Offset(MAX_INT, 840))
+    with pytest.raises(Refused, match="LIMIT_EXCEEDED"):
+        explicit_date(chain.context(), clock, MAX_INT - 1)

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from contracts_py.token import purse
+from contracts_py.token.deeds import REDEMPTIONS
+from contracts_py.token.records import NEVER
 from tests.contract_harness import Chain, account_of, brand_ops, credit_ops, key_of, program_args
-from vm.errors import Refused
+from vm.errors import GenesisError, Refused
 
 ANN, BOB = account_of("ann"), account_of("bob")
 BLOCK_MS = 200
@@ -260,3 +262,35 @@ def test_a_spend_names_a_bounded_number_of_lots_and_says_how_much_would_go(
     assert error
     assert (error.code, error.details) == ("LIMIT_EXCEEDED", {"possible": 6})
     chain.send("ann", "token.burn", program="stars", amount=6)
+
+
+# Calls and views
+
+
+def test_points_that_cannot_be_transferred_do_not_move_between_members_either() -> None:
+    chain = new_chain(transfer="none")
+    one, two = (
+        chain.send("aurora-issuer", "identity.enroll", brand="aurora", ref=ref * 32) for ref in ("ab", "cd")
+    )
+    chain.send("aurora-issuer", "token.issue", program="stars", to=one, amount=5)
+    move = {"program": "stars", "from_": one, "to": two, "amount": 1}
+    assert chain.refused("aurora-cashier", "token.transfer", **move) == "NOT_TRANSFERABLE"
+
+
+def test_genesis_which_no_account_sends_names_whose_points_it_means() -> None:
+    allow = {"program": "stars", "spender": "aurora", "limit": 5, "expires": 2**53 - 1}
+    program = ("token.create_program", program_args("stars", "aurora"))
+    with pytest.raises(GenesisError, match="INVALID_ARGS"):
+        Chain([*brand_ops("aurora"), program, ("token.allow", allow)])
+
+
+def test_the_record_of_a_redemption_names_the_lots_that_it_took(chain: Chain) -> None:
+    chain.send("ann", "token.redeem", BOTH, **REDEEM, ref="r")
+    record = REDEMPTIONS.get(chain.context(), "stars", "aurora", "r")
+    assert record is not None
+    assert (record.account, record.amount, record.lots) == (ANN, 3, ((NEVER, 3),))
+
+
+def test_programs_of_a_brand_that_is_not_there_are_not_found(chain: Chain) -> None:
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        chain.view("token_programs", brand="nowhere")

@@ -59,7 +59,7 @@ def page_tests(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
 
 def test_the_tests_of_the_page_pass(page_tests: ModuleType) -> None:
     functions = [value for name, value in vars(page_tests).items() if name.startswith("test_")]
-    assert len(functions) == 5
+    assert len(functions) == 6
     for function in functions:
         function()
 

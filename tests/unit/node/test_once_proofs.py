@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token.records import ISSUES
+from contracts_py.token.deeds import ISSUES
 from node.client.errors import VerificationFailed
 from node.client.verification import verify_state
 from node.gateway.errors import RpcFault

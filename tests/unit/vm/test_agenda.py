@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.vm.toy_ledger import CHORES, NUMBERS, Reader, runtime, transaction
-from vm.agenda import POSTPONED_MS, POSTPONING, agenda_budget, is_anything_due
+from vm.agenda import POSTPONED_MS, POSTPONING, AgendaRun, agenda_budget, is_anything_due
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
+from vm.contract_api import MAX_INT, Context
 from vm.errors import InvariantBroken
+from vm.metering import READ
 from vm.params import Params
 from vm.primitives.codec import decode
 from vm.receipt import Event
 from vm.state_view import BlockOverlay
-from vm.tables.schedule import AGENDA
+from vm.tables import TEXT
+from vm.tables.schedule import AGENDA, Schedule
 from vm.transaction import Transaction
 
 NOW = 1_000_000
@@ -106,6 +109,15 @@ def test_a_refused_item_leaves_nothing_is_told_and_comes_again_later() -> None:
     assert [event.type for event in again.receipts[-1].events] == ["chain.postponed"]
 
 
+def test_an_item_that_tells_what_no_receipt_can_hold_is_put_off() -> None:
+    reader = planned((NOW, "overflow"), (NOW, "zz"))
+    result = run(reader)
+    assert told(result.receipts[-1].events) == ["chain.postponed toy-chore/overflow", "toy.done zz"]
+    assert result.receipts[-1].events[0].data.code == "LIMIT_EXCEEDED"
+    assert agenda_after(reader, result) == [(NOW + POSTPONED_MS, "overflow")]
+    assert "toy/overflow" not in result.changes
+
+
 def test_an_item_that_costs_more_than_a_blocks_agenda_may_is_put_off() -> None:
     reader = planned((NOW - 1, "costly-one"), (NOW, "aa"))
     result = run(reader)
@@ -142,6 +154,40 @@ def test_slices_make_no_difference(cost: int) -> None:
     assert (sliced.changes, sliced.receipt_bytes, sliced.cost) == (whole.changes, whole.receipt_bytes, whole.cost)
 
 
+def test_a_slice_may_end_between_two_items() -> None:
+    reader = planned((NOW, "aa"), (NOW, "bb"))
+    execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, NOW, NOW - 1), [])
+    assert [execution.run(1, cost=1) for _ in range(3)] == [False, False, True]
+    assert told(execution.result().receipts[-1].events) == ["toy.done aa", "toy.done bb"]
+
+
+def test_the_agenda_leaves_room_for_the_most_costly_transaction() -> None:
+    params = Params(max_block_cost=100_000, max_tx_cost=75_000)
+    assert 4 * params.max_tx_cost == 3 * params.max_block_cost, "the most that parameters may say"
+    chores = [(NOW - 1, f"chore-{number:03}") for number in range(80)]
+    ops = [transaction("ann", ("toy.set", {"key": "aa", "value": 7}))]
+    results = [run(planned(*chores[:count], (NOW, "costly-one"), params=params), ops) for count in range(80)]
+    # The most costly agenda: its last item begins just before the budget is spent, and uses up all that one may.
+    result = max(results, key=lambda result: result.receipts[-1].cost)
+    assert result.receipts[-1].cost > 18 * agenda_budget(params) // 10
+    assert result.receipts[0].status == "ok"
+
+
+def test_a_step_that_does_nothing_pays_for_being_found() -> None:
+    overlay = BlockOverlay(planned((NOW, "idle")))
+    ctx = Context(overlay, "toy-chain", 5, NOW, MAX_INT, governance=True)
+    agenda = AgendaRun(runtime().duties, overlay, ctx, PARAMS)
+    assert (agenda.step(), agenda.cost, agenda.is_over) == (READ, READ, False)
+
+
+def test_a_duty_that_does_nothing_and_is_never_done_ends_a_block_all_the_same() -> None:
+    reader = planned((NOW, "idle"), (NOW, "zz"))
+    result = run(reader)
+    budget = agenda_budget(PARAMS)
+    assert budget <= result.receipts[-1].cost < budget + READ
+    assert agenda_after(reader, result) == [(NOW, "idle"), (NOW, "zz")]
+
+
 def test_what_is_broken_halts() -> None:
     with pytest.raises(InvariantBroken, match="a broken chore"):
         run(planned((NOW, "broken-one")))
@@ -164,6 +210,13 @@ def test_planning_twice_is_planning_once_and_another_time_is_another_item() -> N
     assert not CHORES.cancel(overlay, 5, "aa")
     assert not CHORES.is_due(overlay, 5, "aa")
     assert CHORES.is_due(overlay, 6, "aa")
+
+
+def test_a_schedules_keys_fit_into_an_item() -> None:
+    parts = [(f"part{number}", TEXT) for number in range(2)]
+    with pytest.raises(TypeError, match="longer than"):
+        Schedule("toy-long", parts)
+    Schedule("toy-long", parts[:1])
 
 
 KINDS = st.sampled_from(["refused", "costly", "2", "3", "plain"])

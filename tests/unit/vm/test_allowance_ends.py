@@ -29,6 +29,19 @@ def overlay() -> BlockOverlay:
     return BlockOverlay(Reader(PARAMS))
 
 
+def test_a_brand_pays_that_has_as_much_left_as_the_sender(overlay: BlockOverlay) -> None:
+    params = Params(window_blocks=10, account_cost_per_window=10_000, brand_cost_per_window=10_000)
+    allowances = BlockAllowances(overlay, params, 5)
+    own = allowances.payer(payer(1).name, ())
+    brand = Payer("brand", "aurora", params.brand_cost_per_window)
+    assert own.limit == brand.limit
+    for who in (own, brand):
+        allowances.spend(who, 5_000)
+    assert allowances.payer(own.name, ("aurora",)) == brand
+    allowances.spend(brand, 1)
+    assert allowances.payer(own.name, ("aurora",)) == own
+
+
 def ends(overlay: BlockOverlay) -> list[int]:
     return [height for height, _, _ in ENDS.iterate(overlay)]
 

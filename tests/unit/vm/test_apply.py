@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import Reader, WasSet, account_of, runtime, transaction
+from vm import metering
 from vm.allowance import Allowance, BlockAllowances
-from vm.apply import transaction_steps
+from vm.apply import base_cost, transaction_steps
 from vm.errors import InvariantBroken
 from vm.params import Params
 from vm.primitives.codec import encode
@@ -119,7 +120,9 @@ def test_refusal_details_reach_the_receipt() -> None:
 def test_a_stranger_neither_acts_nor_uses_up_the_senders_allowance() -> None:
     bench = Bench()
     tx = transaction("ann", ("toy.set", {"key": "aa", "value": 1}), signers=["bob"])
-    assert code(bench.apply(tx)) == ("NOT_AUTHORISED", -1)
+    receipts = [bench.apply(tx) for _ in range(20)]
+    assert {code(receipt) for receipt in receipts} == {("NOT_AUTHORISED", -1)}
+    assert sum(receipt.cost for receipt in receipts) > FREE
     assert bench.overlay.changes == {}
 
 
@@ -208,6 +211,32 @@ def test_a_sender_of_several_brands_pays_for_itself() -> None:
     outcomes = [bench.spend(9_000, "both", nonce=nonce).status for nonce in range(12)]
     assert outcomes == ["ok"] * 11 + ["failed"]
     assert bench.used(f"chain/allowance/{account_of('both')}") > 90_000
+
+
+def test_each_signature_operation_and_byte_is_paid_for_before_anything_is_done() -> None:
+    one = transaction("ann", ("toy.remove", {"key": "aa"}))
+    two = transaction("ann", *[("toy.remove", {"key": "aa"})] * 2, signers=["ann", "bob"])
+    longer = len(two.raw) // 16 - len(one.raw) // 16
+    assert base_cost(two) - base_cost(one) == metering.SIGNATURE + metering.PARSED + longer
+
+
+@pytest.mark.parametrize("place", ["result", "event"])
+@pytest.mark.parametrize("text", ["number", "object", "text"])
+def test_what_no_receipt_can_hold_is_refused_and_undone(place: str, text: str) -> None:
+    bench = Bench()
+    receipt = bench.apply(transaction("ann", ("toy.overflow", {"place": place, "text": text})))
+    assert code(receipt) == ("LIMIT_EXCEEDED", -1)
+    assert receipt.error
+    assert receipt.error.message == "a result or an event is beyond what a receipt may hold"
+    assert (receipt.results, receipt.events, bench.toy()) == ([], [], {})
+
+
+@pytest.mark.parametrize("text", ["number", "object", "text", "float"])
+def test_details_that_no_receipt_can_hold_are_left_out(text: str) -> None:
+    receipt = Bench().apply(transaction("ann", ("toy.overflow", {"place": "details", "text": text})))
+    assert code(receipt) == ("NOT_ELIGIBLE", 0)
+    assert receipt.error
+    assert receipt.error.details is msgspec.UNSET
 
 
 def test_a_broken_invariant_is_not_a_receipt() -> None:

@@ -169,6 +169,25 @@ def test_seals_and_skips_are_recorded() -> None:
     assert VALIDATOR_RECORDS.keys.key((gone,)) not in changes, "who has left gets no record any more"
 
 
+@pytest.mark.parametrize(
+    ("part", "expected"), [("sealed", ValidatorRecord(4, 3)), ("skipped", ValidatorRecord(2, 5))]
+)
+def test_a_seal_leaves_the_last_skip_and_a_skip_the_last_seal(part: str, expected: ValidatorRecord) -> None:
+    key = bytes(32)
+    reader = Reader(Params())
+    reader.values[VALIDATORS.keys.path] = ValidatorList((ValidatorEntry(key, "aurora"),))
+    reader.values[VALIDATOR_RECORDS.keys.key((key,))] = ValidatorRecord(2, 3)
+    who: Any = {part: (key,)}
+    execution = BlockExecution(runtime(), reader, BlockContext("toy-chain", 5, 1_000, 900, **who), [])
+    execution.run(1)
+    assert execution.result().changes[VALIDATOR_RECORDS.keys.key((key,))] == encode(expected)
+
+
+def test_a_system_receipt_has_an_id_of_its_chain_and_height() -> None:
+    ids = [system_receipt_id(chain, height) for chain in ("toy-chain", "toy-twin") for height in (5, 6)]
+    assert len(set(ids)) == 4
+
+
 def test_records_of_allowances_that_are_over_leave_the_state() -> None:
     params = Params(window_blocks=2)
     overlay = BlockOverlay(Reader(params))

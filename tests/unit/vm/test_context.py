@@ -7,14 +7,15 @@ from typing import Annotated, Final
 import pytest
 
 from tests.unit.vm.toy_ledger import NUMBERS, Reader, Told, runtime
-from vm.contract_api import SLUG, Context, Meta, Table
+from vm.contract_api import SLUG, Context, Count, Meta, OrderedSet, Table
 from vm.errors import InvariantBroken, Refused
-from vm.metering import EVENT, OPERATION, READ, READ_BYTES_PER_UNIT, WRITE, WRITE_BYTES_PER_UNIT
+from vm.metering import EVENT, OPERATION, READ, READ_BYTES_PER_UNIT, STEP, WRITE, WRITE_BYTES_PER_UNIT
 from vm.params import Params
 from vm.primitives.codec import encode
 from vm.state_view import BlockOverlay
 
 TEXTS: Final[Table[str]] = Table("toy-text", (("key", SLUG),), Annotated[str, Meta(max_length=2_000)], "texts")
+QUEUE: Final[OrderedSet[int]] = OrderedSet("toy-queue", (), Count, "numbers in order")
 
 
 def context(limit: int = 10**6, *, read_only: bool = False) -> Context:
@@ -112,6 +113,12 @@ def test_an_unknown_call_is_paid_for() -> None:
     assert ctx.cost == OPERATION
 
 
+def test_a_refusal_repeats_of_an_unknown_calls_name_no_more_than_a_name_can_have() -> None:
+    with pytest.raises(Refused, match="UNKNOWN_CALL") as caught:
+        runtime().invoke_call(context(), "x" * 100_000, {})
+    assert caught.value.details == {"call": "x" * 65}
+
+
 def test_no_way_of_writing_is_open_to_a_view() -> None:
     ctx = context(read_only=True)
     for write in (lambda: NUMBERS.put(ctx, 1, "aa"), lambda: NUMBERS.delete(ctx, "aa"), lambda: ctx.drop("toy/aa")):
@@ -128,3 +135,14 @@ def test_a_write_and_a_read_are_paid_for_by_bytes() -> None:
     TEXTS.get(ctx, "aa")
     assert ctx.cost == before + READ + size // READ_BYTES_PER_UNIT
     assert TEXTS.get(context(), "aa") is None
+
+
+def test_each_item_that_is_walked_over_is_paid_for() -> None:
+    ctx = context()
+    for number in range(20):
+        QUEUE.add(ctx, item=number)
+    before = ctx.cost
+    assert QUEUE.first(ctx) == 0
+    one = ctx.cost - before
+    assert list(QUEUE.iterate(ctx)) == list(range(20))
+    assert ctx.cost - before == 2 * one + 19 * STEP

@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.vm.toy_ledger import Reader, runtime
-from vm.chain_records import NODES, VALIDATORS, ValidatorEntry
+from vm.chain_records import NODES, VALIDATORS, ValidatorEntry, ValidatorList
 from vm.contract_api import Context
 from vm.errors import GenesisError
 from vm.genesis_state import genesis_changes
-from vm.membership import VERSION, ProtocolVersion, change_nodes, current_nodes, schedule_version, version_at
+from vm.membership import (
+    VERSION,
+    ProtocolVersion,
+    change_nodes,
+    change_validators,
+    current_nodes,
+    schedule_version,
+    version_at,
+)
 from vm.params import Params
 from vm.primitives.codec import decode
 from vm.state_view import BlockOverlay
@@ -53,3 +61,12 @@ def test_a_refused_operation_of_genesis_is_named_with_its_place() -> None:
     ops = [("toy.set", {"key": "aa", "value": 1}), ("toy.refuse", {"key": "aa"})]
     with pytest.raises(GenesisError, match=r"operation 1, toy\.refuse: NOT_ELIGIBLE: never"):
         genesis_changes(runtime(), "toy-chain", 1_000, Params(), [], [], ops)
+
+
+def test_the_same_set_is_no_change() -> None:
+    reader = Reader(Params())
+    entries = (ValidatorEntry(bytes(32), "aurora"), ValidatorEntry(b"\1" * 32, "basil"))
+    reader.values[VALIDATORS.keys.path] = ValidatorList(entries)
+    overlay = BlockOverlay(reader)
+    change_validators(context(overlay, 5), reversed(entries))
+    assert overlay.changes == {}

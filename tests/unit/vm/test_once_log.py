@@ -44,11 +44,11 @@ def test_a_path_of_any_size_verifies(size: int) -> None:
     tiles = append(EMPTY, hashes).tiles
     read = []
 
-    def hashes_of(first: int, count: int) -> list[bytes]:
+    def kept(level: int, first: int, count: int) -> list[bytes]:
         read.append(count)
-        return hashes[first : first + count]
+        return [tiles[level, at] if level else hashes[at] for at in range(first, first + count)]
 
-    node_hash = once_log.computed(hashes_of, lambda level, index: tiles[level, index])
+    node_hash = once_log.computed(kept)
     expected = merkle.root(items[:size])
     for index in {0, size // 2, size - 1}:
         read.clear()
@@ -56,6 +56,23 @@ def test_a_path_of_any_size_verifies(size: int) -> None:
         assert path == merkle.path(items[:size], index)
         assert merkle.verify_path(items[index], index, size, path, expected)
         assert sum(read) < 2 * TILE
+
+
+def test_a_path_through_three_levels_of_tiles_reads_few_hashes() -> None:
+    size = (1 << 17) + 700
+    hashes = [merkle.leaf_hash(b"%d" % number) for number in range(size)]
+    log, tiles = append(EMPTY, hashes)
+    read = []
+
+    def kept(level: int, first: int, count: int) -> list[bytes]:
+        read.append(count)
+        return [tiles[level, at] if level else hashes[at] for at in range(first, first + count)]
+
+    for index in (0, 65_535, 70_000, size - 1):
+        read.clear()
+        path = once_log.prove(index, size, once_log.computed(kept))
+        assert merkle.verify_path(b"%d" % index, index, size, path, once_log.root(log))
+        assert sum(read) < 3 * TILE
 
 
 def test_no_path_of_a_leaf_that_is_not_there() -> None:
@@ -75,6 +92,8 @@ def test_a_log_is_made_of_its_tiles_and_tail_and_of_no_others(size: int) -> None
     if tail:
         assert not once_log.is_made_of(log, tiles, [*tail[:-1], b"x"])
         assert not once_log.is_made_of(log, tiles, tail[:-1])
+    if tiles:
+        assert not once_log.is_made_of(log, tiles[:-1], items[(len(tiles) - 1) * TILE :]), "in one way only"
     if len(tiles) > 1:
         assert not once_log.is_made_of(log, [tiles[1], tiles[0], *tiles[2:]], tail)
 

@@ -17,6 +17,7 @@ from vm.state_chunks import (
     verify_chunk,
 )
 from vm.state_pages import is_split
+from vm.state_proof import node_hash
 from vm.state_tree import StateTree
 
 DEPTH = 1
@@ -87,6 +88,11 @@ def test_any_change_is_refused(tree: StateTree, change: str) -> None:
             verify_chunk("7", roots, bad)
 
 
+def test_records_behind_the_last_node_are_refused(tree: StateTree) -> None:
+    with pytest.raises(ChunkMismatch, match="1 records lie outside"):
+        verify_chunk("7", hashes(tree, ["7"]), [*records("7"), records("8")[0]])
+
+
 def test_every_flipped_byte_of_one_chunk_is_refused(tree: StateTree) -> None:
     good = records("a")[:]
     roots = hashes(tree, ["a"])
@@ -114,6 +120,24 @@ def test_a_bucket_too_large_for_one_chunk_is_verified_by_its_children(tree: Stat
             verify_children(bucket, hashes(tree, [bucket]), bad)
     with pytest.raises(ChunkMismatch):
         verify_children(bucket, hashes(tree, [bucket]), children[:15])
+
+
+def test_children_are_cut_in_one_way_only() -> None:
+    """Bytes that move from one child to the next leave the bitmap and what is hashed as they were."""
+    one, two = sha256(b"1").digest(), sha256(b"2").digest()
+    expected = node_hash(0b11, one + two)
+    rest = [ZERO_HASH] * 14
+    assert verify_children("0", expected, [one, two, *rest]) == {"00": one, "01": two}
+    with pytest.raises(ChunkMismatch):
+        verify_children("0", expected, [one + two[:1], two[1:], *rest])
+
+
+def test_there_is_nothing_below_the_last_nibble_of_a_hash() -> None:
+    one, two = sha256(b"1").digest(), sha256(b"2").digest()
+    children = [one, two, *[ZERO_HASH] * 14]
+    verify_children("0" * 63, node_hash(0b11, one + two), children)
+    with pytest.raises(ChunkMismatch):
+        verify_children("0" * 64, node_hash(0b11, one + two), children)
 
 
 def verify_one(name: str) -> bytes:

@@ -74,6 +74,13 @@ def test_deleting_the_last_key_of_a_bucket_empties_it():
     assert tree.update({key_in("b"): None}).root == tree.root
 
 
+@pytest.mark.parametrize(("count", "pages"), [(8, ["a"]), (9, ["a", "a0", "a1", "a2"])])
+def test_a_page_is_split_when_it_is_more_than_full(count, pages):
+    keys = [key_in(f"a{number % 3}", number) for number in range(count)]
+    update = StateTree(1, {}, page_limit=8).update(dict.fromkeys(keys, b"v"))
+    assert sorted(update.pages) == pages
+
+
 def test_no_changes_change_nothing():
     tree = tree_of({key_in("a"): b"1"})
     update = tree.update({})

@@ -109,6 +109,18 @@ class Toy(Contract):
         raise InvariantBroken("our own fault")
 
     @call
+    def overflow(self, ctx: Context, place: Slug, text: Slug) -> Any:
+        """Write, then answer, tell, or refuse with what no receipt can hold."""
+        NUMBERS.put(ctx, 1, "overflow")
+        unfit = {"number": 2**70, "object": object(), "text": "\ud800", "float": 1.5}[text]
+        if place == "result":
+            return [unfit]
+        if place == "event":
+            ctx.emit(WasSet("overflow", unfit))
+            return None
+        raise Refused("NOT_ELIGIBLE", "never", unfit=unfit)
+
+    @call
     def give(self, ctx: Context, to: Address, from_: Address | None = None) -> list[Any]:
         """Tell who is meant, and who acts."""
         return [from_, to, ctx.sender, list(ctx.signers), ctx.op, ctx.time, ctx.height, ctx.tx_id]
@@ -134,11 +146,15 @@ class Toy(Contract):
     def chore(self, ctx: Context, at: int, key: str) -> bool:
         """Count the steps done; refuse, or use up everything, or break, as the key says; `<n>-steps-…` takes n."""
         kind = key.partition("-")[0]
+        if kind == "idle":
+            return True
         done = (NUMBERS.get(ctx, key) or 0) + 1
         NUMBERS.put(ctx, done, key)
         ctx.emit(Done(key, at, ctx.sender, ctx.governance))
         if kind == "refused":
             raise Refused("NOT_ELIGIBLE", "not today", key=key)
+        if kind == "overflow":
+            ctx.emit(Done(key, 2**70, ctx.sender, ctx.governance))
         if kind == "broken":
             raise InvariantBroken("a broken chore")
         if kind == "costly":

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from vm.arguments import Address, Amount, Count, Hash, Name, Slug
-from vm.errors import Refused
+from vm.errors import InvariantBroken, Refused
 from vm.primitives.codec import encode
 from vm.state_view import BlockOverlay, EmptyState
-from vm.tables import ADDRESS, HEX, NUMBER, SLUG, TEXT, Table
+from vm.tables import ADDRESS, HEX, NUMBER, SLUG, TEXT, Sequence, Table
 from vm.tables.parts import escape, unescape
 from vm.tables.stored import Stored
 
@@ -91,6 +91,7 @@ def test_what_is_mutable_or_unbounded_cannot_be_declared(annotation: Any) -> Non
         (Hash, "ab" * 32),
         (Bytes32, bytes(32)),
         (Name, "€" * 42 + "xx"),
+        (Annotated[str, Meta(max_length=10)], "\U0001f600" * 10),
         (tuple[Amount, Slug], (2**53 - 1, "a" * 32)),
         (Purse, Purse("e" * 42, (Lot(2**53 - 1, 2**53 - 1),) * 3, "é" * 64)),
         (Open | Closed, Closed("expired")),
@@ -102,6 +103,34 @@ def test_no_value_is_longer_than_the_declared_bound(annotation: Any, longest: An
 
     assert stored.decode(data) == longest
     assert len(data) <= stored.max_bytes <= 2 * len(data) + 16
+
+
+@pytest.mark.parametrize("annotation", [float, Annotated[float, Meta(ge=0, le=1)]])
+def test_of_a_float_it_is_said_that_it_is_one(annotation: Any) -> None:
+    with pytest.raises(TypeError, match="a float cannot be stored"):
+        Table("test/wrong", (), annotation)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        (("survey", SLUG), "test/wrong: part 0 is 'survey'.*is a comma missing"),
+        ((("survey", Slug),), "test/wrong: the part survey is .*, which is no Part"),
+        (((SLUG, "survey"),), "test/wrong: part 0 needs a name of its own"),
+        ((("survey", SLUG), ("survey", SLUG)), "test/wrong: part 1 needs a name of its own"),
+        ((("Survey one", SLUG),), "test/wrong: part 0 needs a name of its own"),
+    ],
+)
+def test_parts_of_a_key_that_are_none_are_named(parts: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        Table("test/wrong", parts, Amount)
+
+
+def test_a_part_that_is_missing_is_named() -> None:
+    table = Table("test/named", (("from", SLUG), ("survey", SLUG)), Amount)
+    assert table.key("a", "b") == "test/named/a/b"
+    with pytest.raises(TypeError, match=r"the key of test/named\(\) missing 1 required .* 'survey'"):
+        table.key("a")
 
 
 PURSES = Table("test/purse", (("program", SLUG), ("owner", ADDRESS)), Purse, missing="there is no purse")
@@ -150,6 +179,7 @@ def test_what_is_missing_or_present_is_refused_with_its_key() -> None:
         Purse(OWNER, note="x" * 129),
         Purse(OWNER, note="\ud800"),
         Purse(7),  # type: ignore[arg-type]
+        Purse(object()),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_beyond_its_bounds_is_refused_and_not_stored(wrong: Purse) -> None:
@@ -159,6 +189,7 @@ def test_what_is_beyond_its_bounds_is_refused_and_not_stored(wrong: Purse) -> No
 
     assert caught.value.code == "LIMIT_EXCEEDED"
     assert caught.value.message == "a value of test/purse is beyond what may be stored"
+    assert caught.value.__cause__ is not None, "tests see why; the words are a library's, so no receipt has them"
     assert overlay.changes == {}
 
 
@@ -187,6 +218,12 @@ def test_rollback_restores_the_former_object() -> None:
 MIXED = Table("test/mixed", (("brand", SLUG), ("ref", TEXT), ("date", NUMBER), ("key", HEX)), Amount)
 
 
+@pytest.mark.parametrize("path", ["", "/", "Toy", "toy//a", "toy/", "toy/{part0}", "toy'", "toy/ä", "toy\n"])
+def test_a_path_is_of_lower_case_words(path: str) -> None:
+    with pytest.raises(TypeError, match="no path"):
+        Table(path, (), Amount)
+
+
 def test_parts_are_escaped_and_read_back() -> None:
     key = MIXED.keys.key(("aurora", "a/b%2f", 7, b"\xab"))
 
@@ -208,3 +245,19 @@ def test_no_two_keys_collide(first: str, second: str, third: str, fourth: str) -
     assert unescape(escape(first)) == first
     assert "/" not in escape(first)
     assert len(escape(first)) <= TEXT.max_bytes
+
+
+def test_only_numbers_from_zero_on_stand_in_keys() -> None:
+    with pytest.raises(InvariantBroken):
+        MIXED.keys.key(("aurora", "ref", -1, b""))
+
+
+def test_nothing_is_left_of_a_sequence_whose_items_are_dropped() -> None:
+    overlay = state()
+    items: Sequence[int] = Sequence("test/items", (("owner", SLUG),), Amount)
+    for item in (5, 6):
+        items.append(overlay, item, "ann")
+    items.drop_last(overlay, "ann")
+    assert (items.length(overlay, "ann"), list(items.iterate(overlay, "ann"))) == (1, [5])
+    items.drop_last(overlay, "ann")
+    assert [cell for cell in overlay.changes.values() if cell is not None] == []

@@ -62,6 +62,42 @@ def test_nothing_is_stored_of_an_emptied_set() -> None:
     assert SET.first(overlay, "ann") is None
 
 
+def test_pages_that_are_nearly_empty_are_merged() -> None:
+    overlay = filled(list(range(64)))
+
+    for number in range(64):
+        if number % 4:
+            SET.discard(overlay, "ann", item=number)
+
+    # 16 items were left alone on 16 leaves: where three neighbours meet, they share one.
+    assert stored_pages(overlay) <= 17
+    assert list(SET.iterate(overlay, "ann")) == list(range(0, 64, 4))
+
+
+def test_a_tree_that_shrinks_becomes_lower() -> None:
+    overlay = filled(list(range(64)))
+
+    for number in range(2, 64):
+        SET.discard(overlay, "ann", item=number)
+
+    assert stored_pages(overlay) == 1
+    assert list(SET.iterate(overlay, "ann")) == [0, 1]
+
+
+def test_pages_above_the_leaves_keep_their_bounds_when_they_merge() -> None:
+    """The first child of a page takes what is below its own first item: after a merge it still finds that."""
+    overlay = filled(list(range(0, 640, 10)))
+
+    for number in range(100, 250, 10):
+        SET.discard(overlay, "ann", item=number)
+    SET.add(overlay, "ann", item=237)
+    for number in range(40, 100, 10):
+        SET.discard(overlay, "ann", item=number)
+
+    assert SET.contains(overlay, "ann", item=237)
+    assert list(SET.iterate(overlay, "ann")) == [0, 10, 20, 30, 237, *range(250, 640, 10)]
+
+
 def test_sets_of_different_keys_do_not_mix() -> None:
     overlay = filled([1, 2])
     SET.add(overlay, "bob", item=7)

@@ -1,0 +1,249 @@
+"""Contracts under a stricter eye than a chain's: what leaves a call, a view or a duty is checked when it is run.
+
+A chain could check all of this too, but each transfer would pay for it (docs/contract-floor.md, What it costs), and
+what is found is a defect of ours, for which no chain may halt. So the tests' chains check it:
+
+* what a call or a view answers is of the type that its annotation says, within its bounds and rules, without
+  float and bytes;
+* what is emitted is within the bounds and rules of the event's declaration;
+* a refusal has a code of `vm.error_codes`, and details that a receipt can hold;
+* a value that was refused as LIMIT_EXCEEDED was too large, and not of a wrong type;
+* a duty answers a bool, and True only after a step that wrote something;
+* no room, and no list, dict or set of a contract's module, is changed by an operation;
+* the parts of every key that is read or written are what was declared (`require_key`).
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from vm.agenda import Duty
+from vm.arguments import Rule
+from vm.contract_api import Context
+from vm.error_codes import CODES
+from vm.errors import Refused
+from vm.events import type_of
+from vm.primitives.codec import UNENCODABLE, CodecError, check_value, encode
+from vm.runtime import BoundMethod, Runtime
+from vm.tables.table import fault_of_key
+
+Listener = Callable[..., Any]
+
+_BOUND: Final = re.compile(r"[<>]=")
+"""In a reason of msgspec: a value of the right type that is too large, too small, or too long."""
+
+_MUTABLE: Final = (list, dict, set, bytearray)
+
+
+def require_key(key: str) -> None:
+    """Make sure that a key of the state is as its declaration makes it."""
+    fault = fault_of_key(key)
+    assert fault is None, fault
+
+
+def fault_of_value(value: Any, annotation: Any) -> str | None:
+    """Return what is wrong with a value of which an annotation is given, None where nothing is."""
+    try:
+        data = encode(value)
+        check_value(msgspec.msgpack.decode(data))
+        typed = msgspec.msgpack.decode(data, type=annotation)
+    except (CodecError, *UNENCODABLE) as error:
+        return str(error)
+    if _holds_bytes(msgspec.msgpack.decode(data)):
+        return "bytes have no form in JSON"
+    return _fault_of_rules(typed, annotation, "", {})
+
+
+def _holds_bytes(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_bytes(item) for item in value.values())
+    return isinstance(value, bytes) or (isinstance(value, list) and any(_holds_bytes(item) for item in value))
+
+
+def _fault_of_rules(value: Any, hint: Any, where: str, known: Mapping[Any, Any]) -> str | None:
+    """Return which rule a value breaks; its type and bounds are as annotated.
+
+    Args:
+        known: what the type variables of a generic struct stand for.
+    """
+    if isinstance(hint, TypeVar):
+        return _fault_of_rules(value, known.get(hint, Any), where, known)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        rules = [rule for rule in hint.__metadata__ if isinstance(rule, Rule)]
+        try:
+            for rule in rules:
+                rule.check(value, where)
+        except Refused as refusal:
+            return f"{refusal.message}, not {value!r}"
+        return _fault_of_rules(value, hint.__origin__, where, known)
+    if origin in (Union, types.UnionType):
+        return _fault_in_union(value, inner, where, known)
+    if origin is dict:
+        pairs = [
+            (item, each) for name, text in value.items() for item, each in ((name, inner[0]), (text, inner[1]))
+        ]
+        return _first(_fault_of_rules(item, each, where, known) for item, each in pairs)
+    if isinstance(value, list | tuple) and not isinstance(value, msgspec.Struct):
+        hints = inner[:1] * len(value) if origin is list or Ellipsis in inner else inner
+        numbered = enumerate(zip(value, hints, strict=False))
+        return _first(_fault_of_rules(item, each, f"{where}[{n}]", known) for n, (item, each) in numbered)
+    if isinstance(value, msgspec.Struct):
+        known = dict(zip(getattr(origin, "__parameters__", ()), inner, strict=False))
+        hints_of = get_type_hints(type(value), include_extras=True)
+        names = value.__struct_fields__
+        return _first(_fault_of_rules(getattr(value, n), hints_of[n], f"{where}.{n}", known) for n in names)
+    return None
+
+
+def _fault_in_union(value: Any, members: tuple[Any, ...], where: str, known: Mapping[Any, Any]) -> str | None:
+    if value is None or value is msgspec.UNSET:
+        return None
+    faults = [_fault_of_rules(value, member, where, known) for member in members if _is_of(value, member)]
+    return None if None in faults else _first(iter(faults))
+
+
+def _is_of(value: Any, member: Any) -> bool:
+    """Tell whether a member of a union may be what a value is of; scalars are told apart by their type."""
+    kind = member.__origin__ if get_origin(member) is Annotated else member
+    return type(value) is kind if kind in (bool, int, str, type(None)) else True
+
+
+def _first(faults: Iterator[str | None]) -> str | None:
+    return next((fault for fault in faults if fault is not None), None)
+
+
+def _fault_of_refusal(refusal: Refused) -> str | None:
+    if refusal.code not in CODES:
+        return f"{refusal.code} is no code of vm/error_codes.py"
+    cause = refusal.__cause__
+    is_unfit = isinstance(cause, UNENCODABLE) and not isinstance(cause, OverflowError | UnicodeEncodeError)
+    if is_unfit and _BOUND.search(str(cause)) is None:
+        return f"{refusal.message}: it is of a wrong type: {cause}"
+    fault = fault_of_value(refusal.details, dict[str, Any])
+    return None if fault is None else f"the details of {refusal}: {fault}"
+
+
+class Strict:
+    """The eye on one runtime: its calls, views and duties are wrapped, once however many chains it runs.
+
+    Attributes:
+        refused: what was last refused, with the reason that no receipt tells.
+        postponing: paths of schedules of which whatever falls due is refused.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.refused = ""
+        self.postponing: set[str] = set()
+        self._rooms = runtime.contracts
+        self._containers = dict(_containers_of(runtime))
+        for name, method in [*runtime.calls.items(), *runtime.views.items()]:
+            method.bound = self._method(name, method)
+        for path, duty in runtime.duties.by_path.items():
+            runtime.duties.by_path[path] = Duty(duty.schedule, self._duty(path, duty))
+
+    def _method(self, name: str, method: BoundMethod) -> Listener:
+        bound = method.bound
+
+        def checked(ctx: Context, *values: Any) -> Any:
+            result = self._watched(name, ctx, bound, *values)
+            fault = fault_of_value(result, method.result)
+            assert fault is None, f"{name} answers {result!r}, which is no {method.result}: {fault}"
+            return result
+
+        return checked
+
+    def _duty(self, path: str, duty: Duty) -> Listener:
+        def checked(ctx: Context, due: int, *key: Any) -> bool:
+            if path in self.postponing:
+                raise Refused("NOT_ELIGIBLE", "the test puts it off")
+            before = ctx._overlay.mark()
+            more = self._watched(path, ctx, duty.handler, due, *key)
+            assert type(more) is bool, f"the duty of {path} answers {more!r}, not whether more remains"
+            has_written = ctx._overlay.mark() > before
+            assert has_written or not more, f"the duty of {path} answers True and wrote nothing: it never ends"
+            return more
+
+        return checked
+
+    def _watched(self, name: str, ctx: Context, function: Listener, *values: Any) -> Any:
+        told, before = len(ctx.events), self._held()
+        try:
+            result = function(ctx, *values)
+        except Refused as refusal:
+            self.refused = f"{refusal} ({refusal.__cause__})"
+            fault = _fault_of_refusal(refusal)
+            assert fault is None, f"{name}: {fault}"
+            raise
+        finally:
+            after = self._held()
+            changed = [where for where in before.keys() | after.keys() if not _is_same(where, before, after)]
+            assert not changed, f"{name} changed {', '.join(sorted(changed))}: state belongs into tables"
+        for event in ctx.events[told:]:
+            fault = fault_of_value(event.data, type_of(event.data).record)
+            assert fault is None, f"{name} told {event.data!r}: {fault}"
+        return result
+
+    def _held(self) -> dict[str, Any]:
+        """Return what the rooms and modules hold beside the state, by where; what can change is copied."""
+        held = {where: _copied(value) for where, value in self._containers.items()}
+        for room in self._rooms:
+            held.update(_attributes(type(room).__qualname__, room, set()))
+        return held
+
+
+def _containers_of(runtime: Runtime) -> Iterator[tuple[str, Any]]:
+    """Yield what can change in the modules of the contracts' packages, and in the classes of the rooms."""
+    modules = [type(room).__module__ for room in runtime.contracts]
+    homes = {"contracts_py" if name.startswith("contracts_py.") else name for name in modules}
+    for name, module in list(sys.modules.items()):
+        if any(name == home or name.startswith(f"{home}.") for home in homes):
+            spaces = [
+                (name, vars(module)),
+                *((f"{name}.{n}", vars(c)) for n, c in vars(module).items() if _is_room(c)),
+            ]
+            for where, space in spaces:
+                for attribute, value in list(space.items()):
+                    if type(value) in _MUTABLE and not attribute.startswith("__"):
+                        yield f"{where}.{attribute}", value
+
+
+def _is_room(value: Any) -> bool:
+    return isinstance(value, type) and hasattr(value, "name") and not issubclass(value, msgspec.Struct)
+
+
+def _attributes(where: str, owner: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Yield what an object of a contract holds, and what the contract's objects in it hold."""
+    seen.add(id(owner))
+    for attribute, value in getattr(owner, "__dict__", {}).items():
+        yield f"{where}.{attribute}", _copied(value)
+        if id(value) not in seen and type(value).__module__.startswith(type(owner).__module__.partition(".")[0]):
+            yield from _attributes(f"{where}.{attribute}", value, seen)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if type(value) in _MUTABLE else value
+
+
+def _is_same(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    if where not in before or where not in after:
+        return False
+    was, now = before[where], after[where]
+    return bool(was == now) if type(was) in _MUTABLE else was is now
+
+
+_STRICT: Final[WeakKeyDictionary[Runtime, Strict]] = WeakKeyDictionary()
+
+
+def strict(runtime: Runtime) -> Strict:
+    """Return the eye on a runtime; the first call opens it."""
+    if runtime not in _STRICT:
+        _STRICT[runtime] = Strict(runtime)
+    return _STRICT[runtime]

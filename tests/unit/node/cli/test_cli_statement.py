@@ -1,0 +1,231 @@
+"""`entente statement`: both sides of a period agree to the unit, in the page and in the table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts_py.clearing.periods import end_of
+from node.statements.amounts import decimal
+from node.statements.csv_table import COLUMNS
+from node.statements.statement import PAGE
+from tests.contract_harness import Chain
+from tests.support.clearing import EUR, book, clearing_chain, confirm
+from tests.support.fake_node import CHAIN, FakeNode, run
+from vm.errors import Refused
+
+MONTH = "2023-11"
+JPY = {**EUR, "currency": "JPY"}
+VIEWS = ("clearing_statement", "clearing_payments", "clearing_periods", "clearing_currencies", "identity_brand")
+
+
+def answer_from(chain: Chain, node: FakeNode) -> None:
+    """Let the node answer views from a chain."""
+
+    def answers(view: str) -> Any:
+        def answer(params: dict[str, Any]) -> Any:
+            try:
+                return chain.view(view, **params)
+            except Refused as refusal:
+                return {"code": -32001, "message": refusal.message, "data": {"reason": refusal.code}}
+
+        return answer
+
+    node.answers |= {view: answers(view) for view in VIEWS}
+
+
+@pytest.fixture
+def chain(node: FakeNode) -> Chain:
+    """November: aurora owes basil and comet, basil owes aurora; one of the payments is confirmed."""
+    chain = clearing_chain(ops=[("identity.update_brand", {"brand": "basil", "name": "=Basil <b>& Co</b>"})])
+    for n in range(5):
+        book(chain, "aurora", "basil", 123_456 + n, ref=f"=order-{n}")
+        book(chain, "basil", "aurora", 100 + n)
+    book(chain, "aurora", "comet", 7)
+    chain.until(end_of(MONTH))
+    confirm(chain, MONTH, "aurora", "comet", 7)
+    answer_from(chain, node)
+    return chain
+
+
+def statement_of(node: FakeNode, folder: Path, brand: str, *options: str) -> tuple[str, list[dict[str, str]]]:
+    """Return the page and the rows of the table that the command writes."""
+    result = run("statement", brand, MONTH, "--to", folder, "--rpc", node.url, *options)
+    assert result.exit_code == 0, result.output
+    page, table = (Path(line) for line in result.stdout.splitlines())
+    with table.open(newline="", encoding="utf-8") as file:
+        return page.read_text(encoding="utf-8"), list(csv.DictReader(file))
+
+
+def signed(row: dict[str, str]) -> int:
+    """Return a row's amount in cents, below zero for a debit."""
+    whole, part = row["Amt"].split(".")
+    cents = int(whole) * 100 + int(part)
+    return -cents if row["CdtDbtInd"] == "DBIT" else cents
+
+
+@pytest.mark.usefixtures("chain")
+def test_two_sides_of_a_period_agree_to_the_unit_line_by_line(node: FakeNode, tmp_path: Path) -> None:
+    sides = {brand: statement_of(node, tmp_path, brand)[1] for brand in ("aurora", "basil", "comet")}
+    for brand, rows in sides.items():
+        assert tuple(rows[0]) == COLUMNS
+        assert rows[0]["Record"] == "OPBD"
+        entries = [row for row in rows if row["Record"] == "NTRY"]
+        (closing,) = [row for row in rows if row["Record"] == "CLBD"]
+        assert signed(rows[0]) == 0
+        assert signed(closing) == sum(map(signed, entries))
+        assert all(len(row["AcctSvcrRef"]) == 64 for row in entries)
+        for other in sides.keys() - {brand}:
+            mine = {row["NtryRef"]: signed(row) for row in entries if row["RltdPty"] == other}
+            theirs = {
+                row["NtryRef"]: signed(row)
+                for row in sides[other]
+                if row["Record"] == "NTRY" and row["RltdPty"] == brand
+            }
+            assert mine == {key: -amount for key, amount in theirs.items()}
+    closings = [signed(row) for rows in sides.values() for row in rows if row["Record"] == "CLBD"]
+    assert (sum(closings), closings[0]) == (0, -(5 * 123_456 + 10) + 510 - 7)
+
+
+@pytest.mark.usefixtures("chain")
+def test_the_table_has_running_balances_payments_and_no_formulas(node: FakeNode, tmp_path: Path) -> None:
+    _, rows = statement_of(node, tmp_path, "aurora")
+    entries = [row for row in rows if row["Record"] == "NTRY"]
+    assert [row["Bal"] for row in entries[:2]] == ["-1234.56", "-1233.56"]
+    assert entries[0]["BookgDt"].startswith("2023-11-14T")
+    assert (entries[0]["EndToEndId"], entries[0]["RltdPtyNm"]) == ("'=order-0", "'=Basil <b>& Co</b>")
+    paid = [(row["RltdPty"], row["Amt"], row["Sts"], row["EndToEndId"]) for row in rows if row["Record"] == "PMNT"]
+    assert paid == [("basil", "6167.80", "PDNG", ""), ("comet", "0.07", "BOOK", "b-1")]
+
+
+class Texts(HTMLParser):
+    """The texts of a page, and its tags."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: list[str] = []
+        self.feed(page)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        assert not [name for name, _ in attrs if name in ("src", "href", "onload")]
+
+
+def test_the_page_names_every_transaction_and_takes_nothing_for_markup(
+    node: FakeNode, tmp_path: Path, chain: Chain
+) -> None:
+    page, rows = statement_of(node, tmp_path, "aurora")
+    found = Texts(page)
+    text = "\n".join(found.texts)
+    assert "=Basil <b>& Co</b> (basil)" in text
+    assert not {"b", "script", "img", "link"} & set(found.tags)
+    for row in rows:
+        if row["Record"] == "NTRY":
+            assert f"transaction {row['AcctSvcrRef']}" in text
+            assert row["NtryRef"] in text
+    assert CHAIN in text
+    assert "-6\u202f167.87" in text
+    assert text.count("closed") == 1
+    assert chain.view("clearing_position", brand="aurora", currency="EUR")["position"] == -616_787
+
+
+def test_each_currency_has_its_own_files_with_its_decimals(node: FakeNode, tmp_path: Path) -> None:
+    chain = clearing_chain(
+        ops=[
+            (
+                "clearing.set_credit_limit",
+                {"creditor": "basil", "debtor": "aurora", "currency": "JPY", "amount": 9_999},
+            )
+        ]
+    )
+    for price in (EUR, JPY):
+        book(chain, "aurora", "basil", 1_234, price=price)
+    answer_from(chain, node)
+    result = run("statement", "basil", MONTH, "--to", tmp_path / "new", "--rpc", node.url, "--json")
+    made = json.loads(result.stdout)
+    assert [(item["currency"], item["closing"], item["lines"]) for item in made] == [
+        ("EUR", "12.34", 1),
+        ("JPY", "1234", 1),
+    ]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        f"statement-basil-{MONTH}-{currency}.{kind}" for currency in ("EUR", "JPY") for kind in ("csv", "html")
+    ]
+    _, rows = statement_of(node, tmp_path, "basil", "--currency", "JPY")
+    assert [row["Amt"] for row in rows] == ["0", "1234", "1234"]
+
+
+def test_a_statement_of_many_pages_is_read_whole(node: FakeNode, tmp_path: Path) -> None:
+    ops = [
+        ("till.book", {"debtor": "aurora", "creditor": "basil", "price": EUR, "units": 1}) for _ in range(PAGE + 3)
+    ]
+    answer_from(clearing_chain(ops=ops), node)
+    _, rows = statement_of(node, tmp_path, "aurora")
+    assert len([row for row in rows if row["Record"] == "NTRY"]) == PAGE + 3
+    assert [method for method, _, _ in node.asked].count("clearing_statement") == 2
+
+
+def test_what_is_booked_meanwhile_is_read_anew_and_not_for_ever(node: FakeNode, tmp_path: Path) -> None:
+    chain = clearing_chain()
+    book(chain, "aurora", "basil", 5)
+    answer_from(chain, node)
+    answer = node.answers["clearing_statement"]
+    moving = [2]
+
+    def booked_meanwhile(params: dict[str, Any]) -> Any:
+        moving[0] -= 1
+        found = answer(params)
+        return {**found, "owes": found["owes"] + 1} if moving[0] >= 0 else found
+
+    node.answers["clearing_statement"] = booked_meanwhile
+    _, rows = statement_of(node, tmp_path, "aurora")
+    assert [row["Amt"] for row in rows] == ["0.00", "0.05", "0.05"]
+    moving[0] = 1_000
+    result = run("statement", "aurora", MONTH, "--to", tmp_path, "--rpc", node.url)
+    assert result.exit_code == 1
+    assert "booked all the time" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("brand", "period", "words"),
+    [("aurora", "2023-12", "nothing was booked"), ("aurora", "2023-13", "INVALID_ARGS"), ("../x", MONTH, "slug")],
+)
+def test_mistakes_are_one_sentence_and_write_nothing(
+    node: FakeNode, tmp_path: Path, chain: Chain, brand: str, period: str, words: str
+) -> None:
+    del chain
+    result = run("statement", brand, period, "--to", tmp_path / "out", "--rpc", node.url)
+    assert result.exit_code == 1
+    assert words in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(node: FakeNode, tmp_path: Path, chain: Chain) -> None:
+    del chain
+    (tmp_path / "file").write_text("")
+    result = run("statement", "aurora", MONTH, "--to", tmp_path / "file" / "x", "--rpc", node.url)
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (0, "EUR", "0.00"),
+        (-5, "EUR", "-0.05"),
+        (123_456_789, "EUR", "1 234 567.89"),
+        (-1_234, "JPY", "-1 234"),
+        (1_234, "KWD", "1.234"),
+        (2**53 - 1, "CLF", "900 719 925 474.0991"),
+    ],
+)
+def test_amounts_are_written_by_integers(amount: int, currency: str, text: str) -> None:
+    assert decimal(amount, currency, " ") == text
