@@ -5,15 +5,20 @@ or `vm`. Nothing is lazy here: at its time a lot is gone, a change of rules is i
 contract marks a date that had its one extension by a millisecond, a lot here says it in words: its date is
 (day, extended).
 
-    ledger_model           what stands where, dates, lots, debt, expiry
-    ledger_model_token     the calls of token
-    ledger_model_swap      the calls of swap
-    ledger_driver          random actors, and the comparison with the contracts
+    ledger_model              what stands where, dates, lots, debt, expiry
+    ledger_model_persons      who acts for whom; the calls of identity that move points, or decide who may
+    ledger_model_clearing     what brands owe each other, and the calls of clearing
+    ledger_model_token        the calls of token that issue, move, redeem
+    ledger_model_corrections  the calls of token that correct, freeze, or change rules
+    ledger_model_swap         the calls of swap
+    ledger_calls…             random calls that mostly make sense
+    ledger_driver             random actors, blocks, the agenda
+    ledger_comparison         what the contracts say against what the model says
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +31,7 @@ Date = tuple[int, bool]
 
 NEVER: Date = (LARGEST, False)
 Parts = list[tuple[Date, int]]
+Answer = dict[str, Any]
 
 WAYS_IN = ("issued", "swapped_in", "refunded")
 WAYS_OUT = ("redeemed", "burned", "expired", "reversed", "swapped_out")
@@ -51,19 +57,26 @@ def name_of(date: Date) -> str:
 
 @dataclass
 class World:
-    """What does not change in a run: brands with their offsets in minutes, and who is who.
+    """What does not change in a run.
 
     Attributes:
-        holders: account → the person whose key acts for it, or None where `custodians` does.
-        members: account → the brand whose member it is.
+        brands: their offsets from UTC, in minutes.
+        roles: (brand, role) → the persons who hold it.
+        keys: by key in hex, the person who has it.
+        address_of_member, address_of_pool: how accounts are named, which says nothing about points.
     """
 
     brands: Mapping[str, int]
-    holders: Mapping[str, str | None]
-    members: Mapping[str, str]
-    linked: frozenset[frozenset[str]]
     roles: Mapping[tuple[str, str], frozenset[str]]
+    keys: Mapping[str, str]
     max_hold_ms: int
+    due_ms: int
+    address_of_member: Callable[[str, bytes], str]
+    address_of_pool: Callable[[str, str], str]
+
+
+CUSTODIAL, POOL = "custodian", "pool"
+"""Who acts for an account where no person does: a brand, or the spenders of a household pool."""
 
 
 @dataclass
@@ -76,17 +89,26 @@ class Model:
     programs: list[str] = field(default_factory=list)
     undo: list[tuple[tuple[Any, ...], Any]] = field(default_factory=list)
     signers: frozenset[str] = frozenset()
+    kinds: dict[str, dict[tuple[Any, ...], None]] = field(default_factory=dict)
+    """The keys of cells by their first part, in the order in which they were first used."""
 
     # -- cells ---------------------------------------------------------------------------------------
 
     def get(self, *key: Any, default: Any = None) -> Any:
-        """Return what a cell holds."""
-        return self.cells.get(key, default)
+        """Return what a cell holds; None is nothing."""
+        value = self.cells.get(key)
+        return default if value is None else value
 
     def put(self, value: Any, *key: Any) -> None:
         """Set a cell."""
         self.undo.append((key, self.cells.get(key)))
         self.cells[key] = value
+        self.kinds.setdefault(key[0], {})[key] = None
+
+    def all(self, kind: str) -> list[tuple[tuple[Any, ...], Any]]:
+        """Return all cells of a kind that hold something."""
+        found = [(key, self.cells.get(key)) for key in self.kinds.get(kind, ())]
+        return [(key, value) for key, value in found if value is not None]
 
     def count(self, by: int, *key: Any) -> None:
         """Add to a number."""
@@ -142,7 +164,7 @@ class Model:
         """Return all points there are, counted one by one."""
         return sum(
             sum(self.lots(program, account).values()) + self.held(program, account) + self.pending(program, account)
-            for account in self.world.holders
+            for account in self.accounts()
         )
 
     def counter(self, program: str, name: str) -> int:
@@ -153,7 +175,11 @@ class Model:
     def total(self, program: str, of: str) -> int:
         """Return a sum over all accounts: of `held`, `pending`, or `debt`."""
         each = {"held": self.held, "pending": self.pending, "debt": self.debt}[of]
-        return sum(each(program, account) for account in self.world.holders)
+        return sum(each(program, account) for account in self.accounts())
+
+    def accounts(self) -> list[str]:
+        """Return all accounts that there are, household pools included."""
+        return [key[1] for key, _ in self.all("holder")]
 
     # -- accounts ------------------------------------------------------------------------------------
 
@@ -182,6 +208,11 @@ class Model:
         at_brand = self.get("frozen at", self.rules(program)["brand"], account)
         return bool(self.get("frozen", program, account) or at_brand)
 
+    def current(self, account: str) -> str:
+        """Return the account that stands in the place of this one: after merges, the last target."""
+        merger = self.get("merged", account)
+        return account if merger is None else self.current(merger["into"])
+
     def add(self, program: str, account: str, date: Date, amount: int) -> None:
         """Change the amount of one lot."""
         lots = dict(self.lots(program, account))
@@ -206,6 +237,7 @@ class Model:
     def credit(self, program: str, account: str, parts: Parts) -> int:
         """Let points come to an account: those past their date expire, then debt is paid, the rest is added."""
         paid = 0
+        self.put(True, "known", program, account)
         for date, amount in parts:
             if ends(date) <= self.time:
                 self.expire(program, account, date, amount)
@@ -216,7 +248,6 @@ class Model:
             paid += part
             if amount > part:
                 self.add(program, account, date, amount - part)
-        assert not (self.debt(program, account) and self.available(program, account)), "debt is paid first"
         return paid
 
     def expire(self, program: str, account: str, date: Date, amount: int) -> None:
@@ -231,7 +262,7 @@ class Model:
             late = ends(date) <= self.time and not date[1]
             graced.append((self.extended(program, date, DAY) if late else date, amount))
         self.count(-sum(amount for _, amount in parts), "held", program, account)
-        return graced, self.credit(program, account, graced)
+        return graced, self.credit(program, self.current(account), graced)
 
     def active(self, program: str, account: str) -> None:
         """Note an activity: with that rule all lots last as long as if they were issued now, if that is longer."""
@@ -254,7 +285,7 @@ class Model:
                 changes = rules["announced"][1]
                 rules = {**rules, **changes, "announced": None, "version": rules["version"] + 1}
                 self.put(rules, "rules", program)
-            for account in self.world.holders:
+            for account in self.accounts():
                 lots = self.lots(program, account)
                 gone = [date for date in lots if ends(date) <= time]
                 for date in gone:
@@ -263,18 +294,13 @@ class Model:
                     left = {date: amount for date, amount in lots.items() if date not in gone}
                     self.put(left, "lots", program, account)
 
-    # -- who -----------------------------------------------------------------------------------------
-
     def role(self, brand: str, *roles: str) -> bool:
         """Tell whether someone with one of a brand's roles signs."""
         return any(self.world.roles[brand, role] & self.signers for role in roles)
 
-    def acts_for(self, account: str) -> bool:
-        """Tell whether the holder signs, or for a custodial member its brand."""
-        person = self.world.holders[account]
-        if person is None:
-            return self.role(self.world.members[account], "cashier", "issuer")
-        return person in self.signers
+    def is_inactive(self, brand: str) -> bool:
+        """Tell whether a brand issues no more: it is suspended, or leaves the alliance."""
+        return bool(self.get("suspended", brand) or self.get("exit", brand))
 
     # -- what must hold ------------------------------------------------------------------------------
 
@@ -289,6 +315,17 @@ class Model:
 def only(condition: bool, code: str) -> set[str]:
     """Return a reason to refuse, where it is one."""
     return {code} if condition else set()
+
+
+def stop_for(codes: set[str]) -> None:
+    """Refuse where there is a reason."""
+    if codes:
+        raise Refusal(codes)
+
+
+def total_of(parts: Parts) -> int:
+    """Return how many points parts are."""
+    return sum(amount for _, amount in parts)
 
 
 def split(parts: Parts, amount: int) -> tuple[Parts, Parts]:

@@ -6,8 +6,23 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
-from tests.properties.ledger_model import DAY, NEVER, Date, Model, Parts, Refusal, ends, only, split
-from tests.properties.ledger_model_token import Answer, Call, book, coming, spending, stop_for, total_of
+from tests.properties.ledger_model import (
+    DAY,
+    NEVER,
+    Answer,
+    Date,
+    Model,
+    Parts,
+    Refusal,
+    ends,
+    only,
+    split,
+    stop_for,
+    total_of,
+)
+from tests.properties.ledger_model_clearing import book, credit_codes, due_for
+from tests.properties.ledger_model_persons import acts_for, are_linked
+from tests.properties.ledger_model_token import Call, coming, spending
 
 
 def rate_of(terms: Answer) -> Fraction:
@@ -95,8 +110,8 @@ def accept(m: Model, a: Answer) -> Answer:
 def gains(m: Model, name: str, changed: Answer) -> bool:
     """Tell whether points could be multiplied: by following every way without a circle from the treaty's end."""
     edges: dict[str, list[tuple[str, Fraction]]] = {}
-    for key, treaty in list(m.cells.items()):
-        if key[0] == "treaty" and key[1] != name and treaty and treaty["accepted"] and not is_over(m, treaty):
+    for key, treaty in m.all("treaty"):
+        if key[1] != name and treaty["accepted"] and not is_over(m, treaty):
             edges.setdefault(treaty["from_program"], []).append((treaty["to_program"], rate_of(treaty["terms"])))
 
     def best(program: str, product: Fraction, seen: frozenset[str]) -> Fraction:
@@ -168,14 +183,14 @@ def exchange_route(m: Model, a: Answer) -> Answer:
     source: str = a["from"]
     to: str = a.get("to", source)
     records = [m.get("treaty", name) for name in a["treaties"]]
-    codes = only(not m.acts_for(source), "NOT_AUTHORISED")
-    codes |= only(to != source and frozenset({to, source}) not in m.world.linked, "NOT_ELIGIBLE")
+    codes = only(not acts_for(m, source), "NOT_AUTHORISED")
+    codes |= only(to != source and not are_linked(m, source, to), "NOT_ELIGIBLE")
     if None in records:
         raise Refusal(codes | {"NOT_FOUND"})
     for record in records:
         status = status_of(m, record)
         codes |= only(status in ("proposed", "future"), "NOT_ELIGIBLE") | only(status == "ended", "EXPIRED")
-        codes |= only(status == "suspended" or bool(m.get("suspended", brands_of(m, record)[1])), "SUSPENDED")
+        codes |= only(status == "suspended" or m.is_inactive(brands_of(m, record)[1]), "SUSPENDED")
     for one, following in zip(records, records[1:], strict=False):
         codes |= only(one["to_program"] != following["from_program"], "INVALID_ARGS")
     hops = planned([rate_of(record["terms"]) for record in records], a["amount"])
@@ -209,10 +224,13 @@ def converted(
         m.count(hops[0][0], "count", records[0]["from_program"], "swapped_out")
         for step, (name, record, (taken, out)) in enumerate(zip(a["treaties"], records, hops, strict=True)):
             program = record["to_program"]
-            stop_for(limits(m, name, record, source, taken, out))
-            parts = dated(m, program, parts, out)
             from_brand, to_brand = brands_of(m, record)
-            book(m, from_brand, to_brand, program, m.rules(program), out)
+            rules = m.rules(program)
+            owed = due_for(m, from_brand, to_brand, program, rules, out)
+            credit = credit_codes(m, from_brand, to_brand, rules["price"], owed)
+            stop_for(credit | limits(m, name, record, source, taken, out))
+            parts = dated(m, program, parts, out)
+            book(m, from_brand, to_brand, program, rules, out, ("exchange", name))
             passing: Parts = []
             if step + 1 < len(hops):
                 passing, parts = split(parts, hops[step + 1][0])

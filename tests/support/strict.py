@@ -131,6 +131,18 @@ def _fault_of_refusal(refusal: Refused) -> str | None:
     return None if fault is None else f"the details of {refusal}: {fault}"
 
 
+class Unwatched:
+    """No eye: for runs of a million calls, of which others like them are watched.
+
+    Attributes:
+        refused, postponing: as of Strict; nothing comes of them.
+    """
+
+    def __init__(self) -> None:
+        self.refused = ""
+        self.postponing: set[str] = set()
+
+
 class Strict:
     """The eye on one runtime: its calls, views and duties are wrapped, once however many chains it runs.
 
