@@ -80,11 +80,25 @@ class SwapCalls(Choices):
                 break
             account = self._account()
         available = model.available(record["from_program"], account) if record else 0
-        args: Args = {"from": account, "amount": self._some_of(available)}
+        args: Args = {
+            "from": account,
+            "amount": self._edge(self._some_of(available), *self._left_of(name, account)),
+        }
         args["min_out"] = self._random.choice([0, 0, 0, 0, 0, 0, 1, args["amount"]])
         if self._chance(0.2):
             args["to"] = self._random.choice([*sorted(group_of(model, account)), self._account()])
         return args
+
+    def _left_of(self, name: str, account: str) -> list[int | None]:
+        """Return what is left today of a treaty's limits in from-units."""
+        model, today, record = self._model, self._model.time // DAY, self._model.get("treaty", name)
+        most = record["terms"]["limits"] if record else {}
+        left = [most.get("total_day"), most.get("member_day")]
+        used = [("treaty day", name, today), ("treaty member", name, account, today)]
+        return [
+            None if limit is None else limit - model.get(*use, default=0)
+            for limit, use in zip(left, used, strict=True)
+        ]
 
     def _exchange_route(self) -> Args:
         model, active = self._model, []

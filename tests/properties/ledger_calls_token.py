@@ -13,6 +13,8 @@ class TokenCalls(Choices):
     def _issue(self) -> Args:
         program = self._program()
         amount = LARGEST if self._chance(0.004) else self._random.choice([self._amount(), 10 * self._amount()])
+        cap = self._model.rules(program)["cap"]
+        amount = self._edge(amount, None if cap is None else cap - self._model.outstanding(program))
         args: Args = {"program": program, "to": self._account(), "amount": amount}
         if self._chance(0.6):
             args["ref"] = self._ref("i")
@@ -25,6 +27,9 @@ class TokenCalls(Choices):
     def _transfer(self) -> Args:
         program, account = self._owner()
         amount = self._some_of(self._model.available(program, account))
+        limit, today = self._model.rules(program)["transfer_day"], self._model.time // DAY
+        used = self._model.get("transfer use", program, account, today, default=0)
+        amount = self._edge(amount, None if limit is None else limit - used)
         own = pool_of(self._model, account)
         to = own if own is not None and self._chance(0.4) else self._of_person()
         return {"program": program, "from": account, "to": to, "amount": amount}
@@ -37,12 +42,14 @@ class TokenCalls(Choices):
     def _redeem(self) -> Args:
         program, account = self._owner()
         at, amount = self._brand(program), self._some_of(self._model.available(program, account))
+        amount = self._edge(amount, *self._left_at_door(program, at, account))
         ref = self._ref("r")
         return {"program": program, "from": account, "amount": amount, "at_brand": at, "ref": ref}
 
     def _hold(self) -> Args:
         program, account = self._owner()
         at, amount = self._brand(program), self._some_of(self._model.available(program, account))
+        amount = self._edge(amount, *self._left_at_door(program, at, account))
         ref = self._ref("h")
         args = {"program": program, "from": account, "amount": amount, "at_brand": at, "hold": ref}
         return {**args, "expires": self._time(7 * DAY)}

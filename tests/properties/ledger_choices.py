@@ -62,6 +62,24 @@ class Choices:
             return available
         return available + 1 if kind < 0.25 else self._random.randint(1, max(1, min(available, 150)))
 
+    def _edge(self, amount: int, *limits: int | None) -> int:
+        """Return an amount, now and then one that just fits what is left of a limit, or does not."""
+        near = [left for left in limits if left is not None and 0 < left < 100_000]
+        if near and self._chance(0.15):
+            return self._random.choice(near) + self._random.choice([0, 1])
+        return amount
+
+    def _left_at_door(self, program: str, at: str, account: str) -> list[int | None]:
+        """Return what is left today of a door's limits, and of the allowance there."""
+        model, today = self._model, self._model.time // DAY
+        door = model.get("door", program, at, default={})
+        allowance = model.get("allowance", program, account, at)
+        left: list[int | None] = [allowance["remaining"] if allowance else None]
+        for who, limit in ((account, door.get("member_day")), ("all", door.get("total_day"))):
+            used = model.get("door use", program, at, who, today, default=0)
+            left.append(None if limit is None else limit - used)
+        return left
+
     def _owner(self) -> tuple[str, str]:
         """Return a program and an account that, mostly, has points of it."""
         for _ in range(4):

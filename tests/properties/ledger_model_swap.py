@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor
 from typing import Any
 
@@ -191,7 +192,7 @@ def exchange_route(m: Model, a: Answer) -> Answer:
         status = status_of(m, record)
         codes |= only(status in ("proposed", "future"), "NOT_ELIGIBLE") | only(status == "ended", "EXPIRED")
         codes |= only(status == "suspended" or m.is_inactive(brands_of(m, record)[1]), "SUSPENDED")
-    for one, following in zip(records, records[1:], strict=False):
+    for one, following in pairwise(records):
         codes |= only(one["to_program"] != following["from_program"], "INVALID_ARGS")
     hops = planned([rate_of(record["terms"]) for record in records], a["amount"])
     if not hops or hops[-1][1] < a["min_out"]:

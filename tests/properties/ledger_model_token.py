@@ -1,4 +1,4 @@
-"""The calls of token that issue, move and redeem, on the naive ledger. Each collects all reasons to refuse, then does what it does."""
+"""The calls of token that issue, move and redeem, on the naive ledger: each collects all reasons to refuse."""
 
 from __future__ import annotations
 

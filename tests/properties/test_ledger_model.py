@@ -1,6 +1,6 @@
-"""Token, swap, clearing and identity's doings with points against a naive ledger (docs/ledger.md, The naive ledger).
+"""Token, swap, clearing and identity's doings with points against a naive ledger (docs/ledger.md tells of it).
 
-Random calls by random actors; after each block what the calls have touched is compared, and now and then everything.
+Random calls by random actors; after each block what they have touched is compared, and now and then everything.
 A run is one seed: `make soak` runs more of them, and `LEDGER_SEEDS=A-B` names which.
 """
 
