@@ -19,7 +19,7 @@ WEIGHTS = {
     "clearing.confirm": 1, "clearing.unwind": 0.4, "clearing.dispute": 0.6, "clearing.resolve": 1,
     "identity.enroll": 0.3, "identity.claim": 0.2, "identity.update_brand": 0.3, "identity.link": 0.5,
     "identity.unlink": 0.3, "identity.pool_open": 0.6, "identity.pool_join": 1.2, "identity.pool_rules": 0.6,
-    "identity.pool_leave": 0.5, "identity.merge": 0.25, "identity.unmerge": 0.3, "identity.erase": 0.1,
+    "identity.pool_leave": 0.5, "identity.merge": 0.3, "identity.unmerge": 0.5, "identity.erase": 0.1,
 }  # fmt: skip
 """How often each call is made."""
 

@@ -6,7 +6,7 @@ from tests.contract_harness import key_of
 from tests.properties.ledger_choices import Args, Choices
 from tests.properties.ledger_model import DAY, HOUR
 from tests.properties.ledger_model_clearing import lines, month_after, month_of
-from tests.properties.ledger_model_persons import group_of, pool_of
+from tests.properties.ledger_model_persons import UNMERGE_DAYS, group_of, pool_of
 from tests.properties.ledger_model_swap import status_of
 
 MOST_ACCOUNTS = 14
@@ -241,7 +241,10 @@ class IdentityCalls(Choices):
         return {"from": source, "into": target, "reason": "one shopper"}
 
     def _unmerge(self) -> Args:
-        merged = [key[1] for key, _ in self._model.all("merged")]
+        latest = self._model.time - UNMERGE_DAYS * DAY
+        merged = [
+            key[1] for key, merger in self._model.all("merged") if merger["since"] > latest or self._chance(0.2)
+        ]
         return {"from": self._random.choice(merged) if merged and self._chance(0.9) else self._of_person()}
 
     def _erase(self) -> Args:
