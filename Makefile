@@ -94,10 +94,17 @@ bench: $(DEV_STAMP) ## Measure four validators' throughput and latency on this m
 
 # A number of fresh seeds, or a range A-B. `make test` runs its own 500, or those that SEEDS names.
 SEEDS ?=
+# Seeds of the naive ledger, a range A-B; 10,000 calls each. `make test` runs 1-20.
+LEDGER_SEEDS ?=
 
 .PHONY: soak
-soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N".
+soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N"; then soak-ledger.
 	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
+	$(if $(ARGS),,$(MAKE) soak-ledger)
+
+.PHONY: soak-ledger
+soak-ledger: $(DEV_STAMP) ## Hold the ledger against a naive one on all cores: 200 seeds, or LEDGER_SEEDS=A-B.
+	LEDGER_SEEDS=$(or $(LEDGER_SEEDS),3001-3200) $(BIN)/pytest tests/properties/test_ledger_model.py -n auto -k naive
 
 .PHONY: model
 model: $(DEV_STAMP) ## Visit every state of the abstract protocol at small bounds (ARGS=--traces tells the attacks).

@@ -57,6 +57,11 @@ class Authority:
             raise Refused("SUSPENDED", "the brand leaves the alliance", brand=brand, ends=record.exit.ends)
         return record
 
+    def is_active(self, ctx: Context, brand: str) -> bool:
+        """Tell whether `require_active` would let a brand pass."""
+        record = BRANDS.require(ctx, brand)
+        return not record.suspended and record.exit is None
+
     def require_present(self, ctx: Context, brand: str) -> Brand:
         """Return the record of a brand that is not suspended and has not left the alliance.
 

@@ -192,8 +192,7 @@ class Exchanges(Contract):
         """Return what an open treaty gives for so many units within its limits; 0 where it gives nothing."""
         if status_of(treaty, ctx.time) != "active" or self._authority.has_left(ctx, treaty.from_brand):
             return 0
-        receiving = self._authority.brand_record(ctx, treaty.to_brand)
-        if receiving.suspended or receiving.exit is not None:
+        if not self._authority.is_active(ctx, treaty.to_brand):
             return 0
         rate = net_rate(treaty.terms)
         out = rate.out(units)

@@ -8,6 +8,7 @@ from contracts_py.token.answers import Adjustment, Extension, Reversal
 from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import (
     ADJUSTMENTS,
+    EXPIRED_LATE,
     EXPIRED_LOTS,
     EXPIRED_USED,
     ISSUES,
@@ -227,15 +228,20 @@ def use_expired(ctx: Context, purse: Purse, date: int, most: int) -> int:
     program, account = purse.program, purse.account
     if not most:
         return 0
-    swept = EXPIRED_LOTS.get(ctx, program, account, date)
-    if swept is None:
-        left = purse.sweep(date)
-        if not left:
-            return 0
-        swept = ExpiredLot(left)
-        EXPIRED_LOTS.put(ctx, swept, program, account, date)
+    expired = _swept(ctx, purse, date) + (EXPIRED_LATE.get(ctx, program, account, date) or 0)
     used = EXPIRED_USED.get(ctx, program, account, date) or 0
-    part = min(swept.amount - used, most)
+    part = min(expired - used, most)
     if part:
         EXPIRED_USED.put(ctx, used + part, program, account, date)
     return part
+
+
+def _swept(ctx: Context, purse: Purse, date: int) -> int:
+    """Return what was left of a lot whose date has passed; where it waits to be swept, it is swept now."""
+    record = EXPIRED_LOTS.get(ctx, purse.program, purse.account, date)
+    if record is not None:
+        return record.amount
+    left = purse.sweep(date)
+    if left:
+        EXPIRED_LOTS.put(ctx, ExpiredLot(left), purse.program, purse.account, date)
+    return left

@@ -129,11 +129,17 @@ class Aside(msgspec.Struct, frozen=True, gc=False):
     lots: LotParts
 
 
+IN_TOTAL_DAY: Final = 1
+IN_MEMBER_DAY: Final = 2
+"""The limits of a door in which a hold counts."""
+
+
 class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A till's hold: its points are the aside ("token", at_brand, hold).
 
     `allowance` is the serial of the allowance that it has used; `version` and `price` are the program's when it was
-    made, `reserved` the minor units of credit that it keeps free, `day` the UTC day whose limits it counts in.
+    made, `reserved` the minor units of credit that it keeps free, `counted` the limits of its day in which it
+    counts.
     """
 
     program: Slug
@@ -145,6 +151,7 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     version: Count = 0
     price: Price | None = None
     reserved: Count = 0
+    counted: Annotated[int, Meta(ge=0, le=IN_TOTAL_DAY | IN_MEMBER_DAY)] = 0
 
 
 HoldEnd = Literal["captured", "released", "expired"]
@@ -208,6 +215,12 @@ ENDED_HOLDS: Final[OnceTable[EndedHold]] = OnceTable(
 )
 REVERSED: Final[Table[int]] = Table(
     "token/reversed", (PROGRAM, ("ref", TEXT)), Amount, "how much of an issue was reversed"
+)
+EXPIRED_LATE: Final[Table[int]] = Table(
+    "token/expired-late",
+    (PROGRAM, ACCOUNT, ("lot", LOT)),
+    Amount,
+    "how many points of a lot had expired when they came to the account, from being pending, held or redeemed",
 )
 EXPIRED_USED: Final[Table[int]] = Table(
     "token/expired-used",

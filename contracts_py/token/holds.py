@@ -95,14 +95,14 @@ class Holds(Contract):
         HOLDS.require_absent(ctx, at_brand, hold)
         if ENDED_HOLDS.get(ctx, at_brand, hold) is not None:
             raise Refused("ALREADY_EXISTS", "the hold has ended", at_brand=at_brand, hold=hold)
-        use_door(ctx, program, rules, at_brand, from_, amount)
+        counted = use_door(ctx, program, rules, at_brand, from_, amount)
         allowance = require_consent(ctx, self._authority, program, from_, at_brand, amount)
         purse, supply = purse_with_points(ctx, program, from_, amount), Supply(ctx, program)
         purse.require_unfrozen()
         asides.set_aside(ctx, purse, supply, (MODULE, at_brand, hold), amount)
         purse.save()
         supply.save()
-        record = Hold(program, from_, amount, expires, ctx.time, allowance)
+        record = Hold(program, from_, amount, expires, ctx.time, allowance, counted=counted)
         if at_brand != rules.brand:
             record = self._with_credit(ctx, record, rules, at_brand)
         HOLDS.put(ctx, record, at_brand, hold)
@@ -212,8 +212,7 @@ class Holds(Contract):
         HOLD_ENDS.cancel(ctx, record.expires, at_brand, hold)
         if rest:
             restore(ctx, program, account, at_brand, record.allowance, rest)
-            if at_brand != brand:
-                return_door(ctx, program, at_brand, account, rest, record.made)
+            return_door(ctx, record, at_brand, rest)
         ended = EndedHold(program, account, record.amount, end, captured, ctx.tx_id or None)
         ENDED_HOLDS.put(ctx, ended, at_brand, hold)
         ctx.emit(HoldEnded(program, brand, at_brand, account, hold, end, captured, rest))

@@ -34,14 +34,10 @@ class Households:
 
         Raises:
             Refused: NOT_TRANSFERABLE, it is a pool, and the issuer does not let the program's points be pooled, or
-            the
-                source is not a member of it.
+                the source is not a member of it.
         """
-        if pool.is_new:
-            if not self._authority.is_pool(ctx, pool.account):
-                return False
-            pool.mark_as_pool()
-        elif not pool.holding.pool:
+        # Asked of identity each time: points may have come to the address in other ways, even before it was a pool.
+        if not self._authority.is_pool(ctx, pool.account):
             return False
         if not self._authority.brand_record(ctx, rules.brand).pooling:
             raise Refused("NOT_TRANSFERABLE", "the issuer does not let these points be pooled", program=program)
@@ -78,8 +74,6 @@ class Households:
         if not part:
             return
         pool = Purse.of(ctx, purse.program, rules.brand, own[0])
-        if pool.is_new:
-            pool.mark_as_pool()
         self.contribute(ctx, rules, pool, supply, purse.account, purse.take_from(date, part))
         pool.save()
 

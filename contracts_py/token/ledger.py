@@ -64,11 +64,15 @@ class Ledger:
     def swap_through(self, ctx: Context, program: str, account: str, staying: Parts, leaving: Parts) -> None:
         """Count points that come into a program for an account: some stay with it, some leave again at once.
 
+        Where none stay, a freeze stops them all the same: that depends on no rounding.
+
         Raises:
             Refused: FROZEN, CAP_EXCEEDED, LIMIT_EXCEEDED.
         """
         if staying:
             self.swap_in(ctx, program, account, staying)
+        else:
+            Purse.of(ctx, program, rules_of(ctx, program).brand, account).require_unfrozen()
         supply = Supply(ctx, program)
         for date, amount in leaving:
             supply.credit(date, amount, "swapped_in")

@@ -4,35 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts_py.token.deeds import DOOR_USE, DOORS, MEMBER_DOOR_USE, TRANSFER_USE, DayUse, Door
+from contracts_py.token.deeds import (
+    DOOR_USE,
+    DOORS,
+    IN_MEMBER_DAY,
+    IN_TOTAL_DAY,
+    MEMBER_DOOR_USE,
+    TRANSFER_USE,
+    DayUse,
+    Hold,
+)
 from contracts_py.token.records import Program
 from vm.contract_api import MS_PER_DAY, Context, Refused, Table
 
 
-def use_door(ctx: Context, program: str, rules: Program, at_brand: str, account: str, amount: int) -> None:
+def use_door(ctx: Context, program: str, rules: Program, at_brand: str, account: str, amount: int) -> int:
     """Count points that are to be redeemed or held at a brand against what the issuer has opened there.
+
+    Returns:
+        In which limits they count, a sum of IN_TOTAL_DAY and IN_MEMBER_DAY.
 
     Raises:
         Refused: NOT_AUTHORISED, the issuer has not opened redemption there; LIMIT_EXCEEDED.
     """
     if at_brand == rules.brand:
-        return
+        return 0
     door = DOORS.get(ctx, program, at_brand)
     if door is None:
         raise Refused("NOT_AUTHORISED", "the issuer has not opened redemption there", at_brand=at_brand)
+    counted = 0
     if door.total_day is not None:
         _use(ctx, DOOR_USE, (program, at_brand), door.total_day, amount, "total_day")
+        counted |= IN_TOTAL_DAY
     if door.member_day is not None:
         _use(ctx, MEMBER_DOOR_USE, (program, at_brand, account), door.member_day, amount, "member_day")
+        counted |= IN_MEMBER_DAY
+    return counted
 
 
-def return_door(ctx: Context, program: str, at_brand: str, account: str, amount: int, made: int) -> None:
-    """Give back what a hold made at `made` (ms) has used and not captured, if that day's limits still count."""
-    door = DOORS.get(ctx, program, at_brand) or Door()
-    if door.total_day is not None:
-        _return(ctx, DOOR_USE, (program, at_brand), amount, made)
-    if door.member_day is not None:
-        _return(ctx, MEMBER_DOOR_USE, (program, at_brand, account), amount, made)
+def return_door(ctx: Context, hold: Hold, at_brand: str, amount: int) -> None:
+    """Give back what a hold has used and not captured, to the limits in which it counts, if their day is not over.
+
+    Whether there are other limits by now does not matter: it has used nothing of those.
+    """
+    if hold.counted & IN_TOTAL_DAY:
+        _return(ctx, DOOR_USE, (hold.program, at_brand), amount, hold.made)
+    if hold.counted & IN_MEMBER_DAY:
+        _return(ctx, MEMBER_DOOR_USE, (hold.program, at_brand, hold.account), amount, hold.made)
 
 
 def use_transfer(ctx: Context, program: str, rules: Program, account: str, amount: int) -> None:
@@ -58,4 +76,4 @@ def _use(ctx: Context, table: Table[DayUse], key: tuple[Any, ...], limit: int, a
 def _return(ctx: Context, table: Table[DayUse], key: tuple[Any, ...], amount: int, made: int) -> None:
     use = table.get(ctx, *key)
     if use is not None and use.day == made // MS_PER_DAY:
-        table.put(ctx, DayUse(use.day, max(0, use.used - amount)), *key)
+        table.put(ctx, DayUse(use.day, use.used - amount), *key)

@@ -23,6 +23,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from contracts_py.token.deeds import EXPIRED_LATE
 from contracts_py.token.records import (
     BALANCES,
     EXPIRIES,
@@ -86,11 +87,6 @@ class Purse:
         own = HOLDINGS.key(program, account)
         stored = HOLDINGS.get_at(ctx, own)
         return None if stored is None else cls(ctx, program, account, own, stored)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the account never had points of the program."""
-        return self._stored is None
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -159,9 +155,15 @@ class Purse:
     def credit(self, supply: Supply, parts: Parts) -> int:
         """Add points that the supply has on these dates, after paying the account's debt; return what paid it.
 
-        Those whose date has passed have expired: they pay nothing, and nothing is added.
+        Those whose date has passed have expired: they pay nothing, and are noted as such.
         """
-        live = [part for part in parts if part[0] > self._ctx.time]
+        live = []
+        for date, amount in parts:
+            if date > self._ctx.time:
+                live.append((date, amount))
+            else:
+                before = EXPIRED_LATE.get(self._ctx, self.program, self.account, date) or 0
+                EXPIRED_LATE.put(self._ctx, before + amount, self.program, self.account, date)
         debt = self.holding.debt
         if not debt:
             self._add(live)
@@ -233,10 +235,6 @@ class Purse:
         lot = self._lot(date)
         left, lot.now = lot.now, 0
         return left
-
-    def mark_as_pool(self) -> None:
-        """Note that the account is a household's pool."""
-        self.holding = replace(self.holding, pool=True)
 
     def lock(self, bit: int, locked: bool) -> None:
         """Set or clear one of the LOCKED_… bits."""

@@ -177,7 +177,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account in a program: the dates of its lots, expired ones until they are swept.
 
     `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
-    has not unlocked yet. `pool` is True for a household's pool.
+    has not unlocked yet.
     """
 
     lots: _LotDates = EMPTY
@@ -185,7 +185,6 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debt: Count = 0
     held: Count = 0
     pending: Count = 0
-    pool: bool = False
 
 
 LotName = Annotated[str, code(16), Meta(max_length=16)]

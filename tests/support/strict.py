@@ -146,6 +146,18 @@ def listed_outcomes() -> Mapping[str, frozenset[str]]:
     return {name: frozenset([*outcome["errors"], *outcome["events"]]) for name, outcome in found.items()}
 
 
+class Unwatched:
+    """No eye: for runs of a million calls, of which others like them are watched.
+
+    Attributes:
+        refused, postponing: as of Strict; nothing comes of them.
+    """
+
+    def __init__(self) -> None:
+        self.refused = ""
+        self.postponing: set[str] = set()
+
+
 class Strict:
     """The eye on one runtime: its calls, views and duties are wrapped, once however many chains it runs.
 

@@ -211,3 +211,13 @@ def test_expired_points_come_back_up_to_a_millisecond(chain: Chain, late_ms: int
     args = {"program": "stars", "account": ANN, "lot": str(MIDNIGHT), "expires": chain.time + DAY}
     receipt = chain.send_ops("aurora-issuer", [("token.reinstate", args)])
     assert (receipt.error.code if receipt.error else receipt.status) == outcome
+
+
+def test_points_that_expire_before_they_are_unlocked_count_as_taken_and_can_be_reinstated(chain: Chain) -> None:
+    issue(chain, 10, "order", expires=MIDNIGHT, pending_until=MIDNIGHT - 1)
+    chain.until(MIDNIGHT)  # No block came between the two times.
+    assert supply(chain) == {"issued": 10, "expired": 10}
+    assert reverse(chain, 4) == (0, 4, 0)
+    again = {"program": "stars", "account": ANN, "lot": str(MIDNIGHT), "expires": MIDNIGHT + DAY}
+    assert chain.send("aurora-issuer", "token.reinstate", **again) == {"lot": str(MIDNIGHT + DAY), "amount": 6}
+    assert supply(chain) == {"issued": 10, "outstanding": 6, "available": 6, "expired": 4}

@@ -71,6 +71,20 @@ def test_only_members_bring_points_and_only_where_the_issuer_lets_them(chain: Ch
     )
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_pool_is_one_however_points_came_to_it(chain: Chain, before: bool) -> None:
+    address = pool_of(chain, "ann")
+    if before:
+        chain.send("ann", "identity.pool_leave", member=ANN)
+    chain.send("aurora-issuer", "token.issue", program="stars", to=address, amount=5)
+    if before:
+        assert pool_of(chain, "ann") == address
+    assert chain.refused("eve", "token.transfer", program="stars", to=address, amount=1) == "NOT_TRANSFERABLE"
+    bring(chain, "ann", address, 50)
+    chain.send("ann", "identity.pool_leave", member=ANN)
+    assert (has(chain, ANN), has(chain, address)) == (105, 0)
+
+
 def test_who_leaves_takes_what_he_brought_and_has_not_been_spent(chain: Chain) -> None:
     pool = pool_of(chain, "ann", "bob", "eve")
     for who, amount in (("ann", 50), ("bob", 30), ("eve", 20)):

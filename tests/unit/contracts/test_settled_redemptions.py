@@ -159,3 +159,13 @@ def test_points_stay_redeemable_until_a_brands_run_off_ends(chain: Chain) -> Non
     chain.until(ends - 200)
     assert redeem(chain, 5, "c") == "SUSPENDED"
     assert hold(chain, 5, "h") == "SUSPENDED"
+
+
+@pytest.mark.parametrize("limit", ["total_day", "member_day"])
+def test_a_hold_from_before_there_was_a_limit_gives_that_nothing_back(chain: Chain, limit: str) -> None:
+    assert hold(chain, 100, "before") == "ok"
+    chain.send("aurora-admin", "token.partner", program="stars", at_brand="basil", **{limit: 100})
+    assert redeem(chain, 100, "all") == "ok"
+    chain.send("basil-cashier", "token.release", at_brand="basil", hold="before")
+    assert redeem(chain, 1, "more") == "LIMIT_EXCEEDED"
+    assert hold(chain, 1, "more") == "LIMIT_EXCEEDED"

@@ -11,6 +11,7 @@ from contracts_py.swap.exchanges import planned
 from contracts_py.swap.records import Limits, Terms, Treaty
 from tests.contract_harness import START, Chain, account_of, brand_ops, credit_ops, program_args
 from tests.reference.story import leaving, waited
+from tests.support.persons import begin_exit
 
 ANN, BOB = account_of("ann"), account_of("bob")
 DAY = 86_400_000
@@ -293,6 +294,16 @@ def test_a_route_is_all_or_nothing(chain: Chain) -> None:
     assert chain.refused("ann", "swap.exchange_route", **backwards) in ("SUSPENDED", "INVALID_ARGS")
 
 
+@pytest.mark.parametrize("amount", [10, 7])
+def test_a_route_does_not_lead_through_a_program_in_which_the_account_is_frozen(chain: Chain, amount: int) -> None:
+    """Whether a unit is left over there, or none."""
+    first = agree(chain, "stars", "moons", **terms(3, 1))
+    second = agree(chain, "moons", "suns", **terms(1, 7))
+    chain.send("basil-compliance", "token.freeze", program="moons", account=ANN)
+    args = {"treaties": [first, second], "amount": amount, "min_out": 0}
+    assert chain.refused("ann", "swap.exchange_route", **args) == "FROZEN"
+
+
 def test_a_route_whose_ends_do_not_meet_is_refused(chain: Chain) -> None:
     first, other = agree(chain, "stars", "moons"), agree(chain, "stars", "suns")
     args = {"treaties": [first, other], "amount": 10, "min_out": 0}
@@ -328,6 +339,8 @@ def test_a_quote_leaves_out_what_is_closed_or_used_up(chain: Chain) -> None:
     assert route(50) == [first, second]
     chain.send("aurora-admin", "swap.suspend", treaty=first)
     assert route(51) == []
+    begin_exit(chain, "comet", chain.time + DAY, "basil")
+    assert route(49) == [], "nothing is exchanged into a program of a brand that leaves"
 
 
 def test_what_a_route_takes_is_the_least_that_gives_as_much() -> None:
