@@ -36,7 +36,7 @@ class Comparison:
     def after_block(self, touched: set[tuple[Any, ...]]) -> None:
         """Compare what was touched, and some of the rest."""
         model, rand = self._model, self._random
-        if rand.random() < 0.03:
+        if rand.random() < 0.02:
             self.everything()
             return
         accounts = {key[1:3] for key in touched if key[0] in OF_POINTS}

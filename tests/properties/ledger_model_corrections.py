@@ -34,6 +34,7 @@ def reverse(m: Model, a: Answer) -> Answer:
         m.put({key: size for key, size in pending.items() if size}, "pending", program, account)
         left -= part
     first, account = account, m.current(account)
+    m.put(True, "known", program, account)
     part = min(left, m.lots(program, account).get(date, 0))
     if part:
         m.add(program, account, date, -part)
