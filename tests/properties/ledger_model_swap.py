@@ -22,7 +22,7 @@ from tests.properties.ledger_model import (
     total_of,
 )
 from tests.properties.ledger_model_clearing import book, credit_codes, due_for
-from tests.properties.ledger_model_persons import acts_for, are_linked
+from tests.properties.ledger_model_persons import acts_for, are_linked, has_left
 from tests.properties.ledger_model_token import Call, coming, spending
 
 
@@ -191,7 +191,8 @@ def exchange_route(m: Model, a: Answer) -> Answer:
     for record in records:
         status = status_of(m, record)
         codes |= only(status in ("proposed", "future"), "NOT_ELIGIBLE") | only(status == "ended", "EXPIRED")
-        codes |= only(status == "suspended" or m.is_inactive(brands_of(m, record)[1]), "SUSPENDED")
+        giving, receiving = brands_of(m, record)
+        codes |= only(status == "suspended" or has_left(m, giving) or m.is_inactive(receiving), "SUSPENDED")
     for one, following in pairwise(records):
         codes |= only(one["to_program"] != following["from_program"], "INVALID_ARGS")
     hops = planned([rate_of(record["terms"]) for record in records], a["amount"])
