@@ -92,6 +92,11 @@ format: $(DEV_STAMP) ## Format the sources.
 bench: $(DEV_STAMP) ## Measure four validators' throughput and latency on this machine (ARGS are passed on).
 	$(BIN)/python -m tests.bench.bench_transactions $(ARGS)
 
+.PHONY: bench-ledger
+bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
+	$(BIN)/python -m tests.bench.bench_calls --markdown docs/costs.md
+	$(BIN)/python -m tests.bench.bench_ledger $(ARGS)
+
 # A number of fresh seeds, or a range A-B. `make test` runs its own 500, or those that SEEDS names.
 SEEDS ?=
 # Seeds of the naive ledger, a range A-B; 10,000 calls each. `make test` runs 1-20.

@@ -8,19 +8,19 @@ from contracts_py.token.answers import Backing
 from contracts_py.token.liability import programs_of_brand, worth
 from contracts_py.token.records import Program
 from contracts_py.token.supply import Supply
-from vm.contract_api import Context, Refused, refuse
+from vm.contract_api import Context, Refused
 
 
 def require_own_reserve(ctx: Context, brand: str, price: Price, backed: bool) -> None:
     """Begin to count what backs a new program; make sure that no other program of its brand uses that up.
 
     Raises:
-        Refused: INVALID_ARGS, a point costs no whole minor units, so that fractions of them would be missing from
-            the reserve; NOT_ELIGIBLE, a backed program is its brand's only one in a currency.
+        Refused: NOT_ELIGIBLE, a point costs no whole minor units, so that fractions of them would be missing from
+            the reserve; or the program would not be its brand's only one in a currency.
     """
     if backed:
         if price.den != 1 or not price.num:
-            refuse("price", "whole minor units, one at least, as the program is backed")
+            raise Refused("NOT_ELIGIBLE", "a point of a backed program costs whole minor units, one at least")
         alone = next(programs_of_brand(ctx, brand, price.currency), None) is None
     else:
         alone = reserve_of(ctx, brand, price.currency) is None

@@ -267,6 +267,8 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "payer": st.sampled_from(["aurora", "basil"]),
     "payee": st.sampled_from(["aurora", "basil"]),
     "other": st.sampled_from(["aurora", "basil"]),
+    "linked": st.booleans(),
+    "backed": st.booleans(),
     "identity.link.other": st.sampled_from([account_of("ann"), MEMBER, SECOND]),
     "identity.unlink.other": st.sampled_from([account_of("ann"), MEMBER, SECOND]),
     "identity.pool_open.name": st.sampled_from(["home", "cabin"]),
