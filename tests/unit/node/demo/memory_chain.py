@@ -10,6 +10,7 @@ import msgspec
 
 from genesis.protocol import build_runtime
 from node.client import ConnectionFailed, RpcError
+from node.demo.network import MAX_HOLD_MS
 from tests.contract_harness import MemoryState, as_read
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 BRANDS = ("aurora", "basil", "comet", "dune")
 CHAIN = "demo-test"
+HEARTBEAT_S = 1
 ROLES = ("issuer", "cashier", "marketer", "compliance", "oracle", "treasurer")
 
 
@@ -71,7 +73,8 @@ class MemoryChain:
         self.time = clock.now
         self.height = 0
         self.lose_answers = 0
-        params = Params(max_tx_ttl_ms=600_000 * clock.rate, replay_slot_ms=60_000 * clock.rate)
+        lifetimes = {"max_tx_ttl_ms": 600_000 * clock.rate, "replay_slot_ms": 60_000 * clock.rate}
+        params = Params(**lifetimes, max_hold_ms=MAX_HOLD_MS)
         self.state = MemoryState()
         self.state.write(genesis_changes(self.runtime, CHAIN, self.time, params, [], [], ops).values)
         self.receipts: dict[bytes, dict[str, Any]] = {}
@@ -106,6 +109,9 @@ class MemoryChain:
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
         value = self.state.values[PARAMS.keys.path]
+        self._beat()
+        if method == "node_info":
+            return {"chain": CHAIN}
         if method == "chain_head":
             return {"header": {"height": self.height, "time": self.time}}
         if method == "chain_certificate":
@@ -117,6 +123,11 @@ class MemoryChain:
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
         """Answer views."""
         return [self._view(method, params) for method, params in calls]
+
+    def _beat(self) -> None:
+        """Make a block without transactions where the last one is older than HEARTBEAT_S."""
+        if self.clock.now - self.time > HEARTBEAT_S * 1_000 * self.clock.rate:
+            self._execute([], self.clock.now)
 
     def _view(self, method: str, params: Mapping[str, Any]) -> Any:
         ctx = Context(BlockOverlay(self.state), CHAIN, self.height, self.time, 10**9, read_only=True)
