@@ -110,7 +110,7 @@ def _earned(sums: Any, index: int) -> Earned:
 
 
 def _add_returns(earned: list[Earned], sums: Any) -> None:
-    """Find the dearest item of each basket that comes back, and the points that the basket earned by it."""
+    """Find what comes back of which baskets, and the points that these earned by it."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -124,8 +124,10 @@ def _add_returns(earned: list[Earned], sums: Any) -> None:
     first, spread = rules.RETURN_DAYS
     for basket, row in dearest.items():
         terms = PARTNERS[row["partner"]]
-        units = row["cents_sum"] // terms.unit_cents - (row["cents_sum"] - row["cents_max"]) // terms.unit_cents
-        when: datetime = row["time"] + timedelta(days=first + (basket // rules.RETURN_CYCLE) % spread)
+        number = basket // rules.RETURN_CYCLE
+        kept = row["cents_sum"] - row["cents_max"] if number % rules.RETURN_WHOLE_CYCLE else 0
+        units = row["cents_sum"] // terms.unit_cents - kept // terms.unit_cents
+        when: datetime = row["time"] + timedelta(days=first + number % spread)
         handled = (when.year - rules.YEAR) * 12 + when.month + 1
         if units and handled <= rules.LAST_SPEND_MONTH:
             entry = (row["household"], row["month"], units * terms.points_per_unit)

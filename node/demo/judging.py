@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from node.client import RpcError
 from node.demo import rules
+from node.demo.accounts import FOREVER
 from node.demo.errors import NetworkFailed
 from node.demo.gateway import Gateway
 from node.demo.lots import Member
 from node.demo.operations import address_of
-from node.demo.proof import FOREVER, Expected, Recomputed, month_of
+from node.demo.proof import Expected, Recomputed, month_of
 from node.demo.reports import FIGURES, Figures, Report
 from node.demo.rules import CURRENCY, PARTNERS, TREATIES
 from node.demo.treasury import period_of

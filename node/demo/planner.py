@@ -54,10 +54,12 @@ def _issue(head: tuple[int, int], basket: int, partner: int, cents: int) -> Issu
 
 
 def _return(issue: Issue | None, total: int, cents: int) -> Return | None:
-    """Return what an item's return takes back: what the basket would have earned less without it."""
+    """Return what a return takes back: what the basket would have earned less without the goods."""
     if issue is None:
         return None
-    points = issue.points - _points(issue.member.partner, total - cents)
+    points = issue.points
+    if issue.basket // rules.RETURN_CYCLE % rules.RETURN_WHOLE_CYCLE:
+        points -= _points(issue.member.partner, total - cents)
     first, spread = rules.RETURN_DAYS
     days = first + issue.basket // rules.RETURN_CYCLE % spread
     month = month_holding(issue.time + days * MS_PER_DAY) + 1

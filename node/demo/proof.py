@@ -13,55 +13,17 @@ Invariants:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from node.demo import rules
+from node.demo.accounts import FOREVER, Account, Parts, cut, shares
 from node.demo.earnings import Earned, read_earned
 from node.demo.errors import DemoError
 from node.demo.obligations import Obligations
 from node.demo.rules import PARTNERS, TREATIES, Partner
-
-FOREVER: Final = 30
-"""Where points stand that last for ever: behind every month to whose end others can last."""
-
-Parts = list[tuple[int, int]]
-"""(month to whose end they last, points), the earliest first."""
-
-
-@dataclass(slots=True)
-class Account:
-    """A household's points at one partner: `row[month]` last to the end of that month, spent ones taken out."""
-
-    row: list[int] = field(default_factory=lambda: [0] * (FOREVER + 1))
-    debt: int = 0
-
-    def alive(self, month: int) -> int:
-        """Return how many can be spent in a month."""
-        return sum(self.row[month:])
-
-    def add(self, last: int, points: int) -> int:
-        """Add points after paying the debt; return what paid it."""
-        paid = min(points, self.debt)
-        self.debt -= paid
-        self.row[last] += points - paid
-        return paid
-
-    def spend(self, month: int, points: int) -> Parts:
-        """Take points that are alive in a month, those that last the least first."""
-        parts = []
-        for last in range(month, FOREVER + 1):
-            part = min(points, self.row[last])
-            if part:
-                self.row[last] -= part
-                points -= part
-                parts.append((last, part))
-        if points:
-            raise DemoError(f"by the rules a household spends {points} points too many in month {month}")
-        return parts
 
 
 @dataclass(slots=True)
@@ -282,7 +244,7 @@ class _Walk:
             else:
                 told["in full"] += 1
             captured = vouchers * rules.VOUCHER
-            taken, rest = _cut(parts, captured)
+            taken, rest = cut(parts, captured)
             for last, part in rest:
                 account.add(last, part)
             self._result.holds[name] = Hold(at, "captured", captured)
@@ -299,7 +261,7 @@ class _Walk:
             each.told["abroad"] += points
         self._result.books.redeemed(self._month, index, at, points)
         if steady and (household // 32 + self._month) % rules.REFUND_CYCLE == 0:
-            _, back = _cut(parts, points - rules.VOUCHER)
+            _, back = cut(parts, points - rules.VOUCHER)
             for last, part in back:
                 account.add(last, part)
             each.totals["refunded"] += rules.VOUCHER
@@ -324,7 +286,7 @@ class _Walk:
             return
         taken = next(count for count in range(1, most + 1) if count * top // bottom == out)
         parts = giving.spend(self._month, taken)
-        for last, share in _shares(parts, out):
+        for last, share in shares(parts, out):
             getting.add(min(last, _last(target.partner, self._month)), share)
         source.totals["swapped_out"] += taken
         target.totals["swapped_in"] += out
@@ -335,25 +297,3 @@ class _Walk:
 
 def _last(partner: Partner, bought: int) -> int:
     return FOREVER if partner.lasting_months is None else bought + partner.lasting_months
-
-
-def _cut(parts: Parts, points: int) -> tuple[Parts, Parts]:
-    """Cut parts after so many points."""
-    before, after = [], []
-    for last, part in parts:
-        first = min(part, points)
-        points -= first
-        if first:
-            before.append((last, first))
-        if part > first:
-            after.append((last, part - first))
-    return before, after
-
-
-def _shares(parts: Parts, out: int) -> Iterator[tuple[int, int]]:
-    """Divide `out` in proportion: what the first so many points give, less what those before them gave."""
-    total = sum(part for _, part in parts)
-    upto = 0
-    for last, part in parts:
-        yield last, out * (upto + part) // total - out * upto // total
-        upto += part

@@ -146,7 +146,9 @@ DONATE_SHARE: Final = 10
 """A donation, one tenth of what the member has, rounded down, is burned."""
 
 RETURN_CYCLE: Final = 20
-"""The dearest item of a basket comes back where basket mod RETURN_CYCLE = 0,"""
+"""The dearest item of a basket comes back where basket mod RETURN_CYCLE = 0;"""
+RETURN_WHOLE_CYCLE: Final = 3
+"""where also basket // RETURN_CYCLE mod this = 0, all that was bought with it at the same brand;"""
 RETURN_DAYS: Final = (2, 28)
 """and it does so 2 + (basket // RETURN_CYCLE) mod 28 days later; the desk sees to it in the month that follows."""
 

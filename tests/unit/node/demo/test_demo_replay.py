@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 
-from node.demo import replay as replay_module
+from node.demo import courier as courier_module
 from node.demo.comparison import compare
-from node.demo.data import load_lines
+from node.demo.courier import Counters, Courier
+from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
 from node.demo.gateway import Gateway
+from node.demo.lots import Member
 from node.demo.operations import Author, address_of
-from node.demo.plan import MS_PER_DAY, Member, Plan, make_plan, month_start
-from node.demo.proof import Expected, recompute
-from node.demo.replay import Counters, Courier, Replay
+from node.demo.plan import MS_PER_DAY, Plan, month_start
+from node.demo.planner import make_plan
+from node.demo.proof import Recomputed, recompute
+from node.demo.replay import Replay
+from node.demo.session import Prepared
 from vm.primitives.address import address_of_key
 
 Rows = list[tuple[int, int, str, int, float]]
@@ -43,8 +47,9 @@ def rows_of_a_year(seed: int, households: int = 25, baskets: int = 400) -> Rows:
 class World:
     """A plan, the chain it is replayed on, and what must come of it."""
 
+    lines: Lines
     plan: Plan
-    expected: list[Expected]
+    expected: Recomputed
     clock: ManualClock
     chain: MemoryChain
     counters: Counters
@@ -54,12 +59,13 @@ class World:
 
 @pytest.fixture
 def make_world(write_data: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
-    monkeypatch.setattr(replay_module, "RETRY_S", 0)
+    monkeypatch.setattr(courier_module, "RETRY_S", 0)
 
     def make(rows: Rows, rate: int = RATE, sent: Rows | None = None) -> World:
         folder = write_data(rows)
         expected = recompute(folder, None, 1)
-        plan = make_plan(load_lines(write_data(sent or rows), None, 1))
+        lines = load_lines(write_data(sent or rows), None, 1)
+        plan = make_plan(lines)
         clock = ManualClock(month_start(1) - 20 * MS_PER_DAY, rate)
         chain = MemoryChain(clock)
         counters = Counters()
@@ -71,7 +77,7 @@ def make_world(write_data: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             author = Author(CHAIN, address_of_key(key.public_key), key)
             couriers.append(Courier(gateway, author, clock, counters))
         replay = Replay(plan, couriers, clock, counters, clock.sleep)
-        return World(plan, expected, clock, chain, counters, replay, gateways)
+        return World(lines, plan, expected, clock, chain, counters, replay, gateways)
 
     return make
 
@@ -89,16 +95,19 @@ async def test_a_year_ends_as_recomputed(make_world: Callable[..., World]) -> No
     assert [report.told for report in comparison.reports] == [[]] * 4
     assert comparison.agrees
     first = comparison.reports[0]
-    assert first.balances == len(world.plan.members)
-    assert all(figures.issued > 0 and figures.redeemed > 0 for figures in first.chain)
-    assert [figures.expired > 0 for figures in first.chain] == [True, True, True, False]
-    spends = sum(len(step.spends) for step in world.plan.steps)
-    assert world.counters.operations == len(world.plan.members) + len(world.plan.issues) + spends + 12
+    assert first.compared["balances"] == len(world.plan.members)
+    assert all(figures["issued"] > 0 and figures["redeemed"] > 0 for figures in first.chain)
+    assert [figures["expired"] > 0 for figures in first.chain] == [True, True, True, False]
+    payments = sum(len(world.expected.books.payments(month)) for month in range(2, 13))
+    assert first.compared["payments"] == 11
+    assert world.counters.unplanned == payments > 11
+    planned = Prepared(Path(), None, 1, world.lines, world.plan).operations
+    assert world.counters.operations == planned + payments
     assert world.counters.behind_ms == 0
 
 
 async def test_another_pace_gives_the_same_result(make_world: Callable[..., World]) -> None:
-    for rate in (RATE // 4, RATE * 3):
+    for rate in (RATE // 4, RATE * 2):
         world = make_world(rows_of_a_year(2), rate)
         await live(world)
         assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
@@ -124,8 +133,8 @@ async def test_one_cent_that_matters_is_found(make_world: Callable[..., World]) 
     assert not comparison.agrees
     assert comparison.roots_agree
     for report in comparison.reports:
-        assert report.wrong_balances == 1
-        assert report.chain[0].issued == report.recomputed[0].issued + 1
+        assert report.wrong["balances"] == 1
+        assert report.chain[0]["issued"] == report.recomputed[0]["issued"] + 1
         assert report.chain[1:] == report.recomputed[1:]
         assert any("household 7" in told for told in report.told)
 
@@ -145,15 +154,15 @@ async def test_a_validator_with_another_state_is_found(make_world: Callable[...,
         async def batch(self, calls: Any) -> list[Any]:
             answers = await world.chain.batch(calls)
             for (_, params), answer in zip(calls, answers, strict=True):
-                if params.get("account") == address_of(Member(2, world.expected[2].members[0])):
-                    answer["available"] += 1
+                if params.get("account") == address_of(Member(2, world.expected.programs[2].members[0])):
+                    answer["debt"] += 1
             return answers
 
     liar: Any = Liar()
     gateways = [*world.gateways[:3], Gateway("dune", liar)]
     comparison = await compare(gateways, world.expected, state_depth=0)
     assert [report.agrees for report in comparison.reports] == [True, True, True, False]
-    assert comparison.reports[3].wrong_balances == 1
+    assert comparison.reports[3].wrong["balances"] == 1
     assert not comparison.reports[3].proved
     assert not comparison.roots_agree
     assert not comparison.agrees
@@ -192,9 +201,9 @@ async def test_a_step_whose_transactions_expire_says_so(
     await world.replay.open()
     require_time = Replay._require_time
 
-    def then_lag(self: Replay, step: Any, partner: int) -> None:
-        require_time(self, step, partner)
-        world.clock.now = step.closes
+    def then_lag(self: Replay, phase: Any, partner: int) -> None:
+        require_time(self, phase, partner)
+        world.clock.now = phase.closes
 
     monkeypatch.setattr(Replay, "_require_time", then_lag)
     with pytest.raises(ExceptionGroup) as caught:
