@@ -12,6 +12,7 @@ import pytest
 from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 
 from node.demo import courier as courier_module
+from node.demo.accounts import FOREVER
 from node.demo.comparison import compare
 from node.demo.courier import Counters, Courier
 from node.demo.data import Lines, load_lines
@@ -21,6 +22,7 @@ from node.demo.lots import Member
 from node.demo.operations import Author, address_of
 from node.demo.plan import MS_PER_DAY, Plan, month_start
 from node.demo.planner import make_plan
+from node.demo.printed import print_statements
 from node.demo.proof import Recomputed, recompute
 from node.demo.replay import Replay
 from node.demo.session import Prepared
@@ -104,6 +106,37 @@ async def test_a_year_ends_as_recomputed(make_world: Callable[..., World]) -> No
     planned = Prepared(Path(), None, 1, world.lines, world.plan).operations
     assert world.counters.operations == planned + payments
     assert world.counters.behind_ms == 0
+
+
+async def test_printed_statements_agree_with_each_other_and_with_the_data(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make_world(rows_of_a_year(1))
+    await live(world)
+    printed = await print_statements(world.gateways, tmp_path / "statements", world.expected.books)
+    assert printed.told == []
+    assert printed.statements > 30
+    assert printed.lines > 20
+    assert printed.shown is not None
+    assert printed.shown.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert len(list((tmp_path / "statements").iterdir())) == 2 * printed.statements
+
+
+async def test_a_rule_that_is_broken_is_found(make_world: Callable[..., World]) -> None:
+    world = make_world(rows_of_a_year(8))
+    await live(world)
+    expected = world.expected
+    expected.books.sums[5][0, 1] += 1
+    hold = next(iter(expected.holds.values()))
+    hold.status = "lost"
+    account = next(account for account in expected.programs[3].accounts.values() if account.alive(14))
+    account.row[FOREVER - 1], account.row[FOREVER] = account.row[FOREVER], account.row[FOREVER - 1]
+    expected.treaty_given[0] += 1
+    comparison = await compare(world.gateways, expected, state_depth=0)
+    for report in comparison.reports:
+        assert report.wrong == {"debts of months": 1, "payments": 1, "holds": 1, "balances": 1, "treaties": 1}
+        assert any("2017-05" in told for told in report.told)
+    assert not comparison.agrees
 
 
 async def test_another_pace_gives_the_same_result(make_world: Callable[..., World]) -> None:
