@@ -141,7 +141,7 @@ def _judge_books(report: Report, expected: Recomputed, answers: Answers) -> None
         wanted = (sums.get((one, other), 0), sums.get((other, one), 0))
         found = _owed(answer)
         what = f"{period_of(month)}, what {PARTNERS[one].brand} and {PARTNERS[other].brand} owe each other in cents"
-        report.check("debts of months", what, found, wanted)
+        report.check("obligations", what, found, wanted)
     status = {item["period"]: item["status"] for item in answers.periods["items"]}
     for month, answer in zip(MONTHS, answers.payments, strict=True):
         due = {

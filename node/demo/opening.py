@@ -98,5 +98,5 @@ def link_ops(links: Iterable[tuple[Member, Member]]) -> list[Op]:
 def closing_ops(partner: int) -> list[Op]:
     """Return an operation that changes no points: it makes a block once the year is over."""
     terms = PARTNERS[partner]
-    name = f"{terms.brand.capitalize()} ({terms.title})"
+    name = f"{terms.brand.capitalize()} {terms.title}"
     return [("identity.update_brand", {"brand": terms.brand, "name": name})]

@@ -25,7 +25,7 @@ FIGURES: Final = (
 
 Figures = dict[str, int]
 
-CHECKS: Final = ("totals", "balances", "holds", "treaties", "debts of months", "payments")
+CHECKS: Final = ("totals", "balances", "holds", "treaties", "obligations", "payments")
 """What is compared, by kind."""
 
 

@@ -97,22 +97,20 @@ def _deeds(result: Result) -> list[str]:
 
 def _clearing(result: Result) -> Table:
     table = _table(f"Clearing between the brands, {CURRENCY}: the chain against the parquet files")
-    for name in ("month", "booked", "payments", "paid and confirmed", "each brand's balance", ""):
-        table.add_column(name, justify="right" if name in ("booked", "payments", "paid and confirmed") else "left")
+    table.add_column("month")
+    for name in ("booked", "payments", "paid", *[each.partner.brand for each in result.expected.programs]):
+        table.add_column(name, justify="right")
+    table.add_column("")
     books = result.expected.books
     wrong = " ".join(told for report in result.comparison.reports for told in report.told)
     for month in MONTHS:
         payments = books.payments(month)
-        balances = [
-            f"{each.partner.brand} {_money(position)}"
-            for each, position in zip(result.expected.programs, books.positions(month), strict=True)
-        ]
         table.add_row(
             period_of(month),
             _money(sum(books.sums.get(month, {}).values())),
             f"{len(payments)}",
             _money(sum(payments.values())),
-            ", ".join(balances),
+            *[_money(position) for position in books.positions(month)],
             DIFFERENT if period_of(month) in wrong else EQUAL,
         )
     return table
@@ -149,18 +147,18 @@ def _table(title: str) -> Table:
 
 
 def _validators(result: Result) -> Table:
-    table = _table(f"Validators at height {result.comparison.height:,}: answers compared")
-    for name in ("brand", "JSON-RPC", *CHECKS, "state root"):
+    table = _table(f"Validators at height {result.comparison.height:,}: answers that agree")
+    for name in ("brand", *CHECKS, "state root"):
         table.add_column(name, justify="right" if name in CHECKS else "left")
     for report in result.comparison.reports:
         counts = [
-            f"[red]{report.wrong[kind]:,} of {report.compared[kind]:,} differ[/red]"
+            f"[red]{report.compared[kind] - report.wrong[kind]:,} of {report.compared[kind]:,}[/red]"
             if report.wrong[kind]
             else f"{report.compared[kind]:,}"
             for kind in CHECKS
         ]
         root = f"{report.state_root[:8]}…" if report.proved else "[red]NO PROOF[/red]"
-        table.add_row(report.brand, result.manifest.validator(report.brand).rpc, *counts, root)
+        table.add_row(report.brand, *counts, root)
     return table
 
 

@@ -134,7 +134,7 @@ async def test_a_rule_that_is_broken_is_found(make_world: Callable[..., World]) 
     expected.treaty_given[0] += 1
     comparison = await compare(world.gateways, expected, state_depth=0)
     for report in comparison.reports:
-        assert report.wrong == {"debts of months": 1, "payments": 1, "holds": 1, "balances": 1, "treaties": 1}
+        assert report.wrong == {"obligations": 1, "payments": 1, "holds": 1, "balances": 1, "treaties": 1}
         assert any("2017-05" in told for told in report.told)
     assert not comparison.agrees
 
