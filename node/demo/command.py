@@ -106,7 +106,7 @@ def _run(
         if as_json:
             print_json(results.as_json(result))
         else:
-            summary.print_summary(result, console())
+            summary.print_summary(result, console(), temporary=directory is None)
         if not leave:
             _stay(manifest)
     return result.agrees

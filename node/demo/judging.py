@@ -112,7 +112,7 @@ def figures_of(expected: Expected, time: int) -> Figures:
 
 def _judge_balance(report: Report, expected: Expected, household: int, answer: Any) -> None:
     debt = expected.accounts[household].debt
-    wanted = (expected.lots(household, report.time), debt, 0)
+    wanted = ({_named(last): points for last, points in expected.lots(household, report.time).items()}, debt, 0)
     found = answer
     if not isinstance(answer, RpcError):
         found = (_lots(answer["lots"]), answer["debt"], answer["held"])
@@ -120,17 +120,23 @@ def _judge_balance(report: Report, expected: Expected, household: int, answer: A
     report.check("balances", what, found, wanted)
 
 
-def _lots(shown: Sequence[dict[str, Any]]) -> dict[int | str, int]:
+def _lots(shown: Sequence[dict[str, Any]]) -> dict[str, int]:
     """Return lots by the month to whose end they last; one that does not end with a month stays as it is."""
     return {_last_month(lot): lot["amount"] for lot in shown}
 
 
-def _last_month(lot: dict[str, Any]) -> int | str:
+def _last_month(lot: dict[str, Any]) -> str:
     expires: int | None = lot["expires"]
     if expires is None:
-        return FOREVER
+        return _named(FOREVER)
     before, after = month_of(expires - 1), month_of(expires)
-    return before if after == before + 1 else str(lot["lot"])
+    return _named(before) if after == before + 1 else str(lot["lot"])
+
+
+def _named(last: int) -> str:
+    """Return a month as people write it."""
+    years, index = divmod(last - 1, 12)
+    return "for ever" if last == FOREVER else f"{rules.YEAR + years}-{index + 1:02}"
 
 
 def _judge_books(report: Report, expected: Recomputed, answers: Answers) -> None:

@@ -33,20 +33,24 @@ EQUAL: Final = "[green]equal[/green]"
 DIFFERENT: Final = "[red]DIFFERENT[/red]"
 
 
-def print_summary(result: Result, console: Console) -> None:
-    """Print the result for people."""
+def print_summary(result: Result, console: Console, *, temporary: bool = False) -> None:
+    """Print the result for people.
+
+    Args:
+        temporary: whether the network's folder is removed when the demo ends.
+    """
     for part in (_head(result), "", _points(result), "", *_deeds(result), "", _clearing(result)):
         console.print(part, highlight=False)
-    for line in _statements(result):
+    for number, line in enumerate(_statements(result, temporary)):
         # A path may be longer than a line, and is copied whole.
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=number > 0)
     console.print()
     console.print(_validators(result))
     console.print(_state_root(result.comparison), highlight=False)
     console.print()
-    for report in result.comparison.reports:
-        for difference in report.told:
-            console.print(f"{report.brand}: {difference}", style="red", markup=False, highlight=False)
+    for difference, brands in _differences(result.comparison.reports).items():
+        who = "all four" if len(brands) == len(result.comparison.reports) else ", ".join(brands)
+        console.print(f"{who}: {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(_verdict(result), highlight=False)
 
 
@@ -96,7 +100,7 @@ def _deeds(result: Result) -> list[str]:
 
 
 def _clearing(result: Result) -> Table:
-    table = _table(f"Clearing between the brands, {CURRENCY}: the chain against the parquet files")
+    table = _table(f"Clearing between the brands in {CURRENCY}: the chain against the files")
     table.add_column("month")
     for name in ("booked", "payments", "paid", *[each.partner.brand for each in result.expected.programs]):
         table.add_column(name, justify="right")
@@ -120,7 +124,7 @@ def _money(cents: int) -> str:
     return decimal(cents, CURRENCY, ",")
 
 
-def _statements(result: Result) -> list[str]:
+def _statements(result: Result, temporary: bool) -> list[str]:
     printed = result.printed
     if not printed.agrees:
         return [f"[red]{told}[/red]" for told in printed.told]
@@ -129,7 +133,8 @@ def _statements(result: Result) -> list[str]:
         f"statements, with opposite signs: {EQUAL}",
     ]
     if printed.shown is not None:
-        lines.append(f"One to look at: {printed.shown}")
+        fate = " (removed when the demo ends; --dir DIR keeps them)" if temporary else ""
+        lines.append(f"One to look at: {printed.shown}{fate}")
     return lines
 
 
@@ -160,6 +165,15 @@ def _validators(result: Result) -> Table:
         root = f"{report.state_root[:8]}…" if report.proved else "[red]NO PROOF[/red]"
         table.add_row(report.brand, *counts, root)
     return table
+
+
+def _differences(reports: list[Report]) -> dict[str, list[str]]:
+    """Return each difference once, with the validators that answered so."""
+    found: dict[str, list[str]] = {}
+    for report in reports:
+        for difference in report.told:
+            found.setdefault(difference, []).append(report.brand)
+    return found
 
 
 def _state_root(comparison: Comparison) -> str:

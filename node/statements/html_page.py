@@ -151,11 +151,10 @@ def _cells(row: Element, tag: str, texts: Sequence[str], first_amount: int) -> N
 
 def _footer(body: Element) -> None:
     SubElement(body, "footer").text = (
-        "Amounts below zero are owed by the account. Each line names the transaction (tx) that booked it, and is a record "
-        "of the chain: ask any node for "
-        "state_proof of the key under its transaction, and check the answer with `entente verify state FILE "
-        "--genesis FILE`, which needs the genesis document only. The record clearing/pair/… of a pair proves how "
-        "many lines it has."
+        "Amounts below zero are owed by the account. Each line names the transaction (tx) that booked it, and is a "
+        "record of the chain: ask any node for state_proof of the key under the transaction, and check the answer "
+        "with `entente verify state FILE --genesis FILE`, which needs the genesis document only. The record "
+        "clearing/pair/… of a pair proves how many lines it has."
     )
 
 

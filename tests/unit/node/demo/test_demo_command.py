@@ -176,6 +176,35 @@ def test_the_summary_tells_a_difference_of_one_validator(result: Result) -> None
     assert not results.as_json(result)["agrees"]
 
 
+def test_a_difference_that_all_four_have_is_told_once(result: Result) -> None:
+    for report in result.comparison.reports:
+        report.check("obligations", "2017-03, what aurora and basil owe each other in cents", (1, 0), (2, 0))
+    words = words_of(result)
+    assert words.count("what aurora and basil owe each other in cents: the chain says (1, 0), the data (2, 0)") == 1
+    assert "all four: 2017-03" in words
+    assert words.count("DIFFERENT") == 1
+
+
+def test_statements_that_differ_are_no_agreement(result: Result) -> None:
+    result.printed.told.append("clearing/line/0: one side says 1.00, the other 2.00")
+    assert "one side says 1.00" in words_of(result)
+    assert not result.agrees
+
+
+def test_the_summary_says_when_the_statements_go(result: Result) -> None:
+    page = io.StringIO()
+    summary.print_summary(result, Console(file=page, width=160), temporary=True)
+    assert "--dir DIR keeps them" in page.getvalue()
+    assert "--dir DIR keeps them" not in words_of(result)
+
+
+def test_the_summary_fits_80_columns(result: Result) -> None:
+    page = io.StringIO()
+    result.printed.shown = None
+    summary.print_summary(result, Console(file=page, width=80))
+    assert max(len(line) for line in page.getvalue().splitlines()) <= 80
+
+
 def test_the_summary_tells_different_state_roots(result: Result) -> None:
     result.comparison.reports[3].state_root = "cd" * 32
     words = words_of(result)
