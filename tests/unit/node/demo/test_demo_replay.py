@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 from node.demo import courier as courier_module
 from node.demo.accounts import FOREVER
 from node.demo.comparison import compare
-from node.demo.courier import Counters, Courier
+from node.demo.courier import Counters, Courier, Watermark
 from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
 from node.demo.gateway import Gateway
@@ -26,6 +27,8 @@ from node.demo.printed import print_statements
 from node.demo.proof import Recomputed, recompute
 from node.demo.replay import Replay
 from node.demo.session import Prepared
+from node.demo.treasury import Treasury
+from vm import agenda
 from vm.primitives.address import address_of_key
 
 Rows = list[tuple[int, int, str, int, float]]
@@ -137,6 +140,64 @@ async def test_a_rule_that_is_broken_is_found(make_world: Callable[..., World]) 
         assert report.wrong == {"obligations": 1, "payments": 1, "holds": 1, "balances": 1, "treaties": 1}
         assert any("2017-05" in told for told in report.told)
     assert not comparison.agrees
+
+
+async def test_points_are_back_before_they_are_spent_however_long_the_agenda_takes(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each block begins one item of the agenda and no more: what is due at a month's start takes many blocks.
+    monkeypatch.setattr(agenda, "agenda_budget", lambda params: 1)
+    monkeypatch.setattr(agenda, "POSTPONING", -1_000_000)
+    world = make_world(rows_of_a_year(1), RATE // 4)
+    assert any(deed.lapses for deed in world.plan.deeds)
+    await live(world)
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+
+
+async def test_purchases_are_dated_by_the_rule_while_there_is_time_for_it(make_world: Callable[..., World]) -> None:
+    world = make_world([(1, 1, "2017-02-28T10:00:00", 1, 20.0), (1, 2, "2017-03-01T10:00:00", 1, 30.0)])
+    before, own = world.plan.issues
+    for day, ruled in ((1, []), (2, [own]), (9, [own]), (11, [])):
+        world.clock.now = month_start(3) + (day - 1) * MS_PER_DAY + 1
+        assert world.replay._by_rule([before, own]) == (
+            ruled,
+            [each for each in (before, own) if each not in ruled],
+        )
+
+
+async def test_what_the_rule_dates_expires_with_its_month(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world([(1, 2, "2017-03-01T10:00:00", 1, 30.0)])
+    sent: list[tuple[Any, int | None]] = []
+
+    async def deliver(self: Courier, ops: Any, expires: int | None = None, cosigners: Any = ()) -> None:
+        sent.append((ops, expires))
+
+    monkeypatch.setattr(Courier, "deliver", deliver)
+    world.clock.now = month_start(3) + 3 * MS_PER_DAY
+    watermark, slots = Watermark(), asyncio.Semaphore(0)
+    watermark.begin(0, 1)
+    await world.replay._issue_batch(0, world.plan.issues, 0, watermark, slots)
+    [([(method, args)], expires)] = sent
+    assert method == "token.issue"
+    assert "expires" not in args
+    assert expires == month_start(4)
+
+
+async def test_payments_that_no_treasurer_confirms_are_found(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sleeps(self: Treasury, month: int) -> None:
+        return None
+
+    monkeypatch.setattr(Treasury, "settle", sleeps)
+    world = make_world(rows_of_a_year(1))
+    await live(world)
+    comparison = await compare(world.gateways, world.expected, state_depth=0)
+    assert comparison.reports[0].wrong == {
+        "payments": sum(1 for m in range(2, 13) if world.expected.books.payments(m))
+    }
 
 
 async def test_another_pace_gives_the_same_result(make_world: Callable[..., World]) -> None:
