@@ -118,7 +118,10 @@ class MemoryChain:
             return {"state_root": leaf_hash(PARAMS.keys.path.encode(), sha256(value)).hex()}
         if method == "state_proof":
             return {"value_bytes": value.hex(), "proof": StateProof(()).to_json()}
-        return self._view(method, params)
+        answer = self._view(method, params)
+        if isinstance(answer, RpcError):
+            raise answer
+        return answer
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
         """Answer views."""

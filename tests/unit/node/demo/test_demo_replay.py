@@ -125,6 +125,16 @@ async def test_printed_statements_agree_with_each_other_and_with_the_data(
     assert len(list((tmp_path / "statements").iterdir())) == 2 * printed.statements
 
 
+async def test_a_year_in_which_nothing_is_owed_prints_nothing(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make_world([(1, 1, "2017-03-01T10:00:00", 1, 30.0)])
+    await live(world)
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+    printed = await print_statements(world.gateways, tmp_path / "statements", world.expected.books)
+    assert (printed.statements, printed.told, printed.shown) == (0, [], None)
+
+
 async def test_a_rule_that_is_broken_is_found(make_world: Callable[..., World]) -> None:
     world = make_world(rows_of_a_year(8))
     await live(world)
