@@ -82,20 +82,24 @@ class Courier:
             if attempt:
                 self._counters.resent += len(waiting)
                 await asyncio.sleep(RETRY_S)
-            waiting = await self._send(waiting)
+            waiting, crowded = await self._send(waiting)
+            # They failed for good, without having done anything: their operations go into new transactions.
+            for each in crowded:
+                waiting += self._author.transactions(each.ops, expires, [courier._author for courier in cosigners])
             if not waiting:
                 return
         raise ReplayFailed(f"{self.gateway.brand}: {len(waiting)} transactions did not become final")
 
-    async def _send(self, signed: Sequence[Signed]) -> list[Signed]:
-        """Send transactions and wait; return those of which nothing final is known."""
+    async def _send(self, signed: Sequence[Signed]) -> tuple[list[Signed], list[Signed]]:
+        """Send and wait; return transactions of which nothing final is known, and those that found no room."""
         try:
             answers = await self.gateway.client.send_many([each.raw for each in signed], timeout_ms=SEND_TIMEOUT_MS)
         except ConnectionFailed:
-            return list(signed)
+            return list(signed), []
         except RpcError as error:  # the batch as a whole
             answers = [error] * len(signed)
-        again = []
+        again: list[Signed] = []
+        crowded: list[Signed] = []
         for each, answer in zip(signed, answers, strict=True):
             if isinstance(answer, RpcError):
                 if answer.reason == "EXPIRED":
@@ -103,12 +107,20 @@ class Courier:
                 if answer.reason not in _PASSING:
                     raise ReplayFailed(f"{self.gateway.brand}: transaction {each.id} was refused: {answer}")
                 again.append(each)
+            elif _found_no_room(answer):
+                crowded.append(each)
             elif answer["status"] != "ok":
                 raise ReplayFailed(_failed(self.gateway.brand, each, answer))
             else:
-                self._counters.operations += each.ops
+                self._counters.operations += len(each.ops)
                 self._counters.transactions += 1
-        return again
+        return again, crowded
+
+
+def _found_no_room(receipt: dict[str, Any]) -> bool:
+    """Tell whether a transaction was left unexecuted, since its block had no work units left."""
+    error = receipt.get("error") or {}
+    return receipt["status"] != "ok" and error.get("code") == "OUT_OF_BUDGET" and error.get("op") == -1
 
 
 def _failed(brand: str, signed: Signed, receipt: dict[str, Any]) -> str:

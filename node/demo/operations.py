@@ -28,7 +28,7 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
 
     raw: bytes
     id: str
-    ops: int
+    ops: Sequence[Op]
 
 
 class Author:
@@ -49,7 +49,7 @@ class Author:
             part = ops[start : start + OPS_PER_TRANSACTION]
             body = encode_body(self._chain, self._address, self._nonce, expires, part, named)
             self._nonce += 1
-            signed.append(Signed(sign_body(body, keys), sha256(body).hex(), len(part)))
+            signed.append(Signed(sign_body(body, keys), sha256(body).hex(), part))
         return signed
 
 

@@ -60,6 +60,7 @@ class MemoryChain:
 
     Attributes:
         lose_answers: so many of the next sendings are executed, but never answered.
+        full_blocks: so many of the next sendings find no work units left in their block.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -73,6 +74,7 @@ class MemoryChain:
         self.time = clock.now
         self.height = 0
         self.lose_answers = 0
+        self.full_blocks = 0
         lifetimes = {"max_tx_ttl_ms": 600_000 * clock.rate, "replay_slot_ms": 60_000 * clock.rate}
         params = Params(**lifetimes, max_hold_ms=MAX_HOLD_MS)
         self.state = MemoryState()
@@ -87,7 +89,13 @@ class MemoryChain:
         time = max(self.clock.now, self.time + 1)
         if any(tx.body.expires <= time for tx in fresh):
             return [RpcError(-32003, "expired", {"reason": "EXPIRED"}) for _ in raws]
-        if fresh:
+        if fresh and self.full_blocks:
+            self.full_blocks -= 1
+            error = {"code": "OUT_OF_BUDGET", "message": "the block has no work units left", "op": -1}
+            self.receipts.update(
+                {tx.id: {"status": "failed", "height": self.height, "error": error} for tx in fresh}
+            )
+        elif fresh:
             self._execute(fresh, time)
         await asyncio.sleep(0)
         if self.lose_answers:

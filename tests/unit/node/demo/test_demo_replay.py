@@ -227,6 +227,17 @@ async def test_lost_answers_charge_nobody_twice(make_world: Callable[..., World]
     assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
 
 
+async def test_what_finds_no_room_in_its_block_is_sent_anew(make_world: Callable[..., World]) -> None:
+    world = make_world(rows_of_a_year(3, baskets=100))
+    await world.replay.open()
+    world.chain.full_blocks = 5
+    await world.replay.run()
+    await world.replay.close()
+    assert world.chain.full_blocks == 0
+    assert world.counters.resent >= 5
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+
+
 async def test_one_cent_that_matters_is_found(make_world: Callable[..., World]) -> None:
     rows = rows_of_a_year(4, baskets=60)
     rows.append((7, 9_999, "2017-11-20T10:00:00", 1, 20.99))
