@@ -12,6 +12,7 @@ import click
 from genesis.testnet import DEFAULT_RPC_PORT, TestnetManifest
 from node.cli.output import CliError, console, json_option, note, print_json
 from node.client import ClientError
+from node.demo import result as results
 from node.demo import session, summary
 from node.demo.errors import DemoError
 from node.demo.network import running_network
@@ -103,12 +104,12 @@ def _run(
         _tell_network(manifest, place)
         result = asyncio.run(session.run(prepared, manifest, place, note, quiet=as_json))
         if as_json:
-            print_json(summary.as_json(result))
+            print_json(results.as_json(result))
         else:
-            summary.print_summary(result, console())
+            summary.print_summary(result, console(), temporary=directory is None)
         if not leave:
             _stay(manifest)
-    return result.comparison.agrees
+    return result.agrees
 
 
 def _tell_network(manifest: TestnetManifest, place: Path) -> None:

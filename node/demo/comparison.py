@@ -12,65 +12,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-from node.client import RpcError
+from node.demo import judging
 from node.demo.errors import NetworkFailed
 from node.demo.gateway import Gateway
-from node.demo.operations import address_of
-from node.demo.plan import Member
-from node.demo.proof import Expected, month_of
+from node.demo.proof import Recomputed, month_of
+from node.demo.reports import Report
 from vm.params import PARAMS
 from vm.state_proof import StateProof, verify_state_proof
 
 POLL_S: Final = 0.2
 SETTLE_S: Final = 30.0
-MAX_TOLD: Final = 10
-
-FIGURES: Final = ("issued", "redeemed", "burned", "expired", "outstanding")
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """A programme's totals."""
-
-    issued: int
-    redeemed: int
-    burned: int
-    expired: int
-    outstanding: int
-
-
-@dataclass(slots=True)
-class Report:
-    """What one validator answered, and where it differs from the recomputation.
-
-    Attributes:
-        height, time: the head at which it answered.
-        chain, recomputed: totals by partner.
-        balances: how many members' balances were compared.
-        wrong_balances: how many of them differ.
-        state_root: at the common height, hex.
-        proved: whether a proof out of this validator's tree leads to that root.
-        told: the first differences, in words.
-    """
-
-    brand: str
-    height: int = 0
-    time: int = 0
-    chain: list[Figures] = field(default_factory=list)
-    recomputed: list[Figures] = field(default_factory=list)
-    balances: int = 0
-    wrong_balances: int = 0
-    state_root: str = ""
-    proved: bool = False
-    told: list[str] = field(default_factory=list)
-
-    @property
-    def agrees(self) -> bool:
-        """Whether everything that this validator answered is as recomputed."""
-        return self.chain == self.recomputed and not self.wrong_balances and self.proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +45,8 @@ class Comparison:
         return self.roots_agree and all(report.agrees for report in self.reports)
 
 
-async def compare(gateways: Sequence[Gateway], expected: Sequence[Expected], state_depth: int) -> Comparison:
-    """Ask every validator for every total, every balance and its state root.
+async def compare(gateways: Sequence[Gateway], expected: Recomputed, state_depth: int) -> Comparison:
+    """Ask every validator for every total, balance, hold, debt between brands, and its state root.
 
     Raises:
         NetworkFailed: the validators do not come to one height, or do not know a programme.
@@ -104,7 +58,7 @@ async def compare(gateways: Sequence[Gateway], expected: Sequence[Expected], sta
         report = await _ask(gateway, expected)
         report.state_root, report.proved = await _state_root(gateway, height, state_depth)
         if not report.proved:
-            report.told.append(f"no proof out of the tree leads to the state root at height {height}")
+            report.tell(f"no proof out of the tree leads to the state root at height {height}")
         reports.append(report)
     return Comparison(height, reports)
 
@@ -128,58 +82,13 @@ def _height_and_time(head: dict[str, Any]) -> tuple[int, int]:
     return (0, 0) if header is None else (header["height"], header["time"])
 
 
-async def _ask(gateway: Gateway, expected: Sequence[Expected]) -> Report:
+async def _ask(gateway: Gateway, expected: Recomputed) -> Report:
     while True:
         before = _height_and_time(await gateway.call("chain_head"))
-        supplies = await gateway.each("token_supply", [{"program": each.partner.program} for each in expected])
-        balances = [await _balances(gateway, index, each) for index, each in enumerate(expected)]
+        answers = await judging.ask(gateway, expected)
         after = _height_and_time(await gateway.call("chain_head"))
         if month_of(before[1]) == month_of(after[1]):
-            return _judge(Report(gateway.brand, *after), expected, supplies, balances)
-
-
-async def _balances(gateway: Gateway, index: int, expected: Expected) -> list[Any]:
-    program = expected.partner.program
-    members = [Member(index, household) for household in expected.members]
-    return await gateway.each(
-        "token_balance", [{"program": program, "account": address_of(member)} for member in members]
-    )
-
-
-def _judge(
-    report: Report, expected: Sequence[Expected], supplies: Sequence[Any], balances: Sequence[Sequence[Any]]
-) -> Report:
-    for each, supply, answers in zip(expected, supplies, balances, strict=True):
-        if isinstance(supply, RpcError):
-            raise NetworkFailed(f"{report.brand} does not tell the supply of {each.partner.program}: {supply}")
-        report.chain.append(Figures(*[supply[name] for name in FIGURES]))
-        report.recomputed.append(figures_of(each, report.time))
-        if report.chain[-1] != report.recomputed[-1]:
-            _tell(report, f"{each.partner.program}: {report.chain[-1]} instead of {report.recomputed[-1]}")
-        for household, answer in zip(each.members, answers, strict=True):
-            _judge_balance(report, each, household, answer)
-    return report
-
-
-def _judge_balance(report: Report, expected: Expected, household: int, answer: Any) -> None:
-    report.balances += 1
-    wanted = expected.balance(household, report.time)
-    found = str(answer) if isinstance(answer, RpcError) else answer["available"]
-    if found != wanted:
-        report.wrong_balances += 1
-        _tell(report, f"{expected.partner.program}: household {household} has {found} instead of {wanted}")
-
-
-def _tell(report: Report, difference: str) -> None:
-    if len(report.told) < MAX_TOLD:
-        report.told.append(difference)
-
-
-def figures_of(expected: Expected, time: int) -> Figures:
-    """Return the recomputed totals of a partner's programme at a time."""
-    return Figures(
-        expected.issued, expected.redeemed, expected.donated, expected.expired(time), expected.outstanding(time)
-    )
+            return judging.judge(Report(gateway.brand, *after), expected, answers)
 
 
 async def _state_root(gateway: Gateway, height: int, depth: int) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ class Gateway:
         self.brand = brand
         self.client = client
 
-    async def call(self, method: str, **params: Any) -> Any:
+    async def call(self, method: str, /, **params: Any) -> Any:
         """Return the result of one call; raises ClientError."""
         return await self.client.call(method, **params)
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 from genesis.testnet import ClockStart, TestnetManifest, create_testnet
 from node.cli.interrupts import interrupts_held
@@ -18,7 +19,12 @@ from node.cli.processes import start_validators, stop_nodes, wait_ready
 from node.clock import BlockClock, make_clock
 from node.config import VirtualClock
 from node.demo.errors import NetworkFailed
-from node.demo.rules import PARTNERS
+from node.demo.plan import MS_PER_DAY
+from node.demo.rules import MAX_HOLD_DAYS, PARTNERS
+from vm.params import Params
+
+MAX_HOLD_MS: Final = MAX_HOLD_DAYS * MS_PER_DAY
+"""Chain time, as holds are measured in it."""
 
 
 @contextmanager
@@ -34,7 +40,9 @@ def running_network(directory: Path | None, rpc_port: int, clock: ClockStart) ->
     """
     place = tempfile.TemporaryDirectory(prefix="entente-demo-") if directory is None else nullcontext(directory)
     with place as path:
-        manifest = create_testnet(Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo")
+        manifest = create_testnet(
+            Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo", params=Params(max_hold_ms=MAX_HOLD_MS)
+        )
         try:
             with interrupts_held():
                 manifest, processes = start_validators(Path(path), manifest)

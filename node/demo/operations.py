@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from node.demo.plan import Issue, Member, Spend
-from node.demo.rules import PARTNERS
+from node.demo.errors import ReplayFailed
+from node.demo.lots import Member
+from node.demo.plan import Deed, Issue
+from node.demo.rules import CURRENCY, PARTNERS
 from vm.primitives.address import address_of_member
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
@@ -26,7 +28,7 @@ class Signed(msgspec.Struct, frozen=True, gc=False):
 
     raw: bytes
     id: str
-    ops: int
+    ops: Sequence[Op]
 
 
 class Author:
@@ -38,14 +40,16 @@ class Author:
         self._key = key
         self._nonce = 0
 
-    def transactions(self, ops: Sequence[Op], expires: int, memo: str | None = None) -> list[Signed]:
+    def transactions(self, ops: Sequence[Op], expires: int, cosigners: Sequence[Author] = ()) -> list[Signed]:
         """Return signed transactions that hold these operations in order."""
+        keys = [self._key, *[author._key for author in cosigners]]
+        named = [key.public_key for key in keys] if cosigners else []
         signed = []
         for start in range(0, len(ops), OPS_PER_TRANSACTION):
             part = ops[start : start + OPS_PER_TRANSACTION]
-            body = encode_body(self._chain, self._address, self._nonce, expires, part, memo=memo)
+            body = encode_body(self._chain, self._address, self._nonce, expires, part, named)
             self._nonce += 1
-            signed.append(Signed(sign_body(body, [self._key]), sha256(body).hex(), len(part)))
+            signed.append(Signed(sign_body(body, keys), sha256(body).hex(), part))
         return signed
 
 
@@ -63,34 +67,6 @@ def address_of(member: Member) -> str:
     return address_of_member(PARTNERS[member.partner].brand, member_ref(member))
 
 
-def opening_ops(partner: int) -> list[Op]:
-    """Return what a partner does first: give its brand a name, and begin its programme."""
-    terms = PARTNERS[partner]
-    expiry: dict[str, Any] = {"kind": "none"}
-    if terms.lasting_months is not None:
-        expiry = {"kind": "month_end", "months": terms.lasting_months}
-    program = {
-        "program": terms.program,
-        "brand": terms.brand,
-        "name": f"{terms.brand.capitalize()} {terms.title}",
-        "symbol": terms.brand[:3].upper(),
-        "decimals": 0,
-        "transfer": "brand",
-        "expiry": expiry,
-        "transfer_burn_bps": 0,
-        "notice_ms": 0,
-        "price": {"currency": "USD", "num": 1, "den": 1},
-    }
-    return [*closing_ops(partner), ("token.create_program", program)]
-
-
-def closing_ops(partner: int) -> list[Op]:
-    """Return an operation that changes no points: it makes a block once the year is over."""
-    terms = PARTNERS[partner]
-    name = f"{terms.brand.capitalize()} ({terms.title})"
-    return [("identity.update_brand", {"brand": terms.brand, "name": name})]
-
-
 def enrolment_ops(members: Iterable[Member]) -> list[Op]:
     """Return the enrolment of members, custodially."""
     return [
@@ -99,35 +75,66 @@ def enrolment_ops(members: Iterable[Member]) -> list[Op]:
     ]
 
 
-def issue_ops(issues: Iterable[Issue]) -> list[Op]:
-    """Return the points that baskets earn, each under its basket id."""
-    return list(_issue_ops(issues))
+def issue_ops(issues: Iterable[Issue], *, by_rule: bool) -> list[Op]:
+    """Return the points that baskets earn, each under its basket id.
+
+    Args:
+        by_rule: the programme's rule finds the date; else each names it.
+    """
+    return [_issue_op(issue, by_rule) for issue in issues]
 
 
-def _issue_ops(issues: Iterable[Issue]) -> Iterator[Op]:
-    for issue in issues:
-        args: dict[str, Any] = {
-            "program": PARTNERS[issue.member.partner].program,
-            "to": address_of(issue.member),
-            "amount": issue.points,
-            "ref": str(issue.basket),
-        }
-        if issue.expires is not None:
-            args["expires"] = issue.expires
-        yield "token.issue", args
+def _issue_op(issue: Issue, by_rule: bool) -> Op:
+    args: dict[str, Any] = {
+        "program": PARTNERS[issue.member.partner].program,
+        "to": address_of(issue.member),
+        "amount": issue.points,
+        "ref": str(issue.basket),
+    }
+    if issue.expires is not None and not by_rule:
+        args["expires"] = issue.expires
+    return "token.issue", args
 
 
-def spend_ops(spends: Iterable[Spend], month: int) -> list[Op]:
-    """Return gifts, redemptions and donations of one month."""
-    return [_spend_op(spend, month) for spend in spends]
+def deed_ops(deeds: Iterable[Deed], closes: int) -> list[Op]:
+    """Return deeds of a month that ends at `closes`."""
+    return [_deed_op(deed, closes) for deed in deeds]
 
 
-def _spend_op(spend: Spend, month: int) -> Op:
-    terms = PARTNERS[spend.member.partner]
-    args: dict[str, Any] = {"program": terms.program, "from": address_of(spend.member), "amount": spend.points}
-    if spend.kind == "donate":
-        return "token.burn", args
-    if spend.to is not None:
-        return "token.transfer", {**args, "to": address_of(spend.to)}
-    ref = f"voucher-{month}-{spend.member.household}"
-    return "token.redeem", {**args, "at_brand": terms.brand, "ref": ref}
+def _deed_op(deed: Deed, closes: int) -> Op:
+    program, at_brand = PARTNERS[deed.member.partner].program, PARTNERS[deed.at].brand
+    spent = {"program": program, "from": address_of(deed.member), "amount": deed.points}
+    match deed.kind:
+        case "return":
+            return "token.reverse", {"program": program, "ref": deed.ref, "amount": deed.points}
+        case "gift":
+            return "token.transfer", {**spent, "to": _receiver(deed)}
+        case "redeem":
+            return "token.redeem", {**spent, "at_brand": at_brand, "ref": deed.ref}
+        case "hold":
+            return "token.hold", {**spent, "at_brand": at_brand, "hold": deed.ref, "expires": closes}
+        case "capture":
+            captured = {"at_brand": at_brand, "hold": deed.of, "amount": deed.points, "ref": deed.ref}
+            return "token.capture", captured
+        case "release":
+            return "token.release", {"at_brand": at_brand, "hold": deed.ref}
+        case "refund":
+            refunded = {"program": program, "redemption_ref": deed.of, "amount": deed.points}
+            return "token.refund", {**refunded, "ref": deed.ref, "at_brand": at_brand}
+        case "exchange":
+            given = {"from": spent["from"], "amount": deed.points, "to": _receiver(deed)}
+            return "swap.exchange", {"treaty": deed.ref, **given, "min_out": deed.out}
+        case "donate":
+            return "token.burn", spent
+
+
+def _receiver(deed: Deed) -> str:
+    if deed.to is None:
+        raise ReplayFailed(f"a {deed.kind} of household {deed.member.household} has no receiver")
+    return address_of(deed.to)
+
+
+def confirm_op(period: str, payer: str, payee: str, amount: int) -> Op:
+    """Return a payee's word that a payment has arrived."""
+    paid = {"period": period, "payer": payer, "payee": payee, "amount": amount, "currency": CURRENCY}
+    return "clearing.confirm", {**paid, "bank_ref": f"WIRE-{period}-{payer}-{payee}"}

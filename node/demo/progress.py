@@ -18,9 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from node.cli.output import utc
 from node.client import ClientError
 from node.clock import BlockClock
+from node.demo.courier import Counters
 from node.demo.gateway import Gateway
 from node.demo.plan import MS_PER_DAY
-from node.demo.replay import Counters
 
 REFRESH_S: Final = 0.5
 LINE_EVERY_S: Final = 10.0
@@ -53,15 +53,18 @@ async def shown_progress(
     task = bar.add_task("year", total=total, date="", words="")
     meter = _Meter(counters, clock, gateways)
 
+    def planned() -> int:
+        return total + counters.unplanned
+
     async def refresh() -> None:
         last_line = asyncio.get_running_loop().time()
         while True:
             date, words = await meter.read()
-            bar.update(task, completed=counters.operations, date=date, words=words)
+            bar.update(task, completed=counters.operations, total=planned(), date=date, words=words)
             now = asyncio.get_running_loop().time()
             if not quiet and not terminal and now - last_line >= LINE_EVERY_S:
                 last_line = now
-                console.print(f"{date}  {counters.operations:,}/{total:,} operations  {words}", highlight=False)
+                console.print(f"{date}  {counters.operations:,}/{planned():,} operations  {words}", highlight=False)
             await asyncio.sleep(REFRESH_S)
 
     with bar:
@@ -72,7 +75,7 @@ async def shown_progress(
             ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await ticker
-            bar.update(task, completed=counters.operations)
+            bar.update(task, completed=counters.operations, total=planned())
 
 
 class _Meter:

@@ -1,34 +1,29 @@
-"""What must have come of it: every total and balance, recomputed from the parquet files and `rules` alone.
+"""What must have come of it: balances, totals, holds and debts, recomputed from the data and `rules` alone.
 
 This is a second implementation of the demo's rules, made to disagree with the first if either is wrong. Where
-`plan` walks events through dated lots in ms, this adds up whole columns in Arrow and keeps, for each household,
-points by month of purchase: no dates, no transactions, no code of the chain. All it shares with `plan` is the
-constants in `rules` and the choice of the sample.
-
-Dollars become cents by rounding a hundredfold float here, by decimal text in `data`: for this data the same, which
-is one of the things that the comparison shows.
+`turns` walks events through dated lots in ms, this keeps for each household a row of numbers: how many points last
+to the end of which month. It has no dates, no transactions, no code of the chain. All it shares with the plan is
+the constants in `rules` and the choice of the sample.
 
 Invariants:
-    1. issued = redeemed + donated + what is left at any month + what has expired by then.
+    1. issued + refunded + swapped in = outstanding + redeemed + burned + expired + reversed + swapped out.
     2. Nothing here depends on the chain, on time, or on the order of anything but months.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from node.demo import rules
-from node.demo.data import choose_baskets
+from node.demo.accounts import FOREVER, Account, Parts, cut, shares
+from node.demo.earnings import Earned, read_earned
 from node.demo.errors import DemoError
-from node.demo.rules import PARTNERS, Partner
-
-Points = dict[int, dict[int, int]]
-"""Household → month of purchase → points not spent, alive or expired."""
+from node.demo.obligations import Obligations
+from node.demo.rules import PARTNERS, TREATIES, Partner
 
 
 @dataclass(slots=True)
@@ -36,36 +31,60 @@ class Expected:
     """What a partner's programme must show.
 
     Attributes:
-        members: every household that bought there.
-        earned: household → month of purchase → points; months as in `month_of`.
-        left: the same, of what was not spent.
+        totals: what never depends on the time: issued, redeemed, burned, reversed, refunded, swapped_in and _out.
+        accounts: by household, every one that bought there.
+        told: how many deeds of which kind there were, for people.
     """
 
     partner: Partner
-    members: list[int]
-    earned: Points
-    left: Points
-    redeemed: int = 0
-    donated: int = 0
-    given: int = 0
-    issues: int = 0
+    issues: int
+    totals: Counter[str] = field(default_factory=Counter)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    told: Counter[str] = field(default_factory=Counter)
 
     @property
-    def issued(self) -> int:
-        """All points ever issued."""
-        return sum(sum(months.values()) for months in self.earned.values())
+    def members(self) -> list[int]:
+        """Return every household that bought there, in order."""
+        return list(self.accounts)
 
-    def balance(self, household: int, time: int) -> int:
-        """What a household has at a time, ms."""
-        return _alive(self.left.get(household, {}), self.partner, month_of(time))
+    def lots(self, household: int, time: int) -> dict[int, int]:
+        """Return what a household has at a time (ms), by the month to whose end it lasts."""
+        now = month_of(time)
+        row = self.accounts[household].row
+        return {last: row[last] for last in range(now, FOREVER + 1) if row[last]}
 
     def outstanding(self, time: int) -> int:
-        """What all households together have at a time."""
-        return sum(self.balance(household, time) for household in self.left)
+        """Return what all households together have at a time."""
+        now = month_of(time)
+        return sum(account.alive(now) for account in self.accounts.values())
 
     def expired(self, time: int) -> int:
-        """What nobody spent in time."""
-        return sum(sum(months.values()) for months in self.left.values()) - self.outstanding(time)
+        """Return what was not spent in time."""
+        now = month_of(time)
+        return sum(sum(account.row[:now]) for account in self.accounts.values())
+
+    def debt(self) -> int:
+        """Return what all households together owe."""
+        return sum(account.debt for account in self.accounts.values())
+
+
+@dataclass(slots=True)
+class Hold:
+    """A till's hold: at which partner, how it must have ended, and how much was captured."""
+
+    at: int
+    status: str
+    captured: int
+
+
+@dataclass(slots=True)
+class Recomputed:
+    """Everything that the chain must show."""
+
+    programs: list[Expected]
+    books: Obligations
+    holds: dict[str, Hold]
+    treaty_given: list[int]
 
 
 def month_of(time: int) -> int:
@@ -74,134 +93,207 @@ def month_of(time: int) -> int:
     return (date.year - rules.YEAR) * 12 + date.month
 
 
-def recompute(folder: Path, baskets: int | None, seed: int) -> list[Expected]:
-    """Return what each partner's programme must show, in the order of PARTNERS."""
-    sums = _sums_per_basket(_read(folder, baskets, seed))
-    expected = [_earnings(sums, index) for index in range(len(PARTNERS))]
-    for each in expected:
-        for month in range(rules.FIRST_SPEND_MONTH, rules.LAST_SPEND_MONTH + 1):
-            _spend_month(each, month)
-    return expected
+def recompute(folder: Path, baskets: int | None, seed: int) -> Recomputed:
+    """Return what the chain must show."""
+    return _Walk(read_earned(folder, baskets, seed)).walked()
 
 
-def _read(folder: Path, baskets: int | None, seed: int) -> Any:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+class _Walk:
+    """The months, one after the other."""
 
-    columns = ["basket_id", "household_id", "transaction_timestamp", "product_id", "sales_value"]
-    table = pq.read_table(folder / "transactions.parquet", columns=columns)
-    if baskets is None:
-        return _with_departments(table, folder)
-    stamps = pc.cast(pc.cast(table["transaction_timestamp"], "timestamp[ms]"), "int64")
-    triples = zip(
-        table["household_id"].to_pylist(), stamps.to_pylist(), table["basket_id"].to_pylist(), strict=True
-    )
-    chosen = choose_baskets(set(triples), baskets, seed)
-    return _with_departments(table.filter(pc.is_in(table["basket_id"], pa.array(list(chosen), "int64"))), folder)
+    def __init__(self, earned: list[Earned]) -> None:
+        self._earned = earned
+        self._programs = []
+        for terms, theirs in zip(PARTNERS, earned, strict=True):
+            accounts = {household: Account() for household in theirs.members}
+            self._programs.append(Expected(terms, theirs.issues, accounts=accounts))
+        self._result = Recomputed(self._programs, Obligations(), {}, [0] * len(TREATIES))
+        self._lapsed: list[tuple[Account, Parts]] = []
+        self._month = 0
+        self._barred: list[set[int]] = []
 
+    def walked(self) -> Recomputed:
+        """Walk to the year's end."""
+        months = range(rules.FIRST_SPEND_MONTH, rules.LAST_SPEND_MONTH + 1)
+        for month in range(1, 14):
+            self._month = month
+            self._return_lapsed()
+            if month in months:
+                self._live()
+            self._earn()
+        return self._result
 
-def _with_departments(table: Any, folder: Path) -> Any:
-    import pyarrow.parquet as pq
+    def _return_lapsed(self) -> None:
+        for account, parts in self._lapsed:
+            for last, part in parts:
+                account.add(last, part)
+        self._lapsed = []
 
-    products = pq.read_table(folder / "products.parquet", columns=["product_id", "department"])
-    return table.join(products, "product_id", join_type="left outer")
+    def _earn(self) -> None:
+        """Credit a month's purchases, which nothing can spend before the next month."""
+        for each, theirs in zip(self._programs, self._earned, strict=True):
+            for household, points in theirs.points.get(self._month, {}).items():
+                each.totals["issued"] += points
+                last = _last(each.partner, self._month)
+                each.totals["reversed"] += each.accounts[household].add(last, points)
 
+    def _live(self) -> None:
+        self._barred = []
+        for index, each in enumerate(self._programs):
+            self._take_returns(each, self._earned[index].returned.get(self._month, []))
+        for index, each in enumerate(self._programs):
+            self._give(each, self._barred[index])
+            for household, account in each.accounts.items():
+                if household not in self._barred[index]:
+                    self._act(index, household, account)
+        for household in sorted({household for each in self._programs for household in each.accounts}):
+            if self._turn(household) == rules.EXCHANGES:
+                self._exchange(household)
 
-def _sums_per_basket(table: Any) -> Any:
-    """Return cents by basket, household, month and partner, as an Arrow table."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    def _turn(self, household: int) -> int:
+        return (household + self._month) % rules.TURNS
 
-    partner = pa.array([rules.REST] * table.num_rows, "int64")
-    for index, terms in enumerate(PARTNERS):
-        if terms.departments:
-            theirs = pc.is_in(table["department"], pa.array(sorted(terms.departments)))
-            partner = pc.if_else(theirs, pa.scalar(index, "int64"), partner)
-    stamps = table["transaction_timestamp"]
-    years = pc.multiply(pc.subtract(pc.year(stamps), rules.YEAR), 12)
-    flat = pa.table(
-        {
-            "basket": table["basket_id"],
-            "household": table["household_id"],
-            "month": pc.add(years, pc.month(stamps)),
-            "partner": partner,
-            "cents": pc.cast(pc.round(pc.multiply(table["sales_value"], 100.0)), "int64"),
+    # -- returns -----------------------------------------------------------------------------------
+
+    def _take_returns(self, each: Expected, returned: list[tuple[int, int, int]]) -> None:
+        """Take points of returned goods back; bar households that return goods, or owe points, from all else."""
+        for household, bought, points in returned:
+            account = each.accounts[household]
+            own = _last(each.partner, bought)
+            if own < self._month:
+                raise DemoError("by the rules points are returned that have expired")
+            part = min(points, account.row[own])
+            account.row[own] -= part
+            others = min(points - part, account.alive(self._month))
+            account.spend(self._month, others)
+            account.debt += points - part - others
+            each.totals["reversed"] += part + others
+            each.told["returns"] += 1
+            each.told["debts"] += points > part + others
+        owing = {household for household, account in each.accounts.items() if account.debt}
+        self._barred.append(owing | {household for household, _, _ in returned})
+
+    # -- what a member does ------------------------------------------------------------------------
+
+    def _give(self, each: Expected, barred: set[int]) -> None:
+        free = [household for household in each.accounts if household not in barred]
+        resting = [household for household in free if self._turn(household) == rules.RESTS]
+        for giver in free:
+            account = each.accounts[giver]
+            points = account.alive(self._month)
+            if self._turn(giver) == rules.GIVES and points >= rules.GIFT_MINIMUM and resting:
+                receiver = next((household for household in resting if household > giver), resting[0])
+                for last, part in account.spend(self._month, points // rules.GIFT_SHARE):
+                    each.accounts[receiver].add(last, part)
+                each.told["given"] += points // rules.GIFT_SHARE
+
+    def _act(self, index: int, household: int, account: Account) -> None:
+        turn, door = self._turn(household), PARTNERS[index].door
+        acts: dict[int, Callable[[], None]] = {
+            rules.REDEEMS: lambda: self._redeem(index, household, account, index),
+            rules.REDEEMS_ABROAD: lambda: self._redeem(index, household, account, door),
+            rules.HOLDS: lambda: self._hold(index, household, account, index),
+            rules.HOLDS_ABROAD: lambda: self._hold(index, household, account, door),
+            rules.DONATES: lambda: self._donate(index, account),
         }
-    )
-    return flat.group_by(["basket", "household", "month", "partner"]).aggregate([("cents", "sum")])
+        if turn in acts:
+            acts[turn]()
+
+    def _donate(self, index: int, account: Account) -> None:
+        points = account.alive(self._month)
+        if points >= rules.DONATE_MINIMUM:
+            account.spend(self._month, points // rules.DONATE_SHARE)
+            self._programs[index].totals["burned"] += points // rules.DONATE_SHARE
+
+    def _vouchers(self, account: Account, abroad: bool) -> int:
+        points = account.alive(self._month)
+        points = min(points, rules.DOOR_MEMBER_DAY) if abroad else points
+        return points - points % rules.VOUCHER
+
+    def _redeem(self, index: int, household: int, account: Account, at: int) -> None:
+        points = self._vouchers(account, at != index)
+        if points:
+            steady = not account.row[self._month]
+            parts = account.spend(self._month, points)
+            self._count_redemption(index, household, account, at, parts, steady)
+
+    def _hold(self, index: int, household: int, account: Account, at: int) -> None:
+        points = self._vouchers(account, at != index)
+        if not points:
+            return
+        steady = not account.row[self._month]
+        ending = (household // rules.TURNS + self._month) % 4
+        parts = account.spend(self._month, points)
+        name = f"hold-{self._month}-{PARTNERS[index].brand}-{household}"
+        told = self._programs[index].told
+        told["holds"] += 1
+        if ending == 3 and steady:
+            self._lapsed.append((account, parts))
+            self._result.holds[name] = Hold(at, "expired", 0)
+            told["lapsed"] += 1
+        elif ending == 2:
+            for last, part in parts:
+                account.add(last, part)
+            self._result.holds[name] = Hold(at, "released", 0)
+            told["released"] += 1
+        else:
+            vouchers = points // rules.VOUCHER
+            if ending == 1 and vouchers > 1:
+                told["in part"] += 1
+                vouchers //= 2
+            else:
+                told["in full"] += 1
+            captured = vouchers * rules.VOUCHER
+            taken, rest = cut(parts, captured)
+            for last, part in rest:
+                account.add(last, part)
+            self._result.holds[name] = Hold(at, "captured", captured)
+            self._count_redemption(index, household, account, at, taken, steady)
+
+    def _count_redemption(
+        self, index: int, household: int, account: Account, at: int, parts: Parts, steady: bool
+    ) -> None:
+        """Count points as redeemed, and give a voucher back where the rules say so."""
+        each = self._programs[index]
+        points = sum(part for _, part in parts)
+        each.totals["redeemed"] += points
+        if at != index:
+            each.told["abroad"] += points
+        self._result.books.redeemed(self._month, index, at, points)
+        if steady and (household // 32 + self._month) % rules.REFUND_CYCLE == 0:
+            _, back = cut(parts, points - rules.VOUCHER)
+            for last, part in back:
+                account.add(last, part)
+            each.totals["refunded"] += rules.VOUCHER
+            each.told["refunds"] += 1
+            self._result.books.refunded(self._month, index, at, rules.VOUCHER)
+
+    # -- exchanges ---------------------------------------------------------------------------------
+
+    def _exchange(self, household: int) -> None:
+        number = (household // rules.TURNS + self._month) % len(TREATIES)
+        treaty = TREATIES[number]
+        sides = (treaty.source, treaty.target)
+        if any(household not in self._programs[side].accounts or household in self._barred[side] for side in sides):
+            return
+        source, target = (self._programs[side] for side in sides)
+        giving, getting = source.accounts[household], target.accounts[household]
+        top = treaty.rate[0] * (10_000 - treaty.fee_bps)
+        bottom = treaty.rate[1] * 10_000
+        most = min(giving.alive(self._month) // rules.EXCHANGE_SHARE, treaty.member_day)
+        out = most * top // bottom
+        if not out or self._result.treaty_given[number] + out > treaty.inventory:
+            return
+        taken = next(count for count in range(1, most + 1) if count * top // bottom == out)
+        parts = giving.spend(self._month, taken)
+        for last, share in shares(parts, out):
+            getting.add(min(last, _last(target.partner, self._month)), share)
+        source.totals["swapped_out"] += taken
+        target.totals["swapped_in"] += out
+        source.told["exchanges"] += 1
+        self._result.treaty_given[number] += out
+        self._result.books.exchanged(self._month, treaty.source, treaty.target, out)
 
 
-def _earnings(sums: Any, index: int) -> Expected:
-    import pyarrow.compute as pc
-
-    terms = PARTNERS[index]
-    mine = sums.filter(pc.equal(sums["partner"], index))
-    # Arrow divides integers towards zero, which for amounts of 0 and more is the floor.
-    points = pc.multiply(pc.divide(mine["cents_sum"], terms.unit_cents), terms.points_per_unit)
-    mine = mine.append_column("points", points)
-    monthly = mine.group_by(["household", "month"]).aggregate([("points", "sum")])
-    earned: Points = defaultdict(dict)
-    for row in monthly.to_pylist():
-        if row["points_sum"]:
-            earned[row["household"]][row["month"]] = row["points_sum"]
-    members = sorted(set(mine["household"].to_pylist()))
-    left: Points = {household: {} for household in members} | {h: dict(months) for h, months in earned.items()}
-    return Expected(terms, members, dict(earned), left, issues=pc.sum(pc.greater(points, 0)).as_py() or 0)
-
-
-def _alive(months: dict[int, int], partner: Partner, now: int, before: int | None = None) -> int:
-    """Add up what has not expired in month `now` and was bought before month `before`."""
-    return sum(
-        points
-        for month, points in months.items()
-        if (partner.lasting_months is None or now <= month + partner.lasting_months)
-        and (before is None or month < before)
-    )
-
-
-def _spend_month(each: Expected, month: int) -> None:
-    gifts = []
-    for household in each.members:
-        available = _alive(each.left[household], each.partner, month, month)
-        if household % rules.GIFT_CYCLE == month % rules.GIFT_CYCLE and available >= rules.GIFT_MINIMUM:
-            receiver = _next_member(each.members, household, month)
-            if receiver is not None:
-                gifts.append((household, receiver, available // rules.GIFT_SHARE))
-    for giver, receiver, points in gifts:
-        for bought, part in _take(each, giver, points, month):
-            each.left[receiver][bought] = each.left[receiver].get(bought, 0) + part
-        each.given += points
-    for household in each.members:
-        available = _alive(each.left[household], each.partner, month, month)
-        if household % rules.REDEEM_CYCLE == month % rules.REDEEM_CYCLE:
-            points = available - available % rules.REDEEM_STEP
-            _take(each, household, points, month)
-            each.redeemed += points
-            available -= points
-        if household % rules.DONATE_CYCLE == month % rules.DONATE_CYCLE and available >= rules.DONATE_MINIMUM:
-            _take(each, household, available // rules.DONATE_SHARE, month)
-            each.donated += available // rules.DONATE_SHARE
-
-
-def _next_member(members: list[int], giver: int, month: int) -> int | None:
-    start = bisect_right(members, giver)
-    for household in members[start:] + members[:start]:
-        if household % rules.GIFT_CYCLE != month % rules.GIFT_CYCLE:
-            return household
-    return None
-
-
-def _take(each: Expected, household: int, points: int, now: int) -> list[tuple[int, int]]:
-    """Take points of a household, the oldest that are alive first; return (month of purchase, points)."""
-    months = each.left[household]
-    parts = []
-    for bought in sorted(months):
-        if each.partner.lasting_months is None or now <= bought + each.partner.lasting_months:
-            part = min(points, months[bought])
-            months[bought] -= part
-            points -= part
-            parts.append((bought, part))
-    if points:
-        raise DemoError(f"by the rules household {household} spends {points} points too many in month {now}")
-    return parts
+def _last(partner: Partner, bought: int) -> int:
+    return FOREVER if partner.lasting_months is None else bought + partner.lasting_months

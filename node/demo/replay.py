@@ -1,16 +1,16 @@
 """Replaying the plan against the network, when the chain's clock says so.
 
-Each partner has a `Courier`, which brings its transactions to its own validator, and two tasks: `_issue` sends
-points as the date of their purchases comes, `_spend` the steps of each month. Sending is safe to repeat, since
-the same bytes have the same id: whatever is not final in time, or was lost, is sent again as it was.
+Each partner has a task that sends points as the date of their purchases comes. One task lives through the months'
+phases, for all partners at once, as their deeds lead from one brand to another; treasurers settle behind it.
 
-Lateness: points may be issued late, as `issue` names their expiry date. A step of spending may not: its
-transactions expire with the month, so that it happens in time or the replay fails; it never happens wrongly.
+Lateness: points may be issued late, as `issue` names their expiry date unless there is ample time for the
+programme's own rule. A phase may not: its transactions expire with the month, so that it happens in time or the
+replay fails; it never happens wrongly.
 
 Invariants:
-    1. A step's transactions are sent after every issue that it needs is final, and so is the step before it.
-    2. At most MAX_IN_FLIGHT batches of a partner are on their way.
-    3. A transaction that fails ends the replay: by the plan none can.
+    1. A phase is sent after every issue that it needs is final, and so is the phase before it; a month's first,
+       after the holds that lapsed with the month before have released themselves.
+    2. At most MAX_IN_FLIGHT batches of a partner's issues are on their way.
 """
 
 from __future__ import annotations
@@ -18,151 +18,26 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
-from node.client import ConnectionFailed, RpcError
+from node.client import RpcError
 from node.clock import BlockClock
+from node.demo import opening, rules
+from node.demo.courier import TOO_SLOW, Counters, Courier, Watermark
 from node.demo.errors import ReplayFailed
-from node.demo.gateway import Gateway
-from node.demo.operations import (
-    OPS_PER_TRANSACTION,
-    Author,
-    Signed,
-    closing_ops,
-    enrolment_ops,
-    issue_ops,
-    opening_ops,
-    spend_ops,
-)
-from node.demo.plan import MS_PER_DAY, Issue, Plan, Step, month_start
+from node.demo.lots import Member
+from node.demo.operations import OPS_PER_TRANSACTION, Op, deed_ops, enrolment_ops, issue_ops
+from node.demo.plan import MS_PER_DAY, Deed, Issue, Phase, Plan, month_holding, month_start
 from node.demo.rules import PARTNERS
+from node.demo.treasury import Treasury
 
 TICK_S: Final = 0.25
 """How often purchases whose date has come are gathered; a little more than a block."""
 
 MAX_IN_FLIGHT: Final = 3
-"""Few, as what is on its way stands before the next step of spending in the validators' pools."""
+"""Few, as what is on its way stands before the next phase in the validators' pools."""
 OPS_PER_BATCH: Final = 10 * OPS_PER_TRANSACTION
-SEND_TIMEOUT_MS: Final = 10_000
-RETRY_S: Final = 0.5
-MAX_ATTEMPTS: Final = 12
-LIFETIME_S: Final = 300
-"""Transactions of issues live for five minutes of wall time, half of what the chain allows."""
-
-TOO_SLOW: Final = "the machine is too slow for this speed: try a smaller --days-per-second, or fewer --baskets"
-
-_PASSING = frozenset({"TIMEOUT", "POOL_FULL", "NOT_READY", "SHUTTING_DOWN", "RATE_LIMITED"})
-
-
-@dataclass(slots=True)
-class Counters:
-    """What has become final so far.
-
-    Attributes:
-        operations, transactions: what is final.
-        resent: transactions that were sent again.
-        lag_ms: how far each partner's issues lag behind the chain's clock.
-    """
-
-    operations: int = 0
-    transactions: int = 0
-    resent: int = 0
-    lag_ms: list[int] = field(default_factory=lambda: [0] * len(PARTNERS))
-
-    @property
-    def behind_ms(self) -> int:
-        """How far the slowest partner lags behind the chain's clock."""
-        return max(self.lag_ms)
-
-
-class Courier:
-    """Brings one partner's transactions to its validator, until they are final."""
-
-    def __init__(self, gateway: Gateway, author: Author, clock: BlockClock, counters: Counters) -> None:
-        self._gateway = gateway
-        self._author = author
-        self._clock = clock
-        self._counters = counters
-
-    async def deliver(self, ops: Sequence[tuple[str, dict[str, Any]]], expires: int | None = None) -> None:
-        """Send operations in as few transactions as need be; return when all are final.
-
-        Args:
-            expires: the last block time, exclusive, ms; None for a comfortable while from now.
-
-        Raises:
-            ReplayFailed: one was refused, failed, or did not become final in time.
-        """
-        if expires is None:
-            expires = self._clock.now_ms() + LIFETIME_S * 1_000 * self._clock.rate
-        waiting = self._author.transactions(list(ops), expires)
-        for attempt in range(MAX_ATTEMPTS):
-            if attempt:
-                self._counters.resent += len(waiting)
-                await asyncio.sleep(RETRY_S)
-            waiting = await self._send(waiting)
-            if not waiting:
-                return
-        raise ReplayFailed(f"{self._gateway.brand}: {len(waiting)} transactions did not become final")
-
-    async def _send(self, signed: Sequence[Signed]) -> list[Signed]:
-        """Send transactions and wait; return those of which nothing final is known."""
-        try:
-            answers = await self._gateway.client.send_many(
-                [each.raw for each in signed], timeout_ms=SEND_TIMEOUT_MS
-            )
-        except ConnectionFailed:
-            return list(signed)
-        except RpcError as error:  # the batch as a whole
-            answers = [error] * len(signed)
-        again = []
-        for each, answer in zip(signed, answers, strict=True):
-            if isinstance(answer, RpcError):
-                if answer.reason == "EXPIRED":
-                    raise ReplayFailed(f"{self._gateway.brand}: a transaction came too late; {TOO_SLOW}")
-                if answer.reason not in _PASSING:
-                    raise ReplayFailed(f"{self._gateway.brand}: transaction {each.id} was refused: {answer}")
-                again.append(each)
-            elif answer["status"] != "ok":
-                raise ReplayFailed(_failed(self._gateway.brand, each, answer))
-            else:
-                self._counters.operations += each.ops
-                self._counters.transactions += 1
-        return again
-
-
-def _failed(brand: str, signed: Signed, receipt: dict[str, Any]) -> str:
-    error = receipt.get("error") or {}
-    return (
-        f"{brand}: transaction {signed.id} failed at height {receipt.get('height')}, "
-        f"operation {error.get('op')}: {error.get('code')}: {error.get('message')}"
-    )
-
-
-class _Watermark:
-    """How many of a partner's issues, counted from the first, are final without a gap."""
-
-    def __init__(self) -> None:
-        self._open: set[int] = set()
-        self._sent = 0
-        self._changed = asyncio.Condition()
-
-    def begin(self, start: int, end: int) -> None:
-        """Note that issues start … end − 1 are on their way."""
-        self._open.add(start)
-        self._sent = end
-
-    async def finish(self, start: int) -> None:
-        """Note that the issues begun at `start` are final."""
-        async with self._changed:
-            self._open.discard(start)
-            self._changed.notify_all()
-
-    async def reach(self, count: int) -> None:
-        """Wait until the first `count` issues are final."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: min(self._open, default=self._sent) >= count)
 
 
 class Replay:
@@ -188,35 +63,66 @@ class Replay:
         self._sleep = sleep
 
     async def open(self) -> None:
-        """Begin the programmes and enrol every member."""
-        await self._each_partner(lambda partner: self._couriers[partner].deliver(opening_ops(partner)))
+        """Begin the programmes, enrol every member, and agree on doors, credit, treaties, links and allowances."""
+        await self._each_partner(lambda partner: self._deliver(partner, opening.program_ops(partner)))
         await self._each_partner(self._enrol)
+        await self._each_partner(lambda partner: self._deliver(partner, opening.acceptance_ops(partner)))
+        await self._each_partner(self._agree_for_members)
 
     async def run(self) -> None:
         """Live through the year."""
+        treasury = Treasury(self._couriers, self._clock, self._counters, self._sleep)
         async with asyncio.TaskGroup() as group:
+            marks = []
             for partner in range(len(PARTNERS)):
                 issues = [issue for issue in self._plan.issues if issue.member.partner == partner]
-                watermark = _Watermark()
-                group.create_task(self._issue(partner, issues, watermark))
-                group.create_task(self._spend(partner, issues, watermark))
+                marks.append((Watermark(), [issue.time for issue in issues]))
+                group.create_task(self._issue(partner, issues, marks[-1][0]))
+            lapsing: list[Deed] = []
+            for month, phases in groupby(self._plan.phases, key=lambda phase: phase.month):
+                await self._until(month_start(month))
+                await self._released(lapsing)
+                lapsing = []
+                for phase in phases:
+                    for watermark, times in marks:
+                        await watermark.reach(bisect_left(times, phase.needs))
+                    await self._live(phase)
+                    lapsing += [deed for deed in phase.deeds if deed.lapses]
+                group.create_task(treasury.settle(month))
 
     async def close(self) -> None:
         """Wait until the last points of the year have expired, and make a block that says so."""
         await self._until(month_start(13) + MS_PER_DAY)
-        await self._each_partner(lambda partner: self._couriers[partner].deliver(closing_ops(partner)))
+        await self._each_partner(lambda partner: self._deliver(partner, opening.closing_ops(partner)))
 
     async def _each_partner(self, act: Callable[[int], Any]) -> None:
         async with asyncio.TaskGroup() as group:
             for partner in range(len(PARTNERS)):
                 group.create_task(act(partner))
 
-    async def _enrol(self, partner: int) -> None:
-        ops = enrolment_ops(member for member in self._plan.members if member.partner == partner)
+    async def _deliver(
+        self, partner: int, ops: Sequence[Op], expires: int | None = None, cosigners: Sequence[Courier] = ()
+    ) -> None:
         for start in range(0, len(ops), OPS_PER_BATCH):
-            await self._couriers[partner].deliver(ops[start : start + OPS_PER_BATCH])
+            await self._couriers[partner].deliver(ops[start : start + OPS_PER_BATCH], expires, cosigners)
 
-    async def _issue(self, partner: int, issues: list[Issue], watermark: _Watermark) -> None:
+    # -- before the year ---------------------------------------------------------------------------
+
+    async def _enrol(self, partner: int) -> None:
+        members = [member for member in self._plan.members if member.partner == partner]
+        await self._deliver(partner, opening.agreement_ops(partner))
+        await self._deliver(partner, enrolment_ops(members))
+
+    async def _agree_for_members(self, partner: int) -> None:
+        allowing = [member for member in self._plan.allowing if member.partner == partner]
+        await self._deliver(partner, opening.allowance_ops(allowing))
+        links = [link for link in self._plan.links if link[0].partner == partner]
+        for other, theirs in groupby(sorted(links, key=_other_partner), key=_other_partner):
+            await self._deliver(partner, opening.link_ops(theirs), cosigners=[self._couriers[other]])
+
+    # -- purchases ---------------------------------------------------------------------------------
+
+    async def _issue(self, partner: int, issues: list[Issue], watermark: Watermark) -> None:
         times = [issue.time for issue in issues]
         slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         done = 0
@@ -238,32 +144,71 @@ class Replay:
         self._counters.lag_ms[partner] = 0
 
     async def _issue_batch(
-        self, partner: int, issues: list[Issue], start: int, watermark: _Watermark, slots: asyncio.Semaphore
+        self, partner: int, issues: list[Issue], start: int, watermark: Watermark, slots: asyncio.Semaphore
     ) -> None:
         try:
-            await self._couriers[partner].deliver(issue_ops(issues))
+            ruled, named = self._by_rule(issues)
+            if ruled:
+                closes = month_start(month_holding(ruled[0].time) + 1)
+                await self._deliver(partner, issue_ops(ruled, by_rule=True), closes)
+            if named:
+                await self._deliver(partner, issue_ops(named, by_rule=False))
         finally:
             slots.release()
         await watermark.finish(start)
 
-    async def _spend(self, partner: int, issues: list[Issue], watermark: _Watermark) -> None:
-        times = [issue.time for issue in issues]
-        for step in self._plan.steps:
-            spends = [spend for spend in step.spends if spend.member.partner == partner]
-            if not spends:
-                continue
-            await watermark.reach(bisect_left(times, step.needs))
-            await self._until(step.opens)
-            self._require_time(step, partner)
-            await self._couriers[partner].deliver(spend_ops(spends, step.month), step.closes)
+    def _by_rule(self, issues: list[Issue]) -> tuple[list[Issue], list[Issue]]:
+        """Return the issues whose date the programme's rule finds, and those that have to name it."""
+        now = self._clock.now_ms()
+        begins = month_start(month_holding(now))
+        # Not on the first day either: a block's time may lie a little before this process's.
+        if not begins + MS_PER_DAY <= now < begins + rules.BY_RULE_UNTIL_DAY * MS_PER_DAY:
+            return [], issues
+        return [each for each in issues if each.time >= begins], [each for each in issues if each.time < begins]
 
-    def _require_time(self, step: Step, partner: int) -> None:
-        if self._clock.now_ms() >= step.closes:
+    # -- the months --------------------------------------------------------------------------------
+
+    async def _released(self, holds: Sequence[Deed]) -> None:
+        """Wait until holds that were left alone have released themselves.
+
+        A block works off so much of what is due and no more: where many points expire on the same day, some blocks
+        pass before their points are back.
+        """
+        for partner, courier in enumerate(self._couriers):
+            names = [deed.ref for deed in holds if deed.at == partner]
+            asked = [{"at_brand": PARTNERS[partner].brand, "hold": name} for name in names]
+            while any(_is_open(answer) for answer in await courier.gateway.each("token_hold", asked)):
+                await self._sleep(TICK_S)
+
+    async def _live(self, phase: Phase) -> None:
+        await self._until(phase.opens)
+
+        async def send(partner: int) -> None:
+            deeds = [deed for deed in phase.deeds if deed.at == partner]
+            if deeds:
+                self._require_time(phase, partner)
+                await self._deliver(partner, deed_ops(deeds, phase.closes), phase.closes)
+
+        await self._each_partner(send)
+
+    def _require_time(self, phase: Phase, partner: int) -> None:
+        if self._clock.now_ms() >= phase.closes:
             raise ReplayFailed(
-                f"{PARTNERS[partner].brand}: month {step.month} was over before its {step.kind} step could begin; "
+                f"{PARTNERS[partner].brand}: month {phase.month} was over before one of its phases could begin; "
                 f"{TOO_SLOW}"
             )
 
     async def _until(self, time: int) -> None:
         while (missing := time - self._clock.now_ms()) > 0:
             await self._sleep(min(1.0, missing / self._clock.rate / 1_000 + 0.001))
+
+
+def _is_open(hold: Any) -> bool:
+    """Tell whether a hold's points are still set aside: its record then names when it ends."""
+    if isinstance(hold, RpcError):
+        raise hold
+    return "expires" in hold
+
+
+def _other_partner(link: tuple[Member, Member]) -> int:
+    return link[1].partner

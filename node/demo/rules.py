@@ -1,14 +1,18 @@
-"""The rules of the demo, in one place: who the partners are, what earns points, who spends them and when.
+"""The rules of the demo, in one place: who the partners are, what earns points, who spends them, where and when.
 
 Only figures and names stand here. `plan` (what is sent to the chain) and `proof` (what must have come of it)
 each work out the consequences by code of their own, so that a slip in one shows as a difference. The same
 rules are told in words in docs/demo.md.
 
 Invariants that make the outcome independent of when, within a few days, a transaction is executed:
-    1. Points expire at the first instant of a month only, and `issue` names that date.
-    2. Spending happens in three steps on SPEND_DAYS of a month, each after the one before it is final, and
-       spends only what was earned before that month. Its transactions expire with the month.
-    3. Within a step an account is debited at most once, and a gift's receiver is never a giver.
+    1. Points expire at the first instant of a month only, by whatever way they came.
+    2. In a month an account does one thing, decided by what it had at the month's start: so no two accounts'
+       deeds meet, but where points only come in. Its transactions expire with the month.
+    3. What follows on a deed (capture, release, refund) is sent in a later phase, once the deed is final.
+    4. Points come back, from a hold that lapses or a refund, only where none of the account's end with the month:
+       so they keep their dates, and get no extension, which would depend on the minute.
+    5. An account that owes points gets no points but by purchases, whose dates are the latest there are.
+    6. No treaty leads into a programme without expiry, where a purchase's points merge with older ones.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ YEAR: Final = 2017
 """The year that the data set covers, by the till's clock; read as UTC here, it ends on 1 January 2018."""
 
 FIRST_SPEND_MONTH: Final = 2
+"""No earlier, since points that are refunded in January might have less than 30 days left at the end of March."""
 LAST_SPEND_MONTH: Final = 12
 
 
@@ -35,6 +40,10 @@ class Partner(msgspec.Struct, frozen=True):
         unit_cents: a whole unit of spend.
         points_per_unit: what a whole unit earns.
         lasting_months: points last to the end of this many months after the month of purchase; None: for ever.
+        price: what it owes another brand for its points: so many cents for so many points. VOUCHER points come to
+            whole cents, so that no redemption leaves a fraction.
+        door: the partner at which its points are redeemed too.
+        takes_back: whether goods can be returned.
     """
 
     brand: str
@@ -44,6 +53,9 @@ class Partner(msgspec.Struct, frozen=True):
     unit_cents: int
     points_per_unit: int
     lasting_months: int | None
+    price: tuple[int, int]
+    door: int
+    takes_back: bool = True
 
 
 GROCERY_DEPARTMENTS: Final = frozenset(
@@ -65,28 +77,83 @@ GROCERY_DEPARTMENTS: Final = frozenset(
 )
 
 PARTNERS: Final = (
-    Partner("aurora", "Food", GROCERY_DEPARTMENTS, "aurora-points", 100, 1, 3),
-    Partner("basil", "Fuel", frozenset({"FUEL"}), "basil-miles", 500, 5, 2),
-    Partner("comet", "Drugs", frozenset({"DRUG GM"}), "comet-care", 200, 5, 6),
-    Partner("dune", "All else", frozenset(), "dune-coins", 100, 2, None),
+    Partner("aurora", "Food", GROCERY_DEPARTMENTS, "aurora-points", 100, 1, 3, price=(1, 1), door=1),
+    Partner("basil", "Fuel", frozenset({"FUEL"}), "basil-miles", 500, 5, 2, (1, 1), door=0, takes_back=False),
+    Partner("comet", "Drugs", frozenset({"DRUG GM"}), "comet-care", 200, 5, 6, price=(2, 5), door=0),
+    Partner("dune", "All else", frozenset(), "dune-coins", 100, 2, None, price=(1, 2), door=2),
 )
 REST: Final = 3
 """The partner that takes every department not named above, and products of no known department."""
 
-GIFT_DAY: Final = 2
-GIFT_CYCLE: Final = 5
-"""A member gives in a month m when household mod 5 = m mod 5, to the next member for whom that is not so."""
+CURRENCY: Final = "USD"
+CREDIT_LIMIT_CENTS: Final = 5_000_000
+"""How much each brand lets each other one owe it."""
+
+DOOR_MEMBER_DAY: Final = 300
+"""Points that a member may redeem at another brand on a day."""
+
+
+class Treaty(msgspec.Struct, frozen=True):
+    """Points of one partner's programme become another's: `rate` to-points for so many from-points, less the fee.
+
+    Attributes:
+        member_day: from-points that an account may exchange on a day.
+        inventory: to-points that it gives in its life.
+    """
+
+    name: str
+    source: int
+    target: int
+    rate: tuple[int, int]
+    fee_bps: int
+    member_day: int
+    inventory: int
+
+
+TREATIES: Final = (
+    Treaty("food-to-fuel", 0, 1, (19, 20), 100, member_day=250, inventory=4_000),
+    Treaty("fuel-to-drugs", 1, 2, (5, 2), 250, member_day=100, inventory=6_000),
+    Treaty("drugs-to-food", 2, 0, (2, 5), 100, member_day=500, inventory=4_000),
+    Treaty("coins-to-food", 3, 0, (1, 2), 200, member_day=300, inventory=1_500),
+)
+"""Along no cycle do points become more: food, fuel, drugs and back make 0.9 of what they were."""
+
+PHASE_DAYS: Final = (2, 6, 10)
+"""From which day of a month on its phases happen: deeds; captures and releases; refunds."""
+
+TURNS: Final = 8
+"""In a month m a household's turn is (household + m) mod TURNS; what each one does:"""
+GIVES, REDEEMS, HOLDS, REDEEMS_ABROAD, HOLDS_ABROAD, EXCHANGES, DONATES, RESTS = range(TURNS)
+
 GIFT_MINIMUM: Final = 20
 GIFT_SHARE: Final = 4
-"""A gift is one quarter of what the giver has, rounded down."""
+"""A gift is one quarter of what the giver has, rounded down, for the next member that rests."""
 
-REDEEM_DAY: Final = 5
-REDEEM_CYCLE: Final = 3
-REDEEM_STEP: Final = 50
+VOUCHER: Final = 50
 """Points are redeemed for vouchers of 50, as many as the member can have."""
 
-DONATE_DAY: Final = 8
-DONATE_CYCLE: Final = 7
+ENDINGS: Final = ("in full", "in part", "released", "lapsed")
+"""A hold made in month m ends so, at (household // TURNS + m) mod 4; in part is half the vouchers."""
+
+REFUND_CYCLE: Final = 3
+"""One voucher of a redemption in month m is refunded where (household // 32 + m) mod REFUND_CYCLE = 0."""
+
+EXCHANGE_SHARE: Final = 2
+"""A household exchanges half of what it has, under the treaty at (household // TURNS + m) mod their number."""
+
 DONATE_MINIMUM: Final = 10
 DONATE_SHARE: Final = 10
 """A donation, one tenth of what the member has, rounded down, is burned."""
+
+RETURN_CYCLE: Final = 20
+"""The dearest item of a basket comes back where basket mod RETURN_CYCLE = 0;"""
+RETURN_WHOLE_CYCLE: Final = 3
+"""where also basket // RETURN_CYCLE mod this = 0, all that was bought with it at the same brand;"""
+RETURN_DAYS: Final = (2, 28)
+"""and it does so 2 + (basket // RETURN_CYCLE) mod 28 days later; the desk sees to it in the month that follows."""
+
+MAX_HOLD_DAYS: Final = 31
+"""A hold of the demo ends with its month."""
+
+BY_RULE_UNTIL_DAY: Final = 10
+"""What is bought and sent on the 2nd to 10th of a month is dated by the programme's own rule; the rest names it."""

@@ -12,16 +12,19 @@ from typing import Any, Final
 from genesis.document import Genesis
 from genesis.testnet import ClockStart, TestnetManifest
 from node.demo.comparison import compare
+from node.demo.courier import Counters, Courier
 from node.demo.data import Lines, data_folder, load_lines
 from node.demo.gateway import open_gateways
 from node.demo.network import clock_of
 from node.demo.operations import Author
-from node.demo.plan import MS_PER_DAY, Plan, make_plan, month_start
+from node.demo.plan import MS_PER_DAY, Plan, month_start
+from node.demo.planner import make_plan
+from node.demo.printed import FOLDER, print_statements
 from node.demo.progress import shown_progress
 from node.demo.proof import recompute
-from node.demo.replay import Counters, Courier, Replay
-from node.demo.rules import PARTNERS
-from node.demo.summary import Result
+from node.demo.replay import Replay
+from node.demo.result import Result
+from node.demo.rules import PARTNERS, TREATIES
 
 YEAR_S: Final = 110
 """The year's least length, wall time: the default run ends well under three minutes."""
@@ -45,9 +48,14 @@ class Prepared:
 
     @property
     def operations(self) -> int:
-        """How many operations the replay consists of."""
-        spends = sum(len(step.spends) for step in self.plan.steps)
-        return len(self.plan.members) + len(self.plan.issues) + spends + 3 * len(PARTNERS)
+        """How many operations the replay consists of, but for confirmations of payments."""
+        return self.opening + len(self.plan.issues) + len(self.plan.deeds) + len(PARTNERS)
+
+    @property
+    def opening(self) -> int:
+        """How many of them come before the year."""
+        agreed = len(PARTNERS) * (len(PARTNERS) + 2) + 2 * len(TREATIES)
+        return agreed + len(self.plan.members) + len(self.plan.allowing) + len(self.plan.links)
 
 
 def prepare(baskets: int | None, seed: int) -> Prepared:
@@ -64,11 +72,11 @@ def prepare(baskets: int | None, seed: int) -> Prepared:
 def choose_clock(prepared: Prepared, days_per_second: float | None) -> ClockStart:
     """Return when the chain begins and how fast it runs.
 
-    It begins early enough that the members can be enrolled before the year does.
+    It begins early enough that all can be agreed and the members enrolled before the year does.
     """
     seconds = max(YEAR_S, prepared.operations / OPERATIONS_PER_SECOND)
     rate = round(365 * 86_400 / seconds) if days_per_second is None else round(days_per_second * 86_400)
-    lead_s = START_S + len(prepared.plan.members) / OPERATIONS_PER_SECOND
+    lead_s = START_S + prepared.opening / OPERATIONS_PER_SECOND
     return ClockStart(month_start(1) - round(lead_s * rate) * 1_000, rate)
 
 
@@ -89,10 +97,11 @@ async def run(
         async with shown_progress(counters, prepared.operations, clock, gateways, quiet):
             await _first_failure(_live(replay))
         replayed = time.monotonic()
-        say("recomputing every total and balance from the parquet files, and asking the four validators")
+        say("recomputing every balance and debt from the parquet files, and asking the four validators")
         expected = await asyncio.to_thread(recompute, prepared.folder, prepared.wanted, prepared.seed)
         depth = Genesis.load(Path(manifest.genesis)).document.state_depth
         comparison = await compare(gateways, expected, depth)
+        printed = await print_statements(gateways, directory / FOLDER, expected.books)
     return Result(
         manifest=manifest,
         directory=str(directory),
@@ -106,6 +115,7 @@ async def run(
         checking_seconds=time.monotonic() - replayed,
         expected=expected,
         comparison=comparison,
+        printed=printed,
     )
 
 

@@ -1,139 +1,141 @@
-"""What the demo says at its end: tables for people, one document for machines."""
+"""What the demo says to people at its end."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from genesis.testnet import TestnetManifest
-from node.demo.comparison import FIGURES, Comparison, Figures, Report
-from node.demo.plan import Plan
-from node.demo.proof import Expected
-from node.demo.replay import Counters
-from node.demo.rules import PARTNERS
+from node.demo.comparison import Comparison
+from node.demo.judging import MONTHS
+from node.demo.reports import CHECKS, FIGURES, Report
+from node.demo.result import Result
+from node.demo.rules import CURRENCY
+from node.demo.treasury import period_of
+from node.statements.amounts import decimal
+
+ROWS: Final = {
+    "issued": "earned with purchases",
+    "refunded": "+ given back, redemption cancelled",
+    "swapped_in": "+ came by exchange",
+    "redeemed": "− redeemed",
+    "burned": "− donated",
+    "reversed": "− taken back, goods returned",
+    "swapped_out": "− left by exchange",
+    "expired": "− expired",
+    "outstanding": "= with the members now",
+    "held": "   of these held by tills",
+    "debt": "owed by members",
+}
+EQUAL: Final = "[green]equal[/green]"
+DIFFERENT: Final = "[red]DIFFERENT[/red]"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Everything that is told at the end.
+def print_summary(result: Result, console: Console, *, temporary: bool = False) -> None:
+    """Print the result for people.
 
-    Attributes:
-        baskets, households: how many were replayed.
-        whole: whether that is all of the data.
-        seconds: wall time from the first enrolment to the year's close.
-        checking_seconds: wall time of the recomputation and the comparison.
+    Args:
+        temporary: whether the network's folder is removed when the demo ends.
     """
-
-    manifest: TestnetManifest
-    directory: str
-    baskets: int
-    households: int
-    whole: bool
-    seed: int
-    plan: Plan
-    counters: Counters
-    seconds: float
-    checking_seconds: float
-    expected: list[Expected]
-    comparison: Comparison
-
-
-def as_json(result: Result) -> dict[str, Any]:
-    """Return the whole result as one document."""
-    clock = result.manifest.clock
-    comparison = result.comparison
-    first = comparison.reports[0]
-    return {
-        "agrees": comparison.agrees,
-        "chain": result.manifest.chain,
-        "directory": result.directory,
-        "baskets": result.baskets,
-        "households": result.households,
-        "all_baskets": result.whole,
-        "seed": result.seed,
-        "clock_rate": 1 if clock is None else clock.rate,
-        "operations": result.counters.operations,
-        "transactions": result.counters.transactions,
-        "resent": result.counters.resent,
-        "seconds": round(result.seconds, 1),
-        "checking_seconds": round(result.checking_seconds, 1),
-        "height": comparison.height,
-        "state_roots_agree": comparison.roots_agree,
-        "programs": [
-            {
-                "brand": each.partner.brand,
-                "program": each.partner.program,
-                "members": len(each.members),
-                "issues": each.issues,
-                "given": each.given,
-                "chain": asdict(chain),
-                "recomputed": asdict(recomputed),
-            }
-            for each, chain, recomputed in zip(result.expected, first.chain, first.recomputed, strict=True)
-        ],
-        "validators": [
-            {
-                "brand": report.brand,
-                "rpc": result.manifest.validator(report.brand).rpc,
-                "agrees": report.agrees,
-                "height": report.height,
-                "time": report.time,
-                "balances": report.balances,
-                "wrong_balances": report.wrong_balances,
-                "totals_agree": report.chain == report.recomputed,
-                "state_root": report.state_root,
-                "state_proved": report.proved,
-                "differences": report.told,
-            }
-            for report in comparison.reports
-        ],
-    }
-
-
-def print_summary(result: Result, console: Console) -> None:
-    """Print the result for people."""
-    counters = result.counters
-    sample = "all baskets" if result.whole else f"a sample, seed {result.seed}"
-    console.print()
-    console.print(
-        f"[bold]{result.baskets:,} baskets of {result.households:,} households[/bold] ({sample}): "
-        f"{counters.operations:,} operations in {counters.transactions:,} transactions and "
-        f"{result.comparison.height:,} blocks, {result.seconds:.0f} s.",
-        highlight=False,
-    )
-    console.print()
-    console.print(_programs(result))
+    for part in (_head(result), "", _points(result), "", *_deeds(result), "", _clearing(result)):
+        console.print(part, highlight=False)
+    for number, line in enumerate(_statements(result, temporary)):
+        # A path may be longer than a line, and is copied whole.
+        console.print(line, highlight=False, soft_wrap=number > 0)
     console.print()
     console.print(_validators(result))
     console.print(_state_root(result.comparison), highlight=False)
     console.print()
-    for report in result.comparison.reports:
-        for difference in report.told:
-            console.print(f"[red]{report.brand}: {difference}[/red]", highlight=False)
+    for difference, brands in _differences(result.comparison.reports).items():
+        who = "all four" if len(brands) == len(result.comparison.reports) else ", ".join(brands)
+        console.print(f"{who}: {difference}", style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(_verdict(result), highlight=False)
 
 
-def _programs(result: Result) -> Table:
-    table = _table("Points: what the four validators say, and what the parquet files say")
-    table.add_column("brand", no_wrap=True)
+def _head(result: Result) -> str:
+    sample = "all baskets" if result.whole else f"a sample, seed {result.seed}"
+    counters = result.counters
+    return (
+        f"\n[bold]{result.baskets:,} baskets of {result.households:,} households[/bold] ({sample}): "
+        f"{counters.operations:,} operations in {counters.transactions:,} transactions and "
+        f"{result.comparison.height:,} blocks, {result.seconds:.0f} s."
+    )
+
+
+def _points(result: Result) -> Table:
+    """Show each total once where four validators and the data agree, and both where not."""
+    table = _table("Points: the chain against the parquet files")
+    table.add_column("")
+    for each in result.expected.programs:
+        table.add_column(f"{each.partner.brand}\n{each.partner.title}", justify="right")
     table.add_column("")
     for name in FIGURES:
+        cells = [_cell(result.comparison.reports, index, name) for index in range(len(result.expected.programs))]
+        mark = DIFFERENT if any("[red]" in cell for cell in cells) else EQUAL
+        table.add_row(ROWS[name], *cells, mark, end_section=name == "expired")
+    return table
+
+
+def _cell(reports: list[Report], index: int, name: str) -> str:
+    for report in reports:
+        chain, data = report.chain[index][name], report.recomputed[index][name]
+        if chain != data:
+            return f"[red]chain {chain:,}\ndata {data:,}[/red]"
+    return f"{reports[0].chain[index][name]:,}"
+
+
+def _deeds(result: Result) -> list[str]:
+    """Say what happened, in numbers that the tables do not show."""
+    told = sum((each.told for each in result.expected.programs), start=type(result.expected.programs[0].told)())
+    return [
+        f"{told['returns']:,} items came back; {told['debts']:,} times their points were spent and became a debt.",
+        f"{told['holds']:,} holds at the till: {told['in full']:,} captured in full, {told['in part']:,} in part, "
+        f"{told['released']:,} released, {told['lapsed']:,} left to release themselves.",
+        f"{told['abroad']:,} points redeemed at another brand, {told['refunds']:,} vouchers refunded, "
+        f"{told['exchanges']:,} exchanges under {len(result.expected.treaty_given)} treaties, "
+        f"{told['given']:,} points given to other members.",
+    ]
+
+
+def _clearing(result: Result) -> Table:
+    table = _table(f"Clearing between the brands in {CURRENCY}: the chain against the files")
+    table.add_column("month")
+    for name in ("booked", "payments", "paid", *[each.partner.brand for each in result.expected.programs]):
         table.add_column(name, justify="right")
     table.add_column("")
-    for index, each in enumerate(result.expected):
-        agrees = all(report.chain[index] == report.recomputed[index] for report in result.comparison.reports)
-        mark = "[green]equal[/green]" if agrees else "[red]DIFFERENT[/red]"
-        chain = _worst(result.comparison.reports, index)
-        recomputed = result.comparison.reports[0].recomputed[index]
-        table.add_row(f"[bold]{each.partner.brand}[/bold] {each.partner.title}", "chain", *_cells(chain), mark)
+    books = result.expected.books
+    wrong = " ".join(told for report in result.comparison.reports for told in report.told)
+    for month in MONTHS:
+        payments = books.payments(month)
         table.add_row(
-            f"{len(each.members):,} members", "data", *_cells(recomputed), "", end_section=index < len(PARTNERS) - 1
+            period_of(month),
+            _money(sum(books.sums.get(month, {}).values())),
+            f"{len(payments)}",
+            _money(sum(payments.values())),
+            *[_money(position) for position in books.positions(month)],
+            DIFFERENT if period_of(month) in wrong else EQUAL,
         )
     return table
+
+
+def _money(cents: int) -> str:
+    return decimal(cents, CURRENCY, ",")
+
+
+def _statements(result: Result, temporary: bool) -> list[str]:
+    printed = result.printed
+    if not printed.agrees:
+        return [f"[red]{told}[/red]" for told in printed.told]
+    lines = [
+        f"{printed.statements} statements printed. Each of their {printed.lines:,} lines stands in two brands' "
+        f"statements, with opposite signs: {EQUAL}",
+    ]
+    if printed.shown is not None:
+        fate = " (removed when the demo ends; --dir DIR keeps them)" if temporary else ""
+        lines.append(f"One to look at: {printed.shown}{fate}")
+    return lines
 
 
 def _table(title: str) -> Table:
@@ -149,32 +151,29 @@ def _table(title: str) -> Table:
     )
 
 
-def _worst(reports: list[Report], index: int) -> Figures:
-    """Return a differing validator's figures, if there is one."""
-    return next(
-        (report.chain[index] for report in reports if report.chain[index] != report.recomputed[index]),
-        reports[0].chain[index],
-    )
-
-
-def _cells(figures: Figures) -> list[str]:
-    return [f"{getattr(figures, name):,}" for name in FIGURES]
-
-
 def _validators(result: Result) -> Table:
-    table = _table(f"Validators at height {result.comparison.height:,}")
-    for name in ("brand", "JSON-RPC", "balances", "differing", "state root", "proof"):
-        table.add_column(name, justify="right" if name in ("balances", "differing") else "left")
+    table = _table(f"Validators at height {result.comparison.height:,}: answers that agree")
+    for name in ("brand", *CHECKS, "state root"):
+        table.add_column(name, justify="right" if name in CHECKS else "left")
     for report in result.comparison.reports:
-        table.add_row(
-            report.brand,
-            result.manifest.validator(report.brand).rpc,
-            f"{report.balances:,}",
-            f"{report.wrong_balances:,}",
-            f"{report.state_root[:16]}…",
-            "holds" if report.proved else "[red]FAILS[/red]",
-        )
+        counts = [
+            f"[red]{report.compared[kind] - report.wrong[kind]:,} of {report.compared[kind]:,}[/red]"
+            if report.wrong[kind]
+            else f"{report.compared[kind]:,}"
+            for kind in CHECKS
+        ]
+        root = f"{report.state_root[:8]}…" if report.proved else "[red]NO PROOF[/red]"
+        table.add_row(report.brand, *counts, root)
     return table
+
+
+def _differences(reports: list[Report]) -> dict[str, list[str]]:
+    """Return each difference once, with the validators that answered so."""
+    found: dict[str, list[str]] = {}
+    for report in reports:
+        for difference in report.told:
+            found.setdefault(difference, []).append(report.brand)
+    return found
 
 
 def _state_root(comparison: Comparison) -> str:
@@ -184,11 +183,11 @@ def _state_root(comparison: Comparison) -> str:
 
 
 def _verdict(result: Result) -> str:
-    comparison = result.comparison
-    if not comparison.agrees:
+    if not result.agrees:
         return "[bold red]The network and the data DISAGREE; see above.[/bold red]"
-    compared = sum(report.balances for report in comparison.reports)
+    compared = sum(report.compared.total() for report in result.comparison.reports)
     return (
-        f"[bold green]Proved:[/bold green] every total and all {compared:,} balances that four validators answered "
-        "are as recomputed from the parquet files, and the four state roots are one."
+        f"[bold green]Proved:[/bold green] all {compared:,} answers of four validators, on totals, dated balances, "
+        "holds, treaties, debts and payments, are as recomputed from the parquet files; the four state roots are "
+        "one, and both sides of every statement agree."
     )

@@ -27,7 +27,8 @@ tr { break-inside: avoid; }
 th { text-align: left; font-weight: 600; border-bottom: 0.4mm solid #1b1f24; padding: 1mm 2mm 1mm 0; }
 td { border-bottom: 0.1mm solid #d0d7de; padding: 1mm 2mm 1mm 0; vertical-align: top; }
 .amount { text-align: right; white-space: nowrap; padding-right: 0; padding-left: 3mm; }
-.tx { font: 7pt ui-monospace, Menlo, Consolas, monospace; color: #57606a; overflow-wrap: anywhere; }
+.lines th:nth-child(3) { width: 50%; }
+.tx { font: 6.2pt/1.4 ui-monospace, Menlo, Consolas, monospace; color: #57606a; overflow-wrap: anywhere; }
 .sum td { font-weight: 600; border-top: 0.3mm solid #1b1f24; }
 footer { margin-top: 8mm; color: #57606a; font-size: 8.5pt; }
 @media print { body { margin: 0; max-width: none; } }
@@ -68,7 +69,7 @@ def _facts(body: Element, statement: Statement) -> None:
         ("Closing balance", _amount(statement.closing, statement)),
     ]
     if statement.due is not None:
-        facts.append(("Payments due", iso_time(statement.due)))
+        facts.append(("Payments due", f"{_time(statement.due)} UTC"))
     listed = SubElement(body, "dl", {"class": "facts"})
     for name, value in facts:
         SubElement(listed, "dt").text = name
@@ -95,30 +96,30 @@ def _entries(body: Element, statement: Statement) -> None:
     SubElement(body, "h2").text = "Lines"
     columns = ("Booked (UTC)", "Brand", "For", "Amount", "Balance")
     table = _table(body, columns, [_entry(entry, statement) for entry in statement.entries], first_amount=3)
+    table.set("class", "lines")
     for row, entry in zip(table.iter("tr"), (None, *statement.entries), strict=True):
         if entry is not None:
-            told = f"transaction {entry.tx}" if entry.tx else "booked by the chain itself"
+            told = f"tx {entry.tx}" if entry.tx else "booked by the chain itself"
             SubElement(row[2], "div", {"class": "tx"}).text = told
             SubElement(row[2], "div", {"class": "tx"}).text = entry.key
 
 
 def _entry(entry: Entry, statement: Statement) -> tuple[str, ...]:
     party, for_what = _party(entry.other, statement), f"{entry.kind} {entry.ref}"
-    time = iso_time(entry.time)[:19].replace("T", " ")
-    return time, party, for_what, _amount(entry.amount, statement), _amount(entry.balance, statement)
+    return _time(entry.time), party, for_what, _amount(entry.amount, statement), _amount(entry.balance, statement)
 
 
 def _payments(body: Element, statement: Statement) -> None:
     SubElement(body, "h2").text = "Payments"
     rows = [_payment(payment, statement) for payment in statement.payments]
-    _table(body, ("Brand", "Payment", "Confirmed", "Bank reference", "Amount"), rows, first_amount=4)
+    _table(body, ("Brand", "Payment", "Confirmed (UTC)", "Bank reference", "Amount"), rows, first_amount=4)
 
 
 def _payment(payment: Settling, statement: Statement) -> tuple[str, ...]:
     return (
         _party(payment.other, statement),
         "to receive" if payment.amount > 0 else "to pay",
-        "not yet" if payment.confirmed is None else iso_time(payment.confirmed)[:19].replace("T", " "),
+        "not yet" if payment.confirmed is None else _time(payment.confirmed),
         payment.bank_ref or "",
         _amount(payment.amount, statement),
     )
@@ -150,15 +151,20 @@ def _cells(row: Element, tag: str, texts: Sequence[str], first_amount: int) -> N
 
 def _footer(body: Element) -> None:
     SubElement(body, "footer").text = (
-        "Amounts below zero are owed by the account. Each line is a record of the chain: ask any node for "
-        "state_proof of the key under its transaction, and check the answer with `entente verify state FILE "
-        "--genesis FILE`, which needs the genesis document only. The record clearing/pair/… of a pair proves how "
-        "many lines it has."
+        "Amounts below zero are owed by the account. Each line names the transaction (tx) that booked it, and is a "
+        "record of the chain: ask any node for state_proof of the key under the transaction, and check the answer "
+        "with `entente verify state FILE --genesis FILE`, which needs the genesis document only. The record "
+        "clearing/pair/… of a pair proves how many lines it has."
     )
 
 
 def _party(other: str, statement: Statement) -> str:
     return f"{statement.names[other]} ({other})"
+
+
+def _time(time_ms: int) -> str:
+    """Return a time to the second, in UTC."""
+    return iso_time(time_ms)[:19].replace("T", " ")
 
 
 def _amount(amount: int, statement: Statement) -> str:

@@ -150,7 +150,7 @@ def _programs(told: Story) -> None:
             no("ALREADY_EXISTS", "The program exists.", sent("aurora-admin", "token.create_program", **args)),
             no("LIMIT_EXCEEDED", "The brand has 256 programs.", many_programs),
             no(
-                "INVALID_ARGS",
+                "NOT_ELIGIBLE",
                 "It is backed, and a point costs a half.",
                 backed=True,
                 price={**PRICE, "den": 2},

@@ -130,7 +130,7 @@ def test_the_page_names_every_transaction_and_takes_nothing_for_markup(
     assert not {"b", "script", "img", "link"} & set(found.tags)
     for row in rows:
         if row["Record"] == "NTRY":
-            assert f"transaction {row['AcctSvcrRef']}" in text
+            assert f"tx {row['AcctSvcrRef']}" in text
             assert row["NtryRef"] in text
     assert CHAIN in text
     assert "-6\u202f167.87" in text

@@ -10,6 +10,7 @@ import msgspec
 
 from genesis.protocol import build_runtime
 from node.client import ConnectionFailed, RpcError
+from node.demo.network import MAX_HOLD_MS
 from tests.contract_harness import MemoryState, as_read
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 BRANDS = ("aurora", "basil", "comet", "dune")
 CHAIN = "demo-test"
+HEARTBEAT_S = 1
 ROLES = ("issuer", "cashier", "marketer", "compliance", "oracle", "treasurer")
 
 
@@ -58,6 +60,7 @@ class MemoryChain:
 
     Attributes:
         lose_answers: so many of the next sendings are executed, but never answered.
+        full_blocks: so many of the next sendings find no work units left in their block.
     """
 
     def __init__(self, clock: ManualClock) -> None:
@@ -71,7 +74,9 @@ class MemoryChain:
         self.time = clock.now
         self.height = 0
         self.lose_answers = 0
-        params = Params(max_tx_ttl_ms=600_000 * clock.rate, replay_slot_ms=60_000 * clock.rate)
+        self.full_blocks = 0
+        lifetimes = {"max_tx_ttl_ms": 600_000 * clock.rate, "replay_slot_ms": 60_000 * clock.rate}
+        params = Params(**lifetimes, max_hold_ms=MAX_HOLD_MS)
         self.state = MemoryState()
         self.state.write(genesis_changes(self.runtime, CHAIN, self.time, params, [], [], ops).values)
         self.receipts: dict[bytes, dict[str, Any]] = {}
@@ -84,7 +89,13 @@ class MemoryChain:
         time = max(self.clock.now, self.time + 1)
         if any(tx.body.expires <= time for tx in fresh):
             return [RpcError(-32003, "expired", {"reason": "EXPIRED"}) for _ in raws]
-        if fresh:
+        if fresh and self.full_blocks:
+            self.full_blocks -= 1
+            error = {"code": "OUT_OF_BUDGET", "message": "the block has no work units left", "op": -1}
+            self.receipts.update(
+                {tx.id: {"status": "failed", "height": self.height, "error": error} for tx in fresh}
+            )
+        elif fresh:
             self._execute(fresh, time)
         await asyncio.sleep(0)
         if self.lose_answers:
@@ -106,17 +117,28 @@ class MemoryChain:
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
         value = self.state.values[PARAMS.keys.path]
+        self._beat()
+        if method == "node_info":
+            return {"chain": CHAIN}
         if method == "chain_head":
             return {"header": {"height": self.height, "time": self.time}}
         if method == "chain_certificate":
             return {"state_root": leaf_hash(PARAMS.keys.path.encode(), sha256(value)).hex()}
         if method == "state_proof":
             return {"value_bytes": value.hex(), "proof": StateProof(()).to_json()}
-        return self._view(method, params)
+        answer = self._view(method, params)
+        if isinstance(answer, RpcError):
+            raise answer
+        return answer
 
     async def batch(self, calls: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
         """Answer views."""
         return [self._view(method, params) for method, params in calls]
+
+    def _beat(self) -> None:
+        """Make a block without transactions where the last one is older than HEARTBEAT_S."""
+        if self.clock.now - self.time > HEARTBEAT_S * 1_000 * self.clock.rate:
+            self._execute([], self.clock.now)
 
     def _view(self, method: str, params: Mapping[str, Any]) -> Any:
         ctx = Context(BlockOverlay(self.state), CHAIN, self.height, self.time, 10**9, read_only=True)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +20,21 @@ from rich.console import Console
 from genesis.testnet import ClockStart, create_testnet
 from node.cli.output import CliError
 from node.demo import command, network, session, summary
+from node.demo import result as results
 from node.demo.command import demo
-from node.demo.comparison import Comparison, Report, figures_of
+from node.demo.comparison import Comparison
+from node.demo.courier import Counters
 from node.demo.data import load_lines
 from node.demo.errors import ReplayFailed
+from node.demo.judging import figures_of
 from node.demo.network import clock_of, running_network
-from node.demo.plan import MS_PER_DAY, make_plan, month_start
+from node.demo.plan import MS_PER_DAY, month_start
+from node.demo.planner import make_plan
+from node.demo.printed import Printed
 from node.demo.proof import recompute
-from node.demo.replay import Counters
+from node.demo.reports import CHECKS, Report
+from node.demo.result import Result
 from node.demo.session import Prepared, choose_clock
-from node.demo.summary import Result
 
 Write = Callable[[list[tuple[int, int, str, int, float]]], Path]
 
@@ -46,14 +52,27 @@ def prepared(write_data: Write) -> Prepared:
 def result(prepared: Prepared, tmp_path: Path) -> Result:
     manifest = create_testnet(tmp_path / "net", 4, 12_345, clock=ClockStart(0, 1_000), name="demo")
     expected = recompute(prepared.folder, None, 1)
-    figures = [figures_of(each, AFTER) for each in expected]
+    figures = [figures_of(each, AFTER) for each in expected.programs]
+    counts = Counter(dict.fromkeys(CHECKS, 2))
     reports = [
-        Report(brand, 9, AFTER, list(figures), list(figures), 2, 0, "ab" * 32, proved=True)
+        Report(brand, 9, AFTER, list(figures), list(figures), counts, state_root="ab" * 32, proved=True)
         for brand in ("aurora", "basil", "comet", "dune")
     ]
     counters = Counters(operations=17, transactions=9)
     return Result(
-        manifest, "net", 2, 2, True, 1, prepared.plan, counters, 1.0, 1.0, expected, Comparison(9, reports)
+        manifest,
+        "net",
+        2,
+        2,
+        True,
+        1,
+        prepared.plan,
+        counters,
+        1.0,
+        1.0,
+        expected,
+        Comparison(9, reports),
+        Printed(tmp_path, 4, 7, shown=tmp_path / "page.html"),
     )
 
 
@@ -141,19 +160,49 @@ def test_the_summary_tells_agreement(result: Result) -> None:
     words = words_of(result)
     assert "Proved" in words
     assert "ab" * 32 in words
-    assert words.count("equal") == 4
+    assert "DIFFERENT" not in words
+    assert words.count("equal") == 11 + 11 + 1
 
 
 def test_the_summary_tells_a_difference_of_one_validator(result: Result) -> None:
     liar = result.comparison.reports[2]
-    liar.chain[0] = figures_of(result.expected[1], AFTER)
-    liar.told.append("aurora-points: something else")
+    liar.chain[0] = {**liar.chain[0], "redeemed": 1}
+    liar.check("totals", "aurora-points, redeemed", 1, 0)
     words = words_of(result)
     assert "DISAGREE" in words
     assert "Proved" not in words
     assert words.count("DIFFERENT") == 1
-    assert "comet: aurora-points: something else" in words
-    assert not summary.as_json(result)["agrees"]
+    assert "comet: aurora-points, redeemed: the chain says 1, the data 0" in words
+    assert not results.as_json(result)["agrees"]
+
+
+def test_a_difference_that_all_four_have_is_told_once(result: Result) -> None:
+    for report in result.comparison.reports:
+        report.check("obligations", "2017-03, what aurora and basil owe each other in cents", (1, 0), (2, 0))
+    words = words_of(result)
+    assert words.count("what aurora and basil owe each other in cents: the chain says (1, 0), the data (2, 0)") == 1
+    assert "all four: 2017-03" in words
+    assert words.count("DIFFERENT") == 1
+
+
+def test_statements_that_differ_are_no_agreement(result: Result) -> None:
+    result.printed.told.append("clearing/line/0: one side says 1.00, the other 2.00")
+    assert "one side says 1.00" in words_of(result)
+    assert not result.agrees
+
+
+def test_the_summary_says_when_the_statements_go(result: Result) -> None:
+    page = io.StringIO()
+    summary.print_summary(result, Console(file=page, width=160), temporary=True)
+    assert "--dir DIR keeps them" in page.getvalue()
+    assert "--dir DIR keeps them" not in words_of(result)
+
+
+def test_the_summary_fits_80_columns(result: Result) -> None:
+    page = io.StringIO()
+    result.printed.shown = None
+    summary.print_summary(result, Console(file=page, width=80))
+    assert max(len(line) for line in page.getvalue().splitlines()) <= 80
 
 
 def test_the_summary_tells_different_state_roots(result: Result) -> None:

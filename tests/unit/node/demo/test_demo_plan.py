@@ -5,10 +5,15 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import permutations
+from math import prod
 
 from node.demo import rules
 from node.demo.data import Lines
-from node.demo.plan import Issue, Member, Plan, Spend, make_plan, month_start
+from node.demo.lots import Member
+from node.demo.plan import Deed, Issue, Plan, month_start
+from node.demo.planner import make_plan
 
 
 def ms(text: str) -> int:
@@ -21,8 +26,8 @@ def lines_of(*rows: tuple[int, int, str, int, int]) -> Lines:
     return Lines(basket, household, [ms(text) for text in date], partner, cents, whole=True)
 
 
-def spends_of(plan: Plan, kind: str) -> list[tuple[int, Spend]]:
-    return [(step.month, spend) for step in plan.steps if step.kind == kind for spend in step.spends]
+def deeds_of(plan: Plan, *kinds: str) -> list[tuple[int, Deed]]:
+    return [(phase.month, deed) for phase in plan.phases for deed in phase.deeds if deed.kind in kinds]
 
 
 def random_lines(seed: int) -> Lines:
@@ -62,61 +67,141 @@ def test_a_basket_earns_once_for_each_partner_and_whole_units_only() -> None:
     assert plan.members == [Member(partner, 7) for partner in range(4)]
 
 
-def test_gifts_go_to_the_next_member_of_the_brand_who_does_not_give() -> None:
-    # In February (month 2) households 2, 7 and 12 give; 13 belongs to another brand.
-    rows = [(household, household, "2017-01-05", 0, 8_300) for household in (2, 7, 12, 3)]
-    plan = make_plan(lines_of(*rows, (13, 13, "2017-01-05", 1, 8_300)))
-    february = [spend for month, spend in spends_of(plan, "gift") if month == 2]
-    assert february == [
-        Spend("gift", Member(0, 2), 20, Member(0, 3)),
-        Spend("gift", Member(0, 7), 20, Member(0, 3)),
-        Spend("gift", Member(0, 12), 20, Member(0, 3)),
+def test_gifts_go_to_the_next_member_of_the_brand_that_rests() -> None:
+    # In February (month 2) households 6 and 14 give, 5 and 13 rest; 21 rests at another brand.
+    rows = [(household, household, "2017-01-05", 0, 8_300) for household in (6, 14, 5, 13, 7)]
+    plan = make_plan(lines_of(*rows, (21, 21, "2017-01-05", 1, 8_300)))
+    assert [deed for month, deed in deeds_of(plan, "gift") if month == 2] == [
+        Deed("gift", Member(0, 6), 20, 0, to=Member(0, 13)),
+        Deed("gift", Member(0, 14), 20, 0, to=Member(0, 5)),
     ]
 
 
-def test_nobody_gives_where_everybody_would() -> None:
-    plan = make_plan(lines_of(*[(h, h, "2017-01-05", 0, 8_300) for h in (2, 7, 12)]))
-    assert not [spend for month, spend in spends_of(plan, "gift") if month == 2]
+def test_no_gift_goes_where_no_member_rests() -> None:
+    plan = make_plan(lines_of(*[(h, h, "2017-01-05", 0, 8_300) for h in (6, 14)]))
+    assert not [deed for month, deed in deeds_of(plan, "gift") if month == 2]
 
 
 def test_points_of_the_running_month_are_not_spent() -> None:
-    plan = make_plan(lines_of((2, 1, "2017-02-01", 0, 10_000)))
-    assert [month for month, _ in spends_of(plan, "redeem")] == [5]
+    # Household 7 redeems in February and holds in March; what it buys in February is there in March.
+    plan = make_plan(lines_of((7, 1, "2017-02-01", 0, 10_000)))
+    assert min(month for month, _ in deeds_of(plan, *KINDS)) == 3
 
 
 def test_expired_points_are_not_spent() -> None:
-    # Bought in January, good to the end of April; household 3 redeems in March, June, September and December.
+    # Bought in January, good to the end of April.
     plan = make_plan(lines_of((3, 1, "2017-01-05", 0, 19_900)))
-    assert [(month, spend.points) for month, spend in spends_of(plan, "redeem")] == [(3, 150)]
-    assert all(month <= 4 for kind in ("gift", "redeem", "donate") for month, _ in spends_of(plan, kind))
+    months = [month for month, _ in deeds_of(plan, "gift", "redeem", "hold", "exchange", "donate")]
+    assert months
+    assert max(months) <= 4
 
 
-def test_a_step_debits_a_member_once_and_no_giver_receives() -> None:
+def returning(month: str, basket: int, *later: tuple[int, int, str, int, int]) -> Plan:
+    """Household 3 buys for 60.00 and 40.00 at partner 0, with a basket that comes back."""
+    return make_plan(lines_of((3, basket, month, 0, 6_000), (3, basket, month, 0, 4_000), *later))
+
+
+def test_the_dearest_item_comes_back_and_the_desk_sees_to_it_in_the_month_that_follows() -> None:
+    # 20 // 20 = 1: not all of it, and 2 + 1 days later.
+    february = returning("2017-01-29", 20)
+    assert deeds_of(february, "return") == [(3, Deed("return", Member(0, 3), 60, 0, "20"))]
+    assert [month for month, _ in deeds_of(returning("2017-01-28", 20), "return")] == [2]
+
+
+def test_a_whole_basket_comes_back_and_leaves_other_brands_points() -> None:
+    plan = returning("2017-01-05", 60, (3, 60, "2017-01-05", 2, 900))
+    assert [(deed.points, deed.member.partner) for _, deed in deeds_of(plan, "return")] == [(100, 0)]
+
+
+def test_fuel_does_not_come_back() -> None:
+    assert not deeds_of(make_plan(lines_of((3, 20, "2017-01-05", 1, 6_000))), "return")
+
+
+def test_a_household_that_returns_or_owes_does_nothing_else() -> None:
+    # Household 5 redeems in April (5 + 4 = 9) all it has, and what it bought comes back in May.
+    rows = [(5, 60, "2017-03-30", 0, 5_000), (6, 1, "2017-03-30", 0, 5_000)]
+    plan = make_plan(lines_of(*rows))
+    mine = [(month, deed.kind) for month, deed in deeds_of(plan, *KINDS) if deed.member == Member(0, 5)]
+    assert mine[:2] == [(4, "redeem"), (5, "return")]
+    assert len([kind for _, kind in mine if kind != "refund"]) == 2
+
+
+def test_a_hold_is_captured_in_part_and_the_rest_comes_back() -> None:
+    # Household 0 holds in February (0 + 2 = 2); (0 // 8 + 2) mod 4 = 2 releases. Household 24: (3 + 2) mod 4 = 1.
+    plan = make_plan(lines_of((24, 1, "2017-01-05", 3, 12_500), (0, 2, "2017-01-05", 3, 12_500)))
+    ends = [(deed.kind, deed.member.household, deed.points) for _, deed in deeds_of(plan, "capture", "release")]
+    assert ("capture", 24, 100) in ends
+    assert ("release", 0, 250) in ends
+
+
+def test_a_hold_lapses_only_where_no_points_end_with_the_month() -> None:
+    # Household 8 holds in February, (1 + 2) mod 4 = 3: it lapses, and can be redeemed in a later month.
+    lasting = make_plan(lines_of((8, 1, "2017-01-05", 3, 12_500)))
+    assert [deed.lapses for month, deed in deeds_of(lasting, "hold") if month == 2] == [True]
+    assert not [deed for month, deed in deeds_of(lasting, "capture", "release") if month == 2]
+    # Fuel points of March, of which household 21 redeems 200 in April, end with May, when it holds what there is.
+    ending = make_plan(lines_of((21, 1, "2017-03-05", 1, 24_500), (21, 2, "2017-04-05", 1, 12_500)))
+    may = [deed for month, deed in deeds_of(ending, "hold", "capture") if month == 5]
+    assert [(deed.kind, deed.lapses) for deed in may] == [("hold", False), ("capture", False)]
+
+
+def test_an_exchange_takes_the_least_that_gives_as_much_and_keeps_within_its_treaty() -> None:
+    # Household 3 exchanges in February, under treaty (0 + 2) mod 4: 5 drug points for 2 food points less 1 %.
+    plan = make_plan(lines_of((3, 1, "2017-01-05", 2, 20_000), (3, 2, "2017-01-05", 0, 100)))
+    february = [deed for month, deed in deeds_of(plan, "exchange") if month == 2]
+    assert [(deed.points, deed.out, deed.to) for deed in february] == [(250, 99, Member(0, 3))]
+    assert 250 * 2 * 9_900 // 50_000 == 99
+    assert 249 * 2 * 9_900 // 50_000 == 98
+    alone = make_plan(lines_of((3, 1, "2017-01-05", 2, 20_000)))
+    assert not deeds_of(alone, "exchange")
+
+
+def test_a_treaty_gives_no_more_than_its_inventory() -> None:
+    rows = [(3 + 32 * n, 10 * n + x, "2017-01-05", x, 90_000) for n in range(80) for x in (0, 2)]
+    plan = make_plan(lines_of(*rows))
+    given: dict[str, int] = defaultdict(int)
+    for _, deed in deeds_of(plan, "exchange"):
+        given[deed.ref] += deed.out
+    treaty = rules.TREATIES[2]
+    assert treaty.inventory - 200 < given[treaty.name] <= treaty.inventory
+
+
+KINDS = ("return", "gift", "redeem", "hold", "capture", "release", "refund", "exchange", "donate")
+
+
+def test_in_a_phase_an_account_is_debited_by_one_deed_and_no_receiver_acts() -> None:
     for seed in range(5):
-        for step in make_plan(random_lines(seed)).steps:
-            debited = [spend.member for spend in step.spends]
+        for phase in make_plan(random_lines(seed)).phases:
+            debited = [deed.member for deed in phase.deeds if deed.kind != "return"]
+            returned = {deed.member for deed in phase.deeds if deed.kind == "return"}
+            receivers = {deed.to for deed in phase.deeds}
             assert len(debited) == len(set(debited))
-            assert not set(debited) & {spend.to for spend in step.spends}
-            assert step.needs <= step.opens < step.closes
-            assert step.closes == month_start(step.month + 1)
+            assert not (set(debited) | returned) & receivers
+            assert not set(debited) & returned
+            assert phase.needs <= phase.opens < phase.closes == month_start(phase.month + 1)
 
 
-def test_no_spend_exceeds_what_was_earned_received_and_not_yet_spent() -> None:
+def test_every_kind_of_deed_occurs() -> None:
     plan = make_plan(random_lines(11))
-    assert sum(len(step.spends) for step in plan.steps) > 100
-    have: dict[Member, int] = defaultdict(int)
-    done = 0
-    for step in plan.steps:
-        while done < len(plan.issues) and plan.issues[done].time < step.needs:
-            have[plan.issues[done].member] += plan.issues[done].points
-            done += 1
-        for spend in step.spends:
-            have[spend.member] -= spend.points
-            assert spend.points > 0
-            assert have[spend.member] >= 0
-        for spend in step.spends:
-            if spend.to is not None:
-                have[spend.to] += spend.points
+    assert {deed.kind for deed in plan.deeds} == set(KINDS)
+    assert any(deed.at != deed.member.partner for deed in plan.deeds)
+    assert all(deed.points > 0 for deed in plan.deeds)
+
+
+def test_no_cycle_of_treaties_makes_points_and_none_leads_where_nothing_expires() -> None:
+    rates = {(t.source, t.target): Fraction(*t.rate) * Fraction(10_000 - t.fee_bps, 10_000) for t in rules.TREATIES}
+    for length in (2, 3, 4):
+        for way in permutations(range(len(rules.PARTNERS)), length):
+            steps = list(zip(way, (*way[1:], way[0]), strict=True))
+            if all(step in rates for step in steps):
+                assert prod(rates[step] for step in steps) < 1
+    assert all(rules.PARTNERS[treaty.target].lasting_months is not None for treaty in rules.TREATIES)
+
+
+def test_vouchers_come_to_whole_cents() -> None:
+    for partner in rules.PARTNERS:
+        num, den = partner.price
+        assert rules.VOUCHER * num % den == 0
 
 
 def test_the_partners_name_disjoint_departments_and_one_takes_the_rest() -> None:

@@ -8,11 +8,11 @@ import pytest
 from memory_chain import ManualClock
 
 from node.client import ConnectionFailed
+from node.demo.courier import Counters
 from node.demo.errors import ReplayFailed
 from node.demo.gateway import Gateway
 from node.demo.plan import MS_PER_DAY, month_start
 from node.demo.progress import _Meter, shown_progress
-from node.demo.replay import Counters
 from node.demo.session import _first_failure
 
 

@@ -7,9 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+from node.demo.accounts import FOREVER
 from node.demo.data import load_lines
-from node.demo.plan import make_plan, month_start
-from node.demo.proof import month_of, recompute
+from node.demo.obligations import Obligations
+from node.demo.plan import month_start
+from node.demo.planner import make_plan
+from node.demo.proof import Expected, month_of, recompute
 
 Rows = list[tuple[int, int, str, int, float]]
 Write = Callable[[Rows], Path]
@@ -28,6 +31,14 @@ def random_rows(seed: int) -> Rows:
     return rows
 
 
+def programs_of(rows: Rows, write_data: Write) -> list[Expected]:
+    return recompute(write_data(rows), None, 1).programs
+
+
+def balance(each: Expected, household: int, time: int) -> int:
+    return sum(each.lots(household, time).values())
+
+
 def test_earnings_and_expiry_worked_out_by_hand(write_data: Write) -> None:
     rows: Rows = [
         (4, 1, "2017-01-31T23:59:59", 1, 5.99),  # Food: 5 points to the end of April
@@ -36,29 +47,68 @@ def test_earnings_and_expiry_worked_out_by_hand(write_data: Write) -> None:
         (4, 1, "2017-01-31T23:59:59", 3, 1.99),  # Drugstore: nothing
         (4, 1, "2017-01-31T23:59:59", 5, 2.50),  # All else: 4 points for ever
     ]
-    food, fuel, drugstore, rest = recompute(write_data(rows), None, 1)
-    assert [each.issued for each in (food, fuel, drugstore, rest)] == [7, 5, 0, 4]
+    food, fuel, drugstore, rest = programs_of(rows, write_data)
+    assert [each.totals["issued"] for each in (food, fuel, drugstore, rest)] == [7, 5, 0, 4]
     assert [each.issues for each in (food, fuel, drugstore, rest)] == [1, 1, 0, 1]
     assert drugstore.members == [4]
-    assert food.balance(4, month_start(5) - 1) == 7
-    assert food.balance(4, month_start(5)) == 0
+    assert food.lots(4, month_start(5) - 1) == {4: 7}
+    assert food.lots(4, month_start(5)) == {}
     assert food.expired(month_start(5)) == 7
-    assert fuel.balance(4, month_start(4) - 1) == 5
-    assert fuel.balance(4, month_start(4)) == 0
-    assert rest.balance(4, AFTER) == 4
+    assert balance(fuel, 4, month_start(4) - 1) == 5
+    assert balance(fuel, 4, month_start(4)) == 0
+    assert rest.lots(4, AFTER) == {FOREVER: 4}
 
 
-def test_spending_worked_out_by_hand(write_data: Write) -> None:
-    rows: Rows = [(2, 1, "2017-01-05", 1, 120.0), (3, 2, "2017-01-06", 1, 10.0)]
-    food = recompute(write_data(rows), None, 1)[0]
-    # February: 2 gives a quarter of 120 to 3, redeems 50 of the 90 left, donates a tenth of 40.
-    # March: 3 has 10 + 30, gives a quarter to 2, has less than 50 to redeem, donates a tenth of 30.
-    assert food.given == 30 + 10
-    assert food.redeemed == 50
-    assert food.donated == 4 + 3
-    assert food.balance(2, month_start(4)) == 36 + 10
-    assert food.balance(3, month_start(4)) == 27
-    assert food.expired(AFTER) == 46 + 27
+def test_a_debt_worked_out_by_hand(write_data: Write) -> None:
+    # 5 redeems 50 of 50 in April. They come back in May as goods: 50 are owed; May brings 20, June 40.
+    rows: Rows = [
+        (5, 60, "2017-03-30", 1, 50.0),
+        (5, 1, "2017-05-20", 1, 20.0),
+        (5, 2, "2017-06-20", 1, 40.0),
+    ]
+    food = programs_of(rows, write_data)[0]
+    assert (food.told["returns"], food.told["debts"]) == (1, 1)
+    assert food.totals["redeemed"] == 50
+    assert food.totals["reversed"] == 50
+    assert food.debt() == 0
+    # Of 110 issued 10 are left, of which household 5 donates a tenth in September.
+    assert food.lots(5, month_start(7)) == {9: 9}
+
+
+def test_a_redemption_abroad_and_its_refund_are_booked(write_data: Write) -> None:
+    # 33 redeems food points at the fuel brand in February: (33 + 2) mod 8 = 3; (33 // 32 + 2) mod 3 = 0 refunds.
+    result = recompute(write_data([(33, 1, "2017-01-05", 1, 180.0)]), None, 1)
+    assert result.programs[0].totals["redeemed"] >= 150
+    assert result.books.sums[2] == {(0, 1): 150, (1, 0): 50}
+    assert result.books.payments(2) == {(0, 1): 100}
+
+
+def test_an_exchange_is_booked_at_the_price_of_what_it_gives(write_data: Write) -> None:
+    # 3 exchanges 250 of 500 drug points in February for 99 food points, at one cent each.
+    result = recompute(write_data([(3, 1, "2017-01-05", 3, 200.0), (3, 2, "2017-01-05", 1, 1.0)]), None, 1)
+    assert result.books.sums[2] == {(2, 0): 99}
+    assert result.programs[2].totals["swapped_out"] == 250
+    assert result.treaty_given == [0, 0, 99, 0]
+    # Drug points of January last to July; food points that come in February, to May.
+    assert result.programs[0].lots(3, month_start(3)).get(5, 0) >= 49
+
+
+def test_netting_worked_out_by_hand() -> None:
+    books = Obligations()
+    books.redeemed(2, issuer=0, at=1, points=300)
+    books.redeemed(2, issuer=3, at=2, points=200)
+    books.redeemed(2, issuer=2, at=0, points=50)
+    # Positions: -280, +300, +80, -100. The largest debtor pays the largest creditor.
+    assert books.positions(2) == [-280, 300, 80, -100]
+    assert books.payments(2) == {(0, 1): 280, (3, 2): 80, (3, 1): 20}
+
+
+def test_fractions_of_exchanges_are_carried_from_month_to_month() -> None:
+    books = Obligations()
+    books.exchanged(2, 1, 2, 1)
+    books.exchanged(2, 1, 2, 1)
+    books.exchanged(3, 1, 2, 1)
+    assert [dict(books.sums[month]) for month in (2, 3)] == [{(1, 2): 0}, {(1, 2): 1}]
 
 
 def test_months() -> None:
@@ -69,29 +119,36 @@ def test_months() -> None:
 
 def test_it_agrees_with_the_plan_on_random_data(write_data: Write) -> None:
     for seed in range(6):
-        rows = random_rows(seed)
-        folder = write_data(rows)
+        folder = write_data(random_rows(seed))
         wanted = None if seed % 2 else 400
         plan = make_plan(load_lines(folder, wanted, seed))
         issued: dict[int, int] = defaultdict(int)
-        spent: dict[tuple[int, str], int] = defaultdict(int)
+        done: dict[tuple[int, str], int] = defaultdict(int)
         for issue in plan.issues:
             issued[issue.member.partner] += issue.points
-        for step in plan.steps:
-            for spend in step.spends:
-                spent[spend.member.partner, spend.kind] += spend.points
-        for index, each in enumerate(recompute(folder, wanted, seed)):
-            assert each.issued == issued[index] > 0
-            assert each.given == spent[index, "gift"]
-            assert each.redeemed == spent[index, "redeem"]
-            assert each.donated == spent[index, "donate"]
+        for deed in plan.deeds:
+            done[deed.member.partner, deed.kind] += deed.points
+        result = recompute(folder, wanted, seed)
+        for index, each in enumerate(result.programs):
+            assert each.totals["issued"] == issued[index] > 0
+            assert each.told["given"] == done[index, "gift"]
+            assert each.totals["redeemed"] == done[index, "redeem"] + done[index, "capture"]
+            assert each.totals["refunded"] == done[index, "refund"]
+            assert each.totals["burned"] == done[index, "donate"]
+            assert each.totals["swapped_out"] == done[index, "exchange"]
+            assert each.totals["reversed"] + each.debt() == done[index, "return"]
             assert each.members == [member.household for member in plan.members if member.partner == index]
+        held = {deed.ref: deed for deed in plan.of("hold")}
+        assert sorted(held) == sorted(result.holds)
+        assert all((result.holds[name].status == "expired") == deed.lapses for name, deed in held.items())
 
 
 def test_nothing_is_lost(write_data: Write) -> None:
-    for each in recompute(write_data(random_rows(3)), None, 1):
-        for month in range(1, 20):
+    for each in programs_of(random_rows(3), write_data):
+        totals = each.totals
+        for month in range(14, 20):
             now = month_start(month)
-            if month > 12:
-                assert each.issued == each.outstanding(now) + each.expired(now) + each.redeemed + each.donated
-        assert each.outstanding(AFTER) == sum(each.balance(household, AFTER) for household in each.members)
+            gone = totals["redeemed"] + totals["burned"] + totals["reversed"] + totals["swapped_out"]
+            came = totals["issued"] + totals["refunded"] + totals["swapped_in"]
+            assert came == each.outstanding(now) + each.expired(now) + gone
+        assert each.outstanding(AFTER) == sum(balance(each, household, AFTER) for household in each.members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +12,23 @@ from typing import Any
 import pytest
 from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 
-from node.demo import replay as replay_module
+from node.demo import courier as courier_module
+from node.demo.accounts import FOREVER
 from node.demo.comparison import compare
-from node.demo.data import load_lines
+from node.demo.courier import Counters, Courier, Watermark
+from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
 from node.demo.gateway import Gateway
+from node.demo.lots import Member
 from node.demo.operations import Author, address_of
-from node.demo.plan import MS_PER_DAY, Member, Plan, make_plan, month_start
-from node.demo.proof import Expected, recompute
-from node.demo.replay import Counters, Courier, Replay
+from node.demo.plan import MS_PER_DAY, Plan, month_start
+from node.demo.planner import make_plan
+from node.demo.printed import print_statements
+from node.demo.proof import Recomputed, recompute
+from node.demo.replay import Replay
+from node.demo.session import Prepared
+from node.demo.treasury import Treasury
+from vm import agenda
 from vm.primitives.address import address_of_key
 
 Rows = list[tuple[int, int, str, int, float]]
@@ -43,8 +52,9 @@ def rows_of_a_year(seed: int, households: int = 25, baskets: int = 400) -> Rows:
 class World:
     """A plan, the chain it is replayed on, and what must come of it."""
 
+    lines: Lines
     plan: Plan
-    expected: list[Expected]
+    expected: Recomputed
     clock: ManualClock
     chain: MemoryChain
     counters: Counters
@@ -54,12 +64,13 @@ class World:
 
 @pytest.fixture
 def make_world(write_data: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
-    monkeypatch.setattr(replay_module, "RETRY_S", 0)
+    monkeypatch.setattr(courier_module, "RETRY_S", 0)
 
     def make(rows: Rows, rate: int = RATE, sent: Rows | None = None) -> World:
         folder = write_data(rows)
         expected = recompute(folder, None, 1)
-        plan = make_plan(load_lines(write_data(sent or rows), None, 1))
+        lines = load_lines(write_data(sent or rows), None, 1)
+        plan = make_plan(lines)
         clock = ManualClock(month_start(1) - 20 * MS_PER_DAY, rate)
         chain = MemoryChain(clock)
         counters = Counters()
@@ -71,7 +82,7 @@ def make_world(write_data: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[.
             author = Author(CHAIN, address_of_key(key.public_key), key)
             couriers.append(Courier(gateway, author, clock, counters))
         replay = Replay(plan, couriers, clock, counters, clock.sleep)
-        return World(plan, expected, clock, chain, counters, replay, gateways)
+        return World(lines, plan, expected, clock, chain, counters, replay, gateways)
 
     return make
 
@@ -89,16 +100,118 @@ async def test_a_year_ends_as_recomputed(make_world: Callable[..., World]) -> No
     assert [report.told for report in comparison.reports] == [[]] * 4
     assert comparison.agrees
     first = comparison.reports[0]
-    assert first.balances == len(world.plan.members)
-    assert all(figures.issued > 0 and figures.redeemed > 0 for figures in first.chain)
-    assert [figures.expired > 0 for figures in first.chain] == [True, True, True, False]
-    spends = sum(len(step.spends) for step in world.plan.steps)
-    assert world.counters.operations == len(world.plan.members) + len(world.plan.issues) + spends + 12
+    assert first.compared["balances"] == len(world.plan.members)
+    assert all(figures["issued"] > 0 and figures["redeemed"] > 0 for figures in first.chain)
+    assert [figures["expired"] > 0 for figures in first.chain] == [True, True, True, False]
+    payments = sum(len(world.expected.books.payments(month)) for month in range(2, 13))
+    assert first.compared["payments"] == 11
+    assert world.counters.unplanned == payments > 11
+    planned = Prepared(Path(), None, 1, world.lines, world.plan).operations
+    assert world.counters.operations == planned + payments
     assert world.counters.behind_ms == 0
 
 
+async def test_printed_statements_agree_with_each_other_and_with_the_data(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make_world(rows_of_a_year(1))
+    await live(world)
+    printed = await print_statements(world.gateways, tmp_path / "statements", world.expected.books)
+    assert printed.told == []
+    assert printed.statements > 30
+    assert printed.lines > 20
+    assert printed.shown is not None
+    assert printed.shown.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert len(list((tmp_path / "statements").iterdir())) == 2 * printed.statements
+
+
+async def test_a_year_in_which_nothing_is_owed_prints_nothing(
+    make_world: Callable[..., World], tmp_path: Path
+) -> None:
+    world = make_world([(1, 1, "2017-03-01T10:00:00", 1, 30.0)])
+    await live(world)
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+    printed = await print_statements(world.gateways, tmp_path / "statements", world.expected.books)
+    assert (printed.statements, printed.told, printed.shown) == (0, [], None)
+
+
+async def test_a_rule_that_is_broken_is_found(make_world: Callable[..., World]) -> None:
+    world = make_world(rows_of_a_year(8))
+    await live(world)
+    expected = world.expected
+    expected.books.sums[5][0, 1] += 1
+    hold = next(iter(expected.holds.values()))
+    hold.status = "lost"
+    account = next(account for account in expected.programs[3].accounts.values() if account.alive(14))
+    account.row[FOREVER - 1], account.row[FOREVER] = account.row[FOREVER], account.row[FOREVER - 1]
+    expected.treaty_given[0] += 1
+    comparison = await compare(world.gateways, expected, state_depth=0)
+    for report in comparison.reports:
+        assert report.wrong == {"obligations": 1, "payments": 1, "holds": 1, "balances": 1, "treaties": 1}
+        assert any("2017-05" in told for told in report.told)
+    assert not comparison.agrees
+
+
+async def test_points_are_back_before_they_are_spent_however_long_the_agenda_takes(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each block begins one item of the agenda and no more: what is due at a month's start takes many blocks.
+    monkeypatch.setattr(agenda, "agenda_budget", lambda params: 1)
+    monkeypatch.setattr(agenda, "POSTPONING", -1_000_000)
+    world = make_world(rows_of_a_year(1), RATE // 4)
+    assert any(deed.lapses for deed in world.plan.deeds)
+    await live(world)
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+
+
+async def test_purchases_are_dated_by_the_rule_while_there_is_time_for_it(make_world: Callable[..., World]) -> None:
+    world = make_world([(1, 1, "2017-02-28T10:00:00", 1, 20.0), (1, 2, "2017-03-01T10:00:00", 1, 30.0)])
+    before, own = world.plan.issues
+    for day, ruled in ((1, []), (2, [own]), (9, [own]), (11, [])):
+        world.clock.now = month_start(3) + (day - 1) * MS_PER_DAY + 1
+        assert world.replay._by_rule([before, own]) == (
+            ruled,
+            [each for each in (before, own) if each not in ruled],
+        )
+
+
+async def test_what_the_rule_dates_expires_with_its_month(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world([(1, 2, "2017-03-01T10:00:00", 1, 30.0)])
+    sent: list[tuple[Any, int | None]] = []
+
+    async def deliver(self: Courier, ops: Any, expires: int | None = None, cosigners: Any = ()) -> None:
+        sent.append((ops, expires))
+
+    monkeypatch.setattr(Courier, "deliver", deliver)
+    world.clock.now = month_start(3) + 3 * MS_PER_DAY
+    watermark, slots = Watermark(), asyncio.Semaphore(0)
+    watermark.begin(0, 1)
+    await world.replay._issue_batch(0, world.plan.issues, 0, watermark, slots)
+    [([(method, args)], expires)] = sent
+    assert method == "token.issue"
+    assert "expires" not in args
+    assert expires == month_start(4)
+
+
+async def test_payments_that_no_treasurer_confirms_are_found(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sleeps(self: Treasury, month: int) -> None:
+        return None
+
+    monkeypatch.setattr(Treasury, "settle", sleeps)
+    world = make_world(rows_of_a_year(1))
+    await live(world)
+    comparison = await compare(world.gateways, world.expected, state_depth=0)
+    assert comparison.reports[0].wrong == {
+        "payments": sum(1 for m in range(2, 13) if world.expected.books.payments(m))
+    }
+
+
 async def test_another_pace_gives_the_same_result(make_world: Callable[..., World]) -> None:
-    for rate in (RATE // 4, RATE * 3):
+    for rate in (RATE // 4, RATE * 2):
         world = make_world(rows_of_a_year(2), rate)
         await live(world)
         assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
@@ -114,6 +227,17 @@ async def test_lost_answers_charge_nobody_twice(make_world: Callable[..., World]
     assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
 
 
+async def test_what_finds_no_room_in_its_block_is_sent_anew(make_world: Callable[..., World]) -> None:
+    world = make_world(rows_of_a_year(3, baskets=100))
+    await world.replay.open()
+    world.chain.full_blocks = 5
+    await world.replay.run()
+    await world.replay.close()
+    assert world.chain.full_blocks == 0
+    assert world.counters.resent >= 5
+    assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
+
+
 async def test_one_cent_that_matters_is_found(make_world: Callable[..., World]) -> None:
     rows = rows_of_a_year(4, baskets=60)
     rows.append((7, 9_999, "2017-11-20T10:00:00", 1, 20.99))
@@ -124,8 +248,8 @@ async def test_one_cent_that_matters_is_found(make_world: Callable[..., World]) 
     assert not comparison.agrees
     assert comparison.roots_agree
     for report in comparison.reports:
-        assert report.wrong_balances == 1
-        assert report.chain[0].issued == report.recomputed[0].issued + 1
+        assert report.wrong["balances"] == 1
+        assert report.chain[0]["issued"] == report.recomputed[0]["issued"] + 1
         assert report.chain[1:] == report.recomputed[1:]
         assert any("household 7" in told for told in report.told)
 
@@ -145,15 +269,15 @@ async def test_a_validator_with_another_state_is_found(make_world: Callable[...,
         async def batch(self, calls: Any) -> list[Any]:
             answers = await world.chain.batch(calls)
             for (_, params), answer in zip(calls, answers, strict=True):
-                if params.get("account") == address_of(Member(2, world.expected[2].members[0])):
-                    answer["available"] += 1
+                if params.get("account") == address_of(Member(2, world.expected.programs[2].members[0])):
+                    answer["debt"] += 1
             return answers
 
     liar: Any = Liar()
     gateways = [*world.gateways[:3], Gateway("dune", liar)]
     comparison = await compare(gateways, world.expected, state_depth=0)
     assert [report.agrees for report in comparison.reports] == [True, True, True, False]
-    assert comparison.reports[3].wrong_balances == 1
+    assert comparison.reports[3].wrong["balances"] == 1
     assert not comparison.reports[3].proved
     assert not comparison.roots_agree
     assert not comparison.agrees
@@ -192,9 +316,9 @@ async def test_a_step_whose_transactions_expire_says_so(
     await world.replay.open()
     require_time = Replay._require_time
 
-    def then_lag(self: Replay, step: Any, partner: int) -> None:
-        require_time(self, step, partner)
-        world.clock.now = step.closes
+    def then_lag(self: Replay, phase: Any, partner: int) -> None:
+        require_time(self, phase, partner)
+        world.clock.now = phase.closes
 
     monkeypatch.setattr(Replay, "_require_time", then_lag)
     with pytest.raises(ExceptionGroup) as caught:
