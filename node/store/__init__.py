@@ -13,7 +13,8 @@ from node.store.errors import (
 )
 from node.store.layout import Head, LogMark
 from node.store.rebuild import StoreRebuild
-from node.store.store import BlockCommit, ProvedRecord, ProvedValue, Store, StoreOptions
+from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
+from node.store.store import Store
 from node.store.values import StateValues
 
 __all__ = [
