@@ -25,7 +25,7 @@ LIMIT = 5_000
 WEIGHTS = {"book": 8, "hold": 2, "capture": 1, "release": 1, "refund": 2, "limit": 1, "close": 1, "confirm": 4}
 WEIGHTS |= {"unwind": 3, "dispute": 2, "resolve": 3, "wait": 3}
 STEPS = 200
-SEEDS = 20
+SEEDS = 10
 Step = tuple[str, int, int]
 
 

@@ -163,7 +163,7 @@ class Twins:
                 referrer = ask(self.chain, "referrer_of", referrer)
 
 
-@settings(max_examples=int(os.environ.get("IDENTITY_EXAMPLES", "100")), deadline=None)
+@settings(max_examples=int(os.environ.get("IDENTITY_EXAMPLES", "50")), deadline=None)
 @given(st.lists(operations, min_size=10, max_size=40))
 def test_persons_are_as_a_naive_model_has_them(operations: list[tuple[Any, ...]]) -> None:
     twins = Twins()

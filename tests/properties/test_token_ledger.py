@@ -256,6 +256,6 @@ class TokenAgainstNaiveLedger(RuleBasedStateMachine):
 
 
 TokenAgainstNaiveLedger.TestCase.settings = settings(
-    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "40")), stateful_step_count=20, deadline=None
+    max_examples=int(os.environ.get("LEDGER_EXAMPLES", "20")), stateful_step_count=20, deadline=None
 )
 TestTokenAgainstNaiveLedger = TokenAgainstNaiveLedger.TestCase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, get_args
 
 import pytest
@@ -126,8 +127,9 @@ BY_EITHER_SIDE = {f"swap.{call}" for call in ("propose", "accept", "amend", "sus
 """By an admin of either side of a treaty: test_swap.py."""
 
 
-def new_chain() -> Chain:
-    """Return a chain where `<brand>-<role>` has that role of that brand alone."""
+@cache
+def prepared_chain() -> Chain:
+    """Return a chain, to be forked, where `<brand>-<role>` has that role of that brand alone."""
     ops: list[Op] = []
     for brand in ("aurora", "basil"):
         ops += brand_ops(brand)
@@ -176,7 +178,7 @@ def new_chain() -> Chain:
 
 def outcome(person: str, op: Op) -> str:
     """Return "ok" or the code of the refusal, alone in a chain of its own."""
-    receipt = new_chain().send_ops(person, [op], [person, "ann"])
+    receipt = prepared_chain().fork().send_ops(person, [op], [person, "ann"])
     return receipt.error.code if receipt.error else receipt.status
 
 
