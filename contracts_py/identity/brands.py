@@ -31,6 +31,7 @@ from contracts_py.identity.records import (
 )
 from vm.contract_api import (
     DEFAULT_PAGE,
+    MS_PER_MINUTE,
     Address,
     Context,
     Contract,
@@ -235,6 +236,9 @@ def _admins(ctx: Context, brand: str) -> list[str]:
 def _checked_offsets(offsets: Offsets) -> Offsets:
     if any(a.from_ >= b.from_ for a, b in pairwise(offsets)):
         refuse("offsets", "changes in increasing order of from")
+    if any(change.from_ % MS_PER_MINUTE for change in offsets):
+        # A lot's date is the start of a day, and a millisecond past a whole minute it has had its extension.
+        refuse("offsets", "changes at whole minutes")
     return offsets
 
 

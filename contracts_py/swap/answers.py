@@ -35,6 +35,7 @@ class TreatyShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     amender: Slug | None = None
     suspended_by: tuple[Slug, ...] = ()
     ends: TimeMs | None = None
+    revision: Count = 1
 
 
 class TreatyState(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -14,6 +14,7 @@ from contracts_py.swap.rates import divided, net_rate
 from contracts_py.swap.records import LEADING_FROM, MAX_HOPS, TREATIES, Treaty, status_of
 from contracts_py.token import NEVER, Ledger, Parts
 from vm.contract_api import (
+    MAX_INT,
     Address,
     Amount,
     Context,
@@ -104,8 +105,8 @@ class Exchanges(Contract):
             ctx.emit(Exchanged(hop.treaty, *sides, source, target, hop.taken, hop.out, booked))
         debt_paid = self._ledger.swap_in(ctx, treaties[-1].to_program, target, parts)
         for treaty in treaties:
-            self._ledger.require_backed(ctx, treaty.from_program)
-        self._ledger.require_backed(ctx, treaties[-1].to_program)
+            self._ledger.require_backed(ctx, treaty.to_program)
+            self._ledger.require_backed_brand(ctx, treaty.from_brand, treaty.to_program)
         lots = tuple([SwapLot(size, None if date == NEVER else date) for date, size in parts])
         return RouteExchange(hops[0].taken, out, lots, debt_paid, hops=tuple(hops))
 
@@ -145,7 +146,7 @@ class Exchanges(Contract):
             treaty.from_brand,
             treaty.to_brand,
             treaty.to_program,
-            rules.version,
+            rules.price_version,
             rules.price,
             hop.out,
             "exchange",
@@ -196,7 +197,7 @@ class Exchanges(Contract):
             return 0
         rate = net_rate(treaty.terms)
         out = rate.out(units)
-        if not out:
+        if not out or out > MAX_INT:
             return 0
         return out if available(ctx, name, treaty, rate.least(out), out) else 0
 

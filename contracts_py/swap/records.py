@@ -51,6 +51,7 @@ class Treaty(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `accepted` is False until the other side than `proposer` has agreed. `amendment` waits for the other side than
     `amender`. `suspended_by` names the sides that have suspended it; `ends` is when a termination is in force.
+    `revision` counts the terms that were proposed.
     """
 
     from_program: Slug
@@ -64,6 +65,7 @@ class Treaty(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     amender: Slug | None = None
     suspended_by: Annotated[tuple[Slug, ...], Meta(max_length=2)] = ()
     ends: TimeMs | None = None
+    revision: Count = 1
 
 
 class Use(msgspec.Struct, frozen=True, gc=False):

@@ -71,10 +71,13 @@ class Treaties(Contract):
     ) -> TreatyState:
         """Propose a treaty to the other program's brand (admin of one side)."""
         TREATIES.require_absent(ctx, treaty)
-        from_brand = self._ledger.rules(ctx, from_program).brand
-        to_brand = self._ledger.rules(ctx, to_program).brand
+        giving, receiving = self._ledger.rules(ctx, from_program), self._ledger.rules(ctx, to_program)
+        from_brand, to_brand = giving.brand, receiving.brand
         if from_brand == to_brand:
             raise Refused("NOT_ELIGIBLE", "a treaty is between two brands", brand=from_brand)
+        if giving.backed and giving.price.currency != receiving.price.currency:
+            # What leaves would be owed in another currency than that in which it is backed.
+            raise Refused("NOT_ELIGIBLE", "points of a backed program become such of its own currency only")
         terms = _terms(ctx, rate, fee_bps, limits, valid_from, valid_to)
         by = self._side(ctx, from_brand, to_brand)
         self._authority.require_free_name(ctx, treaty, by)
@@ -86,12 +89,15 @@ class Treaties(Contract):
         return TreatyState(treaty, "proposed")
 
     @call
-    def accept(self, ctx: Context, treaty: Slug) -> TreatyState:
+    def accept(self, ctx: Context, treaty: Slug, revision: Count | None = None) -> TreatyState:
         """Accept a proposed treaty, or the amendment that waits (admin of the other side).
 
-        It is refused where points could be multiplied along any cycle of treaties that are not over.
+        With the `revision` that was read nothing is accepted that came after it. It is refused where points could
+        be multiplied along any cycle of treaties that are not over.
         """
         record = self._require_alive(ctx, treaty)
+        if revision is not None and revision != record.revision:
+            raise Refused("CHANGED", "other terms have been proposed since", revision=record.revision)
         if not record.accepted:
             self._authority.require_role(ctx, _other(record, record.proposer), "admin")
             changed = replace(record, accepted=True)
@@ -141,9 +147,9 @@ class Treaties(Contract):
                 raise Refused(
                     "NOT_ELIGIBLE", "the other side proposed it: accept it, or propose another", treaty=treaty
                 )
-            changed = replace(record, terms=terms)
+            changed = replace(record, terms=terms, revision=record.revision + 1)
         else:
-            changed = replace(record, amendment=terms, amender=by)
+            changed = replace(record, amendment=terms, amender=by, revision=record.revision + 1)
         TREATIES.put(ctx, changed, treaty)
         ctx.emit(Proposed(treaty, by, _other(record, by), amendment=True))
         return TreatyState(treaty, status_of(changed, ctx.time), changed.ends)
@@ -187,9 +193,15 @@ class Treaties(Contract):
         return TreatyState(treaty, status_of(changed, ctx.time), ends)
 
     def _require_alive(self, ctx: Context, treaty: str) -> Treaty:
+        """Return a treaty that is not over; one that is does not come back, since it is listed nowhere any more.
+
+        Raises:
+            Refused: NOT_FOUND, EXPIRED.
+        """
         record = TREATIES.require(ctx, treaty)
-        if record.ends is not None and ctx.time >= record.ends:
-            raise Refused("EXPIRED", "the treaty is over", treaty=treaty, ends=record.ends)
+        ends = record.terms.valid_to if record.ends is None else record.ends
+        if is_over(record, ctx.time) if record.accepted else record.ends is not None:
+            raise Refused("EXPIRED", "the treaty is over", treaty=treaty, ends=ends)
         return record
 
     def _side(self, ctx: Context, from_brand: str, to_brand: str, among: tuple[str, ...] | None = None) -> str:
@@ -230,6 +242,7 @@ class Treaties(Contract):
             record.amender,
             record.suspended_by,
             record.ends,
+            record.revision,
         )
 
     @view

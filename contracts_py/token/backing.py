@@ -46,6 +46,18 @@ def require_backed(ctx: Context, program: str, rules: Program) -> None:
         raise Refused("UNDERFUNDED", words, program=program, reserve=reserve, needed=needed)
 
 
+def require_backed_brand(ctx: Context, brand: str, currency: str) -> None:
+    """Make sure, after a brand has come to owe more in a currency, that its points are still backed.
+
+    Raises:
+        Refused: UNDERFUNDED.
+    """
+    if reserve_of(ctx, brand, currency) is None:
+        return
+    for program, rules in programs_of_brand(ctx, brand, currency):
+        require_backed(ctx, program, rules)
+
+
 def backing_of(ctx: Context, program: str, rules: Program) -> Backing:
     """Return what stands behind a program.
 

@@ -62,6 +62,9 @@ from vm.contract_api import (
 
 MODULE: Final = "token"
 
+STEP_LOTS: Final = 16
+"""Lots that a step of the agenda gives back: below 8,000 units, which fit the least budget of an agenda."""
+
 
 class Holds(Contract):
     """The room for holds."""
@@ -114,7 +117,7 @@ class Holds(Contract):
         """Reserve credit for all that a capture may book, and keep the price of this moment."""
         reserved = rules.price.at_most(record.amount)
         self._clearing.reserve(ctx, rules.brand, at_brand, rules.price.currency, reserved)
-        return replace(record, version=rules.version, price=rules.price, reserved=reserved)
+        return replace(record, version=rules.price_version, price=rules.price, reserved=reserved)
 
     @call
     def capture(
@@ -186,9 +189,25 @@ class Holds(Contract):
         """Release a hold whose time is over."""
         del at
         record = HOLDS.get(ctx, at_brand, hold)
-        if record is not None:
-            self._release(ctx, record, at_brand, hold, "expired")
+        if record is None:
+            return False
+        if self._release_some(ctx, record, at_brand, hold):
+            return True
+        self._release(ctx, record, at_brand, hold, "expired")
         return False
+
+    def _release_some(self, ctx: Context, record: Hold, at_brand: str, hold: str) -> bool:
+        """Give back as many lots as one step may, where there are more; tell whether it has."""
+        key = (MODULE, at_brand, hold)
+        if asides.lots_of(ctx, key) <= STEP_LOTS:
+            return False
+        rules = rules_of(ctx, record.program)
+        purse, supply = Purse.of(ctx, record.program, rules.brand, record.account), Supply(ctx, record.program)
+        offsets = self._authority.brand_record(ctx, rules.brand).offsets
+        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        asides.give_back(ctx, offsets, purse, receiver, supply, asides.take_some(ctx, key, STEP_LOTS))
+        save(purse, receiver, supply)
+        return True
 
     def _release(self, ctx: Context, record: Hold, at_brand: str, hold: str, end: HoldEnd) -> Parts:
         rules = rules_of(ctx, record.program)

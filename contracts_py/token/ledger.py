@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts_py.identity import Authority
 from contracts_py.token import dates
-from contracts_py.token.backing import require_backed
+from contracts_py.token.backing import require_backed, require_backed_brand
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import Parts, Program
 from contracts_py.token.spending import purse_with_points, require_holder
@@ -86,6 +86,14 @@ class Ledger:
             Refused: UNDERFUNDED.
         """
         require_backed(ctx, program, rules_of(ctx, program))
+
+    def require_backed_brand(self, ctx: Context, brand: str, to_program: str) -> None:
+        """Make sure that a brand's points are still backed, which has come to owe points of `to_program`.
+
+        Raises:
+            Refused: UNDERFUNDED.
+        """
+        require_backed_brand(ctx, brand, rules_of(ctx, to_program).price.currency)
 
     def exchanged_date(self, ctx: Context, rules: Program, date: int) -> int:
         """Return the date in a program of points that had `date` in the one they come from.

@@ -45,6 +45,7 @@ from contracts_py.token.supply import Supply
 from contracts_py.token.terms import changed, in_force, rules_of
 from vm.contract_api import (
     DEFAULT_PAGE,
+    MAX_INT,
     Amount,
     BasisPoints,
     Context,
@@ -279,7 +280,8 @@ class Programs(Contract):
 
 
 def _shown(program: str, rules: Program) -> ProgramShown:
-    return ProgramShown(program=program, **{name: getattr(rules, name) for name in rules.__struct_fields__})
+    shown = [name for name in rules.__struct_fields__ if name != "price_version"]
+    return ProgramShown(program=program, **{name: getattr(rules, name) for name in shown})
 
 
 def _liability(ctx: Context, program: str, breakage_bps: int) -> ProgramLiability:
@@ -289,6 +291,9 @@ def _liability(ctx: Context, program: str, breakage_bps: int) -> ProgramLiabilit
         for date, amount in live_dates(ctx, program, MAX_SHOWN_DATES)
     ]
     expected = Price(rules.price.currency, rules.price.num * (10_000 - breakage_bps), rules.price.den * 10_000)
+    if max(worth(rules.price, outstanding), outstanding) > MAX_INT:
+        words = "the program's points are worth more than an answer can tell"
+        raise Refused("LIMIT_EXCEEDED", words, program=program, limit=MAX_INT)
     return ProgramLiability(
         program,
         rules.price.currency,

@@ -44,6 +44,9 @@ from vm.contract_api import EMPTY, GONE, Context, InvariantBroken, Refused
 
 _NO_HOLDING: Final = Holding()
 
+MAX_LOTS_OF_ACTIVITY: Final = 250
+"""Lots that one activity gives a new date: some 40,000 units of work."""
+
 
 class _Lot(Struct, gc=False):
     """A lot that was looked at: its key, its amount as it is in the state (0: none), and as it is to be."""
@@ -127,18 +130,19 @@ class Purse:
 
     # -- changing ----------------------------------------------------------------------------------
 
-    def take(self, amount: int) -> Parts:
+    def take(self, amount: int, most_lots: int | None = None) -> Parts:
         """Take points from the live lots, earliest-expiring first; return what was taken.
 
         Raises:
             Refused: INSUFFICIENT_BALANCE; LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
         ctx = self._ctx
+        most_lots = most_lots or MAX_LOTS_OF_SPEND
         taken: Parts = []
         missing = amount
         for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
-            if len(taken) == MAX_LOTS_OF_SPEND:
-                message = f"the amount lies in more than {MAX_LOTS_OF_SPEND} lots; take less at once"
+            if len(taken) == most_lots:
+                message = f"the amount lies in more than {most_lots} lots; take less at once"
                 raise Refused("LIMIT_EXCEEDED", message, possible=amount - missing)
             lot = self._listed(date)
             part = min(lot.now, missing)
@@ -217,13 +221,18 @@ class Purse:
         self.holding = replace(holding, **{name: getattr(holding, name) + by for name, by in changes.items()})
 
     def re_date(self, date: int) -> Parts:
-        """Put all live lots that expire before `date` on it; return what moved, by old date."""
-        for old, _ in self.lots():
-            if old >= date:
+        """Put live lots that expire before `date` on it, the earliest first; return what moved, by old date.
+
+        There are as many as one operation carries: who has more, by others' doing, has the rest moved by what he
+        does next.
+        """
+        for count, (old, _) in enumerate(self.lots()):
+            if old >= date or count == MAX_LOTS_OF_ACTIVITY:
                 break
         # By now each of them has been looked at; those that came back in this operation have been, too.
         earlier = [(old, lot) for old, lot in self._lots.items() if self._ctx.time < old < date and lot.now]
-        moved = [(old, lot.now) for old, lot in sorted(earlier, key=_date_of)]
+        earlier = sorted(earlier, key=_date_of)[:MAX_LOTS_OF_ACTIVITY]
+        moved = [(old, lot.now) for old, lot in earlier]
         for _, lot in earlier:
             lot.now = 0
         if moved:

@@ -114,7 +114,8 @@ class Announced(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules.
+    """A loyalty program's rules. `cap` bounds outstanding; `version` counts changes of the rules,
+    `price_version` those of the price: what is left over below one minor unit at one price goes into no other.
 
     `adjust_limit` is the amount up to which one issuer adjusts alone, `transfer_day` what an account may transfer
     on a UTC day, `announced` a change to members' disadvantage that is
@@ -137,6 +138,7 @@ class Program(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     transfer_day: Count | None = None
     announced: Announced | None = None
     backed: bool = False
+    price_version: Count = 1
 
 
 class SupplyRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -9,7 +9,7 @@ from contracts_py.identity import Authority
 from contracts_py.token import dates
 from contracts_py.token.allowances import require_consent, restore
 from contracts_py.token.answers import AllowanceSet, AllowanceShown, DoorShown, RedemptionOfRef, Refund, Spend
-from contracts_py.token.backing import require_backed
+from contracts_py.token.backing import require_backed, require_backed_brand
 from contracts_py.token.deeds import (
     ALLOWANCES,
     DOORS,
@@ -101,7 +101,7 @@ class Redemptions(Contract):
         if at_brand == rules.brand:
             return None
         owed = self._clearing.book(
-            ctx, rules.brand, at_brand, program, rules.version, rules.price, amount, "redemption", ref
+            ctx, rules.brand, at_brand, program, rules.price_version, rules.price, amount, "redemption", ref
         )
         return Booked(rules.price.currency, owed)
 
@@ -136,6 +136,7 @@ class Redemptions(Contract):
         parts, debt_paid = self._return_points(ctx, program, rules, redemption, before.amount, amount)
         booked = self._book_back(ctx, rules, at_brand, redemption, before, amount, ref)
         require_backed(ctx, program, rules)
+        require_backed_brand(ctx, at_brand, rules.price.currency)
         REFUNDED.put(ctx, RefundTotal(before.amount + amount, booked), program, at_brand, redemption_ref)
         REFUNDS.put(ctx, RefundRef(ctx.tx_id, redemption_ref, redemption.account, amount), program, at_brand, ref)
         restore(ctx, program, redemption.account, at_brand, redemption.allowance, amount)
@@ -207,6 +208,10 @@ class Redemptions(Contract):
         if limit:
             serial = max(ctx.time, 1 if former is None else former.serial + 1)
             ALLOWANCES.put(ctx, Allowance(limit, expires, limit, serial), program, account, spender)
+        elif former is not None and former.serial >= ctx.time:
+            # A further one in this block must have another serial, so this one leaves a trace that allows nothing.
+            ended = Allowance(0, ctx.time, former.limit, former.serial)
+            ALLOWANCES.put(ctx, ended, program, account, spender)
         else:
             ALLOWANCES.delete(ctx, program, account, spender)
         ctx.emit(Allowed(program, rules.brand, account, spender, limit, expires))

@@ -43,7 +43,7 @@ def in_force(rules: Program, time: int) -> Program:
     announced = rules.announced
     if announced is None or time < announced.from_:
         return rules
-    return replace(rules, announced=None, version=rules.version + 1, **_changes(announced))
+    return _with(replace(rules, announced=None), _changes(announced))
 
 
 def changed(rules: Program, changes: dict[str, Any], time: int) -> Program:
@@ -54,13 +54,20 @@ def changed(rules: Program, changes: dict[str, Any], time: int) -> Program:
     waiting = {} if rules.announced is None else _changes(rules.announced)
     waiting = {name: value for name, value in waiting.items() if name not in changes} | worse
     if now:
-        rules = replace(rules, version=rules.version + 1, **now)
+        rules = _with(rules, now)
     if worse and not rules.notice_ms:
-        return replace(rules, announced=None, version=rules.version + (0 if now else 1), **waiting)
+        once = _with(replace(rules, announced=None), waiting)
+        return replace(once, version=rules.version) if now else once
     if not waiting:
         return replace(rules, announced=None)
     from_ = min(time + rules.notice_ms, NEVER) if worse or rules.announced is None else rules.announced.from_
     return replace(rules, announced=Announced(from_, **waiting))
+
+
+def _with(rules: Program, changes: dict[str, Any]) -> Program:
+    """Return rules with some changed, and counted as such."""
+    price_version = rules.price_version + ("price" in changes)
+    return replace(rules, version=rules.version + 1, price_version=price_version, **changes)
 
 
 def _changes(announced: Announced) -> dict[str, Any]:

@@ -284,6 +284,8 @@ class Model:
             if rules["announced"] and rules["announced"][0] <= time:
                 changes = rules["announced"][1]
                 rules = {**rules, **changes, "announced": None, "version": rules["version"] + 1}
+                if "price" in changes:
+                    rules["price_version"] = rules.get("price_version", 1) + 1
                 self.put(rules, "rules", program)
             for account in self.accounts():
                 lots = self.lots(program, account)

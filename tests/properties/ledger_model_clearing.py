@@ -105,7 +105,7 @@ def due_for(m: Model, debtor: str, creditor: str, program: str, terms: Answer, u
 
 
 def _exact(m: Model, debtor: str, creditor: str, program: str, terms: Answer, units: int) -> Fraction:
-    left = m.get("fraction", debtor, creditor, program, terms["version"], default=0)
+    left = m.get("fraction", debtor, creditor, program, terms.get("price_version", 1), default=0)
     return units * Fraction(terms["price"]["num"], terms["price"]["den"]) + left
 
 
@@ -114,7 +114,7 @@ def book(m: Model, debtor: str, creditor: str, program: str, terms: Answer, unit
     if debtor == creditor:
         return None
     exact = _exact(m, debtor, creditor, program, terms, units)
-    m.put(exact - exact // 1, "fraction", debtor, creditor, program, terms["version"])
+    m.put(exact - exact // 1, "fraction", debtor, creditor, program, terms.get("price_version", 1))
     amount = int(exact // 1)
     if amount:
         add_line(m, terms["price"]["currency"], debtor, creditor, amount, cause, amount)

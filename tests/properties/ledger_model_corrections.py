@@ -164,6 +164,9 @@ def update_program(m: Model, a: Answer) -> Answer:
         rules["announced"] = (start, waiting)
     else:
         rules |= waiting
+    priced = ("price" in now) + ("price" in waiting and start <= m.time)
+    if priced:
+        rules["price_version"] = rules.get("price_version", 1) + priced
     rules["version"] += 1 if now or (waiting and start <= m.time) else 0
     m.put(rules, "rules", program)
     return {"program": program, "version": rules["version"]}

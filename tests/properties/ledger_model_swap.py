@@ -85,7 +85,8 @@ def alive(m: Model, a: Answer) -> tuple[Answer, set[str]]:
     """Return a treaty, and why it is over."""
     record = m.get("treaty", a["treaty"])
     stop_for(only(record is None, "NOT_FOUND"))
-    return record, only(record["ends"] is not None and m.time >= record["ends"], "EXPIRED")
+    over = is_over(m, record) if record["accepted"] else record["ends"] is not None
+    return record, only(over, "EXPIRED")
 
 
 def accept(m: Model, a: Answer) -> Answer:

@@ -261,7 +261,11 @@ def hold(m: Model, a: Answer) -> Answer:
     record = {"program": program, "account": account, "amount": amount, "expires": a["expires"], "status": "open"}
     record |= {"uses": use_door(m, program, at, account, amount), "captured": 0}
     record |= {"allowance": use_allowance(m, program, account, at, amount)}
-    record |= {"parts": m.take(program, account, amount), "price": price, "version": rules["version"]}
+    record |= {
+        "parts": m.take(program, account, amount),
+        "price": price,
+        "price_version": rules.get("price_version", 1),
+    }
     record["reserved"] = reserved
     m.count(reserved, "reserved", price["currency"], brand, at)
     m.put(record, "hold", at, a["hold"])

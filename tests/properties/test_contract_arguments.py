@@ -268,6 +268,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "payee": st.sampled_from(["aurora", "basil"]),
     "other": st.sampled_from(["aurora", "basil"]),
     "linked": st.booleans(),
+    "revision": st.integers(1, 2),
     "backed": st.booleans(),
     "identity.link.other": st.sampled_from([account_of("ann"), MEMBER, SECOND]),
     "identity.unlink.other": st.sampled_from([account_of("ann"), MEMBER, SECOND]),

@@ -83,6 +83,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "referrer": "Who has referred the member.",
     "replacement": "Commitment of the new card.",
     "role": "The role.",
+    "revision": "Which proposal of terms was read, as the treaty shows it; others are refused.",
     "round": "The consensus round.",
     "sale": "Stand-alone price of the goods, in minor units.",
     "second": "What else the validator has signed for the same step.",

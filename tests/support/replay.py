@@ -10,7 +10,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from tests.contract_harness import account_of
-from tests.unit.contracts.test_roles_of_calls import CALLS, new_chain
+from tests.unit.contracts.test_roles_of_calls import CALLS, prepared_chain
 from vm.primitives.codec import encode
 
 YEARS_MS = 3 * 365 * 86_400_000
@@ -20,7 +20,7 @@ def replayed() -> str:
     """Return the hash of all state, receipts and once-records that the calls and the agenda make."""
     hasher = sha256()
     for call, args, roles in CALLS:
-        chain = new_chain()
+        chain = prepared_chain().fork()
         for role in sorted(roles):
             person = f"aurora-{role}"
             result = chain.block([chain.transaction(account_of(person), [(call, args)], [person, "ann"])])

@@ -67,8 +67,9 @@ def _brands(told: Story) -> None:
             no(
                 "INVALID_ARGS",
                 "The changes of the offset from UTC are not in order.",
-                offsets=[{"from": 5, "minutes": 60}, {"from": 4, "minutes": 0}],
+                offsets=[{"from": 60_000, "minutes": 60}, {"from": 0, "minutes": 0}],
             ),
+            no("INVALID_ARGS", "The offset changes amid a minute.", offsets=[{"from": 5, "minutes": 60}]),
         ],
         brand="cielo",
         name="Cielo",
@@ -86,8 +87,9 @@ def _brands(told: Story) -> None:
             no(
                 "INVALID_ARGS",
                 "The changes of the offset from UTC are not in order.",
-                offsets=[{"from": 5, "minutes": 60}, {"from": 4, "minutes": 0}],
+                offsets=[{"from": 60_000, "minutes": 60}, {"from": 0, "minutes": 0}],
             ),
+            no("INVALID_ARGS", "The offset changes amid a minute.", offsets=[{"from": 5, "minutes": 60}]),
         ],
         brand="aurora",
         terms_hash=TERMS,

@@ -79,6 +79,16 @@ def backed(program: str) -> Deed:
     )
 
 
+def backed_in_francs(chain: Chain) -> None:
+    """Let stars be a backed program with a price in Swiss francs."""
+
+    def change(ctx: Context) -> None:
+        rules = PROGRAMS.require(ctx, "stars")
+        PROGRAMS.put(ctx, replace(rules, backed=True, price=replace(rules.price, currency="CHF")), "stars")
+
+    chain.govern(change)
+
+
 def capped(brand: str, program: str) -> tuple[Deed, ...]:
     """Return deeds: hardly a point of a program may be outstanding."""
     return (sent(f"{brand}-admin", "token.update_program", program=program, cap=11),)
@@ -126,6 +136,7 @@ def _agreement(told: Story) -> None:
             no("NOT_AUTHORISED", "The treaty's name is reserved for another brand.", treaty="borea-stars"),
             no("ALREADY_EXISTS", "The treaty exists.", sent("aurora-admin", "swap.propose", **args)),
             no("NOT_ELIGIBLE", "Both programs are one brand's.", to_program="stars"),
+            no("NOT_ELIGIBLE", "The points given are backed in another currency.", backed_in_francs),
             BACKWARDS,
             OVER_TERMS,
         ],
@@ -147,6 +158,7 @@ def _agreement(told: Story) -> None:
             ),
             no("EXPIRED", "The terms are over already.", waited(366 * DAY)),
             ENDED,
+            no("CHANGED", "Other terms have been proposed than those of this `revision`.", revision=7),
             no(
                 "ARBITRAGE",
                 "Points could be multiplied along a cycle of treaties.",

@@ -31,6 +31,7 @@ from tests.reference.stories.token_chain import (
     many_programs,
     ops,
     scattered,
+    worth_too_much,
 )
 from tests.reference.stories.token_corrections import compliance, corrections
 from tests.reference.stories.token_till import holds, till
@@ -244,7 +245,10 @@ def _views(told: Story) -> None:
     told.view(
         "token_liability",
         "What Aurora's books show, if one point in ten is never redeemed.",
-        [no("NOT_FOUND", "There is no such brand.", brand="moons")],
+        [
+            no("NOT_FOUND", "There is no such brand.", brand="moons"),
+            no("LIMIT_EXCEEDED", "A program's points are worth more than 2^53 − 1.", worth_too_much),
+        ],
         brand="aurora",
         breakage_bps=1_000,
     )

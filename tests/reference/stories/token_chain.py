@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from contracts_py.money import Price
 from contracts_py.token.programs import MAX_PROGRAMS_OF_BRAND
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import BRAND_PROGRAMS, MAX_LOTS_OF_SPEND, PROGRAMS, SUPPLIES
@@ -77,6 +78,17 @@ def backed(chain: Chain) -> None:
 
 
 UNBACKED: Final = no("UNDERFUNDED", "The program is backed, and nothing is left that backs more points.", backed)
+
+
+def worth_too_much(chain: Chain) -> None:
+    """Let so many stars be outstanding, at such a price, that no answer can tell what they are worth."""
+
+    def fill(ctx: Context) -> None:
+        SUPPLIES.put(ctx, replace(SUPPLIES.require(ctx, "stars"), outstanding=MAX_INT), "stars")
+        price = Price("EUR", 2, 1)
+        PROGRAMS.put(ctx, replace(PROGRAMS.require(ctx, "stars"), price=price), "stars")
+
+    chain.govern(fill)
 
 
 def full_counter(name: str) -> Deed:
