@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -49,6 +50,11 @@ def run(*arguments: str | Path, stdin: str = "") -> Result:
     )
 
 
+def rejected_rows(file: Path) -> list[list[str]]:
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.reader(text))
+
+
 def moving(file: Path, *more: str) -> list[str | Path]:
     return ["import", file, "--program", "miles", "--salt", file.with_name("salt"), *more]
 
@@ -86,14 +92,21 @@ def test_rejected_rows_are_counted_written_and_end_with_1(chain: MemoryChain, fi
     assert done.exit_code == 1
     rejects = file.with_name("members.csv.rejects.csv")
     assert f"2 rows are not taken; {rejects} says why." in done.stderr
-    assert [line.split(",")[:2] for line in rejects.read_text().splitlines()] == [
-        ["line", "ref"],
-        ["12", "x"],
-        ["13", "r3"],
-    ]
+    assert [row[:2] for row in rejected_rows(rejects)] == [["line", "ref"], ["12", "x"], ["13", "r3"]]
     assert chain.supply()["issued"] == POINTS
     write_csv(file, HEADER, "x,m1,-1,")
     assert "1 row is not taken" in run(*moving(file, "--yes")).stderr
+
+
+def test_refs_of_rejected_rows_are_no_formulas_and_can_be_had_back(chain: MemoryChain, file: Path) -> None:
+    refs = ["=1+1|cmd", "＝1", "'x", "a;=HYPERLINK(B1)", "r" * 60]
+    write_csv(file, HEADER, *[f"{ref},m1,nothing," for ref in refs])
+    run(*moving(file, "--new-salt", "--yes"))
+    rejects = file.with_name("members.csv.rejects.csv")
+    found = [row[1] for row in rejected_rows(rejects)[1:]]
+    assert found == ["'=1+1|cmd", "'＝1", "''x", "a;=HYPERLINK(B1)", "r" * 60]
+    assert [ref.removeprefix("'") for ref in found] == refs
+    assert ',"a;=HYPERLINK(B1)",' in rejects.read_text(encoding="utf-8")
 
 
 def test_an_interrupt_ends_with_a_report_and_the_next_run_goes_on(

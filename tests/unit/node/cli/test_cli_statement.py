@@ -123,6 +123,17 @@ def test_the_table_has_running_balances_payments_and_no_formulas(node: FakeNode,
     assert paid == [("basil", "6167.80", "PDNG", ""), ("comet", "0.07", "BOOK", "b-1")]
 
 
+def test_no_spreadsheet_takes_a_text_of_the_table_for_a_formula(node: FakeNode, tmp_path: Path) -> None:
+    chain = clearing_chain(ops=[("identity.update_brand", {"brand": "basil", "name": "＝cmd|' /C calc'!A0"})])
+    book(chain, "aurora", "basil", 500, ref="a;=HYPERLINK(B1)")
+    answer_from(chain, node)
+    _, rows = statement_of(node, tmp_path, "aurora")
+    assert (rows[1]["EndToEndId"], rows[1]["RltdPtyNm"]) == ("a;=HYPERLINK(B1)", "'＝cmd|' /C calc'!A0")
+    assert rows[1]["Bal"] == "-5.00", "amounts are numbers"
+    (table,) = tmp_path.glob("*.csv")
+    assert ',"a;=HYPERLINK(B1)",' in table.read_text(encoding="utf-8")
+
+
 class Texts(HTMLParser):
     """The texts of a page, and its tags."""
 
