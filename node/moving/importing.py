@@ -14,6 +14,7 @@ from node.client import RpcError
 from node.moving.chain import Chain, read
 from node.moving.errors import MovingError, first_stop
 from node.moving.looking import look
+from node.moving.paths import REJECTS_HEADER, require_rejects
 from node.moving.plan import FOUND, OPEN, PAID, Item, Plan
 from node.moving.programme import Programme, Supply, supply_of
 from node.moving.sending import Progress, Target
@@ -21,7 +22,6 @@ from node.table_text import guarded, quoted_line
 
 LOOKS_AT_ONCE: Final = 4
 MAX_DATES_TOLD: Final = 1_000
-REJECTS_HEADER: Final = quoted_line("line", "ref", "reason").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +128,9 @@ def write_rejects(plan: Plan, path: Path) -> None:
     """Write the rows that are not taken; without any, remove what an earlier run has written.
 
     Raises:
-        MovingError: the disk refuses.
+        MovingError: the disk refuses, or there is a file of something else by now, which stays.
     """
+    require_rejects(path)
     try:
         if not plan.count("rejects"):
             path.unlink(missing_ok=True)
