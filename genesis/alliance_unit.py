@@ -85,10 +85,12 @@ class AllianceUnit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Read a text; raises as `load`."""
         try:
             made = msgspec.convert(tomllib.loads(text), cls)
-        except tomllib.TOMLDecodeError as error:
-            raise GenesisDocumentError([f"it is no TOML: {error}"]) from None
         except msgspec.ValidationError as error:
             raise GenesisDocumentError([str(error)]) from None
+        except RecursionError:
+            raise GenesisDocumentError(["it is no TOML for a unit: it is nested too deep"]) from None
+        except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
+            raise GenesisDocumentError([f"it is no TOML: {error}"]) from None
         problems = list(made._problems())
         if problems:
             raise GenesisDocumentError(problems)

@@ -15,9 +15,10 @@ from genesis.durable_files import PUBLIC, write_durably
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from node.cli.keys_commands import KeyPath
-from node.cli.output import CliError, json_option, note, print_fields, print_json, utc
+from node.cli.output import CliError, json_option, note, print_fields, print_json, shortened, utc
 from vm.params import Params
 from vm.primitives.address import is_address
+from vm.primitives.units import bounded_digits
 
 
 @click.group()
@@ -165,7 +166,8 @@ def _params(pairs: tuple[str, ...]) -> Params:
     for name, value in map(_pair, pairs):
         if name not in Params.__struct_fields__:
             raise CliError(f"there is no parameter {name!r}; there are {', '.join(Params.__struct_fields__)}")
-        if not (value.isascii() and value.isdecimal()):
-            raise CliError(f"parameter {name} is an integer, not {value!r}")
-        values[name] = int(value)
+        number = bounded_digits(value)
+        if number is None:
+            raise CliError(f"parameter {name} is an integer from 0 to 2^53 − 1, not {shortened(value)!r}")
+        values[name] = number
     return Params(**values)

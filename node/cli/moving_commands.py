@@ -99,6 +99,7 @@ def import_(
         yes=yes,
         in_flight=in_flight,
         as_json=as_json,
+        secrets=(*key_files, *([] if passphrase_file is None else [passphrase_file])),
     )
     report = _with_chain(node_url(url, directory), api_key, keys, lambda chain: run_import(chain, options, keys))
     if as_json:

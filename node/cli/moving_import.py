@@ -18,7 +18,8 @@ from node.cli.progress import Bar, shown_bar
 from node.moving.chain import NodeChain
 from node.moving.errors import MovingError, Stopped
 from node.moving.importing import compare, plan_identity, survey, totals_of, write_rejects
-from node.moving.plan import Plan
+from node.moving.paths import Named, require_distinct, require_rejects
+from node.moving.plan import Plan, companions
 from node.moving.programme import Programme, programme_of, require_issuer
 from node.moving.reading import digest_of, header_of, read_into
 from node.moving.rows import Terms
@@ -43,6 +44,13 @@ class ImportOptions:
     yes: bool
     in_flight: int
     as_json: bool
+    secrets: tuple[Path, ...] = ()
+    """Key and passphrase files."""
+
+    @property
+    def plan(self) -> Path:
+        """Where the plan is, except that of a dry run."""
+        return self.file.with_name(f"{self.file.name}.import")
 
 
 async def run_import(chain: NodeChain, options: ImportOptions, keys: list[SigningKey]) -> dict[str, Any]:
@@ -51,6 +59,7 @@ async def run_import(chain: NodeChain, options: ImportOptions, keys: list[Signin
     Raises:
         MovingError: nothing, or nothing more, could be done.
     """
+    _require_paths(options)
     header = header_of(options.file)
     programme = await programme_of(chain, options.program)
     if keys:
@@ -58,8 +67,7 @@ async def run_import(chain: NodeChain, options: ImportOptions, keys: list[Signin
     salt = _salt(options, "member" in header.names)
     terms = Terms(programme.brand, programme.offsets, programme.now_ms, options.prefix, salt)
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) if options.dry_run else options.file.parent
-        path = folder / f"{options.file.name}.import"
+        path = Path(scratch) / options.plan.name if options.dry_run else options.plan
         words = "" if salt is None else fingerprint(salt)
         identity = plan_identity(digest_of(options.file), programme, options.prefix, words, options.any_address)
         with Plan(path, identity, options.prefix) as plan:
@@ -72,6 +80,17 @@ async def run_import(chain: NodeChain, options: ImportOptions, keys: list[Signin
                 return await _carry_out(chain, options, keys, plan, programme)
             finally:
                 write_rejects(plan, options.rejects)
+
+
+def _require_paths(options: ImportOptions) -> None:
+    """Refuse files that are one, and rejects that would take the place of something else, before all else."""
+    files: list[Named] = [("the file to import", options.file), ("the plan of the import", options.plan)]
+    files += [("a journal of the plan", path) for path in companions(options.plan)]
+    files += [("a file with a key or passphrase", path) for path in dict.fromkeys(options.secrets)]
+    if options.salt_file is not None:
+        files.append(("the salt", options.salt_file))
+    require_distinct([*files, ("the file of rejects", options.rejects)])
+    require_rejects(options.rejects)
 
 
 def _read(bar: Bar, count: int) -> None:

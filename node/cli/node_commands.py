@@ -11,13 +11,13 @@ from genesis.document import Genesis
 from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.keystore import generate_key, read_key_file
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option, warn
-from node.cli.output import CliError, json_option, print_fields, print_json
+from node.cli.output import CliError, json_option, print_fields, print_json, shortened
 from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
 from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, load_config
 from node.errors import ConfigError
-from vm.primitives.units import is_lower_hex
+from vm.primitives.units import bounded_digits, is_lower_hex
 
 home_option = click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), required=True, help="The node's home folder."
@@ -141,10 +141,11 @@ def _peer(text: str) -> PeerAddress:
     key, at, address = text.partition("@")
     host, colon, port = address.rpartition(":")
     if not (at and colon and host and port.isascii() and port.isdecimal() and len(key) == 64 and is_lower_hex(key)):
-        raise CliError(f"a peer is KEY@HOST:PORT, its key 64 hex digits, not {text!r}")
-    if not 1 <= int(port) <= 65_535:
-        raise CliError(f"port {port} of a peer is not between 1 and 65535")
-    return PeerAddress(key, host, int(port))
+        raise CliError(f"a peer is KEY@HOST:PORT, its key 64 hex digits, not {shortened(text)!r}")
+    number = bounded_digits(port, 65_535)
+    if not number:
+        raise CliError(f"port {shortened(port)} of a peer is not between 1 and 65535")
+    return PeerAddress(key, host, number)
 
 
 def _role(genesis: Genesis, public_key: str) -> str:

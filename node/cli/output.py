@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -26,8 +26,17 @@ from vm.errors import GenesisError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+_SHOWN: Final = 60
+"""Characters of an argument that a message repeats."""
+
+
 class CliError(click.ClickException):
     """A mistake of the user, or a node that does not do what was asked; one sentence."""
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of an argument, for a message of one line."""
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
 @contextmanager

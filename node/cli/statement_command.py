@@ -15,8 +15,10 @@ from node.cli.transaction_commands import node_url, rpc_option
 from node.client import RpcClient
 from node.statements.amounts import decimal
 from node.statements.csv_table import csv_of
+from node.statements.errors import StatementError
 from node.statements.html_page import html_of
-from node.statements.statement import Moving, Statement, currencies_of, read_statement
+from node.statements.moment import moment_of
+from node.statements.statement import Statement, currencies_of, read_statement
 
 
 @click.command()
@@ -54,13 +56,14 @@ def statement(
     """
 
     async def read(client: RpcClient) -> list[Statement]:
-        names = await currencies_of(client.call, period) if currency is None else [currency]
-        return [await read_statement(client.call, brand, period, name) for name in names]
+        moment = await moment_of(client.call)
+        names = await currencies_of(moment, period) if currency is None else [currency]
+        return [await read_statement(moment, brand, period, name) for name in names]
 
     try:
         found = with_node(node_url(url, directory), read, api_key=api_key)
-    except Moving:
-        raise CliError(f"{period} is open, and lines are booked all the time; ask again later") from None
+    except StatementError as error:
+        raise CliError(str(error)) from None
     if not found:
         raise CliError(f"nothing was booked in {period}")
     written = [_write(folder, made) for made in found]
@@ -86,6 +89,7 @@ def _write(folder: Path, made: Statement) -> dict[str, Any]:
         "period": made.period,
         "currency": made.currency,
         "status": made.status,
+        "height": made.height,
         "lines": len(made.entries),
         "closing": closing,
         "html": str(page),

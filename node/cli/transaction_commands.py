@@ -14,7 +14,7 @@ import click
 from genesis.errors import TestnetError
 from genesis.testnet import load_manifest
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option
-from node.cli.output import CliError, json_option, print_fields, print_json
+from node.cli.output import CliError, json_option, print_fields, print_json, shortened
 from node.cli.processes import running_pid
 from node.cli.rpc import DEFAULT_URL, api_key_option, with_node
 from node.cli.testnet_commands import DEFAULT_DIR, dir_option
@@ -209,12 +209,20 @@ def parse_pairs(pairs: Sequence[str]) -> dict[str, Any]:
 def _value(text: str) -> Any:
     try:
         value = json.loads(text)
-    except ValueError:
+    except json.JSONDecodeError:
         return text
+    except RecursionError:
+        raise CliError(f"{shortened(text)} is nested too deep") from None
+    except ValueError:  # An integer of thousands of digits.
+        raise _no_integer(text) from None
     # 1.5, 1e3 or 2^60 would be refused by the chain as MALFORMED, without a hint at the quotes that help.
     if isinstance(value, float) or (isinstance(value, int) and abs(value) > MAX_INT):
-        raise CliError(f"{text} is no integer between −(2^53 − 1) and 2^53 − 1; put quotes around a text")
+        raise _no_integer(text)
     return value
+
+
+def _no_integer(text: str) -> CliError:
+    return CliError(f"{shortened(text)} is no integer between −(2^53 − 1) and 2^53 − 1; put quotes around a text")
 
 
 def node_url(url: str | None, directory: Path) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 
 from genesis.testnet import DEFAULT_RPC_PORT, TestnetManifest
-from node.cli.output import CliError, console, json_option, note, print_json
+from node.cli.output import CliError, console, json_option, note, print_json, shortened
 from node.client import ClientError
 from node.demo import result as results
 from node.demo import session, summary
 from node.demo.errors import DemoError
 from node.demo.network import running_network
 from node.demo.rules import PARTNERS
+from vm.primitives.units import bounded_digits
 
 DEFAULT_BASKETS = 20_000
 
@@ -25,9 +26,10 @@ def _baskets(ctx: click.Context, param: click.Parameter, value: str) -> int | No
     """Read a number of baskets, or `all` (None)."""
     if value == "all":
         return None
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a number from 1 nor 'all'", ctx, param)
-    return int(value)
+    number = bounded_digits(value)
+    if not number:
+        raise click.BadParameter(f"{shortened(value)!r} is neither a number from 1 nor 'all'", ctx, param)
+    return number
 
 
 @click.command()

@@ -17,13 +17,16 @@ from typing import Any, Final
 
 from genesis.durable_files import write_durably
 from node.client import RpcError
+from node.demo.errors import DemoError
 from node.demo.gateway import Gateway
 from node.demo.judging import MONTHS
 from node.demo.obligations import Obligations
 from node.demo.rules import CURRENCY, PARTNERS
 from node.demo.treasury import period_of
 from node.statements.csv_table import csv_of
+from node.statements.errors import StatementError
 from node.statements.html_page import html_of
+from node.statements.moment import moment_of
 from node.statements.statement import Statement, read_statement
 
 FOLDER: Final = "statements"
@@ -60,6 +63,7 @@ async def print_statements(gateways: Sequence[Gateway], folder: Path, books: Obl
 
     Raises:
         ClientError: a validator does not answer.
+        DemoError: its answers do not go together.
         OSError: the folder cannot be written.
     """
     printed = Printed(folder)
@@ -83,11 +87,13 @@ async def print_statements(gateways: Sequence[Gateway], folder: Path, books: Obl
 async def _statement(gateway: Gateway, period: str) -> Statement | None:
     """Return a brand's statement, None where nothing was booked in the period."""
     try:
-        return await read_statement(gateway.call, gateway.brand, period, CURRENCY)
+        return await read_statement(await moment_of(gateway.call), gateway.brand, period, CURRENCY)
     except RpcError as error:
         if error.reason != "NOT_FOUND":
             raise
         return None
+    except StatementError as error:
+        raise DemoError(str(error)) from None
 
 
 def _write(folder: Path, statement: Statement) -> Path:

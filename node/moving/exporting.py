@@ -20,6 +20,7 @@ from typing import IO, Any, Final, NamedTuple
 from contracts_py.calendar import civil_from_days, local_day, start_of_day
 from genesis.durable_files import durable_file
 from node.client import RpcError
+from node.client.page_size import PageSize
 from node.moving.chain import Chain
 from node.moving.errors import MovingError, Stopped
 from node.moving.looking import found_or_none
@@ -28,9 +29,6 @@ from vm.primitives.units import MS_PER_MINUTE
 
 COLUMNS: Final = ("ref", "commitment", "address", "amount", "expires", "pending_until", "note")
 PAGE: Final = 500
-GROWTH: Final = 4
-"""A page that was too much work is halved, and those after it grow by a quarter each."""
-
 KINDS: Final = ("available", "held", "pending")
 
 
@@ -155,17 +153,16 @@ class Exporter:
 
     async def _pages(self, view: str, args: dict[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
         """Yield the pages of a list, smaller ones where the node finds them too much work."""
-        cursor, limit = None, PAGE
+        cursor, size = None, PageSize(PAGE)
         while True:
-            asked = args | {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
+            asked = args | {"limit": size.limit} | ({} if cursor is None else {"cursor": cursor})
             try:
                 page = (await view_at(self._chain, view, asked, self._height))["result"]
             except RpcError as error:
-                if error.reason != "OUT_OF_BUDGET" or limit == 1:
+                if error.reason != "OUT_OF_BUDGET" or not size.shrink():
                     raise self._ended(error) from None
-                limit = max(1, limit // 2)
                 continue
-            limit = min(PAGE, limit + limit // GROWTH + 1)
+            size.grow()
             yield page["items"]
             cursor = page["next"]
             if cursor is None:

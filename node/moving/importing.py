@@ -13,11 +13,12 @@ from genesis.durable_files import durable_file
 from node.client import RpcError
 from node.moving.chain import Chain, read
 from node.moving.errors import MovingError, first_stop
-from node.moving.exporting import csv_line
 from node.moving.looking import look
+from node.moving.paths import REJECTS_HEADER, require_rejects
 from node.moving.plan import FOUND, OPEN, PAID, Item, Plan
 from node.moving.programme import Programme, Supply, supply_of
 from node.moving.sending import Progress, Target
+from node.table_text import guarded, quoted_line
 
 LOOKS_AT_ONCE: Final = 4
 MAX_DATES_TOLD: Final = 1_000
@@ -127,16 +128,18 @@ def write_rejects(plan: Plan, path: Path) -> None:
     """Write the rows that are not taken; without any, remove what an earlier run has written.
 
     Raises:
-        MovingError: the disk refuses.
+        MovingError: the disk refuses, or there is a file of something else by now, which stays.
     """
+    require_rejects(path)
     try:
         if not plan.count("rejects"):
             path.unlink(missing_ok=True)
             return
         with durable_file(path) as file:
-            file.write(csv_line("line", "ref", "reason"))
+            file.write(REJECTS_HEADER)
             for reject in plan.rejects():
-                file.write(csv_line(str(reject.line), reject.ref, reject.reason))
+                line = quoted_line(str(reject.line), guarded(reject.ref), guarded(reject.reason))
+                file.write(line.encode("utf-8", errors="replace"))
     except OSError as error:
         raise MovingError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -91,6 +91,11 @@ class DateTotal(NamedTuple):
     points: int
 
 
+def companions(path: Path) -> list[Path]:
+    """Return the files that SQLite keeps beside a database, and reads where there are any."""
+    return [path.with_name(path.name + ending) for ending in ("-journal", "-wal", "-shm")]
+
+
 class Plan:
     """Use as a context manager."""
 

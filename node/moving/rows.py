@@ -118,7 +118,7 @@ class Header:
 def ref_of(record: Sequence[str], header: Header) -> str:
     """Return what a rejected record calls itself, as far as that can be told."""
     place = header.names.index("ref")
-    return excerpt(record[place]) if place < len(record) else ""
+    return excerpt(record[place], MAX_REF) if place < len(record) else ""
 
 
 def parse_row(line: int, fields: dict[str, str], terms: Terms) -> Row:
@@ -237,7 +237,7 @@ def _milliseconds(name: str, text: str) -> int:
     return int(text)
 
 
-def excerpt(text: str) -> str:
+def excerpt(text: str, most: int = _EXCERPT) -> str:
     """Return the beginning of what a file says, fit to be printed."""
-    cut = text if len(text) <= _EXCERPT else text[:_EXCERPT] + "…"
+    cut = text if len(text) <= most else text[:most] + "…"
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cut)

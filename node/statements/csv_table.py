@@ -1,17 +1,19 @@
 """A statement as a table: RFC 4180, UTF-8, one row for each balance, line and payment.
 
+Texts are fit for spreadsheets (node/table_text.py).
+
 Columns are named after the elements of ISO 20022 camt.053 that say the same; docs/statements.md describes them.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from node.statements.amounts import decimal
 from node.statements.statement import Entry, Settling, Statement
+from node.table_text import guarded, quoted_line
 
 COLUMNS: Final = (
     "Record",
@@ -30,18 +32,24 @@ COLUMNS: Final = (
     "RltdPtyNm",
     "Bal",
 )
+_AMOUNTS: Final = ("Amt", "Bal")
+"""They are numbers, also where they begin with a minus; all other fields are text."""
 
 
 def csv_of(statement: Statement) -> str:
     """Return the table."""
-    file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerow(_row(statement, "OPBD", 0))
-    writer.writerows(_entry_row(statement, entry) for entry in statement.entries)
-    writer.writerow(_row(statement, "CLBD", statement.closing))
-    writer.writerows(_payment_row(statement, payment) for payment in statement.payments)
-    return file.getvalue()
+    rows = [
+        _row(statement, "OPBD", 0),
+        *(_entry_row(statement, entry) for entry in statement.entries),
+        _row(statement, "CLBD", statement.closing),
+        *(_payment_row(statement, payment) for payment in statement.payments),
+    ]
+    return quoted_line(*COLUMNS) + "".join(map(_line, rows))
+
+
+def _line(row: Mapping[str, str]) -> str:
+    fields = ((column, row.get(column, "")) for column in COLUMNS)
+    return quoted_line(*[text if column in _AMOUNTS else guarded(text) for column, text in fields])
 
 
 def _row(statement: Statement, record: str, amount: int) -> dict[str, str]:
@@ -61,8 +69,8 @@ def _entry_row(statement: Statement, entry: Entry) -> dict[str, str]:
         "NtryRef": entry.key,
         "BookgDt": iso_time(entry.time),
         "Sts": "BOOK",
-        "BkTxCd": _text(entry.kind),
-        "EndToEndId": _text(entry.ref),
+        "BkTxCd": entry.kind,
+        "EndToEndId": entry.ref,
         "AcctSvcrRef": entry.tx or "",
         **_party(statement, entry.other),
         "Bal": decimal(entry.balance, statement.currency),
@@ -74,18 +82,13 @@ def _payment_row(statement: Statement, payment: Settling) -> dict[str, str]:
         **_row(statement, "PMNT", payment.amount),
         "BookgDt": "" if payment.confirmed is None else iso_time(payment.confirmed),
         "Sts": "PDNG" if payment.confirmed is None else "BOOK",
-        "EndToEndId": _text(payment.bank_ref or ""),
+        "EndToEndId": payment.bank_ref or "",
         **_party(statement, payment.other),
     }
 
 
 def _party(statement: Statement, other: str) -> dict[str, str]:
-    return {"RltdPty": _text(other), "RltdPtyNm": _text(statement.names[other])}
-
-
-def _text(value: str) -> str:
-    """Return text that no spreadsheet takes for a formula: what others have written stands behind an apostrophe."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value
+    return {"RltdPty": other, "RltdPtyNm": statement.names[other]}
 
 
 def iso_time(time_ms: int) -> str:

@@ -62,7 +62,7 @@ def _facts(body: Element, statement: Statement) -> None:
         ("Account", f"{statement.names[statement.brand]} ({statement.brand})"),
         ("Alliance", statement.chain),
         ("Currency", statement.currency),
-        ("Status", statement.status),
+        ("Status", _status(statement)),
         ("Opening balance", _amount(0, statement)),
         ("Owed to the account", _amount(statement.owed, statement)),
         ("Owed by the account", _amount(-statement.owes, statement)),
@@ -74,6 +74,11 @@ def _facts(body: Element, statement: Statement) -> None:
     for name, value in facts:
         SubElement(listed, "dt").text = name
         SubElement(listed, "dd").text = value
+
+
+def _status(statement: Statement) -> str:
+    """Return the status, and the height of a period that still grows: a closed one's page stays as it is."""
+    return statement.status if statement.due is not None else f"{statement.status}, as of height {statement.height}"
 
 
 def _by_other(body: Element, statement: Statement) -> None:

@@ -1,9 +1,10 @@
 """What a statement says, and how it is asked of a node.
 
 A period's account begins at zero: what an unwound period carries on is a line of the period into which it goes.
+All that a statement says is asked as of one height (node/statements/moment.py).
 
 Invariants:
-    1. The lines come to what the node says that the statement's sums are; a statement is of one moment.
+    1. A statement is of one moment, and its lines come to what the node says that their sums are.
     2. Line for line and in its sums, it is the other sides' statements seen from here.
 """
 
@@ -11,23 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any
 
-PAGE: Final = 1_000
-ATTEMPTS: Final = 5
-"""How often a statement is read anew because lines were booked meanwhile."""
-
-
-class Moving(Exception):
-    """Lines are booked faster than the statement can be read."""
-
-
-class Ask(Protocol):
-    """Calls a method of a node."""
-
-    async def __call__(self, method: str, /, **params: Any) -> Any:
-        """Return what the node answers."""
-        ...
+from node.statements.errors import StatementError
+from node.statements.moment import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +55,13 @@ class Statement:
 
     Attributes:
         owes, owed: sums of the lines in which the brand is debtor, and creditor.
+        height: of the chain, as of which all of it is.
         names: of the brand and the others.
         due: when payments are due; None before the period is closed.
     """
 
     chain: str
+    height: int
     brand: str
     currency: str
     period: str
@@ -98,58 +88,49 @@ class Statement:
         return sums
 
 
-async def currencies_of(ask: Ask, period: str) -> list[str]:
-    """Return the currencies in which something was booked in a period."""
-    return await _all(ask, "clearing_currencies", period=period)
+async def currencies_of(moment: Moment, period: str) -> list[str]:
+    """Return the currencies in which something was booked in a period; raises as `Moment.items`."""
+    return await moment.items("clearing_currencies", period=period)
 
 
-async def read_statement(ask: Ask, brand: str, period: str, currency: str) -> Statement:
+async def read_statement(moment: Moment, brand: str, period: str, currency: str) -> Statement:
     """Ask a node for a statement.
 
     Raises:
-        Moving: lines are booked all the time; a closed period's statement stands still.
+        RpcError: the node refuses.
+        StatementError: its answers do not go together, or it no longer keeps the height.
     """
-    for _ in range(ATTEMPTS):
-        page, lines = await _lines(ask, brand, period, currency)
-        entries = _entries(brand, period, currency, lines)
-        owes = -sum(entry.amount for entry in entries if entry.amount < 0)
-        owed = sum(entry.amount for entry in entries if entry.amount > 0)
-        if (owes, owed) == (page["owes"], page["owed"]):
-            break
-    else:
-        raise Moving
-    payments = await _all(ask, "clearing_payments", period=period, currency=currency)
+    args = {"period": period, "currency": currency}
+    lines = await moment.items("clearing_statement", brand=brand, **args)
+    # The sums stand on each page. One line is enough to ask for them: the lines are known.
+    told = await moment.view("clearing_statement", brand=brand, limit=1, **args)
+    entries = _entries(brand, period, currency, lines)
+    owes = -sum(entry.amount for entry in entries if entry.amount < 0)
+    owed = sum(entry.amount for entry in entries if entry.amount > 0)
+    if (owes, owed) != (told["owes"], told["owed"]):
+        raise StatementError(
+            f"the node's lines of {brand} in {period} come to {owed} − {owes}, its sums are {told['owed']} and "
+            f"{told['owes']} {currency}: do not use its answers"
+        )
+    payments = await moment.items("clearing_payments", **args)
     mine = tuple([_settling(brand, item) for item in payments if brand in (item["payer"], item["payee"])])
     others = {entry.other for entry in entries} | {payment.other for payment in mine}
-    names = {name: (await ask("identity_brand", brand=name))["name"] for name in sorted({brand, *others})}
-    shown = {item["period"]: item for item in await _all(ask, "clearing_periods", currency=currency)}
-    chain = (await ask("node_info"))["chain"]
-    due, status = shown[period].get("due"), page["status"]
-    return Statement(chain, brand, currency, period, status, owes, owed, due, entries, mine, names)
-
-
-async def _lines(ask: Ask, brand: str, period: str, currency: str) -> tuple[Any, list[Any]]:
-    """Return the last page of a statement, and the lines of all."""
-    found: list[Any] = []
-    cursor: dict[str, str] = {}
-    while True:
-        args = {"brand": brand, "period": period, "currency": currency, "limit": PAGE, **cursor}
-        page = await ask("clearing_statement", **args)
-        found += page["items"]
-        if page["next"] is None:
-            return page, found
-        cursor = {"cursor": page["next"]}
-
-
-async def _all(ask: Ask, method: str, **args: Any) -> list[Any]:
-    found: list[Any] = []
-    cursor: dict[str, str] = {}
-    while True:
-        page = await ask(method, **args, limit=PAGE, **cursor)
-        found += page["items"]
-        if page["next"] is None:
-            return found
-        cursor = {"cursor": page["next"]}
+    names = {name: (await moment.view("identity_brand", brand=name))["name"] for name in sorted({brand, *others})}
+    shown = {item["period"]: item for item in await moment.items("clearing_periods", currency=currency)}
+    return Statement(
+        chain=moment.chain,
+        height=moment.height,
+        brand=brand,
+        currency=currency,
+        period=period,
+        status=told["status"],
+        owes=owes,
+        owed=owed,
+        due=shown[period].get("due"),
+        entries=entries,
+        payments=mine,
+        names=names,
+    )
 
 
 def _entries(brand: str, period: str, currency: str, lines: Sequence[Any]) -> tuple[Entry, ...]:

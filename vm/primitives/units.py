@@ -27,6 +27,18 @@ def is_slug(text: str) -> bool:
     return _SLUG.match(text) is not None
 
 
+def bounded_digits(text: str, most: int = MAX_INT) -> int | None:
+    """Return plain decimal digits as an integer of 0 to `most`, None for anything else.
+
+    `int` alone takes signs, blanks, underscores and the digits of all scripts, and raises ValueError for thousands
+    of digits, which `str.isdecimal` lets pass.
+    """
+    if not (text.isascii() and text.isdecimal()) or len(text) > len(str(most)):
+        return None
+    value = int(text)
+    return value if value <= most else None
+
+
 def is_lower_hex(text: str) -> bool:
     """Tell whether `text` is an even number of lower-case hex digits without 0x."""
     # The pattern repeats one character, not a pair: repeated groups take 60 times the text's memory.

@@ -235,6 +235,8 @@ def _settle(chain: Chain, chance: random.Random) -> None:
         ('currency = "EUR"', "currency = 3", r"Expected `str`, got `int` - at `\$.unit.currency`"),
         ("may_owe", "may_ow", "may_ow"),
         ("[unit]", "[unit", "it is no TOML"),
+        ("num = 1, den = 1", f"num = {'9' * 5_000}, den = 1", "it is no TOML"),
+        ("[unit]", f"deep = {'[' * 50_000}\n[unit]", "nested too deep"),
         ('price = { currency = "EUR", num = 1, den = 2 }', "price = 1", "aurora: program_terms.price"),
     ],
 )

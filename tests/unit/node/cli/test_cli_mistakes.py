@@ -169,6 +169,8 @@ def test_a_testnet_that_does_not_run(net: Path) -> None:
         (("call", "token.burn", "amount=1", "amount=2", "--key", "k"), "given twice"),
         (("call", "token.burn", "amount=1.5", "--key", "k"), "no integer"),
         (("call", "token.burn", f"amount={2**53}", "--key", "k"), "no integer"),
+        (("call", "token.burn", "amount=" + "9" * 5_000, "--key", "k"), "no integer"),
+        (("call", "token.burn", "amount=" + "[" * 100_000, "--key", "k"), "nested too deep"),
         (("call", "token.burn", "--key", "/nowhere/key.json"), "does not exist"),
         (("tx", "show", "xyz"), "64 hex digits"),
         (("tx", "send", "/nowhere/tx"), "does not exist"),
@@ -203,6 +205,8 @@ def test_bad_genesis(tmp_path: Path, net: Path) -> None:
         (("--validator", "aurora=x", "--admin", "aurora=ent1x"), "is no address"),
         (("--validator", "aurora=x", "--param", "speed=1"), "no parameter 'speed'"),
         (("--validator", "aurora=x", "--param", "window_blocks=many"), "is an integer"),
+        (("--validator", "aurora=x", "--param", f"max_tx_cost={2**53}"), "from 0 to 2^53 − 1"),
+        (("--validator", "aurora=x", "--param", "max_tx_cost=" + "9" * 5_000), "from 0 to 2^53 − 1"),
     ],
 )
 def test_genesis_new_with_unusable_values(tmp_path: Path, arguments: tuple[str, ...], word: str) -> None:
@@ -211,7 +215,12 @@ def test_genesis_new_with_unusable_values(tmp_path: Path, arguments: tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "peer", ["", "ab@host:1", "ab" * 32 + "@host", "ab" * 32 + "@:1", "ab" * 32 + "@host:70000"]
+    "peer",
+    [
+        "",
+        "ab@host:1",
+        *("ab" * 32 + address for address in ("@host", "@:1", "@host:70000", "@host:0", "@host:" + "9" * 5_000)),
+    ],
 )
 def test_node_init_with_an_unusable_peer(tmp_path: Path, net: Path, peer: str) -> None:
     arguments = ("--home", tmp_path / "home", "--genesis", net / "genesis.json", "--unencrypted", "--peer", peer)

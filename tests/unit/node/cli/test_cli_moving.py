@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -49,6 +50,20 @@ def run(*arguments: str | Path, stdin: str = "") -> Result:
     )
 
 
+def write_private(path: Path, content: str) -> None:
+    path.write_text(content)
+    path.chmod(0o600)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def rejected_rows(file: Path) -> list[list[str]]:
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.reader(text))
+
+
 def moving(file: Path, *more: str) -> list[str | Path]:
     return ["import", file, "--program", "miles", "--salt", file.with_name("salt"), *more]
 
@@ -86,14 +101,88 @@ def test_rejected_rows_are_counted_written_and_end_with_1(chain: MemoryChain, fi
     assert done.exit_code == 1
     rejects = file.with_name("members.csv.rejects.csv")
     assert f"2 rows are not taken; {rejects} says why." in done.stderr
-    assert [line.split(",")[:2] for line in rejects.read_text().splitlines()] == [
-        ["line", "ref"],
-        ["12", "x"],
-        ["13", "r3"],
-    ]
+    assert [row[:2] for row in rejected_rows(rejects)] == [["line", "ref"], ["12", "x"], ["13", "r3"]]
     assert chain.supply()["issued"] == POINTS
     write_csv(file, HEADER, "x,m1,-1,")
     assert "1 row is not taken" in run(*moving(file, "--yes")).stderr
+
+
+def test_refs_of_rejected_rows_are_no_formulas_and_can_be_had_back(chain: MemoryChain, file: Path) -> None:
+    refs = ["=1+1|cmd", "＝1", "'x", "a;=HYPERLINK(B1)", "r" * 60]
+    write_csv(file, HEADER, *[f"{ref},m1,nothing," for ref in refs])
+    run(*moving(file, "--new-salt", "--yes"))
+    rejects = file.with_name("members.csv.rejects.csv")
+    found = [row[1] for row in rejected_rows(rejects)[1:]]
+    assert found == ["'=1+1|cmd", "'＝1", "''x", "a;=HYPERLINK(B1)", "r" * 60]
+    assert [ref.removeprefix("'") for ref in found] == refs
+    assert ',"a;=HYPERLINK(B1)",' in rejects.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(
+    ("rejects", "words"),
+    [
+        ("members.csv", "is the file to import and the file of rejects at once"),
+        ("sub/../members.csv", "is the file to import and the file of rejects at once"),
+        ("linked.csv", "is the file to import and the file of rejects at once"),
+        ("pointer.csv", "is the file to import and the file of rejects at once"),
+        ("salt", "is the salt and the file of rejects at once"),
+        ("members.csv.import", "is the plan of the import and the file of rejects at once"),
+        ("members.csv.import-journal", "is a journal of the plan and the file of rejects at once"),
+        ("key.json", "is a file with a key or passphrase and the file of rejects at once"),
+        ("passphrase", "is a file with a key or passphrase and the file of rejects at once"),
+        ("other.csv", "holds no rejects of an import"),
+        ("empty", "holds no rejects of an import"),
+        ("elsewhere.csv", "is no regular file"),
+    ],
+)
+def test_rejects_take_the_place_of_no_other_file(
+    chain: MemoryChain, file: Path, rejects: str, words: str, dry: bool
+) -> None:
+    contents = {"salt": "ab" * 32, "key.json": "{}", "passphrase": "p", "other.csv": "line;ref\n", "empty": ""}
+    for name, content in contents.items():
+        write_private(file.with_name(name), content)
+    file.with_name("sub").mkdir()
+    file.with_name("linked.csv").hardlink_to(file)
+    file.with_name("pointer.csv").symlink_to(file)
+    file.with_name("elsewhere.csv").symlink_to(file.with_name("other.csv"))
+    before = contents_of(file.parent)
+    secrets = ["--key", str(file.with_name("key.json")), "--passphrase-file", str(file.with_name("passphrase"))]
+    options = ["--dry-run"] if dry else ["--yes"]
+    told = run(*moving(file, "--rejects", f"{file.parent}/{rejects}", *secrets, *options))
+    assert told.exit_code == 1
+    assert words in told.stderr
+    assert contents_of(file.parent) == before
+    assert not chain.sent
+
+
+def test_a_plan_and_a_salt_are_no_file_of_another_use(chain: MemoryChain, file: Path) -> None:
+    for salt in (file, file.with_name("members.csv.import"), file.with_name("members.csv.rejects.csv")):
+        before = contents_of(file.parent)
+        told = run("import", file, "--program", "miles", "--salt", salt, "--new-salt", "--yes")
+        assert (told.exit_code, "at once; nothing was read or written" in told.stderr) == (1, True)
+        assert contents_of(file.parent) == before
+    assert not chain.sent
+
+
+def test_rejects_of_an_earlier_run_go_also_in_their_former_form(chain: MemoryChain, file: Path) -> None:
+    rejects = file.with_name("members.csv.rejects.csv")
+    rejects.write_bytes(b"line,ref,reason\r\n12,x,no\r\n")
+    done = run(*moving(file, "--new-salt", "--dry-run"))
+    assert done.exit_code == 0, done.output
+    assert not rejects.exists()
+
+
+def test_a_file_that_comes_while_rows_are_paid_is_not_written_over(chain: MemoryChain, file: Path) -> None:
+    rejects = file.with_name("members.csv.rejects.csv")
+
+    def come(count: int) -> None:
+        rejects.write_text("mine")
+
+    chain.before_sending = come
+    told = run(*moving(file, "--new-salt", "--yes"))
+    assert (told.exit_code, "holds no rejects of an import" in told.stderr) == (1, True)
+    assert rejects.read_text() == "mine"
 
 
 def test_an_interrupt_ends_with_a_report_and_the_next_run_goes_on(

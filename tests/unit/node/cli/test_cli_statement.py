@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,30 +14,49 @@ import pytest
 from contracts_py.clearing.periods import end_of
 from node.statements.amounts import decimal
 from node.statements.csv_table import COLUMNS
-from node.statements.statement import PAGE
+from node.statements.moment import PAGE
 from tests.contract_harness import Chain
 from tests.support.clearing import EUR, book, clearing_chain, confirm
-from tests.support.fake_node import CHAIN, FakeNode, run
+from tests.support.fake_node import CHAIN, INFO, FakeNode, run
 from vm.errors import Refused
 
 MONTH = "2023-11"
 JPY = {**EUR, "currency": "JPY"}
-VIEWS = ("clearing_statement", "clearing_payments", "clearing_periods", "clearing_currencies", "identity_brand")
+
+
+def failed(reason: str, message: str = "no") -> dict[str, Any]:
+    return {"code": -32001, "message": message, "data": {"reason": reason}}
 
 
 def answer_from(chain: Chain, node: FakeNode) -> None:
-    """Let the node answer views from a chain."""
+    """Let the node answer views as of its heights, of which it keeps those whose heads it has told."""
+    kept: dict[int, Chain] = {}
 
-    def answers(view: str) -> Any:
-        def answer(params: dict[str, Any]) -> Any:
-            try:
-                return chain.view(view, **params)
-            except Refused as refusal:
-                return {"code": -32001, "message": refusal.message, "data": {"reason": refusal.code}}
+    def info(params: dict[str, Any]) -> Any:
+        kept[chain.height] = chain.fork()
+        return {**INFO, "height": chain.height}
 
-        return answer
+    def view(params: dict[str, Any]) -> Any:
+        if params["height"] not in kept:
+            return failed("STATE_PRUNED")
+        try:
+            result = kept[params["height"]].view(params["view"], **params["args"])
+        except Refused as refusal:
+            return failed(refusal.code, refusal.message)
+        return {"height": params["height"], "time": 0, "result": result}
 
-    node.answers |= {view: answers(view) for view in VIEWS}
+    node.answers |= {"node_info": info, "state_view": view}
+
+
+def before_view(node: FakeNode, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Call `change` before each answer of a view; what it returns is answered in its place."""
+    answer = node.answers["state_view"]
+
+    def changed(params: dict[str, Any]) -> Any:
+        instead = change(params)
+        return answer(params) if instead is None else instead
+
+    node.answers["state_view"] = changed
 
 
 @pytest.fixture
@@ -101,6 +121,17 @@ def test_the_table_has_running_balances_payments_and_no_formulas(node: FakeNode,
     assert (entries[0]["EndToEndId"], entries[0]["RltdPtyNm"]) == ("'=order-0", "'=Basil <b>& Co</b>")
     paid = [(row["RltdPty"], row["Amt"], row["Sts"], row["EndToEndId"]) for row in rows if row["Record"] == "PMNT"]
     assert paid == [("basil", "6167.80", "PDNG", ""), ("comet", "0.07", "BOOK", "b-1")]
+
+
+def test_no_spreadsheet_takes_a_text_of_the_table_for_a_formula(node: FakeNode, tmp_path: Path) -> None:
+    chain = clearing_chain(ops=[("identity.update_brand", {"brand": "basil", "name": "＝cmd|' /C calc'!A0"})])
+    book(chain, "aurora", "basil", 500, ref="a;=HYPERLINK(B1)")
+    answer_from(chain, node)
+    _, rows = statement_of(node, tmp_path, "aurora")
+    assert (rows[1]["EndToEndId"], rows[1]["RltdPtyNm"]) == ("a;=HYPERLINK(B1)", "'＝cmd|' /C calc'!A0")
+    assert rows[1]["Bal"] == "-5.00", "amounts are numbers"
+    (table,) = tmp_path.glob("*.csv")
+    assert ',"a;=HYPERLINK(B1)",' in table.read_text(encoding="utf-8")
 
 
 class Texts(HTMLParser):
@@ -170,28 +201,71 @@ def test_a_statement_of_many_pages_is_read_whole(node: FakeNode, tmp_path: Path)
     answer_from(clearing_chain(ops=ops), node)
     _, rows = statement_of(node, tmp_path, "aurora")
     assert len([row for row in rows if row["Record"] == "NTRY"]) == PAGE + 3
-    assert [method for method, _, _ in node.asked].count("clearing_statement") == 2
+    asked = [params["args"] for method, params, _ in node.asked if method == "state_view"]
+    assert [args["limit"] for args in asked if "brand" in args and "period" in args] == [PAGE, PAGE, 1]
 
 
-def test_what_is_booked_meanwhile_is_read_anew_and_not_for_ever(node: FakeNode, tmp_path: Path) -> None:
+def test_pages_that_are_too_much_work_are_asked_for_smaller(node: FakeNode, tmp_path: Path) -> None:
+    ops = [("till.book", {"debtor": "aurora", "creditor": "basil", "price": EUR, "units": 1}) for _ in range(40)]
+    answer_from(clearing_chain(ops=ops), node)
+    before_view(node, lambda params: failed("OUT_OF_BUDGET") if params["args"].get("limit", 1) > 17 else None)
+    _, rows = statement_of(node, tmp_path, "aurora")
+    assert len([row for row in rows if row["Record"] == "NTRY"]) == 40
+    before_view(node, lambda params: failed("OUT_OF_BUDGET") if "limit" in params["args"] else None)
+    told = run("statement", "aurora", MONTH, "--to", tmp_path, "--rpc", node.url)
+    assert (told.exit_code, "OUT_OF_BUDGET" in told.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_a_period_that_closes_while_it_is_read_makes_no_statement_of_two_moments(
+    node: FakeNode, tmp_path: Path, at: int
+) -> None:
     chain = clearing_chain()
     book(chain, "aurora", "basil", 5)
     answer_from(chain, node)
-    answer = node.answers["clearing_statement"]
-    moving = [2]
+    views = [0]
 
-    def booked_meanwhile(params: dict[str, Any]) -> Any:
-        moving[0] -= 1
+    def closed_meanwhile(params: dict[str, Any]) -> None:
+        views[0] += 1
+        if views[0] == at:
+            book(chain, "aurora", "basil", 7)
+            chain.until(end_of(MONTH))
+
+    before_view(node, closed_meanwhile)
+    page, rows = statement_of(node, tmp_path, "aurora")
+    assert views[0] >= at, "the period was closed"
+    assert [(row["Record"], row["Amt"]) for row in rows] == [("OPBD", "0.00"), ("NTRY", "0.05"), ("CLBD", "0.05")]
+    text = "\n".join(Texts(page).texts)
+    assert f"open, as of height {chain.height - 2}" in text
+    assert "Payments due" not in text
+
+    page, rows = statement_of(node, tmp_path, "aurora")
+    assert [row["Amt"] for row in rows if row["Record"] in ("CLBD", "PMNT")] == ["0.12", "0.12"]
+    text = "\n".join(Texts(page).texts)
+    assert "Payments due" in text
+    assert "as of height" not in text, "a closed period's page does not change any more"
+
+
+def test_a_height_that_is_no_longer_kept_is_told(node: FakeNode, tmp_path: Path, chain: Chain) -> None:
+    del chain
+    before_view(node, lambda params: failed("STATE_PRUNED") if params["view"] == "clearing_payments" else None)
+    told = run("statement", "aurora", MONTH, "--to", tmp_path / "out", "--rpc", node.url)
+    assert (told.exit_code, "no longer has the state of height" in told.stderr) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_lines_that_do_not_come_to_the_sums_make_no_statement(node: FakeNode, tmp_path: Path, chain: Chain) -> None:
+    answer = node.answers["state_view"]
+
+    def wrong(params: dict[str, Any]) -> Any:
         found = answer(params)
-        return {**found, "owes": found["owes"] + 1} if moving[0] >= 0 else found
+        return {**found, "result": {**found["result"], "owes": 1}} if "brand" in params["args"] else found
 
-    node.answers["clearing_statement"] = booked_meanwhile
-    _, rows = statement_of(node, tmp_path, "aurora")
-    assert [row["Amt"] for row in rows] == ["0.00", "0.05", "0.05"]
-    moving[0] = 1_000
-    result = run("statement", "aurora", MONTH, "--to", tmp_path, "--rpc", node.url)
-    assert result.exit_code == 1
-    assert "booked all the time" in result.stderr
+    del chain
+    node.answers["state_view"] = wrong
+    told = run("statement", "aurora", MONTH, "--to", tmp_path / "out", "--rpc", node.url)
+    assert (told.exit_code, "do not use its answers" in told.stderr) == (1, True)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

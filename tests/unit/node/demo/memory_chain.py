@@ -119,14 +119,18 @@ class MemoryChain:
         value = self.state.values[PARAMS.keys.path]
         self._beat()
         if method == "node_info":
-            return {"chain": CHAIN}
+            return {"chain": CHAIN, "height": self.height}
         if method == "chain_head":
             return {"header": {"height": self.height, "time": self.time}}
         if method == "chain_certificate":
             return {"state_root": leaf_hash(PARAMS.keys.path.encode(), sha256(value)).hex()}
         if method == "state_proof":
             return {"value_bytes": value.hex(), "proof": StateProof(()).to_json()}
-        answer = self._view(method, params)
+        if method == "state_view":  # Of the head, whichever height is asked for.
+            answer = self._view(params["view"], params["args"])
+            answer = answer if isinstance(answer, RpcError) else {"height": params["height"], "result": answer}
+        else:
+            answer = self._view(method, params)
         if isinstance(answer, RpcError):
             raise answer
         return answer

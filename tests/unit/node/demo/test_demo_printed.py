@@ -15,7 +15,7 @@ LINES = [("clearing/line/USD/2017-02/aurora/basil/0", -150), ("clearing/line/USD
 
 def table(brand: str, other: str, lines: list[tuple[str, int]]) -> str:
     entries = tuple([Entry(key, other, amount, amount, "redemption", "ref", 0, None) for key, amount in lines])
-    return csv_of(Statement("chain", brand, "USD", "2017-02", "closed", 150, 50, 0, entries, (), NAMES))
+    return csv_of(Statement("chain", 1, brand, "USD", "2017-02", "closed", 150, 50, 0, entries, (), NAMES))
 
 
 def books() -> Obligations:

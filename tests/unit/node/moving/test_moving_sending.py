@@ -403,8 +403,8 @@ async def test_rejects_are_written_and_an_old_file_goes(tmp_path: Path) -> None:
     with planned(tmp_path, chain, HEADER, "a,m1,1e3,", 'b,"m,2",-1,') as plan:
         write_rejects(plan, file)
     lines = file.read_bytes().split(b"\r\n")
-    assert lines[0] == b"line,ref,reason"
-    assert lines[1].startswith(b"2,a,")
+    assert lines[0] == b'"line","ref","reason"'
+    assert lines[1].startswith(b'"2","a",')
     with planned(tmp_path, chain, HEADER, *rows(1)) as plan:
         write_rejects(plan, file)
     assert not file.exists()
