@@ -68,7 +68,7 @@ def add_line(
     """
     period = open_period(ctx, currency)
     pair = _pair_to_book(ctx, currency, period, debtor, creditor)
-    line = Line(amount, cause, ctx.time, tx or ctx.tx_id or None)
+    line = Line(amount, cause, ctx.time, tx or ctx.tx_id or None, None if exposed == amount else exposed)
     LINES.put(ctx, line, currency, period, debtor, creditor, pair.lines)
     after = Pair(pair.lines + 1, pair.sum + amount, pair.exposed + exposed)
     PAIRS.put(ctx, after, currency, period, debtor, creditor)

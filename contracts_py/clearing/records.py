@@ -54,12 +54,20 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A booking. `tx` is the transaction that booked it; none where the agenda did without one."""
+    """A booking. `tx` is the transaction that booked it; none where the agenda did without one.
+
+    `exposed` is how much the debtor's exposure grew by it, where that is not its amount.
+    """
 
     amount: Amount
     cause: Cause
     time: TimeMs
     tx: Hash | None = None
+    exposed: Balance | None = None
+
+    def exposes(self) -> int:
+        """Return how much the debtor's exposure grew by it."""
+        return self.amount if self.exposed is None else self.exposed
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):
