@@ -44,7 +44,7 @@ class Clearing:
             version: of the program's price: what is left over at one price goes into no other.
 
         Raises:
-            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, the amount or a sum is beyond 2^53 − 1.
+            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, the pair's sum of the period is beyond MAX_BOOKED.
         """
         if debtor == creditor:
             return 0

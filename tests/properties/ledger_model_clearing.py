@@ -243,7 +243,9 @@ def unwind(m: Model, a: Answer) -> Answer:
     m.put({**books, "status": "unwound"}, "books", currency, period)
     for (payer, payee), (amount, receipt) in sorted(books["payments"].items()):
         if receipt is not None:
-            add_line(m, currency, payee, payer, amount, ("payment", period), amount)
+            set_off = min(amount, max(0, exposed_in(m, currency, period, payer, payee)))
+            m.count(set_off, "taken back", currency, period, payer, payee)
+            add_line(m, currency, payee, payer, amount, ("payment", period), amount - set_off)
     for debtor in sorted(books["brands"]):
         for creditor in sorted(books["brands"]):
             owed = owed_in(m, currency, period, debtor, creditor)

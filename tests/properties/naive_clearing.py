@@ -158,7 +158,15 @@ class NaiveClearing:
         month = self.months[name]
         for payer, payee in sorted(month.paid):
             amount = month.payments[payer, payee]
-            self.owe(payee, payer, amount, (payee, payer, amount))
+            # What the payer owed the payee comes back as well: two such debts expose neither.
+            own = [
+                entry.exposes[2]
+                for entry in self.entries
+                if entry.period == name and entry.exposes[:2] == (payer, payee)
+            ]
+            set_off = min(amount, max(0, sum(own)))
+            self.owe(payee, payer, amount, (payee, payer, amount - set_off))
+            self.entries.append(Entry(name, payer, payee, 0, (payer, payee, -set_off)))
         moved = [entry for entry in self.entries if entry.period == name]
         target = self.open_month() if moved else name
         for pair in sorted(self.limits):
