@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts_py.clearing.records import CREDITS, RESERVES, Credit
+from contracts_py.clearing.records import CREDITS, MAX_BOOKED, PAIRS, RESERVES, Credit, Pair
 from contracts_py.registry import contracts
 from tests.contract_harness import Op, credit_ops
 from tests.reference.story import Deed, Story, alliance_ops, no, sent, waited, wrote
@@ -93,6 +93,8 @@ def _disputes(told: Story) -> None:
         "What Aurora is owed, and owes, this month.",
         [
             NO_PERIOD,
+            no("NOT_FOUND", "There is no such brand.", brand="moons"),
+            no("NOT_FOUND", "There is no such other brand.", other="moons"),
             no("INVALID_ARGS", "The cursor is of another brand's statement.", brand="cielo", cursor=following),
         ],
         **asked,
@@ -147,6 +149,11 @@ def _disputes(told: Story) -> None:
                 "NOT_ELIGIBLE",
                 "The dispute is resolved or withdrawn.",
                 sent("borea-treasurer", "clearing.resolve", **LINE, amount=0),
+            ),
+            no(
+                "LIMIT_EXCEEDED",
+                "The creditor would owe the debtor more than 2^45 in this period.",
+                wrote(PAIRS, Pair(1, MAX_BOOKED, 0), "EUR", MONTH, "aurora", "borea"),
             ),
             no(
                 "CREDIT_LIMIT",
