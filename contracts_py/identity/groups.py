@@ -80,7 +80,7 @@ def are_or_were_one(ctx: Context, a: str, b: str) -> bool:
 
 
 def _may_have_left(ctx: Context, group: Sequence[str], others: Sequence[str]) -> bool:
-    """Tell whether an address of a group remembers that it left one of the others, or has forgotten whom it left."""
+    """Tell whether an address of a group remembers that it left one of the others, or has forgotten some."""
     for address in group:
         former = FORMER.get(ctx, address) or ()
         if address in former or not set(others).isdisjoint(former):
@@ -117,7 +117,7 @@ def remember_parted(ctx: Context, group: Sequence[str]) -> None:
 
 
 def _last(former: list[str], address: str) -> tuple[str, ...]:
-    """Return as many of those that an address has left as its row holds; its own name says that some are missing."""
+    """Return as many of those that an address has left as its row holds; its own name tells of more."""
     if len(former) <= MAX_FORMER:
         return tuple(former)
     others = [other for other in former if other != address]
