@@ -5,10 +5,11 @@ Each line moves one pair and two positions with it, so that closing a period and
 Invariants, at every block, for each currency:
     1. A pair's sum is that of its lines. Over the brands of a period the positions sum to zero; a brand's is what
        its pairs come to, less what unwinding has carried on.
-    2. Lines are added to the open period alone: that of the block's time, or the next where that was closed early.
-    3. A reserve grows and falls with its brand's lines, but for those by which unwinding moves older debts: what is
+    2. A pair's sum passes MAX_BOOKED by what unwinding moves alone, which so fits.
+    3. Lines are added to the open period alone: that of the block's time, or the next where that was closed early.
+    4. A reserve grows and falls with its brand's lines, but for those by which unwinding moves older debts: what is
        confirmed was owed before, and what is put back never left.
-    4. LIVE has exactly the periods whose debts stand; a debtor's exposure is what these periods' pairs say, and
+    5. LIVE has exactly the periods whose debts stand; a debtor's exposure is what these periods' pairs say, and
        what is reserved.
 """
 
@@ -28,6 +29,7 @@ from contracts_py.clearing.records import (
     CURRENCIES_IN,
     LINES,
     LIVE,
+    MAX_BOOKED,
     NO_CREDIT,
     NO_PAIR,
     PAIRS,
@@ -41,7 +43,7 @@ from contracts_py.clearing.records import (
     Line,
     Pair,
 )
-from vm.contract_api import Context, InvariantBroken
+from vm.contract_api import Context, InvariantBroken, Refused
 
 
 def add_line(
@@ -64,11 +66,14 @@ def add_line(
         moved: unwinding moves an older debt here, which counts in reserves already.
 
     Raises:
-        Refused: LIMIT_EXCEEDED, the amount or a sum is beyond 2^53 − 1.
+        Refused: LIMIT_EXCEEDED, the pair's sum of the period is beyond MAX_BOOKED, and not by what is moved.
     """
     period = open_period(ctx, currency)
     pair = _pair_to_book(ctx, currency, period, debtor, creditor)
-    line = Line(amount, cause, ctx.time, tx or ctx.tx_id or None)
+    if not moved and pair.sum + amount > MAX_BOOKED:
+        words = f"{debtor} owes {creditor} too much in {period}"
+        raise Refused("LIMIT_EXCEEDED", words, debtor=debtor, creditor=creditor, period=period, limit=MAX_BOOKED)
+    line = Line(amount, cause, ctx.time, tx or ctx.tx_id or None, None if exposed == amount else exposed)
     LINES.put(ctx, line, currency, period, debtor, creditor, pair.lines)
     after = Pair(pair.lines + 1, pair.sum + amount, pair.exposed + exposed)
     PAIRS.put(ctx, after, currency, period, debtor, creditor)
@@ -85,6 +90,15 @@ def change_exposure(ctx: Context, debtor: str, creditor: str, currency: str, by:
     period = open_period(ctx, currency)
     pair = _pair_to_book(ctx, currency, period, debtor, creditor)
     PAIRS.put(ctx, replace(pair, exposed=pair.exposed + by), currency, period, debtor, creditor)
+
+
+def lower_exposure(ctx: Context, currency: str, period: str, debtor: str, creditor: str, most: int) -> int:
+    """Lower what a period adds to a debtor's exposure by up to `most`, to no less than 0; return by how much."""
+    pair = pair_of(ctx, currency, period, debtor, creditor)
+    by = min(most, max(0, pair.exposed))
+    if by:
+        PAIRS.put(ctx, replace(pair, exposed=pair.exposed - by), currency, period, debtor, creditor)
+    return by
 
 
 def take_out(ctx: Context, currency: str, period: str, debtor: str, creditor: str) -> Pair:

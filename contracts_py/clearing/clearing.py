@@ -5,6 +5,7 @@
     clearing.book_reserved(…, reserved=…)                                                       its capture
     clearing.release(ctx, debtor, creditor, currency, reserved)                                 its end
     clearing.counter(ctx, debtor, creditor, currency, amount, "refund", ref)                    a refund
+    clearing.concede(ctx, debtor, creditor, currency, amount, freed, cause)                     a dispute's end
 
 Invariants:
     1. After a booking that is neither a capture, a counter-entry nor carried on, the debtor's exposure is within
@@ -43,7 +44,7 @@ class Clearing:
             version: of the program's price: what is left over at one price goes into no other.
 
         Raises:
-            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, the amount or a sum is beyond 2^53 − 1.
+            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, the pair's sum of the period is beyond MAX_BOOKED.
         """
         if debtor == creditor:
             return 0
@@ -120,6 +121,24 @@ class Clearing:
             return
         add_line(ctx, creditor, debtor, currency, amount, Cause(cause_kind, cause_ref), exposed=0)
         change_exposure(ctx, debtor, creditor, currency, -amount)
+
+    def concede(
+        self, ctx: Context, debtor: str, creditor: str, currency: str, amount: int, freed: int, cause: Cause
+    ) -> None:
+        """Take back an amount of a line that exposed its debtor to `freed` of it alone.
+
+        The rest exposes the creditor, who owes it from now on: of a refund's line, which exposed nobody, its
+        creditor would else be let off the limit that the refund had freed.
+
+        Raises:
+            Refused: CREDIT_LIMIT, the creditor may not owe the rest; LIMIT_EXCEEDED.
+        """
+        rest = amount - freed
+        if rest:
+            _require_credit(ctx, currency, creditor, debtor, rest)
+        add_line(ctx, creditor, debtor, currency, amount, cause, exposed=rest)
+        if freed:
+            change_exposure(ctx, debtor, creditor, currency, -freed)
 
 
 def put_credit(ctx: Context, currency: str, debtor: str, creditor: str, credit: Credit) -> None:

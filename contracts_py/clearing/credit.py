@@ -9,7 +9,7 @@ from contracts_py.clearing.events import CreditLimitSet
 from contracts_py.clearing.records import Credit
 from contracts_py.identity import Authority
 from contracts_py.money import Currency
-from vm.contract_api import Context, Contract, Count, Slug, call, refuse, view
+from vm.contract_api import MAX_INT, Context, Contract, Count, Slug, call, refuse, view
 
 
 class CreditLimits(Contract):
@@ -43,5 +43,6 @@ class CreditLimits(Contract):
         """Return a debtor's limit with a creditor, and what of it is used."""
         credit = credit_of(ctx, currency, debtor, creditor)
         exposure = exposure_of(ctx, currency, debtor, creditor, credit)
-        available = max(0, credit.limit - exposure)
+        # Refunds can take back more than what stands: then the exposure is below zero.
+        available = min(max(0, credit.limit - exposure), MAX_INT)
         return CreditShown(creditor, debtor, currency, credit.limit, exposure, credit.reserved, available)

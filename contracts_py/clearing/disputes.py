@@ -7,6 +7,8 @@ dispute may withdraw it; what was conceded stays.
 Invariants:
     1. What is conceded of a line is at most its amount, whatever becomes of its period.
     2. A line has at most one dispute; one that was withdrawn may be raised again.
+    3. Conceding a line frees as much of its debtor's credit as the line took, at most; what is conceded beyond that
+       takes the creditor's.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from contracts_py.clearing.answers import DisputeShown
 from contracts_py.clearing.clearing import Clearing
 from contracts_py.clearing.events import Disputed, Resolved
 from contracts_py.clearing.periods import Period
-from contracts_py.clearing.records import DISPUTES, LINES, RESERVES, Dispute, DisputeStatus, Line
+from contracts_py.clearing.records import DISPUTES, LINES, RESERVES, Cause, Dispute, DisputeStatus, Line
 from contracts_py.identity import Authority
 from contracts_py.money import Currency
 from vm.contract_api import Context, Contract, Count, Name, Refused, Slug, call, view
@@ -88,7 +90,9 @@ class Disputes(Contract):
             words = "what the creditor is owed backs points that are outstanding, and is not conceded"
             raise Refused("NOT_ELIGIBLE", words, creditor=creditor)
         if amount:
-            self._clearing.counter(ctx, debtor, creditor, currency, amount, "dispute", _name_of(*place))
+            freed = _freed(record, dispute.conceded + amount) - _freed(record, dispute.conceded)
+            cause = Cause("dispute", _name_of(*place))
+            self._clearing.concede(ctx, debtor, creditor, currency, amount, freed, cause)
         conceded = dispute.conceded + amount
         status: DisputeStatus = "withdrawn" if not amount else "resolved" if amount == left else "open"
         after = Dispute(dispute.brand, status, dispute.opened, conceded, dispute.reason)
@@ -110,6 +114,11 @@ def _line(ctx: Context, currency: str, period: str, debtor: str, creditor: str, 
     if record is None:
         raise Refused("NOT_FOUND", "there is no such line", debtor=debtor, creditor=creditor, line=line)
     return record
+
+
+def _freed(line: Line, conceded: int) -> int:
+    """Return how much of the debtor's exposure goes once so much of a line is conceded."""
+    return min(max(0, line.exposes()), conceded)
 
 
 def _name_of(currency: str, period: str, debtor: str, creditor: str, line: int) -> str:

@@ -36,6 +36,15 @@ MAX_UNSETTLED: Final = 24
 the oldest of them, which was closed 23 months before, and was due within 366 days of that.
 """
 
+MAX_BOOKED: Final = 2**45
+"""What a pair's sum of a period may come to by bookings: 35 million million minor units.
+
+Unwinding books the sum of a whole pair again, and must never be refused, else a pair of accomplices could keep
+everybody's debts of a period from being moved. So bookings keep that far from the 2^53 − 1 that an integer of the
+protocol holds: a pair that is filled up to here each month, and never paid, is carried on for 21 years; where what
+it owes is paid and unwound each month as well, for ten.
+"""
+
 _MAX_LIVE: Final = MAX_UNSETTLED + 8
 """Beside those: the month, the one after it where that closed early, and what is being closed or unwound."""
 
@@ -54,12 +63,20 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A booking. `tx` is the transaction that booked it; none where the agenda did without one."""
+    """A booking. `tx` is the transaction that booked it; none where the agenda did without one.
+
+    `exposed` is how much the debtor's exposure grew by it, where that is not its amount.
+    """
 
     amount: Amount
     cause: Cause
     time: TimeMs
     tx: Hash | None = None
+    exposed: Balance | None = None
+
+    def exposes(self) -> int:
+        """Return how much the debtor's exposure grew by it."""
+        return self.amount if self.exposed is None else self.exposed
 
 
 class Pair(msgspec.Struct, frozen=True, gc=False):

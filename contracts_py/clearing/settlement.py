@@ -9,7 +9,8 @@ makes a bounded number of payments; a call takes all steps at once, the agenda a
 Invariants:
     1. Payments of a closed period bring its positions exactly to zero, and are at most one fewer than its brands.
     2. Nothing of a period is discharged before its last payment is confirmed; then all of it is, in one operation.
-    3. Unwinding moves whole pairs: at every block a pair's debt stands in one period.
+    3. Unwinding moves whole pairs: at every block a pair's debt stands in one period. It exposes no two brands to
+       each other for one debt: a confirmed payment is set off against what it paid.
     4. An agenda item for a period that has gone on without it does nothing.
 """
 
@@ -28,6 +29,7 @@ from contracts_py.clearing.books import (
     end_life,
     has_begun,
     live_periods,
+    lower_exposure,
     pairs_in,
     positions_in,
     take_out,
@@ -267,11 +269,16 @@ def _payments_after(
 
 
 def _reverse_payment(ctx: Context, currency: str, period: str, payer: str, payee: str, tx: str | None) -> None:
-    """Let the payee owe what it was paid, where it has confirmed that it was."""
+    """Let the payee owe what it was paid, where it has confirmed that it was.
+
+    What the payer owes the payee in this period comes back too, and is set off in what both are exposed to: else a
+    payer that pays everything each month runs out of credit where two others never do.
+    """
     payment = _payment(ctx, currency, period, payer, payee)
     if payment.receipt is not None:
-        cause = Cause("payment", period)
-        add_line(ctx, payee, payer, currency, payment.amount, cause, exposed=payment.amount, tx=tx, moved=True)
+        set_off = lower_exposure(ctx, currency, period, payer, payee, payment.amount)
+        cause, exposed = Cause("payment", period), payment.amount - set_off
+        add_line(ctx, payee, payer, currency, payment.amount, cause, exposed=exposed, tx=tx, moved=True)
 
 
 def _move_pair(ctx: Context, currency: str, period: str, debtor: str, creditor: str, tx: str | None) -> None:

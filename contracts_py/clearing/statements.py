@@ -93,6 +93,9 @@ class Statements(Contract):
         They are in the order of the other brand, first what the brand owes it, then what it is owed, as booked.
         """
         books = PERIODS.require(ctx, currency, period)
+        for named in (brand, other):
+            if named is not None:
+                self._authority.brand_record(ctx, named)
         others = list(COUNTERPARTIES.iterate(ctx, currency, period, brand)) if other is None else [other]
         pairs = [pair for name in others for pair in ((brand, name), (name, brand))]
         sums = {pair: pair_of(ctx, currency, period, *pair).sum for pair in pairs}

@@ -8,6 +8,7 @@ from contracts_py.identity import groups
 from contracts_py.identity.authority import Authority
 from contracts_py.identity.cards import forget_cards
 from contracts_py.identity.hooks import Erasure, IdentityHooks
+from contracts_py.identity.merges import forget_reason
 from contracts_py.identity.person_answers import ErasureDone
 from contracts_py.identity.person_events import Erased
 from contracts_py.identity.person_records import ATTESTATIONS, CONSENTS, ERASED, TERMS
@@ -52,6 +53,7 @@ class Erasures(Contract):
         _clear(ctx, CONSENTS, account)
         forget_referrals(ctx, account)
         forget_cards(ctx, account)
+        forget_reason(ctx, account)
         ERASED.put(ctx, ctx.time, account)
         ctx.emit(Erased(account))
         self._hooks.erased.tell(ctx, Erasure(account))

@@ -5,7 +5,8 @@ merge adds an edge, so what was merged is in its target's group.
 
 Invariants:
     1. An edge stands with both its ends; a group has at most MAX_GROUP addresses.
-    2. FORMER is symmetric, too, as long as no address has left more than MAX_FORMER others.
+    2. FORMER is symmetric, too, but for what an address has forgotten, as it has left more than MAX_FORMER others;
+       from then on its own name is in its row.
     3. The way from an account over MERGES ends, as a source becomes nobody's target any more.
 """
 
@@ -68,11 +69,23 @@ def are_linked(ctx: Context, a: str, b: str) -> bool:
 
 
 def are_or_were_one(ctx: Context, a: str, b: str) -> bool:
-    """Tell whether two addresses' groups are one, or hold addresses that were in one."""
+    """Tell whether two addresses' groups are one, or hold addresses that were in one.
+
+    What one side has forgotten the other may know; where both have forgotten some, they may have been one.
+    """
     first, second = group_of(ctx, a), group_of(ctx, b)
     if b in first:
         return True
-    return any(not set(second).isdisjoint(FORMER.get(ctx, address) or ()) for address in first)
+    return _may_have_left(ctx, first, second) and _may_have_left(ctx, second, first)
+
+
+def _may_have_left(ctx: Context, group: Sequence[str], others: Sequence[str]) -> bool:
+    """Tell whether an address of a group remembers that it left one of the others, or has forgotten some."""
+    for address in group:
+        former = FORMER.get(ctx, address) or ()
+        if address in former or not set(others).isdisjoint(former):
+            return True
+    return False
 
 
 def add_edge(ctx: Context, a: str, b: str) -> None:
@@ -100,7 +113,15 @@ def remember_parted(ctx: Context, group: Sequence[str]) -> None:
         lost = [other for other in group if other not in now]
         if lost:
             former = [other for other in FORMER.get(ctx, address) or () if other not in lost]
-            FORMER.put(ctx, tuple([*former, *lost][-MAX_FORMER:]), address)
+            FORMER.put(ctx, _last([*former, *lost], address), address)
+
+
+def _last(former: list[str], address: str) -> tuple[str, ...]:
+    """Return as many of those that an address has left as its row holds; its own name tells of more."""
+    if len(former) <= MAX_FORMER:
+        return tuple(former)
+    others = [other for other in former if other != address]
+    return (address, *others[1 - MAX_FORMER :])
 
 
 def forget_links(ctx: Context, account: str) -> None:

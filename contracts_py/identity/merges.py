@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from contracts_py.identity import groups
 from contracts_py.identity.authority import Authority
 from contracts_py.identity.hooks import IdentityHooks, Merge
@@ -85,3 +87,10 @@ class Merges(Contract):
         self._authority.require_role(ctx, self._authority.brand_acting_for(ctx, member), "issuer")
         if not member.custodial and not self._authority.is_signer(ctx, side):
             raise Refused("NOT_AUTHORISED", "the member must sign too", member=side)
+
+
+def forget_reason(ctx: Context, source: str) -> None:
+    """Remove why an account was merged, which its brand has put into words; that it was stays."""
+    merger = MERGES.get(ctx, source)
+    if merger is not None:
+        MERGES.put(ctx, replace(merger, reason=None), source)

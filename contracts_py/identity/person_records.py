@@ -121,11 +121,14 @@ class Pool(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Merger(msgspec.Struct, frozen=True, gc=False):
-    """Into whom an account was merged, when and why; `linked` where the two had been linked directly before."""
+    """Into whom an account was merged, when and why; `linked` where the two had been linked directly before.
+
+    `reason` is None once the account was erased.
+    """
 
     into: Address
     merged: TimeMs
-    reason: Name
+    reason: Name | None
     linked: bool
 
 
@@ -142,7 +145,7 @@ FORMER: Final[Table[tuple[str, ...]]] = Table(
     "identity/former",
     (ACCOUNT,),
     Annotated[tuple[Address, ...], Meta(max_length=MAX_FORMER)],
-    "accounts that were in this one's group and are no more, the last ones; said on both sides",
+    "accounts that were in this one's group and are no more, the last ones; itself where some are missing",
 )
 ATTESTATIONS: Final[Table[tuple[Attestation, ...]]] = Table(
     "identity/attestations",

@@ -43,13 +43,16 @@ def closes_circle(ctx: Context, member: str, referrer: str, at: int) -> bool | N
 
 
 def referrer_in_force(ctx: Context, account: str) -> str | None:
-    """Return who has referred an account, or one merged into it; None where that is itself, or a circle."""
+    """Return who has referred an account, or one merged into it; None where that is itself, or a circle.
+
+    Where the way upwards is too long to be looked at, it may be a circle, and the referral does not count either.
+    """
     for one in groups.accounts_of(ctx, account):
         referral = REFERRALS.get(ctx, one)
         if (
             referral is not None
             and not groups.are_or_were_one(ctx, one, referral.referrer)
-            and not closes_circle(ctx, one, referral.referrer, referral.referred)
+            and closes_circle(ctx, one, referral.referrer, referral.referred) is False
         ):
             return groups.current_account(ctx, referral.referrer)
     return None

@@ -3,12 +3,13 @@
 A pool is an account whose points its spenders spend. What a member transfers to it, or contributes of what is
 issued to him, is *his part*. Before points are added, parts are scaled down to what is still there: so what others
 spent before he came is not taken from him. Who leaves takes his part of what is there, by cumulative floors; the
-last takes all.
+last takes all. What is frozen stays in the pool, and so does his part of it, until he joins and leaves again: a
+freeze in one program keeps nobody in a household.
 
 Invariants:
     1. The parts of a pool in a program are never more than its members brought, nor, after a contribution, than it
        has, what it holds set aside included.
-    2. Only members of the pool have parts.
+    2. Only members of the pool have parts, and who left it while it was frozen in the program.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ class Households:
     def contribute_of_issue(
         self, ctx: Context, rules: Program, purse: Purse, supply: Supply, date: int, amount: int
     ) -> None:
-        """Move what a member contributes of points that were just issued to him into his pool."""
+        """Move what a member contributes of points that were just issued to him into his pool; nothing of a frozen
+        account, or into one.
+        """
         own = self._authority.pool_of(ctx, purse.account)
         if own is None:
             return
@@ -74,14 +77,15 @@ class Households:
         if not part:
             return
         pool = Purse.of(ctx, purse.program, rules.brand, own[0])
+        if purse.holding.frozen or pool.holding.frozen:
+            return
         self.contribute(ctx, rules, pool, supply, purse.account, purse.take_from(date, part))
         pool.save()
 
     def left(self, ctx: Context, change: PoolChange) -> None:
         """Give a member who leaves his part of the pool's points, in every program; the last takes all.
 
-        Raises:
-            Refused: FROZEN, the pool is frozen in a program.
+        Where the pool is frozen nothing moves.
         """
         for program in list(PROGRAMS_OF.iterate(ctx, change.pool)):
             self._pay_out(ctx, program, change)
@@ -90,7 +94,7 @@ class Households:
         shares = dict(POOL_PARTS.entries(ctx, program, change.pool))
         own = shares.get(change.member, 0)
         pool = Purse.existing(ctx, program, change.pool)
-        if pool is None:
+        if pool is None or pool.holding.frozen:
             return
         there = pool.available()
         amount = there
@@ -98,11 +102,10 @@ class Households:
             total = sum(shares.values())
             part = min(there + pool.holding.held, total) * own // total if own else 0
             amount = min(there, part)
-        if own:
-            POOL_PARTS.change(ctx, [(change.member, None)], program, change.pool)
+        gone = [change.member] if change.members else list(shares)
+        POOL_PARTS.change(ctx, [(who, None) for who in gone if who in shares], program, change.pool)
         if not amount:
             return
-        pool.require_unfrozen()
         rules, supply = rules_of(ctx, program), Supply(ctx, program)
         purse = Purse.of(ctx, program, rules.brand, change.member)
         debt_paid = purse.credit(supply, pool.take(amount))

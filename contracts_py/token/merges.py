@@ -1,6 +1,7 @@
 """Two accounts of one shopper become one: the points of the source move to the target, and back again.
 
-What is pending, or set aside, of the source stays where it is, and comes to the target when it comes back.
+What is pending, or set aside, of the source stays where it is, and comes to the target when it comes back. What is
+frozen, on either side, stays for good where it is: a freeze in one program keeps no two accounts from being merged.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ class Merges:
     """Token's side of merges; told by identity."""
 
     def merged(self, ctx: Context, merge: Merge) -> None:
-        """Move the source's live lots and debt to the target, in every program.
+        """Move the source's live lots and debt to the target, in every program in which neither is frozen.
 
         Raises:
-            Refused: FROZEN, one of the two is frozen in a program; LIMIT_EXCEEDED, too many lots.
+            Refused: LIMIT_EXCEEDED, too many lots.
         """
         for program in list(PROGRAMS_OF.iterate(ctx, merge.source)):
             self._move(ctx, program, merge)
@@ -30,8 +31,8 @@ class Merges:
     def _move(self, ctx: Context, program: str, merge: Merge) -> None:
         rules = rules_of(ctx, program)
         source, target = (Purse.of(ctx, program, rules.brand, account) for account in (merge.source, merge.target))
-        source.require_unfrozen()
-        target.require_unfrozen()
+        if source.holding.frozen or target.holding.frozen:
+            return
         parts, debt = source.take_up_to(source.available()), source.holding.debt
         supply = Supply(ctx, program)
         source.change(debt=-debt)
@@ -45,8 +46,7 @@ class Merges:
     def unmerged(self, ctx: Context, merge: Merge) -> None:
         """Move back what had come from the source and is still there: by lot, and what is owed.
 
-        Raises:
-            Refused: FROZEN, one of the two is frozen in a program.
+        In a program in which one of the two is frozen it stays with the target.
         """
         for program in list(PROGRAMS_OF.iterate(ctx, merge.source)):
             moved = MERGED_POINTS.get(ctx, program, merge.source)
@@ -57,8 +57,8 @@ class Merges:
     def _move_back(self, ctx: Context, program: str, merge: Merge, lots: Parts, debt: int) -> None:
         rules = rules_of(ctx, program)
         source, target = (Purse.of(ctx, program, rules.brand, account) for account in (merge.source, merge.target))
-        source.require_unfrozen()
-        target.require_unfrozen()
+        if source.holding.frozen or target.holding.frozen:
+            return
         parts = [part for date, amount in lots for part in target.take_from(date, amount)]
         owed = min(debt, target.holding.debt)
         supply = Supply(ctx, program)

@@ -243,7 +243,9 @@ def unwind(m: Model, a: Answer) -> Answer:
     m.put({**books, "status": "unwound"}, "books", currency, period)
     for (payer, payee), (amount, receipt) in sorted(books["payments"].items()):
         if receipt is not None:
-            add_line(m, currency, payee, payer, amount, ("payment", period), amount)
+            set_off = min(amount, max(0, exposed_in(m, currency, period, payer, payee)))
+            m.count(set_off, "taken back", currency, period, payer, payee)
+            add_line(m, currency, payee, payer, amount, ("payment", period), amount - set_off)
     for debtor in sorted(books["brands"]):
         for creditor in sorted(books["brands"]):
             owed = owed_in(m, currency, period, debtor, creditor)
@@ -275,19 +277,31 @@ def dispute(m: Model, a: Answer) -> Answer:
     return {"amount": amount, "brand": a["brand"], "status": "open", "conceded": conceded}
 
 
+def freed_by(m: Model, place: tuple[Any, ...], conceded: int, amount: int) -> tuple[int, int]:
+    """Return what conceding more of a line frees of its debtor's credit, and what it takes of its creditor's."""
+    exposed = lines(m, *place[1:-1])[place[-1]][2]
+    unused = max(0, exposed - conceded)
+    return min(unused, amount), max(0, amount - unused)
+
+
 def resolve(m: Model, a: Answer) -> Answer:
     place, whole = line_of(m, a)
     found, amount = m.get(*place), a["amount"]
     stop_for(only(found is None, "NOT_FOUND"))
+    freed, rest = freed_by(m, place, found["conceded"], amount)
+    price = {"currency": a["currency"]}
     by = a["creditor"] if amount else found["brand"]
     left = whole - found["conceded"]
     stop_for(
         only(not m.role(by, "treasurer"), "NOT_AUTHORISED")
         | only(found["status"] != "open", "NOT_ELIGIBLE")
         | only(amount > left, "LIMIT_EXCEEDED")
+        | credit_codes(m, a["creditor"], a["debtor"], price, rest)
     )
     name = "/".join(str(part) for part in place[1:])
-    counter(m, a["debtor"], a["creditor"], a["currency"], amount, ("dispute", name))
+    if amount:
+        add_line(m, a["currency"], a["creditor"], a["debtor"], amount, ("dispute", name), rest)
+        take_back(m, a["currency"], a["debtor"], a["creditor"], freed)
     status = "withdrawn" if not amount else "resolved" if amount == left else "open"
     m.put({**found, "status": status, "conceded": found["conceded"] + amount}, *place)
     return {"status": status, "conceded": found["conceded"] + amount}

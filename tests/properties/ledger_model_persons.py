@@ -206,25 +206,24 @@ def pool_leave(m: Model, a: Answer) -> Answer:
     codes = only(not acts_for(m, a["member"]), "NOT_AUTHORISED")
     if pool is None:
         raise Refusal(codes | {"NOT_FOUND"})
-    stop_for(codes | paid_out(m, pool, a["member"])[1])
+    stop_for(codes)
     leave(m, a["member"])
     left = m.get("pool", pool)
     return {"pool": pool, "members": 0 if left is None else len(left["members"])}
 
 
-def paid_out(m: Model, pool: str, member: str) -> tuple[dict[str, int], set[str]]:
-    """Return what a member takes along of each program's points, and why he cannot."""
+def paid_out(m: Model, pool: str, member: str) -> dict[str, int]:
+    """Return what a member takes along of each program's points in which the pool is not frozen."""
     last = m.get("pool", pool)["members"] == [member]
     taken = {}
-    for program in m.programs:
+    for program in [name for name in m.programs if not m.is_frozen(name, pool)]:
         there, shares = m.available(program, pool), m.get("shares", program, pool, default={}) or {}
         taken[program] = there
         if not last:
             brought = sum(shares.values())
             whole = min(there + m.held(program, pool), brought)
             taken[program] = min(there, whole * shares.get(member, 0) // brought) if brought else 0
-    frozen = any(amount and m.is_frozen(program, pool) for program, amount in taken.items())
-    return taken, only(frozen, "FROZEN")
+    return taken
 
 
 def leave(m: Model, member: str) -> None:
@@ -232,12 +231,13 @@ def leave(m: Model, member: str) -> None:
     address = pool_of(m, member)
     if address is None:
         return
-    taken, codes = paid_out(m, address, member)
-    stop_for(codes)
+    taken = paid_out(m, address, member)
     pool = m.get("pool", address)
     for program, amount in taken.items():
         shares = dict(m.get("shares", program, address, default={}) or {})
         shares.pop(member, None)
+        if pool["members"] == [member]:
+            shares = {}
         m.put(shares, "shares", program, address)
         if amount:
             m.credit(program, member, m.take(program, address, amount))
@@ -275,9 +275,9 @@ def side(m: Model, account: str) -> set[str]:
     return only(not (signed and m.role(brand_acting(m, brand), "issuer")), "NOT_AUTHORISED")
 
 
-def frozen_sides(m: Model, source: str, target: str, program: str) -> set[str]:
-    """Return whether one of the two is frozen in a program."""
-    return only(m.is_frozen(program, source) or m.is_frozen(program, target), "FROZEN")
+def is_side_frozen(m: Model, source: str, target: str, program: str) -> bool:
+    """Tell whether one of the two is frozen in a program."""
+    return m.is_frozen(program, source) or m.is_frozen(program, target)
 
 
 def merge(m: Model, a: Answer) -> Answer:
@@ -289,8 +289,7 @@ def merge(m: Model, a: Answer) -> Answer:
     m.put(True, "edge", frozenset({source, target}))
     m.put({"into": target, "since": m.time, "linked": linked}, "merged", source)
     for program in m.programs:
-        if m.get("known", program, source):
-            stop_for(frozen_sides(m, source, target, program))
+        if m.get("known", program, source) and not is_side_frozen(m, source, target, program):
             parts = m.take(program, source, m.available(program, source))
             debt = m.debt(program, source)
             m.count(-debt, "debt", program, source)
@@ -316,7 +315,8 @@ def unmerge(m: Model, a: Answer) -> Answer:
         if moved is None:
             continue
         m.put(None, "moved", program, source)
-        stop_for(frozen_sides(m, source, target, program))
+        if is_side_frozen(m, source, target, program):
+            continue
         parts = []
         for date, amount in moved[0]:
             part = min(amount, m.lots(program, target).get(date, 0))

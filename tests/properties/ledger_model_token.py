@@ -148,7 +148,8 @@ def issue(m: Model, a: Answer) -> Answer:
     if until is None:
         paid = m.credit(program, account, [(date, amount)])
         pool = pool_of(m, account)
-        if pool is not None and m.get("pooling", brand):
+        frozen = pool is not None and (m.is_frozen(program, account) or m.is_frozen(program, pool))
+        if pool is not None and not frozen and m.get("pooling", brand):
             part = (amount - paid) * m.get("pool", pool)["bps"] // 10_000
             if part:
                 m.add(program, account, date, -part)

@@ -55,6 +55,8 @@ class NaiveClearing:
         self.exact: dict[tuple[str, ...], Fraction] = {}
         self.entries: list[Entry] = []
         self.months: dict[str, Month] = {}
+        self.lines: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+        """By month, debtor and creditor: each line's amount, and what it exposes its own debtor to."""
         self.time = 0
 
     def pass_to(self, time: int) -> None:
@@ -107,7 +109,10 @@ class NaiveClearing:
 
     def owe(self, debtor: str, creditor: str, amount: int, exposes: tuple[str, str, int]) -> None:
         """Let a debt stand in the open month."""
-        self.entries.append(Entry(self.open_month(), debtor, creditor, amount, exposes))
+        month = self.open_month()
+        self.entries.append(Entry(month, debtor, creditor, amount, exposes))
+        own = exposes[2] if exposes[:2] == (debtor, creditor) else 0
+        self.lines.setdefault((month, debtor, creditor), []).append((amount, own))
 
     def at_most(self, price: Fraction, units: int) -> int:
         """Return what a hold keeps."""
@@ -116,6 +121,16 @@ class NaiveClearing:
     def counter(self, debtor: str, creditor: str, amount: int) -> None:
         """Take back what a debtor owes."""
         self.owe(creditor, debtor, amount, (debtor, creditor, -amount))
+
+    def concession(self, key: tuple[str, str, str, int], conceded: int, amount: int) -> tuple[int, int]:
+        """Return what conceding more of a line frees for its debtor, and what it exposes its creditor to."""
+        unused = max(0, self.lines[key[:3]][key[3]][1] - conceded)
+        return min(unused, amount), max(0, amount - unused)
+
+    def concede(self, debtor: str, creditor: str, freed: int, exposed: int) -> None:
+        """Let the creditor of a line owe what it concedes."""
+        self.owe(creditor, debtor, freed + exposed, (creditor, debtor, exposed))
+        self.entries.append(Entry(self.open_month(), debtor, creditor, 0, (debtor, creditor, -freed)))
 
     def close(self, name: str) -> None:
         """Net a month."""
@@ -143,9 +158,22 @@ class NaiveClearing:
         month = self.months[name]
         for payer, payee in sorted(month.paid):
             amount = month.payments[payer, payee]
-            self.owe(payee, payer, amount, (payee, payer, amount))
+            # What the payer owed the payee comes back as well: two such debts expose neither.
+            own = [
+                entry.exposes[2]
+                for entry in self.entries
+                if entry.period == name and entry.exposes[:2] == (payer, payee)
+            ]
+            set_off = min(amount, max(0, sum(own)))
+            self.owe(payee, payer, amount, (payee, payer, amount - set_off))
+            self.entries.append(Entry(name, payer, payee, 0, (payer, payee, -set_off)))
         moved = [entry for entry in self.entries if entry.period == name]
         target = self.open_month() if moved else name
+        for pair in sorted(self.limits):
+            owed = sum(entry.amount for entry in moved if (entry.debtor, entry.creditor) == pair)
+            exposed = sum(entry.exposes[2] for entry in moved if entry.exposes[:2] == pair)
+            if owed:
+                self.lines.setdefault((target, *pair), []).append((owed, exposed))
         for entry in moved:
             entry.period = target
         month.status = "unwound"

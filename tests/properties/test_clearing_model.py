@@ -187,10 +187,12 @@ class Both:
             keys = sorted(self.open_disputes)
             key = keys[choice % len(keys)]
             left = self.open_disputes[key] - self.conceded[key]
+            freed, exposed = self.model.concession(key, self.conceded[key], amount)
+            fits = not exposed or self.model.has_room(key[2], key[1], exposed)
             code = self.send(f"{key[2]}-treasurer", "clearing.resolve", **self._place(key), amount=amount)
-            assert code == ("ok" if amount <= left else "LIMIT_EXCEEDED")
+            assert code == ("LIMIT_EXCEEDED" if amount > left else "ok" if fits else "CREDIT_LIMIT")
             if code == "ok":
-                self.model.counter(key[1], key[2], amount)
+                self.model.concede(key[1], key[2], freed, exposed)
                 self.conceded[key] += amount
                 if amount == left:
                     del self.open_disputes[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from contracts_py.clearing.records import RESERVES
+from contracts_py.clearing.records import CREDITS, MAX_BOOKED, PAIRS, RESERVES, Credit, Pair
 from contracts_py.registry import contracts
 from tests.contract_harness import Op, credit_ops
 from tests.reference.story import Deed, Story, alliance_ops, no, sent, waited, wrote
@@ -16,6 +16,7 @@ from vm.runtime import Runtime
 MONTH: Final = "2023-11"
 NEXT: Final = "2023-12"
 LINE: Final = {"currency": "EUR", "period": MONTH, "debtor": "borea", "creditor": "aurora", "line": 0}
+REFUND: Final = {**LINE, "debtor": "aurora", "creditor": "borea", "line": 1}
 PAID: Final = {"period": MONTH, "payer": "borea", "payee": "aurora"}
 
 A_TREASURER: Final = "a `treasurer` of a brand in the period"
@@ -92,6 +93,8 @@ def _disputes(told: Story) -> None:
         "What Aurora is owed, and owes, this month.",
         [
             NO_PERIOD,
+            no("NOT_FOUND", "There is no such brand.", brand="moons"),
+            no("NOT_FOUND", "There is no such other brand.", other="moons"),
             no("INVALID_ARGS", "The cursor is of another brand's statement.", brand="cielo", cursor=following),
         ],
         **asked,
@@ -146,6 +149,20 @@ def _disputes(told: Story) -> None:
                 "NOT_ELIGIBLE",
                 "The dispute is resolved or withdrawn.",
                 sent("borea-treasurer", "clearing.resolve", **LINE, amount=0),
+            ),
+            no(
+                "LIMIT_EXCEEDED",
+                "The creditor would owe the debtor more than 2^45 in this period.",
+                wrote(PAIRS, Pair(1, MAX_BOOKED, 0), "EUR", MONTH, "aurora", "borea"),
+            ),
+            no(
+                "CREDIT_LIMIT",
+                "The line is a refund's, which had freed credit that the creditor needs again.",
+                sent("ann", "till.refund", debtor="borea", creditor="aurora", currency="EUR", amount=900),
+                sent("borea-treasurer", "clearing.dispute", **REFUND),
+                wrote(CREDITS, Credit(0, 0), "EUR", "borea", "aurora"),
+                by="borea-treasurer",
+                **REFUND,
             ),
             no(
                 "NOT_ELIGIBLE",

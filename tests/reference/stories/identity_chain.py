@@ -53,27 +53,11 @@ def referral_line(chain: Chain) -> None:
         sent(member, "identity.refer", member=account_of(member), referrer=account_of(referrer))(chain)
 
 
-def frozen_points(account: str) -> tuple[Deed, ...]:
-    """Return deeds: an account has points of a program in which it is frozen."""
-    return (
-        sent("aurora-issuer", "token.issue", program="stars", to=account, amount=9),
-        sent("aurora-compliance", "token.freeze", account=account, program="stars"),
-    )
-
-
-def frozen_pool() -> tuple[Deed, ...]:
-    """Return deeds: Ann has contributed to her pool, which is frozen."""
-    return (
-        sent("aurora-admin", "identity.update_brand", brand="aurora", pooling=True),
-        sent("aurora-issuer", "token.issue", program="stars", to=ANN, amount=90),
-        sent("aurora-compliance", "token.freeze", account=HOME, program="stars"),
-    )
-
-
 def left_pool() -> tuple[Deed, ...]:
     """Return deeds: Ann has contributed to her pool, brought something into it, and left it."""
     return (
-        *frozen_pool()[:2],
+        sent("aurora-admin", "identity.update_brand", brand="aurora", pooling=True),
+        sent("aurora-issuer", "token.issue", program="stars", to=ANN, amount=90),
         sent("ann", "token.transfer", program="stars", to=HOME, amount=5),
         sent("ann", "identity.pool_leave", member=ANN),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts_py.clearing.books import pair_of
-from contracts_py.clearing.records import CREDITS, FRACTIONS, LINES
+from contracts_py.clearing.records import CREDITS, FRACTIONS, LINES, MAX_BOOKED
 from tests.contract_harness import Chain
 from tests.support.clearing import EUR, book, clearing_chain, credit, exposure, limit_op, lines, owed
 from vm.errors import InvariantBroken
@@ -211,9 +211,19 @@ def test_what_fails_later_in_its_operation_books_nothing() -> None:
     assert chain.state.records == before[1]
 
 
-def test_amounts_beyond_what_an_integer_of_the_protocol_holds_are_refused() -> None:
+def test_a_pairs_sum_of_a_period_stays_far_below_what_an_integer_of_the_protocol_holds() -> None:
     chain = clearing_chain(limit=2**53 - 1)
-    args: dict[str, Any] = {"debtor": "aurora", "creditor": "basil", "units": 2**53 - 1}
-    assert chain.refused("ann", "till.book", **args, price={**EUR, "num": 2}) == "CREDIT_LIMIT"
-    assert chain.send("ann", "till.book", **args, price=EUR) == 2**53 - 1
-    assert chain.refused("ann", "till.book", **{**args, "creditor": "comet"}, price=EUR) == "LIMIT_EXCEEDED"
+    args: dict[str, Any] = {"debtor": "aurora", "creditor": "basil", "price": EUR}
+    assert chain.refused("ann", "till.book", **args, units=2**53 - 1) == "LIMIT_EXCEEDED"
+    assert chain.send("ann", "till.book", **args, units=MAX_BOOKED) == MAX_BOOKED
+    assert chain.refused("ann", "till.book", **args, units=1) == "LIMIT_EXCEEDED"
+    refund = {"debtor": "basil", "creditor": "aurora", "currency": "EUR", "amount": 1}
+    assert chain.refused("ann", "till.refund", **refund) == "LIMIT_EXCEEDED"
+    assert chain.send("ann", "till.book", **{**args, "creditor": "comet"}, units=MAX_BOOKED) == MAX_BOOKED
+
+
+def test_available_credit_is_an_integer_of_the_protocol_though_more_was_taken_back_than_stands() -> None:
+    chain = clearing_chain(limit=2**53 - 1)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=300)
+    shown = credit(chain, "aurora", "basil")
+    assert (shown["exposure"], shown["available"]) == (-300, 2**53 - 1)

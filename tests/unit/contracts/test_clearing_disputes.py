@@ -96,3 +96,38 @@ def test_a_line_of_a_period_that_is_paid_is_corrected_in_the_open_one() -> None:
     assert len(lines(chain, "aurora", MONTH)) == 1
     (counter,) = lines(chain, "aurora", "2023-12")
     assert (counter["debtor"], counter["amount"]) == ("basil", 10)
+
+
+def test_conceding_a_refund_takes_the_credit_again_that_it_had_freed() -> None:
+    chain = clearing_chain(limit=100)
+    refund = {"debtor": "aurora", "creditor": "basil", "currency": "EUR", "amount": 100}
+    for number in range(2):
+        book(chain, "aurora", "basil", 100)
+        chain.send("ann", "till.refund", **refund)
+        line = {**LINE, "debtor": "basil", "creditor": "aurora", "line": number}
+        chain.send("aurora-treasurer", "clearing.dispute", **line)
+    first, second = {**line, "line": 0}, line
+    chain.send("aurora-treasurer", "clearing.resolve", **first, amount=60)
+    chain.send("aurora-treasurer", "clearing.resolve", **first, amount=40)
+    assert (owed(chain, "aurora"), exposure(chain, "aurora", "basil"), exposure(chain, "basil", "aurora")) == (
+        -100,
+        100,
+        0,
+    )
+    assert chain.refused("aurora-treasurer", "clearing.resolve", **second, amount=1) == "CREDIT_LIMIT"
+    assert owed(chain, "aurora") == -100
+
+
+def test_conceding_what_took_back_a_refund_frees_what_that_took() -> None:
+    chain = clearing_chain(limit=100)
+    book(chain, "aurora", "basil", 100)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=100)
+    taken_back = {**LINE, "debtor": "basil", "creditor": "aurora"}
+    for brand, line in (("aurora", taken_back), ("basil", {**LINE, "line": 1})):
+        chain.send(f"{brand}-treasurer", "clearing.dispute", **line)
+        chain.send(f"{brand}-treasurer", "clearing.resolve", **line, amount=100)
+    assert (owed(chain, "aurora"), exposure(chain, "aurora", "basil"), exposure(chain, "basil", "aurora")) == (
+        0,
+        0,
+        0,
+    )

@@ -9,7 +9,7 @@ import pytest
 
 from contracts_py.clearing.netting import payments_of
 from contracts_py.clearing.periods import begin_of, end_of, next_period, period_of
-from contracts_py.clearing.records import CLOSES, LIVE, MAX_UNSETTLED, UNWINDINGS, UNWINDS
+from contracts_py.clearing.records import CLOSES, LIVE, MAX_BOOKED, MAX_UNSETTLED, UNWINDINGS, UNWINDS
 from contracts_py.clearing.settlement import MAX_CURRENCIES_TRIED, STEP_PAIRS, STEP_PAYMENTS, STEPS_OF_UNWIND
 from tests.contract_harness import START, Chain
 from tests.support.clearing import (
@@ -141,6 +141,55 @@ def test_unwinding_after_one_of_two_confirmations_restores_to_the_unit() -> None
     confirm(chain, NEXT, "dune", "comet", 5)
     assert positions(chain) == [0, 0, 0, 0]
     assert exposures(chain) == [0, 0, 0, 0]
+
+
+def test_no_booking_keeps_a_period_from_being_unwound() -> None:
+    chain = clearing_chain(BRANDS, limit=2**53 - 1)
+    for month in (MONTH, NEXT):
+        book(chain, "comet", "dune", 500)
+        book(chain, "aurora", "basil", MAX_BOOKED)
+        chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=MAX_BOOKED)
+        chain.until(end_of(month))
+    book(chain, "aurora", "basil", MAX_BOOKED)
+    chain.until(begin_of(AFTER) + Params().due_ms)
+    for month in (MONTH, NEXT):
+        shown = chain.send("dune-treasurer", "clearing.unwind", period=month, currency="EUR")
+        assert shown["status"] == "unwound"
+    assert (exposure(chain, "comet", "dune"), owed(chain, "basil")) == (1_000, MAX_BOOKED)
+    assert {line["amount"] for line in lines(chain, "aurora", AFTER)} == {MAX_BOOKED}
+    args = {"debtor": "aurora", "creditor": "basil", "price": EUR, "units": 1}
+    assert chain.refused("ann", "till.book", **args) == "LIMIT_EXCEEDED"
+
+
+def test_a_payment_that_is_unwound_is_set_off_against_what_it_paid() -> None:
+    chain = clearing_chain(BRANDS, limit=1_000)
+    month = MONTH
+    for _ in range(4):
+        book(chain, "aurora", "basil", 1)
+        book(chain, "comet", "dune", 300)
+        chain.until(end_of(month))
+        confirm(chain, month, "comet", "dune", 300)
+        chain.until(chain.time + Params().due_ms)
+        chain.send("aurora-treasurer", "clearing.unwind", period=month)
+        assert [owed(chain, brand) for brand in ("comet", "dune")] == [0, 0]
+        assert [exposure(chain, *pair) for pair in (("comet", "dune"), ("dune", "comet"))] == [0, 0]
+        month = period_of(chain.time)
+    for debtor, creditor in (("comet", "dune"), ("dune", "comet")):
+        assert book(chain, debtor, creditor, 1_000) == 1_000
+
+
+def test_what_a_payment_was_more_than_the_payer_owed_its_payee_exposes_that() -> None:
+    chain = clearing_chain(BRANDS)
+    for debtor, creditor, amount in (("aurora", "comet", 5), ("aurora", "basil", 4), ("basil", "comet", 4)):
+        book(chain, debtor, creditor, amount)
+    book(chain, "dune", "basil", 1)
+    close(chain)
+    assert payments(chain, MONTH) == [("aurora", "comet", 9), ("dune", "basil", 1)]
+    confirm(chain, MONTH, "aurora", "comet", 9)
+    chain.until(chain.time + Params().due_ms)
+    chain.send("dune-treasurer", "clearing.unwind", period=MONTH)
+    assert positions(chain) == [0, 1, 0, -1]
+    assert (exposure(chain, "aurora", "comet"), exposure(chain, "comet", "aurora")) == (0, 4)
 
 
 def test_unwinding_needs_no_credit_and_gives_none() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from contracts_py.clearing.periods import end_of
 from tests.contract_harness import Chain
 from tests.support.clearing import EUR, book, clearing_chain, confirm, lines, payments
+from vm.contract_api import Refused
 
 MONTH = "2023-11"
 VIEW: dict[str, Any] = {"currency": "EUR", "period": MONTH}
@@ -129,3 +132,14 @@ def test_periods_and_positions_of_brands() -> None:
     assert chain.view("clearing_periods", currency="GBP")["items"] == []
     assert refused(chain, "clearing_position", brand="nobody", currency="EUR") == "NOT_FOUND"
     assert lines(chain, "aurora", "2023-12")[0]["amount"] == 6
+
+
+def test_a_brand_that_is_none_has_no_statement() -> None:
+    chain = busy()
+    for brands in (
+        {"brand": "nobody"},
+        {"brand": "nobody", "other": "basil"},
+        {"brand": "basil", "other": "nobody"},
+    ):
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            chain.view("clearing_statement", **brands, **VIEW)

@@ -143,11 +143,57 @@ def test_what_a_pool_has_set_aside_counts_to_its_parts(chain: Chain) -> None:
     assert (has(chain, ANN), has(chain, pool)) == (100, 40)
 
 
-def test_a_frozen_pool_pays_nothing_out(chain: Chain) -> None:
+def freeze(chain: Chain, account: str, program: str = "stars", call: str = "freeze") -> None:
+    chain.send("aurora-compliance", f"token.{call}", program=program, account=account)
+
+
+@pytest.mark.parametrize("call", ["pool_leave", "erase"])
+def test_what_is_frozen_in_a_pool_stays_there_and_keeps_nobody(chain: Chain, call: str) -> None:
+    chain.send("aurora-admin", "token.create_program", **program_args("dust", "aurora"))
     pool = pool_of(chain, "ann", "bob")
     bring(chain, "ann", pool, 40)
-    chain.send("aurora-compliance", "token.freeze", program="stars", account=pool)
-    assert chain.refused("ann", "identity.pool_leave", member=ANN) == "FROZEN"
+    chain.send("aurora-issuer", "token.issue", program="dust", to=pool, amount=1)
+    freeze(chain, pool, "dust")
+    chain.send("bob", f"identity.{call}", member=BOB)
+    chain.send("ann", f"identity.{call}", member=ANN)
+    assert (has(chain, ANN), has(chain, pool)) == (100, 0)
+    assert chain.view("token_balance", program="dust", account=pool)["available"] == 1
+
+
+def test_who_leaves_a_frozen_pool_keeps_his_part_in_it(chain: Chain) -> None:
+    pool = pool_of(chain, "ann", "bob", "eve")
+    for who, amount in (("ann", 40), ("bob", 20), ("eve", 10)):
+        bring(chain, who, pool, amount)
+    freeze(chain, pool)
+    chain.send("bob", "identity.pool_leave", member=BOB)
+    assert (has(chain, BOB), has(chain, pool)) == (80, 70)
+    freeze(chain, pool, call="unfreeze")
+    chain.send("eve", "identity.pool_leave", member=EVE)
+    assert (has(chain, EVE), has(chain, pool)) == (100, 60)
+    chain.send("bob", "identity.pool_join", ["bob", "ann"], pool=pool, member=BOB)
+    chain.send("bob", "identity.pool_leave", member=BOB)
+    assert (has(chain, BOB), has(chain, pool)) == (100, 40)
+
+
+def test_who_left_a_frozen_pool_has_no_part_of_what_comes_after_the_last_has_left(chain: Chain) -> None:
+    pool = pool_of(chain, "ann", "bob")
+    bring(chain, "bob", pool, 20)
+    freeze(chain, pool)
+    chain.send("bob", "identity.pool_leave", member=BOB)
+    freeze(chain, pool, call="unfreeze")
+    chain.send("ann", "identity.pool_leave", member=ANN)
+    assert pool_of(chain, "ann", "bob") == pool
+    chain.send("aurora-issuer", "token.issue", program="stars", to=pool, amount=20)
+    chain.send("bob", "identity.pool_leave", member=BOB)
+    assert (has(chain, ANN), has(chain, BOB), has(chain, pool)) == (120, 80, 20)
+
+
+@pytest.mark.parametrize("frozen", ["member", "pool"])
+def test_what_is_issued_is_not_shared_where_member_or_pool_is_frozen(chain: Chain, frozen: str) -> None:
+    pool = pool_of(chain, "ann", "bob", contribute_bps=5_000)
+    freeze(chain, ANN if frozen == "member" else pool)
+    chain.send("aurora-issuer", "token.issue", program="stars", to=ANN, amount=10)
+    assert (has(chain, ANN), has(chain, pool)) == (110, 0)
 
 
 def test_a_pool_gives_no_allowance(chain: Chain) -> None:
@@ -207,12 +253,27 @@ def test_debt_goes_along_and_what_comes_pays_it(chain: Chain, members: tuple[str
     assert (first["debt"], second["debt"], second["available"]) == (3, 0, 100)
 
 
-def test_a_frozen_account_is_not_merged(chain: Chain, members: tuple[str, str]) -> None:
-    for account in members:
-        chain.send("aurora-compliance", "token.freeze", program="stars", account=account)
-        assert merge(chain, members) == "FROZEN"
-        chain.send("aurora-compliance", "token.unfreeze", program="stars", account=account)
-    assert has(chain, members[0]) == 100
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_is_frozen_stays_where_it_is_in_a_merge(chain: Chain, members: tuple[str, str], side: int) -> None:
+    chain.send("aurora-admin", "token.create_program", **program_args("dust", "aurora"))
+    chain.send("aurora-issuer", "token.issue", program="dust", to=members[0], amount=1)
+    freeze(chain, members[side], "dust")
+    assert merge(chain, members) == "ok"
+    freeze(chain, members[side], "dust", "unfreeze")
+    dust = [chain.view("token_balance", program="dust", account=account)["available"] for account in members]
+    assert (has(chain, members[0]), has(chain, members[1]), dust) == (0, 200, [1, 0])
+    assert merge(chain, members, "unmerge") == "ok"
+    assert (has(chain, members[0]), has(chain, members[1])) == (100, 100)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_is_frozen_stays_with_the_target_when_a_merge_is_undone(
+    chain: Chain, members: tuple[str, str], side: int
+) -> None:
+    assert merge(chain, members) == "ok"
+    freeze(chain, members[side])
+    assert merge(chain, members, "unmerge") == "ok"
+    assert (has(chain, members[0]), has(chain, members[1])) == (0, 200)
 
 
 def test_what_comes_back_after_a_merge_comes_to_the_target(chain: Chain, members: tuple[str, str]) -> None:

@@ -157,3 +157,21 @@ def test_what_a_contract_above_refuses_is_not_erased(scene: tuple[Chain, Listene
     listener.refuses = "erased"
     assert chain.refused("aurora-compliance", "identity.erase", member=member) == "FROZEN"
     assert chain.view("identity_member", member=member) == before
+
+
+def test_why_an_account_was_merged_is_told_no_more_and_into_whom_is(chain: Chain) -> None:
+    source, target = enroll(chain, "aurora", "mia"), enroll(chain, "aurora", "max")
+    chain.send("aurora-issuer", "identity.merge", from_=source, into=target, reason="Mia Maier moved to Bonn")
+    assert [key for key, value in chain.state.values.items() if b"Maier" in value] == [f"identity/merge/{source}"]
+    chain.send("aurora-compliance", "identity.erase", member=target)
+    assert not [key for key, value in chain.state.values.items() if b"Maier" in value]
+    assert chain.view("identity_member", member=source)["merged_into"] == target
+
+
+def test_a_card_of_who_was_erased_may_find_another_member(chain: Chain) -> None:
+    """A shopper who has been erased may come again, with the same phone number."""
+    first, second = enroll(chain, "aurora", "mia"), enroll(chain, "aurora", "max")
+    chain.send(TILL, "identity.card_add", member=first, commitment=HASH)
+    assert chain.refused(TILL, "identity.card_add", member=second, commitment=HASH) == "ALREADY_EXISTS"
+    chain.send("aurora-compliance", "identity.erase", member=first)
+    assert chain.send(TILL, "identity.card_add", member=second, commitment=HASH)["member"] == second

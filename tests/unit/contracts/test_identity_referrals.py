@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts_py.identity import referral_graph, referrals
-from contracts_py.identity.person_records import CODE_LENGTH
+from contracts_py.identity import groups, referral_graph, referrals
+from contracts_py.identity.person_records import CODE_LENGTH, FORMER
 from contracts_py.identity.referrals import code_of
 from tests.contract_harness import Chain, account_of, brand_ops
 from tests.support.persons import ask, claimed, enroll
@@ -112,6 +112,23 @@ def test_what_was_linked_once_is_oneself_still(chain: Chain) -> None:
     assert refused(chain, EVE, CAT) == "NOT_ELIGIBLE"
 
 
+def test_an_address_that_has_forgotten_whom_it_left_is_asked_of_the_other(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "MAX_FORMER", 2)
+    for account, others in ((ANN, (BOB, CAT, DAN)), (EVE, (BOB, CAT, DAN))):
+        for other in others:
+            link(chain, account, other)
+            link(chain, account, other, "unlink")
+    assert [len(FORMER.require(chain.context(), account)) for account in (ANN, BOB, EVE)] == [2, 2, 2]
+    assert refused(chain, ANN, BOB) == "NOT_ELIGIBLE", "Ann has forgotten Bob, but not Bob Ann"
+    assert refused(chain, BOB, ANN) == "NOT_ELIGIBLE"
+    chain.send("dan", "identity.erase", member=DAN)
+    assert refused(chain, ANN, EVE) == "NOT_ELIGIBLE", "both have forgotten some, and so perhaps each other"
+    refer(chain, ANN, FAY)
+    refer(chain, CAT, FAY)
+
+
 def test_a_referral_between_accounts_that_are_linked_later_is_none(chain: Chain) -> None:
     refer(chain, ANN, BOB)
     refer(chain, CAT, BOB)
@@ -160,3 +177,11 @@ def test_the_way_upwards_is_bounded_for_who_has_referred_others(
     refer(chain, FAY, DAN)
     assert refused(chain, DAN, ANN) == "LIMIT_EXCEEDED"
     refer(chain, EVE, ANN)
+
+
+def test_a_circle_too_long_to_be_seen_counts_as_one(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    for member, referrer in ((BOB, ANN), (CAT, BOB), (DAN, CAT), (EVE, DAN)):
+        refer(chain, member, referrer)
+    link(chain, ANN, EVE)
+    monkeypatch.setattr(referral_graph, "MAX_WALK", 2)
+    assert [ask(chain, "referrer_of", account) for account in (BOB, EVE)] == [ANN, None]
