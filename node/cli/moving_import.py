@@ -21,7 +21,7 @@ from node.moving.importing import compare, plan_identity, survey, totals_of, wri
 from node.moving.paths import Named, require_distinct, require_rejects
 from node.moving.plan import Plan, companions
 from node.moving.programme import Programme, programme_of, require_issuer
-from node.moving.reading import digest_of, header_of, read_into
+from node.moving.reading import digest_of, has_rows_of, header_of, read_into
 from node.moving.rows import Terms
 from node.moving.salt import fingerprint, new_salt, read_salt, write_salt
 from node.moving.sending import Progress, Sender, Target
@@ -69,13 +69,10 @@ async def run_import(chain: NodeChain, options: ImportOptions, keys: list[Signin
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / options.plan.name if options.dry_run else options.plan
         words = "" if salt is None else fingerprint(salt)
-        identity = plan_identity(digest_of(options.file), programme, options.prefix, words, options.any_address)
+        digest = digest_of(options.file)
+        identity = plan_identity(digest, programme, options.prefix, words, options.any_address)
         with Plan(path, identity, options.prefix) as plan:
-            if plan.reused:
-                note(f"{path} has the rows of an earlier run; this run goes on from there.")
-            else:
-                with shown_bar("reading", None) as bar:
-                    read_into(plan, options.file, terms, lambda count: _read(bar, count))
+            _fill(plan, options.file, digest, terms)
             try:
                 return await _carry_out(chain, options, keys, plan, programme)
             finally:
@@ -91,6 +88,19 @@ def _require_paths(options: ImportOptions) -> None:
         files.append(("the salt", options.salt_file))
     require_distinct([*files, ("the file of rejects", options.rejects)])
     require_rejects(options.rejects)
+
+
+def _fill(plan: Plan, file: Path, digest: str, terms: Terms) -> None:
+    """Let a plan hold the rows of the file: those of an earlier run only where they are the same."""
+    if plan.reused:
+        with shown_bar("comparing", None) as bar:
+            if has_rows_of(plan, file, terms, lambda count: _read(bar, count)):
+                note(f"{plan.path} has the rows of an earlier run; this run goes on from there.")
+                return
+        note(f"{plan.path} has other rows than {file}; it is made anew.")
+        plan.restart()
+    with shown_bar("reading", None) as bar:
+        read_into(plan, file, digest, terms, lambda count: _read(bar, count))
 
 
 def _read(bar: Bar, count: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from genesis.durable_files import PRIVATE
 from node.moving.errors import MovingError
 from node.table_text import quoted_line
 
@@ -41,6 +42,37 @@ def _are_one(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:
         return False  # One of them does not exist.
+
+
+def make_own(path: Path) -> None:
+    """Make an empty file of this user's only, where there is none.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE))
+    except FileExistsError:
+        return
+
+
+def require_own(path: Path) -> None:
+    """Refuse a file into which others can have written: what it says is believed.
+
+    Raises:
+        MovingError: it is a link, belongs to another user, or others may write to it.
+        OSError: the disk refuses.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise MovingError(f"{path} is no regular file; the import makes a plan of its own once you move it away")
+    if found.st_uid != os.geteuid():
+        raise MovingError(f"{path} belongs to another user ({found.st_uid}); move it away, or import as this user")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise MovingError(f"others than its owner can write to {path}; move it away, the import can do without it")
 
 
 def require_rejects(path: Path) -> None:

@@ -8,23 +8,29 @@ Invariants:
     1. A plan is used only for the file, chain, program, prefix and salt that it was made for; else it is made anew.
     2. A plan that was not read to its end is made anew.
     3. Each record of the file is in `rows` or in `rejects`.
+    4. Nobody else writes a plan: it and SQLite's files beside it are regular files of this user, which others can
+       not write; they are made with mode 600.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from genesis.durable_files import PRIVATE
 from node.moving.errors import Stopped
+from node.moving.paths import make_own, require_own
 from node.moving.rows import Row
+from vm.primitives.units import bounded_digits
 
 OPEN, PAID, FOUND, REJECTED = range(4)
 """States of a row: to be paid; paid by this plan; found paid on the chain; refused by the chain."""
 
-_FORM: Final = "1"
+_FORM: Final = "2"
 _APPLICATION: Final = 0x656E7469
 """The file's application_id: what has another one is no plan, and not ours to overwrite."""
 
@@ -108,6 +114,7 @@ class Plan:
 
         Raises:
             Stopped: another import uses it, it is no plan, or the disk refuses.
+            MovingError: others can have written it.
         """
         self.path = path
         self._identity = f"{_FORM} {identity}"
@@ -126,14 +133,37 @@ class Plan:
             self._do("DELETE FROM rejects WHERE by_chain")
             self._do("UPDATE rows SET state = ? WHERE state = ?", (OPEN, REJECTED))
         else:
-            for name in ("meta", "rows", "members", "rejects"):
-                self._do(f"DROP TABLE IF EXISTS {name}")
-            for statement in _SCHEMA.split(";"):
-                self._do(statement)
+            self._make_tables()
         self._do("COMMIT")
         return reused
 
+    def _make_tables(self) -> None:
+        for name in ("meta", "rows", "members", "rejects"):
+            self._do(f"DROP TABLE IF EXISTS {name}")
+        for statement in _SCHEMA.split(";"):
+            self._do(statement)
+
+    def restart(self) -> None:
+        """Forget all rows: they are not those of the file."""
+        self._begin()
+        self._make_tables()
+        self._do("COMMIT")
+        self.reused = False
+
+    def _require_own(self) -> None:
+        """Refuse files that others can have written, a journal too: SQLite would put its pages into the plan."""
+        try:
+            make_own(self.path)
+            for path in (self.path, *companions(self.path)):
+                require_own(path)
+            # SQLite gives its journal the mode of the plan. An earlier version left that to the umask.
+            if self.path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                self.path.chmod(PRIVATE)
+        except OSError as error:
+            raise Stopped(f"{self.path} cannot be read or written: {error.strerror or error}") from None
+
     def _connected(self) -> sqlite3.Connection:
+        self._require_own()
         try:
             db = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -224,10 +254,26 @@ class Plan:
             )
         return None
 
-    def end(self) -> None:
-        """Keep all that was added, as the whole of the file."""
-        self._do("INSERT INTO meta VALUES ('whole', ?)", (self._identity,))
+    def end(self, judged_ms: int) -> None:
+        """Keep all that was added, as the whole of the file, which was judged by this time of the chain."""
+        self._do("INSERT INTO meta VALUES ('whole', ?), ('judged_ms', ?)", (self._identity, str(judged_ms)))
         self._do("COMMIT")
+
+    @property
+    def judged_ms(self) -> int | None:
+        """The chain's time by which the rows of a whole plan were judged."""
+        return bounded_digits(str(self._one("SELECT max(value) FROM meta WHERE name = 'judged_ms'")))
+
+    def rows(self) -> Iterator[Row]:
+        """Yield all rows, whatever became of them, in the order of the file."""
+        columns = "line, ref, account, commitment, amount, expires, date, pending_until"
+        for row in self._ask(f"SELECT {columns} FROM rows ORDER BY id"):
+            yield Row(*row)
+
+    def stands_before(self, row: Row) -> bool:
+        """Tell whether a row's ref stands in an earlier line."""
+        line = self._one("SELECT line FROM rows WHERE ref = ?", (row.ref,))
+        return line is not None and line < row.line
 
     def reject(self, rejects: Iterable[Reject], *, by_chain: bool) -> None:
         """Note rows that are not taken."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,11 +46,11 @@ def _header(records: Iterator[Record], path: Path) -> Header:
     return Header(names)
 
 
-def read_into(plan: Plan, path: Path, terms: Terms, tell: Callable[[int], None]) -> None:
+def read_into(plan: Plan, path: Path, digest: str, terms: Terms, tell: Callable[[int], None]) -> None:
     """Judge all records of a file, and put them into an empty plan.
 
     Raises:
-        FileRefused: the plan stays empty.
+        FileRefused: the plan stays empty; it also does where the file is no longer the one with the digest.
     """
     records = read_records(path)
     header = _header(records, path)
@@ -63,4 +64,30 @@ def read_into(plan: Plan, path: Path, terms: Terms, tell: Callable[[int], None])
             plan.reject([rejected], by_chain=False)
         if count % TELL_EVERY == 0:
             tell(count)
-    plan.end()
+    if digest_of(path) != digest:
+        raise FileRefused(f"{path} has changed while it was read; nothing was sent")
+    plan.end(terms.now_ms)
+
+
+def has_rows_of(plan: Plan, path: Path, terms: Terms, tell: Callable[[int], None]) -> bool:
+    """Tell whether the rows of a plan are those that the file has, judged as they were then.
+
+    Raises:
+        FileRefused: the file cannot be read.
+    """
+    if plan.judged_ms is None:
+        return False
+    terms = replace(terms, now_ms=plan.judged_ms)
+    kept = plan.rows()
+    records = read_records(path)
+    header = _header(records, path)
+    for count, (line, record) in enumerate(records):
+        if count % TELL_EVERY == 0:
+            tell(count)
+        try:
+            row = parse_row(line, header.values(record), terms)
+        except RowRejected:
+            continue
+        if not plan.stands_before(row) and next(kept, None) != row:
+            return False
+    return next(kept, None) is None

@@ -14,7 +14,7 @@ from node.client.rpc_client import Call, Op
 from node.gateway.errors import view_fault
 from node.moving.plan import Plan
 from node.moving.programme import Programme, Supply
-from node.moving.reading import read_into
+from node.moving.reading import digest_of, read_into
 from node.moving.rows import Terms
 from node.moving.sending import Target
 from tests.contract_harness import CHAIN, Chain, as_read, brand_ops, program_args
@@ -100,7 +100,7 @@ def planned(folder: Path, chain: MemoryChain, header: str, *rows: str) -> Plan:
     """Return the plan of a file with these rows."""
     file = write_csv(folder / "members.csv", header, *rows)
     plan = Plan(folder / f"{next(_numbers)}.import", "test")
-    read_into(plan, file, chain.terms(), lambda count: None)
+    read_into(plan, file, digest_of(file), chain.terms(), lambda count: None)
     return plan
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,19 @@ def test_a_file_that_comes_while_rows_are_paid_is_not_written_over(chain: Memory
     told = run(*moving(file, "--new-salt", "--yes"))
     assert (told.exit_code, "holds no rejects of an import" in told.stderr) == (1, True)
     assert rejects.read_text() == "mine"
+
+
+def test_a_plan_with_rows_that_the_file_does_not_have_pays_nobody(chain: MemoryChain, file: Path) -> None:
+    run(*moving(file, "--new-salt"), stdin="n\n")
+    other = account_of("basil-issuer")  # The chain knows it, so that it could be paid.
+    with sqlite3.connect(file.with_name("members.csv.import")) as db:
+        db.execute("UPDATE rows SET account = ?, commitment = NULL", (other,))
+    db.close()
+    done = run(*moving(file, "--yes"))
+    assert done.exit_code == 0, done.output
+    assert f"has other rows than {file}; it is made anew" in done.stderr
+    assert chain.supply()["issued"] == POINTS
+    assert chain.chain.view("token_balance", program="miles", account=other)["available"] == 0
 
 
 def test_an_interrupt_ends_with_a_report_and_the_next_run_goes_on(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.moving import importing
-from node.moving.errors import MovingError, Stopped
+from node.moving.errors import FileRefused, MovingError, Stopped
 from node.moving.importing import plan_identity, totals_of
 from node.moving.plan import FOUND, PAID, Plan, Reject
-from node.moving.reading import read_into
+from node.moving.reading import digest_of, has_rows_of, read_into
 from node.moving.rows import COLUMNS, parse_row
 from tests.support.moving import MemoryChain, planned, write_csv
 
@@ -116,7 +118,7 @@ def test_a_plan_that_was_not_read_to_its_end_is_made_anew(tmp_path: Path, chain:
 
     path = tmp_path / "plan"
     with Plan(path, "test") as plan, pytest.raises(KeyboardInterrupt):
-        read_into(plan, file, chain.terms(), fail)
+        read_into(plan, file, digest_of(file), chain.terms(), fail)
     with Plan(path, "test") as plan:
         assert not plan.reused
         assert plan.count("rows") == plan.count("rejects") == 0
@@ -137,10 +139,11 @@ def test_a_plan_is_of_one_file_chain_program_prefix_salt_and_choice(tmp_path: Pa
     identities = {plan_identity(*parts) for parts in [mine, *others]}
     assert len(identities) == 1 + len(others)
     path = tmp_path / "plan"
+    file = write_csv(tmp_path / "m.csv", HEADER, *ROWS)
     for parts in others:
         path.unlink(missing_ok=True)
         with Plan(path, plan_identity(*mine)) as plan:
-            read_into(plan, write_csv(tmp_path / "m.csv", HEADER, *ROWS), chain.terms(), lambda count: None)
+            read_into(plan, file, digest_of(file), chain.terms(), lambda count: None)
         with Plan(path, plan_identity(*mine)) as plan:
             assert plan.reused
         with Plan(path, plan_identity(*parts)) as plan:
@@ -148,10 +151,109 @@ def test_a_plan_is_of_one_file_chain_program_prefix_salt_and_choice(tmp_path: Pa
             assert plan.count("rows") == plan.count("members") == plan.count("rejects") == 0
 
 
+def test_a_plan_and_its_journal_are_their_owners_only(tmp_path: Path, chain: MemoryChain) -> None:
+    before = os.umask(0)
+    try:
+        with planned(tmp_path, chain, HEADER, *ROWS) as plan:
+            plan.begin()
+            plan.reject([Reject(9, "r", "no")], by_chain=False)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("*.import*")}
+    finally:
+        os.umask(before)
+    assert modes == {plan.path.name: 0o600, f"{plan.path.name}-journal": 0o600}
+    plan.path.chmod(0o644)
+    with Plan(plan.path, "test") as again:
+        assert again.reused, "others could read it, and not write"
+    assert plan.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("ending", ["", "-journal", "-wal"])
+@pytest.mark.parametrize("fault", ["group", "others", "link", "pipe", "owner"])
+def test_a_plan_that_others_can_have_written_is_refused_and_stays(
+    tmp_path: Path, chain: MemoryChain, monkeypatch: pytest.MonkeyPatch, ending: str, fault: str
+) -> None:
+    with planned(tmp_path, chain, HEADER, *ROWS) as plan:
+        pass
+    path = tmp_path / f"{plan.path.name}{ending}"
+    planted = path.with_name("planted")
+    planted.write_bytes(plan.path.read_bytes())
+    words = "others than its owner can write"
+    if fault in ("group", "others"):
+        path.write_bytes(planted.read_bytes())
+        path.chmod(0o620 if fault == "group" else 0o602)
+    elif fault == "owner":
+        path.write_bytes(planted.read_bytes())
+        path.chmod(0o600)
+        lstat = os.lstat
+        monkeypatch.setattr(
+            os, "lstat", lambda name: owned_by_another(lstat(name)) if name == path else lstat(name)
+        )
+        words = "belongs to another user"
+    else:
+        path.unlink(missing_ok=True)
+        path.symlink_to(planted) if fault == "link" else os.mkfifo(path)
+        words = "is no regular file"
+    with pytest.raises(MovingError, match=words):
+        Plan(plan.path, "test")
+    assert planted.read_bytes()
+    monkeypatch.undo()
+    path.unlink()
+    with Plan(plan.path, "test") as own:
+        assert own.reused == bool(ending)
+
+
+def owned_by_another(found: os.stat_result) -> os.stat_result:
+    fields = list(found)
+    fields[stat.ST_UID] += 1
+    return os.stat_result(fields)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE rows SET account = 'ent1mallory' WHERE ref = 'import-b'",
+        "UPDATE rows SET amount = 600 WHERE ref = 'import-b'",
+        "UPDATE rows SET ref = 'import-x' WHERE ref = 'import-b'",
+        "DELETE FROM rows WHERE ref = 'import-c'",
+        "INSERT INTO rows (line, ref, account, amount) VALUES (9, 'import-x', 'ent1mallory', 5)",
+        "DELETE FROM meta WHERE name = 'judged_ms'",
+        "UPDATE meta SET value = 'soon' WHERE name = 'judged_ms'",
+    ],
+)
+def test_the_rows_of_a_plan_are_those_of_the_file(tmp_path: Path, chain: MemoryChain, change: str) -> None:
+    rows = [*ROWS, "a,m1,5,2030-12-31"]
+    with planned(tmp_path, chain, HEADER, *rows) as plan:
+        first, *_ = plan.open_items(0, 10)
+        plan.settle([first], PAID, [])
+    file = tmp_path / "members.csv"
+    later = replace(chain.terms(), now_ms=chain.terms().now_ms + 20 * 365 * 86_400_000)
+    with Plan(plan.path, "test") as again:
+        assert has_rows_of(again, file, later, lambda count: None), "dates that have passed meanwhile are no fault"
+        again._do(change)
+        assert not has_rows_of(again, file, later, lambda count: None)
+        again.restart()
+        assert (again.reused, again.count("rows"), again.count("members")) == (False, 0, 0)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, chain: MemoryChain) -> None:
+    file = write_csv(tmp_path / "members.csv", HEADER, *ROWS)
+    digest = digest_of(file)
+
+    def change(count: int) -> None:
+        write_csv(file, HEADER, *ROWS, "e,m9,1,")
+
+    path = tmp_path / "plan"
+    with Plan(path, "test") as plan, pytest.raises(FileRefused, match="has changed while it was read"):
+        read_into(plan, file, digest, chain.terms(), change)
+    with Plan(path, "test") as plan:
+        assert not plan.reused
+        assert plan.count("rows") == 0
+
+
 def test_rejects_go_by_the_files_own_refs(tmp_path: Path, chain: MemoryChain) -> None:
     file = write_csv(tmp_path / "m.csv", HEADER, "import-a,m1,5,", "import-a,m1,5,", "import-b,m1,x,", "c,m1,5,")
     with Plan(tmp_path / "plan", "test", "import-") as plan:
-        read_into(plan, file, chain.terms(), lambda count: None)
+        read_into(plan, file, digest_of(file), chain.terms(), lambda count: None)
         plan.refuse([(item, "FROZEN: no") for item in plan.open_items(0, 10)])
         assert [(reject.line, reject.ref) for reject in plan.rejects()] == [
             (2, "import-a"),

@@ -173,7 +173,7 @@ def test_a_file_that_is_no_csv_is_refused_as_a_whole(tmp_path: Path, content: st
     file = tmp_path / "a.csv"
     file.write_text(content)
     with Plan(tmp_path / "plan", "x") as plan, pytest.raises(FileRefused, match=words):
-        read_into(plan, file, TERMS, lambda count: None)
+        read_into(plan, file, digest_of(file), TERMS, lambda count: None)
     with Plan(tmp_path / "plan", "x") as plan:
         assert not plan.reused
         assert plan.count("rows") == plan.count("rejects") == 0
@@ -185,7 +185,7 @@ def test_odd_bytes_spoil_their_own_row_only(tmp_path: Path) -> None:
         b"ref,member,amount\na,1,5\nb,x\xffy,5\nc,x\0y,5\nd\0,1,5\ne,1,5\xe2\x80\x8b\n\xef\xbb\xbff,1,5\ng,2,7\n"
     )
     with Plan(tmp_path / "plan", "x") as plan:
-        read_into(plan, file, TERMS, lambda count: None)
+        read_into(plan, file, digest_of(file), TERMS, lambda count: None)
         assert [item.ref for items in plan.all_items() for item in items] == ["import-a", "import-g"]
         assert [reject.line for reject in plan.rejects()] == [3, 4, 5, 6, 7]
         assert all(reject.ref.isprintable() for reject in plan.rejects())
@@ -202,7 +202,7 @@ def test_a_field_or_record_of_ten_megabytes_is_refused_in_little_memory(tmp_path
     tracemalloc.start()
     try:
         with Plan(tmp_path / "plan", "x") as plan, pytest.raises(FileRefused, match="line 3"):
-            read_into(plan, file, TERMS, lambda count: None)
+            read_into(plan, file, digest_of(file), TERMS, lambda count: None)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
@@ -235,7 +235,7 @@ def test_every_record_is_a_row_or_a_reject(tmp_path: Path) -> None:
     rows = ["a,1,5", "a,2,6", "b,3", "c,4,1e3", "d,5,7,8", 'e,"6\n",1', "f,7,9"]
     file = write_csv(tmp_path / "a.csv", "ref,member,amount", *rows)
     with Plan(tmp_path / "plan", "x") as plan:
-        read_into(plan, file, TERMS, lambda count: None)
+        read_into(plan, file, digest_of(file), TERMS, lambda count: None)
         assert [(r.line, r.ref) for r in plan.rejects()] == [
             (3, "import-a"),
             (4, "b"),
