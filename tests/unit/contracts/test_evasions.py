@@ -224,6 +224,20 @@ def test_an_activity_moves_a_bounded_number_of_lots_and_the_next_one_further_one
         assert len(near()) == left
 
 
+def test_an_activity_looks_at_no_more_lots_than_it_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs = []
+    for lots in (10, 60):
+        monkeypatch.setattr(purse, "MAX_LOTS_OF_ACTIVITY", 0)
+        chain = chain_of(program("aurora-p", "aurora", expiry={"kind": "inactivity", "days": 400}))
+        in_lots(chain, lots)
+        monkeypatch.setattr(purse, "MAX_LOTS_OF_ACTIVITY", 2)
+        args = {"program": "aurora-p", "from": EVE, "amount": 1, "at_brand": "aurora", "ref": "r"}
+        receipt = chain.send_ops("eve", [("token.redeem", args)], ["eve", "aurora-cashier"])
+        assert receipt.status == "ok", receipt.error
+        costs.append(receipt.cost)
+    assert costs[1] - costs[0] < 400, costs
+
+
 # Money
 
 
