@@ -61,8 +61,8 @@ class _HeldBatch:
 
 
 TABLE_BYTES = 16 << 20
-"""Size of LevelDB's tables. With its default of 2 MiB a chain of 50 million purchases has 6,700 of them, of which
-each look-up opens one anew: 55 µs more for each purchase. So they are fewer than `max_open_files` of a usual node.
+"""Size of LevelDB's tables. With its default of 2 MiB a chain of 50 million purchases has some 6,700 of them, more
+than are kept open, and a purchase took 55 µs more (docs/decisions/once-records.md, Cost).
 """
 
 
