@@ -201,25 +201,24 @@ class Holds(Contract):
         key = (MODULE, at_brand, hold)
         if asides.lots_of(ctx, key) <= STEP_LOTS:
             return False
-        rules = rules_of(ctx, record.program)
-        purse, supply = Purse.of(ctx, record.program, rules.brand, record.account), Supply(ctx, record.program)
-        offsets = self._authority.brand_record(ctx, rules.brand).offsets
-        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
-        asides.give_back(ctx, offsets, purse, receiver, supply, asides.take_some(ctx, key, STEP_LOTS))
-        save(purse, receiver, supply)
+        self._give_back(ctx, record, rules_of(ctx, record.program).brand, asides.take_some(ctx, key, STEP_LOTS))
         return True
 
     def _release(self, ctx: Context, record: Hold, at_brand: str, hold: str, end: HoldEnd) -> Parts:
-        rules = rules_of(ctx, record.program)
-        purse, supply = Purse.of(ctx, record.program, rules.brand, record.account), Supply(ctx, record.program)
-        offsets = self._authority.brand_record(ctx, rules.brand).offsets
-        lots = list(asides.end(ctx, (MODULE, at_brand, hold)).lots)
-        receiver = receiver_of(ctx, self._authority, rules.brand, purse)
+        brand = rules_of(ctx, record.program).brand
+        parts = self._give_back(ctx, record, brand, list(asides.end(ctx, (MODULE, at_brand, hold)).lots))
+        if record.price is not None:
+            self._clearing.release(ctx, brand, at_brand, record.price.currency, record.reserved)
+        self._forget(ctx, record, brand, at_brand, hold, end, 0)
+        return parts
+
+    def _give_back(self, ctx: Context, record: Hold, brand: str, lots: Parts) -> Parts:
+        """Give points of a hold back to whom they belong now; return them with the dates that they have."""
+        purse, supply = Purse.of(ctx, record.program, brand, record.account), Supply(ctx, record.program)
+        offsets = self._authority.brand_record(ctx, brand).offsets
+        receiver = receiver_of(ctx, self._authority, brand, purse)
         parts = asides.give_back(ctx, offsets, purse, receiver, supply, lots)
         save(purse, receiver, supply)
-        if record.price is not None:
-            self._clearing.release(ctx, rules.brand, at_brand, record.price.currency, record.reserved)
-        self._forget(ctx, record, rules.brand, at_brand, hold, end, 0)
         return parts
 
     def _forget(
