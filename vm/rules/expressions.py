@@ -40,8 +40,8 @@ class Expressions:
             "select": operations.select, "has": operations.has, "index": operations.index,
             "negate": operations.negate, "invert": operations.invert, "add": operations.add,
             "calculate": operations.calculate, "same": operations.same, "ordered": operations.ordered,
-            "member": operations.member, "listed": operations.listed, "read": _read, "put": operations.put, "ask_host": ask_host,
-            "macro_items": macro_items,
+            "member": operations.member, "listed": operations.listed, "put": operations.put,
+            "read": _read, "ask_host": ask_host, "macro_items": macro_items,
         }  # fmt: skip
 
     def pay(self, cost: int) -> None:
@@ -214,8 +214,10 @@ class Expressions:
         kind = known.pop()
         tests = [f"type({atom.text}) is {kind}" for atom in (left, right) if atom.known is None]
         # Of two strings that are not literal the sizes are paid for.
-        if not tests or (kind == "str" and not literal):
-            return quick if literal and not tests else slow
+        if kind == "str" and not literal:
+            return slow
+        if not tests:
+            return quick
         return f"({quick} if {tests[0]} else {slow})"
 
     def _in(self, node: syntax.In) -> str:
