@@ -119,7 +119,10 @@ def test_two_processes_with_other_hashes_agree() -> None:
     program = "from tests.properties.test_rules_twin import outcomes; print(outcomes(400))"
     answers = [
         subprocess.run(
-            [sys.executable, "-c", program], env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
         ).stdout
         for seed in ("1", "2")
     ]

@@ -53,7 +53,19 @@ _READS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _BROKEN = ("event.none", "event.none.more", "m.none", "n.x", "i.x", "l[9]", "l[-1]", 'm["zz"]', "lm[1].q", "s.x")
 _INTS = ("0", "1", "-1", "2", "7", "10", "0x1F", "9223372036854775807", "-9223372036854775808", "10000")
-_STRINGS = ('""', '"gold"', "'web'", '"\\u00e9"', '"\U0001f600"', '"\uffff"', "r'a\\n'", '"\\n"', '"5"', '"""a"b"""', '"-12"')
+_STRINGS = (
+    '""',
+    '"gold"',
+    "'web'",
+    '"\\u00e9"',
+    '"\U0001f600"',
+    '"\uffff"',
+    "r'a\\n'",
+    '"\\n"',
+    '"5"',
+    '"""a"b"""',
+    '"-12"',
+)
 _BYTES = ('b""', "b'go'", 'b"\\xff\\000"', 'b"\u00e9"')
 
 
@@ -183,7 +195,9 @@ class Expressions:
 
     def _has(self, depth: int) -> str:
         field = self._random.choice(("a", "amount", "total", "nothing", "none", "tier", "p"))
-        return f"has({self._suffixed(self._random.choice(('event', 'event.attrs', 'm', 'lm[1]', *_BROKEN)))}.{field})"
+        return (
+            f"has({self._suffixed(self._random.choice(('event', 'event.attrs', 'm', 'lm[1]', *_BROKEN)))}.{field})"
+        )
 
     @staticmethod
     def _suffixed(text: str) -> str:
@@ -205,7 +219,9 @@ class Expressions:
             inner = self.of(sized, depth)
             return f"size({inner})" if random.random() < 0.5 else f"{inner}.size()"
         if choice == 7:
-            return f"int({self._calm(self._options.int_of_bool).of(random.choice(('string', 'int')), min(depth, 1))})"
+            return (
+                f"int({self._calm(self._options.int_of_bool).of(random.choice(('string', 'int')), min(depth, 1))})"
+            )
         if choice == 8:
             return f"{self.of('list<int>', depth)}[{self.of('int', 0)}]"
         return self._own_int(depth)

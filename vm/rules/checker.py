@@ -346,7 +346,9 @@ def _comparable(left: Kind, right: Kind) -> bool:
         return False
     if left.name == "map" and not _comparable(left.key or DYN, right.key or DYN):
         return False
-    return left.name not in ("list", "map") or left.fields != right.fields or _comparable(left.inner(), right.inner())
+    return (
+        left.name not in ("list", "map") or left.fields != right.fields or _comparable(left.inner(), right.inner())
+    )
 
 
 def _both_deep(left: Kind, right: Kind) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 
 from vm.rules import operations, syntax
 from vm.rules.code import Code
-from vm.rules.faults import Site, site_of
+from vm.rules.faults import ArithmeticSite, Site, site_of
 from vm.rules.functions import FUNCTIONS
 from vm.rules.host import ask_host
-from vm.rules.interpreter import arithmetic_site, macro_items
+from vm.rules.interpreter import macro_items
 from vm.rules.metering import HOST_FUNCTIONS, block_cost, constant_list
 from vm.rules.syntax import Literal, Node
 from vm.rules.values import INT_MAX, INT_MIN, Value
@@ -171,7 +171,7 @@ class Expressions:
         made = self.value(node.operands[0])
         for place, operator in enumerate(node.operators):
             right = self.value(node.operands[place + 1])
-            site = self._code.constant(arithmetic_site(node, place))
+            site = self._code.constant(ArithmeticSite(node, place))
             made = self._operation(operator, site, made, right)
         return made
 
