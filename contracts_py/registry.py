@@ -6,6 +6,7 @@ from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
 from contracts_py.swap import swap_contract
+from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
 
@@ -18,17 +19,22 @@ def contracts() -> tuple[list[Contract], Authority]:
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, ledger = Clearing(), Ledger(authority)
     households, merges = Households(authority), Merges()
+    levels = TierHooks()
+    tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
+        *tier_contract(authority, levels, tiers, upkeep),
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged)
-    hooks.unmerged.wire(merges.unmerged)
-    hooks.erased.wire()
+    hooks.merged.wire(merges.merged, upkeep.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged)
+    hooks.regrouped.wire(upkeep.regrouped)
+    hooks.erased.wire(upkeep.erased)
     hooks.brand_exited.wire()
+    levels.changed.wire()
     return rooms, authority
