@@ -87,9 +87,8 @@ class GivenShown(msgspec.Struct, frozen=True, gc=False):
 class StatusShown(msgspec.Struct, frozen=True, gc=False):
     """A member's status.
 
-    null: `tier`, no level has been reached; `since`, nothing is known of the member; `until`, it does not end by
-    itself; `next`, there is none. `needed` points are missing for `next`, `to_keep` points to reach the present level
-    anew.
+    null: `tier`, no level is reached; `since`, nothing is known of the member; `until`, it does not end by itself;
+    `next`, there is none. `needed` points are missing for `next`, `to_keep` to reach the present level anew.
     """
 
     brand: Slug
