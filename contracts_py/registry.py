@@ -15,6 +15,7 @@ from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
 from contracts_py.swap import swap_contract
+from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
 
@@ -30,12 +31,15 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaigns = CampaignHooks()
     outside = Outside(NoTiers(), NoBadges(), NoLookups())
     campaign_rooms, _ = campaign_contract(authority, clearing, ledger, outside, campaigns)
+    levels = TierHooks()
+    tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
         *campaign_rooms,
+        *tier_contract(authority, levels, tiers, upkeep),
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
@@ -46,4 +50,10 @@ def contracts() -> tuple[list[Contract], Authority]:
     hooks.brand_exited.wire()
     campaigns.recorded.wire()
     campaigns.reversed.wire()
+    hooks.merged.wire(merges.merged, upkeep.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged)
+    hooks.regrouped.wire(upkeep.regrouped)
+    hooks.erased.wire(upkeep.erased)
+    hooks.brand_exited.wire()
+    levels.changed.wire()
     return rooms, authority
