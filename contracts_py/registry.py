@@ -5,6 +5,8 @@ from __future__ import annotations
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
+from contracts_py.nft import Merges as BadgeMerges
+from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
@@ -18,17 +20,20 @@ def contracts() -> tuple[list[Contract], Authority]:
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, ledger = Clearing(), Ledger(authority)
     households, merges = Households(authority), Merges()
+    nft_hooks, badge_merges = NftHooks(), BadgeMerges(authority)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
+        *nft_contract(authority, ledger, nft_hooks, badge_merges),
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged)
-    hooks.unmerged.wire(merges.unmerged)
+    hooks.merged.wire(merges.merged, badge_merges.merged)
+    hooks.unmerged.wire(merges.unmerged, badge_merges.unmerged)
     hooks.erased.wire()
     hooks.brand_exited.wire()
+    nft_hooks.moving.wire()
     return rooms, authority

@@ -6,7 +6,7 @@ from contracts_py.identity import Authority
 from contracts_py.token import dates
 from contracts_py.token.backing import require_backed, require_backed_brand
 from contracts_py.token.purse import Purse
-from contracts_py.token.records import Parts, Program
+from contracts_py.token.records import FROZEN_AT, Parts, Program
 from contracts_py.token.spending import purse_with_points, require_holder
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
@@ -30,6 +30,10 @@ class Ledger:
     def require_holder(self, ctx: Context, from_: str | None) -> str:
         """Return the account whose points an operation moves; raises as `spending.require_holder`."""
         return require_holder(ctx, self._authority, from_)
+
+    def is_frozen_at(self, ctx: Context, brand: str, account: str) -> bool:
+        """Tell whether compliance has frozen an account at all programs of a brand."""
+        return FROZEN_AT.get(ctx, brand, account) is not None
 
     def swap_out(self, ctx: Context, program: str, account: str, amount: int) -> Parts:
         """Take points of an account out of a program, earliest-expiring first; return them by date.
