@@ -6,6 +6,7 @@ collection, the look of the token's revision and the token's traits only, and na
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts_py.nft.records import AtUri, Collection, Look
@@ -14,17 +15,21 @@ from vm.contract_api import Context, canonical_json, sha256
 
 
 def document_of(
-    name: str, collection: Collection, look: Look, token: int, traits: dict[str, Value]
+    name: str, collection: Collection, look: Look, revision: int, token: int, traits: Mapping[str, Value]
 ) -> dict[str, Any]:
     """Return the document of a token whose collection keeps it on chain, without its hash.
 
+    The revision stands in it, so that a picture drawn by another `art` goes with another hash.
+
     Args:
         name: the collection's slug.
+        look: that of the revision.
     """
     document: dict[str, Any] = {"name": f"{collection.name} #{token}"}
     if look.description:
         document["description"] = look.description
     document["image"] = f"/nft/{name}/{token}.svg"
+    document["revision"] = revision
     document["attributes"] = [
         _attribute(trait, traits[trait.name]) for trait in look.traits if trait.name in traits
     ]
