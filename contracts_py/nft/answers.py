@@ -150,6 +150,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     metadata_hash: Hash | None
     description: Description | None = None
     image: Annotated[str, Meta(max_length=64)] | None = None
+    revision: Count | None = None
     attributes: Annotated[list[Attribute], Meta(max_length=MAX_TRAITS)] | None = None
     uri: Annotated[str, Meta(max_length=1_100)] | None = None
 

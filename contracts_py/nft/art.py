@@ -2,8 +2,8 @@
 
 Palette, ring and icon are constants, or bound to a trait: `{trait}` takes the trait's value, `{trait, map}` what
 stands in the map for it (a number as its digits, a bool as `true` or `false`). Where that names nothing that there
-is, the part's `default` is drawn, and without one the plainest. Level and progress are int traits; title and caption
-are text in which `{visits}` stands for the value of the trait `visits`.
+is, the part's `default` is drawn, and without one the plainest. Level and progress are int traits; title and
+caption are text in which `{visits}` stands for the value of the trait `visits`.
 """
 
 from __future__ import annotations

@@ -82,6 +82,8 @@ class Collections(Contract):
         if soulbound and transfer != "free":
             refuse("transfer", "nothing, as a soulbound token is never transferred")
         checked = checked_traits(traits or {})
+        if art is not None and isinstance(metadata, AtUri):
+            refuse("art", "nothing, as the pictures are where the metadata are")
         look = Look(checked, description, None if art is None else checked_art(art, checked))
         record = Collection(brand, name, symbol, soulbound, metadata or OnChain(), transfer, max_supply)
         COLLECTIONS.put(ctx, record, collection)
@@ -108,6 +110,8 @@ class Collections(Contract):
         least. Tokens come to the new revision by themselves.
         """
         record = self.require_changeable(ctx, collection)
+        if art is not None and isinstance(record.metadata, AtUri):
+            refuse("art", "nothing, as the pictures are where the metadata are")
         before = look_of(ctx, collection, record.revision)
         known = before.traits if traits is None else widened(before.traits, traits)
         look = replace(

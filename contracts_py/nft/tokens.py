@@ -25,7 +25,7 @@ from contracts_py.nft.records import (
     Uri,
 )
 from contracts_py.nft.traits import values_of
-from contracts_py.nft.versions import begin, end, hash_in, look_of, put_version
+from contracts_py.nft.versions import begin, end, hash_now, look_of, put_version
 from contracts_py.token import Ledger
 from vm.contract_api import Address, Context, Contract, Hash, Refused, Slug, call, refuse
 
@@ -54,9 +54,7 @@ class Tokens(Contract):
         self._count_minted(ctx, collection, record)
         look = look_of(ctx, collection, record.revision)
         pairs = values_of(look.traits, traits or {})
-        digest = None
-        if not isinstance(record.metadata, AtUri):
-            digest = hash_in(ctx, collection, record, look, token, pairs)
+        digest = hash_now(ctx, collection, record, token, pairs)
         owner = self._authority.current_account(ctx, to)
         minted = Token(owner, ctx.time, ctx.time, pairs, record.revision, digest)
         begin(ctx, collection, token, minted)

@@ -32,9 +32,12 @@ def traits_in(look: Look, pairs: Pairs) -> Pairs:
     return tuple([(trait.name, known.get(trait.name, trait.default)) for trait in look.traits])
 
 
-def hash_in(ctx: Context, name: str, collection: Collection, look: Look, token: int, pairs: Pairs) -> str:
-    """Return the hash of the document that a token has on chain."""
-    return hash_of(ctx, document_of(name, collection, look, token, dict(pairs)))
+def hash_now(ctx: Context, name: str, collection: Collection, token: int, pairs: Pairs) -> str | None:
+    """Return the hash of the document that a token has under the present look; None where it is elsewhere."""
+    if isinstance(collection.metadata, AtUri):
+        return None
+    look, revision = look_of(ctx, name, collection.revision), collection.revision
+    return hash_of(ctx, document_of(name, collection, look, revision, token, dict(pairs)))
 
 
 def begin(ctx: Context, name: str, token: int, record: Token) -> None:
@@ -50,13 +53,8 @@ def change(
 
     The caller has looked that something changes, and that metadata may.
     """
-    if isinstance(collection.metadata, AtUri):
-        digest = (
-            record.hash
-        )  # What is elsewhere does not change by itself: its brand says what it is, by `set_uri`.
-    else:
-        look = look_of(ctx, name, collection.revision)
-        digest = hash_in(ctx, name, collection, look, token, pairs)
+    # What is elsewhere does not change by itself: its brand says what it is, by `set_uri`.
+    digest = hash_now(ctx, name, collection, token, pairs) or record.hash
     changed = replace(record, traits=pairs, revision=collection.revision, hash=digest)
     return put_version(ctx, name, collection, token, changed, cause)
 

@@ -146,7 +146,7 @@ class Views(Contract):
             uri = address_of(collected.metadata, token, record.uri)
             return Metadata(f"{collected.name} #{token}", record.hash, uri=uri)
         look = look_of(ctx, collection, record.revision)
-        document = document_of(collection, collected, look, token, dict(record.traits))
+        document = document_of(collection, collected, look, record.revision, token, dict(record.traits))
         attributes = [Attribute(**attribute) for attribute in document.pop("attributes")]
         return Metadata(**document, attributes=attributes, metadata_hash=record.hash)
 
