@@ -8,6 +8,7 @@ from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, ident
 from contracts_py.nft import Merges as BadgeMerges
 from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
+from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
 
@@ -20,20 +21,25 @@ def contracts() -> tuple[list[Contract], Authority]:
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, ledger = Clearing(), Ledger(authority)
     households, merges = Households(authority), Merges()
+    levels = TierHooks()
+    tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
     nft_hooks, badge_merges = NftHooks(), BadgeMerges(authority)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
+        *tier_contract(authority, levels, tiers, upkeep),
         *nft_contract(authority, ledger, nft_hooks, badge_merges),
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged, badge_merges.merged)
-    hooks.unmerged.wire(merges.unmerged, badge_merges.unmerged)
-    hooks.erased.wire()
+    hooks.merged.wire(merges.merged, upkeep.merged, badge_merges.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged, badge_merges.unmerged)
+    hooks.regrouped.wire(upkeep.regrouped)
+    hooks.erased.wire(upkeep.erased)
     hooks.brand_exited.wire()
+    levels.changed.wire()
     nft_hooks.moving.wire()
     return rooms, authority
