@@ -5,7 +5,6 @@ from __future__ import annotations
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
-from contracts_py.nft import Merges as BadgeMerges
 from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
 from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
@@ -23,23 +22,24 @@ def contracts() -> tuple[list[Contract], Authority]:
     households, merges = Households(authority), Merges()
     levels = TierHooks()
     tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
-    nft_hooks, badge_merges = NftHooks(), BadgeMerges(authority)
+    nft_hooks = NftHooks()
+    nft = nft_contract(authority, ledger, tiers, nft_hooks)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
         *tier_contract(authority, levels, tiers, upkeep),
-        *nft_contract(authority, ledger, nft_hooks, badge_merges),
+        *nft.rooms,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged, upkeep.merged, badge_merges.merged)
-    hooks.unmerged.wire(merges.unmerged, upkeep.merged, badge_merges.unmerged)
+    hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
     hooks.erased.wire(upkeep.erased)
     hooks.brand_exited.wire()
-    levels.changed.wire()
+    levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
     return rooms, authority

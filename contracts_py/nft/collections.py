@@ -7,9 +7,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from contracts_py.identity import Authority
-from contracts_py.nft.answers import CollectionFrozen, CollectionState, TraitSpecs
+from contracts_py.nft.answers import CollectionFrozen, CollectionState, EvolutionSpecs, TraitSpecs
 from contracts_py.nft.art import ArtSpec, checked_art
 from contracts_py.nft.events import CollectionCreated, CollectionUpdated, MetadataFrozen
+from contracts_py.nft.held import follow
 from contracts_py.nft.records import (
     COLLECTIONS,
     COLLECTIONS_OF,
@@ -32,6 +33,7 @@ from contracts_py.nft.records import (
     TransferRule,
     Uri,
 )
+from contracts_py.nft.rulebook import checked_rulebook, held_days_of, put_rules
 from contracts_py.nft.traits import checked_traits, widened
 from contracts_py.nft.versions import change, look_of, traits_in
 from vm.contract_api import (
@@ -69,6 +71,7 @@ class Collections(Contract):
         soulbound: bool,
         max_supply: Amount | None = None,
         traits: TraitSpecs | None = None,
+        evolution: EvolutionSpecs = (),
         metadata: Mode | None = None,
         art: ArtSpec | None = None,
         description: Description | None = None,
@@ -84,12 +87,15 @@ class Collections(Contract):
         checked = checked_traits(traits or {})
         if art is not None and isinstance(metadata, AtUri):
             refuse("art", "nothing, as the pictures are where the metadata are")
-        look = Look(checked, description, None if art is None else checked_art(art, checked))
-        record = Collection(brand, name, symbol, soulbound, metadata or OnChain(), transfer, max_supply)
+        book = checked_rulebook(ctx, evolution, checked)
+        look = Look(checked, description, None if art is None else checked_art(art, checked), tuple(book))
+        days = held_days_of(book)
+        record = Collection(brand, name, symbol, soulbound, metadata or OnChain(), transfer, max_supply, held=days)
         COLLECTIONS.put(ctx, record, collection)
         COLLECTIONS_OF.add(ctx, brand, item=collection)
         SUPPLIES.put(ctx, Supply(), collection)
         LOOKS.put(ctx, look, collection, 1)
+        put_rules(ctx, brand, collection, book, None)
         ctx.emit(CollectionCreated(collection, brand, name, symbol, soulbound))
         return CollectionState(collection, 1)
 
@@ -100,14 +106,15 @@ class Collections(Contract):
         collection: Slug,
         description: Description | None = None,
         traits: TraitSpecs | None = None,
+        evolution: EvolutionSpecs | None = None,
         art: ArtSpec | None = None,
         max_supply: Amount | None = None,
         base: Uri | None = None,
     ) -> CollectionState:
         """Change a collection (marketer, admin); what is left out stays.
 
-        `traits` are added, or take more values than before; `max_supply` can only fall, to what is minted at the
-        least. Tokens come to the new revision by themselves.
+        `traits` are added, or take more values than before; `evolution` takes the place of all rules; `max_supply`
+        can only fall, to what is minted at the least. Tokens come to the new revision by themselves.
         """
         record = self.require_changeable(ctx, collection)
         if art is not None and isinstance(record.metadata, AtUri):
@@ -120,8 +127,13 @@ class Collections(Contract):
             description=description or before.description,
             art=before.art if art is None else checked_art(art, known),
         )
+        if evolution is not None:
+            book = checked_rulebook(ctx, evolution, known)
+            put_rules(ctx, record.brand, collection, book, before)
+            look = replace(look, triggers=tuple(book))
         changed = replace(
             record,
+            held=held_days_of(look.triggers),
             revision=record.revision + 1,
             max_supply=_lowered(ctx, collection, record, max_supply),
             metadata=_moved(record, base),
@@ -187,7 +199,11 @@ def _refresh_token(ctx: Context, name: str, collection: Collection, token: int) 
     record = TOKENS.require(ctx, name, token)
     if record.revision != collection.revision:
         pairs = traits_in(look_of(ctx, name, collection.revision), record.traits)
-        change(ctx, name, collection, token, record, pairs, Cause("update"))
+        record = change(ctx, name, collection, token, record, pairs, Cause("update"))
+        if (
+            record.due is None or record.due > ctx.time
+        ):  # What is due already is done at the days that it stands for.
+            follow(ctx, name, collection, token, record, ctx.time)
 
 
 def _lowered(ctx: Context, name: str, record: Collection, max_supply: int | None) -> int | None:

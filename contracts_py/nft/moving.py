@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from contracts_py.nft import held
 from contracts_py.nft.events import MoveCause, Transferred
 from contracts_py.nft.records import OWNED, TOKENS, Collection, Token
 from vm.contract_api import Context
@@ -21,7 +22,8 @@ def give(
     OWNED.add(ctx, to, item=(name, token))
     changed = replace(record, owner=to)
     if cause == "transfer":
-        changed = replace(changed, since=ctx.time, transfers=record.transfers + 1)
+        anew = replace(held.end(ctx, name, token, changed), since=ctx.time, transfers=record.transfers + 1)
+        changed = held.begin(ctx, name, collection, token, anew)
     TOKENS.put(ctx, changed, name, token)
     ctx.emit(Transferred(name, collection.brand, token, record.owner, to, cause))
     return changed

@@ -44,6 +44,9 @@ MAX_SETS: Final = 8
 MAX_HELD_DAYS: Final = 36_500
 """A century."""
 
+MAX_FACTS: Final = 32_768
+"""Bytes of an event's facts that wait; a campaign's records hold less."""
+
 MAX_SOURCE: Final = 4_096
 """Bytes of an expression (SPEC section 8)."""
 
@@ -177,6 +180,30 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     hash: Hash | None
 
 
+class Occasion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What an account's tokens are to hear of: an event, or a change of tier, with the facts of its time.
+
+    Attributes:
+        facts: the variable `event`, as canonical bytes; empty without one.
+        at: when it happened; tokens that the account has got since do not hear of it.
+        after: the token that has heard of it last.
+    """
+
+    brand: Slug
+    at: TimeMs
+    event: Slug | None = None
+    facts: Annotated[bytes, Meta(max_length=MAX_FACTS)] = b""
+    tx: Hash | None = None
+    after: tuple[Slug, Count] | None = None
+
+
+class Waits(msgspec.Struct, frozen=True, gc=False):
+    """The numbers of the occasions that wait: from `first` up to `next`, which is not one of them."""
+
+    first: Count
+    next: Count
+
+
 class Refresh(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A collection's tokens are being brought to its revision; those up to `after` are."""
 
@@ -228,11 +255,28 @@ OWNED: Final[OrderedSet[tuple[str, int]]] = OrderedSet(
 MERGED: Final[OrderedSet[tuple[str, int]]] = OrderedSet(
     "nft/merged", (("source", ADDRESS),), tuple[Slug, Count], "tokens that a merge took from an account"
 )
+ON_EVENT: Final[OrderedSet[str]] = OrderedSet(
+    "nft/on-event", (BRAND, ("event", SLUG)), Slug, "a brand's collections with rules of an event"
+)
+ON_TIER: Final[OrderedSet[str]] = OrderedSet(
+    "nft/on-tier", (BRAND,), Slug, "a brand's collections with rules of a change of tier"
+)
+WAITS: Final[Table[Waits]] = Table(
+    "nft/waits", (ACCOUNT,), Waits, "which occasions an account's tokens have still to hear of"
+)
+WAITING: Final[Table[Occasion]] = Table(
+    "nft/waiting",
+    (ACCOUNT, ("number", NUMBER)),
+    Occasion,
+    "an occasion, its facts, and who has heard of it",
+)
 REFRESHING: Final[Table[Refresh]] = Table(
     "nft/refreshing", (COLLECTION,), Refresh, "how far a collection's tokens are of its present revision"
 )
 MOVING: Final[Table[Move]] = Table(
     "nft/moving", (("source", ADDRESS),), Move, "whither the rest of a merged account's tokens move"
 )
+HELD_DUE: Final = Schedule("nft/held", (COLLECTION, TOKEN), "a token was held for the days of a rule")
+WAITS_DUE: Final = Schedule("nft/hear", (ACCOUNT,), "an account's tokens are still to hear of something")
 REFRESHES: Final = Schedule("nft/refresh", (COLLECTION,), "tokens that are not of their collection's revision yet")
 MOVES: Final = Schedule("nft/move", (("source", ADDRESS),), "tokens of a merged account that have not moved yet")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from contracts_py.identity import Authority
+from contracts_py.nft import held
 from contracts_py.nft.answers import TokenGone, TokenLock, TokenVersion, TraitMap
+from contracts_py.nft.badges import waiting_of
 from contracts_py.nft.collections import Collections
 from contracts_py.nft.events import Burned, Locked, Minted, Unlocked
+from contracts_py.nft.evolver import Evolver
 from contracts_py.nft.hooks import Movement, NftHooks
 from contracts_py.nft.moving import give
 from contracts_py.nft.records import (
@@ -35,9 +38,12 @@ class Tokens(Contract):
 
     name = "nft"
 
-    def __init__(self, authority: Authority, ledger: Ledger, hooks: NftHooks, collections: Collections) -> None:
+    def __init__(
+        self, authority: Authority, ledger: Ledger, evolver: Evolver, hooks: NftHooks, collections: Collections
+    ) -> None:
         self._authority = authority
         self._ledger = ledger
+        self._evolver = evolver
         self._hooks = hooks
         self._collections = collections
 
@@ -57,6 +63,7 @@ class Tokens(Contract):
         digest = hash_now(ctx, collection, record, token, pairs)
         owner = self._authority.current_account(ctx, to)
         minted = Token(owner, ctx.time, ctx.time, pairs, record.revision, digest)
+        minted = held.begin(ctx, collection, record, token, minted)
         begin(ctx, collection, token, minted)
         TOKENS_OF.add(ctx, collection, item=token)
         OWNED.add(ctx, owner, item=(collection, token))
@@ -85,7 +92,10 @@ class Tokens(Contract):
         if collected.transfer == "brand" and not self._authority.is_member(ctx, receiver, collected.brand):
             raise Refused("NOT_TRANSFERABLE", "only to members of the collection's brand", account=receiver)
         self._require_unfrozen(ctx, collected.brand, record, receiver)
+        if waiting_of(ctx, record.owner):
+            raise Refused("NOT_ELIGIBLE", "the owner's tokens have still to evolve; try again some blocks later")
         self._hooks.moving.tell(ctx, Movement(collection, token, record.owner, receiver))
+        record = self._evolver.catch_up(ctx, collection, token)
         return _version(collection, token, give(ctx, collection, collected, token, record, receiver, "transfer"))
 
     @call
@@ -98,7 +108,7 @@ class Tokens(Contract):
         SUPPLIES.put(ctx, replace(supply, burned=supply.burned + 1), collection)
         TOKENS_OF.discard(ctx, collection, item=token)
         OWNED.discard(ctx, record.owner, item=(collection, token))
-        end(ctx, collection, token, record)
+        end(ctx, collection, token, held.end(ctx, collection, token, record))
         ctx.emit(Burned(collection, collected.brand, token, record.owner))
         return TokenGone(collection, token)
 

@@ -17,6 +17,7 @@ from contracts_py.nft.answers import (
     VersionShown,
 )
 from contracts_py.nft.art import shown_art
+from contracts_py.nft.badges import waiting_of
 from contracts_py.nft.metadata import address_of, document_of
 from contracts_py.nft.records import (
     COLLECTIONS,
@@ -32,6 +33,7 @@ from contracts_py.nft.records import (
     Token,
     TokenId,
 )
+from contracts_py.nft.rulebook import shown_rules
 from contracts_py.nft.traits import MAX_TRAITS, Trait, TraitName, TraitSpec
 from contracts_py.nft.versions import look_of
 from vm.contract_api import (
@@ -76,7 +78,7 @@ class Views(Contract):
             record.transfer,
             record.metadata,
             {trait.name: _spec(trait) for trait in look.traits},
-            (),
+            shown_rules(ctx, collection, look),
             supply.minted,
             supply.burned,
             supply.minted - supply.burned,
@@ -199,6 +201,8 @@ class Views(Contract):
             record.frozen or collected.soulbound,
             record.frozen,
             record.uri,
+            record.due,
+            waiting_of(ctx, record.owner),
         )
 
 
