@@ -200,9 +200,8 @@ def _refresh_token(ctx: Context, name: str, collection: Collection, token: int) 
     if record.revision != collection.revision:
         pairs = traits_in(look_of(ctx, name, collection.revision), record.traits)
         record = change(ctx, name, collection, token, record, pairs, Cause("update"))
-        if (
-            record.due is None or record.due > ctx.time
-        ):  # What is due already is done at the days that it stands for.
+        # What is due already is not passed over: it is done at the days that it stands for.
+        if record.due is None or record.due > ctx.time:
             follow(ctx, name, collection, token, record, ctx.time)
 
 

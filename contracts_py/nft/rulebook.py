@@ -125,7 +125,7 @@ def _checked(source: str, facts: Facts, result: str, field: str) -> Rule:
     except RuleRefused as refusal:
         raise Refused(
             "INVALID_ARGS",
-            f"{field}: {refusal.message}"[:400],
+            f"{field}: {refusal.message}"[:MAX_MESSAGE],
             field=field,
             line=refusal.line,
             column=refusal.column,
@@ -204,9 +204,7 @@ def _listen(ctx: Context, brand: str, name: str, trigger: str, listening: bool) 
         return
     listeners.add(ctx, *key, item=name)
     if len(list(listeners.iterate(ctx, *key))) > MAX_LISTENING:
-        raise Refused(
-            "LIMIT_EXCEEDED", f"too many of the brand's collections have rules of {trigger}", limit=MAX_LISTENING
-        )
+        raise Refused("LIMIT_EXCEEDED", f"too many collections have rules of {trigger}", limit=MAX_LISTENING)
 
 
 def shown_rules(ctx: Context, name: str, look: Look) -> tuple[EvolutionSpec, ...]:
