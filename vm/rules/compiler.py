@@ -129,9 +129,9 @@ class _Function:
         return f"Outcome({text}, None, {self._cost(cost)})"
 
     def _tail_conditional(self, node: syntax.Conditional, cost: int) -> None:
-        code, made = self.code, []
-        self._guarded(lambda: made.append(self._expressions.truth(node.condition, node, "? :")), cost)
-        for keyword, branch in ((f"if {made[0]}:", node.then), ("else:", node.otherwise)):
+        code, name = self.code, self.code.fresh("t")
+        self._guarded(lambda: code.line(f"{name} = {self._expressions.truth(node.condition, node, '? :')}"), cost)
+        for keyword, branch in ((f"if {name}:", node.then), ("else:", node.otherwise)):
             code.open(keyword)
             self._tail(branch, cost + block_cost(branch), block_cost(branch))
             code.close()

@@ -10,10 +10,10 @@ from typing import Any
 
 from vm.rules import operations, syntax
 from vm.rules.code import Code
-from vm.rules.faults import Site, site_of
+from vm.rules.faults import ArithmeticSite, Site, site_of
 from vm.rules.functions import FUNCTIONS
 from vm.rules.host import ask_host
-from vm.rules.interpreter import arithmetic_site, macro_items
+from vm.rules.interpreter import macro_items
 from vm.rules.metering import HOST_FUNCTIONS, block_cost, constant_list
 from vm.rules.syntax import Literal, Node
 from vm.rules.values import INT_MAX, INT_MIN, Value
@@ -40,8 +40,8 @@ class Expressions:
             "select": operations.select, "has": operations.has, "index": operations.index,
             "negate": operations.negate, "invert": operations.invert, "add": operations.add,
             "calculate": operations.calculate, "same": operations.same, "ordered": operations.ordered,
-            "member": operations.member, "listed": operations.listed, "read": _read, "put": operations.put, "ask_host": ask_host,
-            "macro_items": macro_items,
+            "member": operations.member, "listed": operations.listed, "put": operations.put,
+            "read": _read, "ask_host": ask_host, "macro_items": macro_items,
         }  # fmt: skip
 
     def pay(self, cost: int) -> None:
@@ -171,7 +171,7 @@ class Expressions:
         made = self.value(node.operands[0])
         for place, operator in enumerate(node.operators):
             right = self.value(node.operands[place + 1])
-            site = self._code.constant(arithmetic_site(node, place))
+            site = self._code.constant(ArithmeticSite(node, place))
             made = self._operation(operator, site, made, right)
         return made
 
@@ -214,8 +214,10 @@ class Expressions:
         kind = known.pop()
         tests = [f"type({atom.text}) is {kind}" for atom in (left, right) if atom.known is None]
         # Of two strings that are not literal the sizes are paid for.
-        if not tests or (kind == "str" and not literal):
-            return quick if literal and not tests else slow
+        if kind == "str" and not literal:
+            return slow
+        if not tests:
+            return quick
         return f"({quick} if {tests[0]} else {slow})"
 
     def _in(self, node: syntax.In) -> str:

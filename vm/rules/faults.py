@@ -19,22 +19,21 @@ class Site:
 
     __slots__ = ("_operands", "_told", "name", "position")
 
-    def __init__(self, node: Node, name: str, operands: tuple[Node, ...], position: int | None = None) -> None:
-        self.position = node.position if position is None else position
+    def __init__(self, node: Node, name: str, operands: tuple[Node, ...]) -> None:
+        self.position = node.position
         self.name = name
         self._operands = operands
         self._told: dict[tuple[str, ...], RuleError] = {}
 
-    def operand(self, place: int) -> str:
-        """Return how an operand reads."""
-        return shown(self._operands[place])
+    def _told_operands(self) -> tuple[Node, ...]:
+        return self._operands
 
     def types(self, *values: Value) -> RuleFault:
         """Refuse operands of these types."""
         names = tuple(type_name(value) for value in values)
         error = self._told.get(names)
         if error is None:
-            told = [f"{shown(node)} ({name})" for node, name in zip(self._operands, names, strict=False)]
+            told = [f"{shown(node)} ({name})" for node, name in zip(self._told_operands(), names, strict=False)]
             error = RuleError(ErrorKind.TYPE, f"{self.name} does not take {' and '.join(told)}", self.position)
             self._told[names] = error
         return RuleFault(error)
@@ -56,11 +55,34 @@ class Site:
 
     def zero(self) -> RuleFault:
         """Refuse a division."""
-        return self.fault(ErrorKind.DIVIDE_BY_ZERO, f"{self.operand(-1)} is zero: {self.name} has no result")
+        return self.fault(
+            ErrorKind.DIVIDE_BY_ZERO, f"{shown(self._told_operands()[-1])} is zero: {self.name} has no result"
+        )
 
     def fault(self, kind: ErrorKind, message: str) -> RuleFault:
         """Refuse for another reason."""
         return RuleFault(RuleError(kind, message, self.position))
+
+
+class ArithmeticSite(Site):
+    """One operator of a chain, whose left operand is all before it; that is cut out where an error is told only."""
+
+    __slots__ = ("_node", "_place")
+
+    def __init__(self, node: syntax.Arithmetic, place: int) -> None:
+        super().__init__(node, node.operators[place], ())
+        self.position = node.places[place]
+        self._node = node
+        self._place = place
+
+    def _told_operands(self) -> tuple[Node, ...]:
+        node, place = self._node, self._place
+        if not place:
+            return node.operands[:2]
+        left = syntax.Arithmetic(
+            node.position, node.operators[:place], node.operands[: place + 1], node.places[:place]
+        )
+        return left, node.operands[place + 1]
 
 
 _KEPT_ERRORS: Final = 128

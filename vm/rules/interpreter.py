@@ -13,7 +13,7 @@ from typing import Any
 
 from vm.rules import costs, operations, syntax
 from vm.rules.errors import RuleError, RuleExhausted, RuleFault
-from vm.rules.faults import Site, site_of
+from vm.rules.faults import ArithmeticSite, Site, site_of
 from vm.rules.functions import FUNCTIONS
 from vm.rules.host import Host, ask_host
 from vm.rules.metering import HOST_FUNCTIONS, Meter, block_cost, constant_list
@@ -96,7 +96,7 @@ class Interpreter:
     def _arithmetic(self, node: syntax.Arithmetic) -> Value:
         made = self._value(node.operands[0])
         for place, operator in enumerate(node.operators):
-            site = arithmetic_site(node, place)
+            site = ArithmeticSite(node, place)
             right = self._value(node.operands[place + 1])
             if operator == "+":
                 made = operations.add(site, self._meter, made, right)
@@ -196,16 +196,6 @@ class Interpreter:
             return body()
         finally:
             self._variables.pop()
-
-
-def arithmetic_site(node: syntax.Arithmetic, place: int) -> Site:
-    """Return the site of one operator of a chain."""
-    left = node.operands[0]
-    if place:
-        left = syntax.Arithmetic(
-            node.position, node.operators[:place], node.operands[: place + 1], node.places[:place]
-        )
-    return Site(node, node.operators[place], (left, node.operands[place + 1]), node.places[place])
 
 
 def macro_items(site: Site, meter: Meter, range_: Value) -> Sequence[Value]:
