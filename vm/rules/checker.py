@@ -102,7 +102,8 @@ class Checker:
         kind_ = self._facts.kind(name)
         if kind_ is None:
             known_names = ", ".join(name for name, _ in self._facts.variables) or "none"
-            self._refuse(node, f"there is no fact {name}; the facts here are: {known_names}")
+            reason = f'there is no fact {name} (text is quoted: "{name}"); the facts here are: {known_names}'
+            self._refuse(node, reason)
         return kind_
 
     def _select(self, node: syntax.Select | syntax.Has) -> Checked:
