@@ -179,7 +179,7 @@ class Checker:
         if not _comparable(left.kind, right.kind):
             self._refuse(node, f"{node.operator} does not take {_a(left.kind)} and {_a(right.kind)}")
         if not isinstance(node.left, Literal) and not isinstance(node.right, Literal):
-            bound += _comparison_bound(left.kind, right.kind)
+            bound += _comparison_bound(left.kind, right.kind, deep=node.operator in ("==", "!="))
         return Checked(BOOL, bound)
 
     def _in(self, node: syntax.In) -> Checked:
@@ -357,6 +357,6 @@ def _both_deep(left: Kind, right: Kind) -> bool:
     return left.name in deep and right.name in deep
 
 
-def _comparison_bound(left: Kind, right: Kind) -> int:
+def _comparison_bound(left: Kind, right: Kind, *, deep: bool) -> int:
     text = min(left.characters, right.characters) // costs.COMPARED_PER_UNIT
-    return max(text, DEEP_COMPARED) if _both_deep(left, right) else text
+    return max(text, DEEP_COMPARED) if deep and _both_deep(left, right) else text
