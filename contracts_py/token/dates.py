@@ -6,8 +6,29 @@ from typing import Final
 
 from contracts_py.calendar import Offsets, end_of_month, next_day_start
 from contracts_py.token.answers import Deferral
-from contracts_py.token.records import NEVER, Expiry, MonthEndExpiry, NoExpiry
+from contracts_py.token.records import NEVER, Expiry, InactivityExpiry, MonthEndExpiry, NoExpiry
 from vm.contract_api import MAX_INT, MS_PER_DAY, MS_PER_MINUTE, Context, Refused
+
+
+def earned_date(ctx: Context, offsets: Offsets, expiry: Expiry, earned: int, days: int | None = None) -> int:
+    """Return the date of points for what happened at `earned`: they last as long as if it had been booked at once.
+
+    Where points last from their account's last activity, that is the booking.
+
+    Args:
+        days: how long they last where it is not as long as the program's rule says.
+
+    Raises:
+        Refused: EXPIRED, they would be over by now; LIMIT_EXCEEDED.
+    """
+    if days is not None:
+        return explicit_date(ctx, offsets, earned + days * MS_PER_DAY)
+    if isinstance(expiry, InactivityExpiry):
+        return rule_date(ctx, offsets, expiry)
+    date = _date_from(offsets, expiry, earned)
+    if date <= ctx.time:
+        raise Refused("EXPIRED", "the points would have expired already", expires=date)
+    return date
 
 
 def explicit_date(ctx: Context, offsets: Offsets, expires: int) -> int:
@@ -27,11 +48,15 @@ def rule_date(ctx: Context, offsets: Offsets, expiry: Expiry) -> int:
     Raises:
         Refused: LIMIT_EXCEEDED.
     """
+    return _date_from(offsets, expiry, ctx.time)
+
+
+def _date_from(offsets: Offsets, expiry: Expiry, time: int) -> int:
     if isinstance(expiry, NoExpiry):
         return NEVER
     if isinstance(expiry, MonthEndExpiry):
-        return _within_range(end_of_month(offsets, ctx.time, expiry.months))
-    return _within_range(next_day_start(offsets, ctx.time + expiry.days * MS_PER_DAY))
+        return _within_range(end_of_month(offsets, time, expiry.months))
+    return _within_range(next_day_start(offsets, time + expiry.days * MS_PER_DAY))
 
 
 GRACE_MS: Final = MS_PER_DAY

@@ -17,7 +17,7 @@ from contracts_py.token.records import FROZEN_AT, PROGRAMS_OF, Parts, Program, l
 from contracts_py.token.spending import purse_with_points, receiver_of, require_holder, save
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
-from vm.contract_api import MS_PER_DAY, Context
+from vm.contract_api import Context
 
 
 class Ledger:
@@ -58,24 +58,24 @@ class Ledger:
         program: str,
         to: str,
         amount: int,
+        earned: int,
         expires_days: int | None = None,
         date: int | None = None,
     ) -> int:
         """Issue points to an account; return their date.
 
         Args:
+            earned: when what they are for happened: they last from then on, whenever it is booked.
             expires_days: how long they last where it is not as long as the program's rule says.
             date: exactly the date that they have, where they take the place of others; it may have passed.
 
         Raises:
-            Refused: SUSPENDED, CAP_EXCEEDED, LIMIT_EXCEEDED, UNDERFUNDED.
+            Refused: SUSPENDED, EXPIRED, CAP_EXCEEDED, LIMIT_EXCEEDED, UNDERFUNDED.
         """
         rules = rules_of(ctx, program)
         brand = self._authority.require_active(ctx, rules.brand)
         if date is None:
-            date = dates.rule_date(ctx, brand.offsets, rules.expiry)
-            if expires_days is not None:
-                date = dates.explicit_date(ctx, brand.offsets, ctx.time + expires_days * MS_PER_DAY)
+            date = dates.earned_date(ctx, brand.offsets, rules.expiry, earned, expires_days)
         households = self._households if brand.pooling else None
         debt_paid = issue_points(ctx, households, brand.offsets, rules, program, to, date, amount)
         ctx.emit(Issued(program, rules.brand, to, amount, lot_name(date), debt_paid=debt_paid))

@@ -70,7 +70,7 @@ class IssueKind:
         budgets.take(ctx, run.campaign, run.terms.budget, amount)
         receiver = run.cause.member if to is None else to
         date = _date_before(run, program, to)
-        date = self._ledger.issue(ctx, program, receiver, amount, expires_days, date)
+        date = self._ledger.issue(ctx, program, receiver, amount, run.cause.at, expires_days, date)
         funded: tuple[Funded, ...] = ()
         if run.shares:
             price = self._ledger.rules(ctx, program)
