@@ -17,14 +17,14 @@ from node.client import ConnectionFailed, RpcError
 from node.clock import BlockClock
 from node.demo.errors import ReplayFailed
 from node.demo.gateway import Gateway
-from node.demo.operations import Author, Op, Signed
+from node.demo.operations import Author, Op, Signed, in_parts
 from node.demo.rules import PARTNERS
 
 SEND_TIMEOUT_MS: Final = 10_000
 RETRY_S: Final = 0.5
 MAX_ATTEMPTS: Final = 12
 LIFETIME_S: Final = 300
-"""Transactions of issues live for five minutes of wall time, half of what the chain allows."""
+"""Transactions of purchases live for five minutes of wall time, half of what the chain allows."""
 
 TOO_SLOW: Final = "the machine is too slow for this speed: try a smaller --days-per-second, or fewer --baskets"
 
@@ -37,13 +37,15 @@ class Counters:
 
     Attributes:
         operations, transactions: what is final.
+        purchases: how many of the operations record one.
         resent: transactions that were sent again.
         unplanned: operations that were found to be needed on the way: confirmations of payments.
-        lag_ms: how far each partner's issues lag behind the chain's clock.
+        lag_ms: how far each partner's purchases lag behind the chain's clock.
     """
 
     operations: int = 0
     transactions: int = 0
+    purchases: int = 0
     resent: int = 0
     unplanned: int = 0
     lag_ms: list[int] = field(default_factory=lambda: [0] * len(PARTNERS))
@@ -66,7 +68,13 @@ class Courier:
     async def deliver(
         self, ops: Sequence[Op], expires: int | None = None, cosigners: Sequence[Courier] = ()
     ) -> None:
-        """Send operations in as few transactions as need be; return when all are final.
+        """Send operations in as few transactions as need be; see `deliver_parts`."""
+        await self.deliver_parts(in_parts(ops), expires, cosigners)
+
+    async def deliver_parts(
+        self, parts: Sequence[Sequence[Op]], expires: int | None = None, cosigners: Sequence[Courier] = ()
+    ) -> None:
+        """Send transactions that hold these operations; return when all are final.
 
         Args:
             expires: the last block time, exclusive, ms; None for a comfortable while from now.
@@ -77,15 +85,15 @@ class Courier:
         """
         if expires is None:
             expires = self._clock.now_ms() + LIFETIME_S * 1_000 * self._clock.rate
-        waiting = self._author.transactions(list(ops), expires, [courier._author for courier in cosigners])
+        waiting = self._author.transactions(parts, expires, [courier._author for courier in cosigners])
         for attempt in range(MAX_ATTEMPTS):
             if attempt:
                 self._counters.resent += len(waiting)
                 await asyncio.sleep(RETRY_S)
             waiting, crowded = await self._send(waiting)
             # They failed for good, without having done anything: their operations go into new transactions.
-            for each in crowded:
-                waiting += self._author.transactions(each.ops, expires, [courier._author for courier in cosigners])
+            again = [each.ops for each in crowded]
+            waiting += self._author.transactions(again, expires, [courier._author for courier in cosigners])
             if not waiting:
                 return
         raise ReplayFailed(f"{self.gateway.brand}: {len(waiting)} transactions did not become final")
@@ -132,25 +140,19 @@ def _failed(brand: str, signed: Signed, receipt: dict[str, Any]) -> str:
 
 
 class Watermark:
-    """How many of a partner's issues, counted from the first, are final without a gap."""
+    """How many of a partner's purchases, counted from the first, are final."""
 
     def __init__(self) -> None:
-        self._open: set[int] = set()
-        self._sent = 0
+        self._final = 0
         self._changed = asyncio.Condition()
 
-    def begin(self, start: int, end: int) -> None:
-        """Note that issues start … end − 1 are on their way."""
-        self._open.add(start)
-        self._sent = end
-
-    async def finish(self, start: int) -> None:
-        """Note that the issues begun at `start` are final."""
+    async def rise(self, count: int) -> None:
+        """Note that the first `count` are final."""
         async with self._changed:
-            self._open.discard(start)
+            self._final = count
             self._changed.notify_all()
 
     async def reach(self, count: int) -> None:
-        """Wait until the first `count` issues are final."""
+        """Wait until the first `count` are final."""
         async with self._changed:
-            await self._changed.wait_for(lambda: min(self._open, default=self._sent) >= count)
+            await self._changed.wait_for(lambda: self._final >= count)

@@ -38,6 +38,7 @@ class Lines:
         basket, household: as in the data.
         time: ms since 1970, UTC.
         partner: index into `rules.PARTNERS`.
+        department: the product's in the shop; "" where none is known.
         cents: what was paid, 0 or more.
         whole: whether these are all baskets of the data.
     """
@@ -46,6 +47,7 @@ class Lines:
     household: list[int]
     time: list[int]
     partner: list[int]
+    department: list[str]
     cents: list[int]
     whole: bool
 
@@ -84,14 +86,16 @@ def load_lines(folder: Path, baskets: int | None, seed: int) -> Lines:
         whole = len(chosen) == heads.num_rows
         if not whole:
             table = table.filter(pc.is_in(table["basket_id"], value_set=pa.array(sorted(chosen))))
-    partner_of = _partner_by_product(
-        pq.read_table(folder / "products.parquet", columns=["product_id", "department"])
-    )
+    products = pq.read_table(folder / "products.parquet", columns=["product_id", "department"])
+    department_of = dict(zip(products["product_id"].to_pylist(), products["department"].to_pylist(), strict=True))
+    departments = [department_of.get(product) or "" for product in table["product_id"].to_pylist()]
+    named = {department: index for index, each in enumerate(PARTNERS) for department in each.departments}
     return Lines(
         basket=table["basket_id"].to_pylist(),
         household=table["household_id"].to_pylist(),
         time=_times(table),
-        partner=[partner_of.get(product, REST) for product in table["product_id"].to_pylist()],
+        partner=[named.get(department, REST) for department in departments],
+        department=departments,
         cents=_whole_cents(table["sales_value"].to_pylist()),
         whole=whole,
     )
@@ -143,9 +147,3 @@ def _whole_cents(values: list[float]) -> list[int]:
     # 1.47 million lines hold some 5,000 different amounts.
     known = {value: to_cents(value) for value in set(values)}
     return [known[value] for value in values]
-
-
-def _partner_by_product(products: Any) -> dict[int, int]:
-    named = {department: index for index, partner in enumerate(PARTNERS) for department in partner.departments}
-    pairs = zip(products["product_id"].to_pylist(), products["department"].to_pylist(), strict=True)
-    return {product: named.get(department, REST) for product, department in pairs}

@@ -13,14 +13,26 @@ from node.demo.accounts import FOREVER
 from node.demo.errors import NetworkFailed
 from node.demo.gateway import Gateway
 from node.demo.lots import Member
+from node.demo.marketing import NAMES, NO_LEVEL, collection_of
 from node.demo.operations import address_of
 from node.demo.proof import Expected, Recomputed, month_of
 from node.demo.reports import FIGURES, Figures, Report
-from node.demo.rules import CURRENCY, PARTNERS, TREATIES
+from node.demo.rules import CURRENCY, LEVELS, PARTNERS, TREATIES
 from node.demo.treasury import period_of
 
 MONTHS: Final = range(rules.FIRST_SPEND_MONTH, rules.LAST_SPEND_MONTH + 1)
 PAIRS: Final = tuple(combinations(range(len(PARTNERS)), 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a validator says of one partner's members: in the order of households; and of its campaigns."""
+
+    statuses: list[Any]
+    badges: list[Any]
+    profiles: list[Any]
+    vouchers: list[Any]
+    campaigns: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,7 @@ class Answers:
 
     supplies: list[Any]
     balances: list[list[Any]]
+    shoppers: list[Shown]
     holds: list[Any]
     treaties: list[Any]
     statements: list[Any]
@@ -53,6 +66,7 @@ async def ask(gateway: Gateway, expected: Recomputed) -> Answers:
     return Answers(
         await gateway.each("token_supply", programs),
         [await _balances(gateway, index, each) for index, each in enumerate(expected.programs)],
+        [await _shoppers(gateway, index, each) for index, each in enumerate(expected.programs)],
         await gateway.each("token_hold", holds),
         await gateway.each("swap_treaty", [{"treaty": treaty.name} for treaty in TREATIES]),
         await gateway.each("clearing_statement", pairs),
@@ -69,6 +83,20 @@ async def _balances(gateway: Gateway, index: int, expected: Expected) -> list[An
     )
 
 
+async def _shoppers(gateway: Gateway, index: int, expected: Expected) -> Shown:
+    brand, collection = expected.partner.brand, collection_of(index)
+    members = [address_of(Member(index, household)) for household in expected.members]
+    at_brand = [{"brand": brand, "member": member} for member in members]
+    tokens = [{"collection": collection, "token": household} for household in expected.members]
+    return Shown(
+        await gateway.each("tier_status", at_brand),
+        await gateway.each("nft_token", tokens),
+        await gateway.each("campaign_profile", at_brand),
+        await gateway.each("campaign_vouchers", [{"member": member, "limit": 1_000} for member in members]),
+        await gateway.each("campaign_campaign", [{"campaign": name} for name in NAMES[index]]),
+    )
+
+
 def judge(report: Report, expected: Recomputed, answers: Answers) -> Report:
     """Compare all answers, and write the result into the report.
 
@@ -79,6 +107,11 @@ def judge(report: Report, expected: Recomputed, answers: Answers) -> Report:
         _judge_totals(report, each, supply)
         for household, answer in zip(each.members, balances, strict=True):
             _judge_balance(report, each, household, answer)
+    for index, (each, shown) in enumerate(zip(expected.programs, answers.shoppers, strict=True)):
+        _judge_shoppers(report, each, shown)
+        for name, answer in zip(NAMES[index], shown.campaigns, strict=True):
+            found = answer if isinstance(answer, RpcError) else answer["spent"]
+            report.check("campaigns", f"points given by {name}", found, each.given[name])
     for (name, hold), answer in zip(expected.holds.items(), answers.holds, strict=True):
         found = answer if isinstance(answer, RpcError) else (answer["status"], answer["captured"])
         report.check("holds", name, found, (hold.status, hold.captured))
@@ -118,6 +151,32 @@ def _judge_balance(report: Report, expected: Expected, household: int, answer: A
         found = (_lots(answer["lots"]), answer["debt"], answer["held"])
     what = f"{expected.partner.program} of household {household} (lots, debt, held)"
     report.check("balances", what, found, wanted)
+
+
+def _judge_shoppers(report: Report, expected: Expected, shown: Shown) -> None:
+    """Compare each member's level, badge, profile and vouchers."""
+    brand = expected.partner.brand
+    asked = zip(
+        expected.shoppers.items(), shown.statuses, shown.badges, shown.profiles, shown.vouchers, strict=True
+    )
+    for (household, shopper), status, badge, profile, vouchers in asked:
+        whom = f"household {household} at {brand}"
+        level = LEVELS[shopper.level - 1] if shopper.level else ""
+        found = _picked(status, "tier", "rank", "points")
+        report.check("levels", f"level of {whom}", found, (level, shopper.level, shopper.metric))
+        traits = badge if isinstance(badge, RpcError) else badge["traits"]
+        wanted = {"level": level or NO_LEVEL, "visits": shopper.visits}
+        report.check("badges", f"badge of {whom}", traits, wanted)
+        counters = profile if isinstance(profile, RpcError) else _picked(profile["counters"], "purchases", "spend")
+        report.check("profiles", f"purchases and cents of {whom}", counters, (shopper.purchases, shopper.spend))
+        values = vouchers
+        if not isinstance(vouchers, RpcError):
+            values = sorted([item["value"] for item in vouchers["items"] if item["state"] == "open"])
+        report.check("vouchers", f"open vouchers of {whom}", values, sorted(shopper.vouchers))
+
+
+def _picked(answer: Any, *names: str) -> Any:
+    return answer if isinstance(answer, RpcError) else tuple([answer[name] for name in names])
 
 
 def _lots(shown: Sequence[dict[str, Any]]) -> dict[str, int]:

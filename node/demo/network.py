@@ -20,11 +20,11 @@ from node.clock import BlockClock, make_clock
 from node.config import VirtualClock
 from node.demo.errors import NetworkFailed
 from node.demo.plan import MS_PER_DAY
-from node.demo.rules import MAX_HOLD_DAYS, PARTNERS
+from node.demo.rules import MAX_BACKDATE_DAYS, MAX_HOLD_DAYS, PARTNERS
 from vm.params import Params
 
-MAX_HOLD_MS: Final = MAX_HOLD_DAYS * MS_PER_DAY
-"""Chain time, as holds are measured in it."""
+DEMO_PARAMS: Final = Params(max_hold_ms=MAX_HOLD_DAYS * MS_PER_DAY, max_backdate_ms=MAX_BACKDATE_DAYS * MS_PER_DAY)
+"""In chain time, as holds and purchases are measured in it."""
 
 
 @contextmanager
@@ -40,9 +40,7 @@ def running_network(directory: Path | None, rpc_port: int, clock: ClockStart) ->
     """
     place = tempfile.TemporaryDirectory(prefix="entente-demo-") if directory is None else nullcontext(directory)
     with place as path:
-        manifest = create_testnet(
-            Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo", params=Params(max_hold_ms=MAX_HOLD_MS)
-        )
+        manifest = create_testnet(Path(path), len(PARTNERS), rpc_port, clock=clock, name="demo", params=DEMO_PARAMS)
         try:
             with interrupts_held():
                 manifest, processes = start_validators(Path(path), manifest)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from node.demo.lots import Member
+from node.demo.marketing import marketing_ops
 from node.demo.operations import Op, address_of
 from node.demo.plan import month_start
 from node.demo.rules import (
@@ -26,7 +27,7 @@ ALLOWANCE = 1_000_000
 
 
 def program_ops(partner: int) -> list[Op]:
-    """Return what a partner does first: give its brand a name, and begin its programme."""
+    """Return what a partner does first: give its brand a name, begin its programme, and say what earns points."""
     terms = PARTNERS[partner]
     expiry: dict[str, Any] = {"kind": "none"}
     if terms.lasting_months is not None:
@@ -44,7 +45,7 @@ def program_ops(partner: int) -> list[Op]:
         "notice_ms": 0,
         "price": {"currency": CURRENCY, "num": num, "den": den},
     }
-    return [*closing_ops(partner), ("token.create_program", program)]
+    return [*closing_ops(partner), ("token.create_program", program), *marketing_ops(partner)]
 
 
 def agreement_ops(partner: int) -> list[Op]:

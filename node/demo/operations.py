@@ -10,7 +10,7 @@ import msgspec
 
 from node.demo.errors import ReplayFailed
 from node.demo.lots import Member
-from node.demo.plan import Deed, Issue
+from node.demo.plan import Deed, Goods, Purchase, total
 from node.demo.rules import CURRENCY, PARTNERS
 from vm.primitives.address import address_of_member
 from vm.primitives.hashing import sha256
@@ -40,13 +40,14 @@ class Author:
         self._key = key
         self._nonce = 0
 
-    def transactions(self, ops: Sequence[Op], expires: int, cosigners: Sequence[Author] = ()) -> list[Signed]:
-        """Return signed transactions that hold these operations in order."""
+    def transactions(
+        self, parts: Iterable[Sequence[Op]], expires: int, cosigners: Sequence[Author] = ()
+    ) -> list[Signed]:
+        """Return signed transactions, one for each part."""
         keys = [self._key, *[author._key for author in cosigners]]
         named = [key.public_key for key in keys] if cosigners else []
         signed = []
-        for start in range(0, len(ops), OPS_PER_TRANSACTION):
-            part = ops[start : start + OPS_PER_TRANSACTION]
+        for part in parts:
             body = encode_body(self._chain, self._address, self._nonce, expires, part, named)
             self._nonce += 1
             signed.append(Signed(sign_body(body, keys), sha256(body).hex(), part))
@@ -75,30 +76,48 @@ def enrolment_ops(members: Iterable[Member]) -> list[Op]:
     ]
 
 
-def issue_ops(issues: Iterable[Issue], *, by_rule: bool) -> list[Op]:
-    """Return the points that baskets earn, each under its basket id.
-
-    Args:
-        by_rule: the programme's rule finds the date; else each names it.
-    """
-    return [_issue_op(issue, by_rule) for issue in issues]
-
-
-def _issue_op(issue: Issue, by_rule: bool) -> Op:
-    args: dict[str, Any] = {
-        "program": PARTNERS[issue.member.partner].program,
-        "to": address_of(issue.member),
-        "amount": issue.points,
-        "ref": str(issue.basket),
+def record_op(purchase: Purchase) -> Op:
+    """Return what a till says of a purchase: its campaigns see to the rest."""
+    return "campaign.record", {
+        "brand": PARTNERS[purchase.member.partner].brand,
+        "event": "purchase",
+        "member": address_of(purchase.member),
+        "ref": str(purchase.basket),
+        "at": purchase.time,
+        "attrs": _attrs(purchase.goods),
     }
-    if issue.expires is not None and not by_rule:
-        args["expires"] = issue.expires
-    return "token.issue", args
 
 
-def deed_ops(deeds: Iterable[Deed], closes: int) -> list[Op]:
-    """Return deeds of a month that ends at `closes`."""
-    return [_deed_op(deed, closes) for deed in deeds]
+def _attrs(goods: Goods) -> dict[str, Any]:
+    lines = [{"department": department, "cents": cents} for department, cents in goods]
+    return {"amount": total(goods), "lines": lines}
+
+
+def in_parts(ops: Sequence[Op]) -> list[Sequence[Op]]:
+    """Divide operations among transactions."""
+    return [ops[start : start + OPS_PER_TRANSACTION] for start in range(0, len(ops), OPS_PER_TRANSACTION)]
+
+
+def by_member(ops: Iterable[tuple[Member, Op]]) -> list[Sequence[Op]]:
+    """Divide operations among transactions so that those of a member stand in one, in their order.
+
+    Transactions that are sent together are executed in any order, and what a campaign gives may depend on
+    what the member has done before.
+    """
+    theirs: dict[Member, list[Op]] = {}
+    for member, op in ops:
+        theirs.setdefault(member, []).append(op)
+    parts: list[list[Op]] = []
+    for group in theirs.values():
+        if not parts or len(parts[-1]) + len(group) > OPS_PER_TRANSACTION:
+            parts.append([])
+        parts[-1] += group
+    return [*parts]
+
+
+def deed_parts(deeds: Iterable[Deed], closes: int) -> list[Sequence[Op]]:
+    """Return deeds of a month that ends at `closes`, divided among transactions."""
+    return by_member((deed.member, _deed_op(deed, closes)) for deed in deeds)
 
 
 def _deed_op(deed: Deed, closes: int) -> Op:
@@ -106,7 +125,7 @@ def _deed_op(deed: Deed, closes: int) -> Op:
     spent = {"program": program, "from": address_of(deed.member), "amount": deed.points}
     match deed.kind:
         case "return":
-            return "token.reverse", {"program": program, "ref": deed.ref, "amount": deed.points}
+            return "campaign.reverse", _reversal(deed)
         case "gift":
             return "token.transfer", {**spent, "to": _receiver(deed)}
         case "redeem":
@@ -126,6 +145,11 @@ def _deed_op(deed: Deed, closes: int) -> Op:
             return "swap.exchange", {"treaty": deed.ref, **given, "min_out": deed.out}
         case "donate":
             return "token.burn", spent
+
+
+def _reversal(deed: Deed) -> dict[str, Any]:
+    args = {"brand": PARTNERS[deed.at].brand, "event": "purchase", "ref": deed.ref, "return_ref": f"R-{deed.ref}"}
+    return {**args, "keep": _attrs(deed.kept)} if deed.kept else args
 
 
 def _receiver(deed: Deed) -> str:

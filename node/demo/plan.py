@@ -1,9 +1,9 @@
-"""What the demo sends to the chain: members, dated issues, and in each month three phases of deeds.
+"""What the demo sends to the chain: members, purchases, and in each month three phases of deeds.
 
 `planner` makes it, `operations` puts it into the chain's words, `replay` sends it.
 
 Invariants:
-    1. Issues are sorted by time; a basket earns at most once at each partner.
+    1. Purchases are sorted by time; a basket is one purchase at each partner where something of it was bought.
     2. No deed can fail for want of points: it spends what the member had at the month's start at most.
     3. Deeds of one phase can be executed in any order (see `rules`).
 """
@@ -24,22 +24,39 @@ DeedKind = Literal["return", "gift", "redeem", "hold", "capture", "release", "re
 MS_PER_DAY: Final = 86_400_000
 
 
-class Issue(msgspec.Struct, frozen=True, gc=False):
-    """Points that a basket earned at one partner."""
+Goods = tuple[tuple[str, int], ...]
+"""What was bought, in cents by department, in the order of their names."""
+
+
+class Purchase(msgspec.Struct, frozen=True, gc=False):
+    """What of a basket was bought at one partner; `points` is what its campaigns issue for that."""
 
     time: int
     member: Member
     basket: int
+    goods: Goods
     points: int
     expires: int | None
 
+    @property
+    def cents(self) -> int:
+        """What was paid."""
+        return total(self.goods)
+
 
 class Return(msgspec.Struct, frozen=True, gc=False):
-    """Points of an item that came back; `month` is when the desk sees to it."""
+    """Goods that came back.
+
+    Attributes:
+        month: when the desk sees to it.
+        kept: what of the purchase was kept; nothing: all came back.
+        kept_points: what the campaigns issue for it.
+    """
 
     month: int
-    issue: Issue
-    points: int
+    purchase: Purchase
+    kept: Goods
+    kept_points: int
 
 
 class Deed(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +69,7 @@ class Deed(msgspec.Struct, frozen=True, gc=False):
         ref: the name of the return's basket, the redemption, the hold, or the exchange's treaty.
         of: of a capture the hold, of a refund the redemption.
         lapses: a hold that is neither captured nor released.
+        kept: what of a returned purchase was kept.
     """
 
     kind: DeedKind
@@ -63,13 +81,14 @@ class Deed(msgspec.Struct, frozen=True, gc=False):
     to: Member | None = None
     out: int = 0
     lapses: bool = False
+    kept: Goods = ()
 
 
 class Phase(msgspec.Struct, frozen=True, gc=False):
     """Deeds of one month that can be executed in any order.
 
     Attributes:
-        needs: every issue dated before this time is final before the phase begins.
+        needs: every purchase before this time is final before the phase begins.
         opens, closes: it happens at or after the one and before the other.
     """
 
@@ -84,7 +103,7 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     """Everything that the demo does, in order."""
 
     members: list[Member]
-    issues: list[Issue]
+    purchases: list[Purchase]
     phases: list[Phase]
 
     @property
@@ -107,6 +126,11 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     def of(self, *kinds: DeedKind) -> list[Deed]:
         """Return the deeds of some kinds."""
         return [deed for deed in self.deeds if deed.kind in kinds]
+
+
+def total(goods: Goods) -> int:
+    """Return what goods cost, in cents."""
+    return sum([cents for _, cents in goods])
 
 
 def month_start(month: int) -> int:

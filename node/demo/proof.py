@@ -20,7 +20,7 @@ from pathlib import Path
 
 from node.demo import rules
 from node.demo.accounts import FOREVER, Account, Parts, cut, shares
-from node.demo.earnings import Earned, read_earned
+from node.demo.earnings import Earned, Returned, Shopper, read_earned
 from node.demo.errors import DemoError
 from node.demo.obligations import Obligations
 from node.demo.rules import PARTNERS, TREATIES, Partner
@@ -32,12 +32,15 @@ class Expected:
 
     Attributes:
         totals: what never depends on the time: issued, redeemed, burned, reversed, refunded, swapped_in and _out.
-        accounts: by household, every one that bought there.
+        accounts: points by household, of every one that bought there; shoppers: all else.
+        given: points that each campaign issued, without what came back.
         told: how many deeds of which kind there were, for people.
     """
 
     partner: Partner
-    issues: int
+    records: int
+    shoppers: dict[int, Shopper]
+    given: Counter[str]
     totals: Counter[str] = field(default_factory=Counter)
     accounts: dict[int, Account] = field(default_factory=dict)
     told: Counter[str] = field(default_factory=Counter)
@@ -62,6 +65,11 @@ class Expected:
         """Return what was not spent in time."""
         now = month_of(time)
         return sum(sum(account.row[:now]) for account in self.accounts.values())
+
+    def members_by_level(self) -> list[int]:
+        """Return how many households have no level, and each of LEVELS."""
+        counts = Counter(shopper.level for shopper in self.shoppers.values())
+        return [counts[rank] for rank in range(len(rules.LEVELS) + 1)]
 
     def debt(self) -> int:
         """Return what all households together owe."""
@@ -105,8 +113,9 @@ class _Walk:
         self._earned = earned
         self._programs = []
         for terms, theirs in zip(PARTNERS, earned, strict=True):
-            accounts = {household: Account() for household in theirs.members}
-            self._programs.append(Expected(terms, theirs.issues, accounts=accounts))
+            accounts = {household: Account() for household in theirs.shoppers}
+            expected = Expected(terms, theirs.records, theirs.shoppers, theirs.given, accounts=accounts)
+            self._programs.append(expected)
         self._result = Recomputed(self._programs, Obligations(), {}, [0] * len(TREATIES))
         self._lapsed: list[tuple[Account, Parts]] = []
         self._month = 0
@@ -155,23 +164,28 @@ class _Walk:
 
     # -- returns -----------------------------------------------------------------------------------
 
-    def _take_returns(self, each: Expected, returned: list[tuple[int, int, int]]) -> None:
-        """Take points of returned goods back; bar households that return goods, or owe points, from all else."""
-        for household, bought, points in returned:
-            account = each.accounts[household]
-            own = _last(each.partner, bought)
+    def _take_returns(self, each: Expected, returned: list[Returned]) -> None:
+        """Take the points of purchases back of which goods came back, and issue those for what was kept.
+
+        Households that return goods, or owe points, are barred from all else.
+        """
+        for back in returned:
+            account = each.accounts[back.household]
+            own = _last(each.partner, back.bought)
             if own < self._month:
                 raise DemoError("by the rules points are returned that have expired")
-            part = min(points, account.row[own])
+            part = min(back.points, account.row[own])
             account.row[own] -= part
-            others = min(points - part, account.alive(self._month))
+            others = min(back.points - part, account.alive(self._month))
             account.spend(self._month, others)
-            account.debt += points - part - others
+            account.debt += back.points - part - others
             each.totals["reversed"] += part + others
+            each.totals["issued"] += back.kept
+            each.totals["reversed"] += account.add(own, back.kept)
             each.told["returns"] += 1
-            each.told["debts"] += points > part + others
+            each.told["debts"] += account.debt > 0
         owing = {household for household, account in each.accounts.items() if account.debt}
-        self._barred.append(owing | {household for household, _, _ in returned})
+        self._barred.append(owing | {back.household for back in returned})
 
     # -- what a member does ------------------------------------------------------------------------
 

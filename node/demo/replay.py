@@ -3,14 +3,14 @@
 Each partner has a task that sends points as the date of their purchases comes. One task lives through the months'
 phases, for all partners at once, as their deeds lead from one brand to another; treasurers settle behind it.
 
-Lateness: points may be issued late, as `issue` names their expiry date unless there is ample time for the
-programme's own rule. A phase may not: its transactions expire with the month, so that it happens in time or the
-replay fails; it never happens wrongly.
+Lateness: a purchase may be recorded late, as its points last from when it was made. A phase may not: its
+transactions expire with the month, so that it happens in time or the replay fails; it never happens wrongly.
 
 Invariants:
-    1. A phase is sent after every issue that it needs is final, and so is the phase before it; a month's first,
+    1. A phase is sent after every purchase that it needs is final, and so is the phase before it; a month's first,
        after the holds that lapsed with the month before have released themselves.
-    2. At most MAX_IN_FLIGHT batches of a partner's issues are on their way.
+    2. A member's purchases are recorded in their order: those of a batch in one transaction, and a batch is sent
+       when the one before it is final.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ from typing import Any, Final
 
 from node.client import RpcError
 from node.clock import BlockClock
-from node.demo import opening, rules
+from node.demo import opening
 from node.demo.courier import TOO_SLOW, Counters, Courier, Watermark
 from node.demo.errors import ReplayFailed
 from node.demo.lots import Member
-from node.demo.operations import OPS_PER_TRANSACTION, Op, deed_ops, enrolment_ops, issue_ops
-from node.demo.plan import MS_PER_DAY, Deed, Issue, Phase, Plan, month_holding, month_start
+from node.demo.marketing import mint_ops
+from node.demo.operations import OPS_PER_TRANSACTION, Op, by_member, deed_parts, enrolment_ops, record_op
+from node.demo.plan import MS_PER_DAY, Deed, Phase, Plan, Purchase, month_start
 from node.demo.rules import PARTNERS
 from node.demo.treasury import Treasury
 
 TICK_S: Final = 0.25
 """How often purchases whose date has come are gathered; a little more than a block."""
 
-MAX_IN_FLIGHT: Final = 3
-"""Few, as what is on its way stands before the next phase in the validators' pools."""
-OPS_PER_BATCH: Final = 10 * OPS_PER_TRANSACTION
+LEAD_MS: Final = MS_PER_DAY
+"""A purchase is sent a day of the chain's clock after it was made: a block's time may lie a little behind ours."""
+PARTS_PER_BATCH: Final = 10
+OPS_PER_BATCH: Final = PARTS_PER_BATCH * OPS_PER_TRANSACTION
 
 
 class Replay:
@@ -75,9 +77,9 @@ class Replay:
         async with asyncio.TaskGroup() as group:
             marks = []
             for partner in range(len(PARTNERS)):
-                issues = [issue for issue in self._plan.issues if issue.member.partner == partner]
-                marks.append((Watermark(), [issue.time for issue in issues]))
-                group.create_task(self._issue(partner, issues, marks[-1][0]))
+                purchases = [each for each in self._plan.purchases if each.member.partner == partner]
+                marks.append((Watermark(), [each.time for each in purchases]))
+                group.create_task(self._record(partner, purchases, marks[-1][0]))
             lapsing: list[Deed] = []
             for month, phases in groupby(self._plan.phases, key=lambda phase: phase.month):
                 await self._until(month_start(month))
@@ -112,6 +114,7 @@ class Replay:
         members = [member for member in self._plan.members if member.partner == partner]
         await self._deliver(partner, opening.agreement_ops(partner))
         await self._deliver(partner, enrolment_ops(members))
+        await self._deliver(partner, mint_ops(members))
 
     async def _agree_for_members(self, partner: int) -> None:
         allowing = [member for member in self._plan.allowing if member.partner == partner]
@@ -122,49 +125,26 @@ class Replay:
 
     # -- purchases ---------------------------------------------------------------------------------
 
-    async def _issue(self, partner: int, issues: list[Issue], watermark: Watermark) -> None:
-        times = [issue.time for issue in issues]
-        slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+    async def _record(self, partner: int, purchases: list[Purchase], watermark: Watermark) -> None:
+        times = [each.time for each in purchases]
         done = 0
-        async with asyncio.TaskGroup() as group:
-            while done < len(issues):
-                due = bisect_right(times, self._clock.now_ms())
-                self._counters.lag_ms[partner] = max(0, self._clock.now_ms() - times[done]) if due > done else 0
-                if due == done:
-                    await self._until(times[done])
-                    await self._sleep(TICK_S)
-                    continue
-                end = min(due, done + OPS_PER_BATCH)
-                await slots.acquire()
-                watermark.begin(done, end)
-                group.create_task(self._issue_batch(partner, issues[done:end], done, watermark, slots))
-                done = end
-                if done == due:
-                    await self._sleep(TICK_S)
+        while done < len(purchases):
+            now = self._clock.now_ms() - LEAD_MS
+            due = bisect_right(times, now)
+            self._counters.lag_ms[partner] = max(0, now - times[done]) if due > done else 0
+            if due == done:
+                await self._until(times[done] + LEAD_MS)
+                await self._sleep(TICK_S)
+                continue
+            end = min(due, done + OPS_PER_BATCH)
+            batch = by_member((each.member, record_op(each)) for each in purchases[done:end])
+            await self._couriers[partner].deliver_parts(batch)
+            self._counters.purchases += end - done
+            done = end
+            await watermark.rise(done)
+            if done == due:
+                await self._sleep(TICK_S)
         self._counters.lag_ms[partner] = 0
-
-    async def _issue_batch(
-        self, partner: int, issues: list[Issue], start: int, watermark: Watermark, slots: asyncio.Semaphore
-    ) -> None:
-        try:
-            ruled, named = self._by_rule(issues)
-            if ruled:
-                closes = month_start(month_holding(ruled[0].time) + 1)
-                await self._deliver(partner, issue_ops(ruled, by_rule=True), closes)
-            if named:
-                await self._deliver(partner, issue_ops(named, by_rule=False))
-        finally:
-            slots.release()
-        await watermark.finish(start)
-
-    def _by_rule(self, issues: list[Issue]) -> tuple[list[Issue], list[Issue]]:
-        """Return the issues whose date the programme's rule finds, and those that have to name it."""
-        now = self._clock.now_ms()
-        begins = month_start(month_holding(now))
-        # Not on the first day either: a block's time may lie a little before this process's.
-        if not begins + MS_PER_DAY <= now < begins + rules.BY_RULE_UNTIL_DAY * MS_PER_DAY:
-            return [], issues
-        return [each for each in issues if each.time >= begins], [each for each in issues if each.time < begins]
 
     # -- the months --------------------------------------------------------------------------------
 
@@ -187,7 +167,11 @@ class Replay:
             deeds = [deed for deed in phase.deeds if deed.at == partner]
             if deeds:
                 self._require_time(phase, partner)
-                await self._deliver(partner, deed_ops(deeds, phase.closes), phase.closes)
+                parts = deed_parts(deeds, phase.closes)
+                for start in range(0, len(parts), PARTS_PER_BATCH):
+                    await self._couriers[partner].deliver_parts(
+                        parts[start : start + PARTS_PER_BATCH], phase.closes
+                    )
 
         await self._each_partner(send)
 

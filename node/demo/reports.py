@@ -25,7 +25,19 @@ FIGURES: Final = (
 
 Figures = dict[str, int]
 
-CHECKS: Final = ("totals", "balances", "holds", "treaties", "obligations", "payments")
+CHECKS: Final = (
+    "totals",
+    "balances",
+    "campaigns",
+    "levels",
+    "badges",
+    "profiles",
+    "vouchers",
+    "holds",
+    "treaties",
+    "obligations",
+    "payments",
+)
 """What is compared, by kind."""
 
 

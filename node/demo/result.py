@@ -9,6 +9,7 @@ from genesis.testnet import TestnetManifest
 from node.demo.comparison import Comparison
 from node.demo.courier import Counters
 from node.demo.judging import MONTHS
+from node.demo.marketing import NAMES
 from node.demo.obligations import Obligations
 from node.demo.plan import Plan
 from node.demo.printed import Printed
@@ -64,6 +65,7 @@ def as_json(result: Result) -> dict[str, Any]:
         "clock_rate": 1 if clock is None else clock.rate,
         "operations": result.counters.operations,
         "transactions": result.counters.transactions,
+        "purchases": result.counters.purchases,
         "resent": result.counters.resent,
         "seconds": round(result.seconds, 1),
         "checking_seconds": round(result.checking_seconds, 1),
@@ -89,12 +91,16 @@ def _programs(result: Result) -> list[dict[str, Any]]:
             "brand": each.partner.brand,
             "program": each.partner.program,
             "members": len(each.members),
-            "issues": each.issues,
+            "purchases": each.records,
+            "campaigns": {name: each.given[name] for name in NAMES[index]},
+            "levels": each.members_by_level(),
             "deeds": dict(each.told),
             "chain": chain,
             "recomputed": recomputed,
         }
-        for each, chain, recomputed in zip(result.expected.programs, first.chain, first.recomputed, strict=True)
+        for index, (each, chain, recomputed) in enumerate(
+            zip(result.expected.programs, first.chain, first.recomputed, strict=True)
+        )
     ]
 
 

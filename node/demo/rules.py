@@ -13,6 +13,8 @@ Invariants that make the outcome independent of when, within a few days, a trans
        so they keep their dates, and get no extension, which would depend on the minute.
     5. An account that owes points gets no points but by purchases, whose dates are the latest there are.
     6. No treaty leads into a programme without expiry, where a purchase's points merge with older ones.
+    7. A rule that asks what a member has done before stands only where nothing comes back: else it would matter
+       whether a return was seen to before or after a purchase of the same days.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ PARTNERS: Final = (
     Partner("aurora", "Food", GROCERY_DEPARTMENTS, "aurora-points", 100, 1, 3, price=(1, 1), door=1),
     Partner("basil", "Fuel", frozenset({"FUEL"}), "basil-miles", 500, 5, 2, (1, 1), door=0, takes_back=False),
     Partner("comet", "Drugs", frozenset({"DRUG GM"}), "comet-care", 200, 5, 6, price=(2, 5), door=0),
-    Partner("dune", "All else", frozenset(), "dune-coins", 100, 2, None, price=(1, 2), door=2),
+    Partner("dune", "All else", frozenset(), "dune-coins", 100, 2, None, (1, 2), door=2, takes_back=False),
 )
 REST: Final = 3
 """The partner that takes every department not named above, and products of no known department."""
@@ -91,6 +93,57 @@ CREDIT_LIMIT_CENTS: Final = 5_000_000
 
 DOOR_MEMBER_DAY: Final = 300
 """Points that a member may redeem at another brand on a day."""
+
+
+FRESH: Final = "PRODUCE"
+"""The department whose whole dollars earn a second point each at FOOD;"""
+WEEKEND_UNIT_CENTS: Final = 200
+"""on Saturdays and Sundays a point more for so much;"""
+BIG_BASKET_CENTS: Final = 10_000
+BIG_BASKET_VOUCHER: Final = 500
+"""and a voucher, in cents, for a basket from so much on."""
+
+TENTH: Final = 10
+TENTH_POINTS: Final = 25
+"""At FUEL every tenth purchase earns so many more; and each whole unit as many more as the member's level."""
+
+CARE_CENTS: Final = 5_000
+CARE_VOUCHER: Final = 300
+"""At DRUGS a voucher for a basket from so much on."""
+
+WELCOME_VOUCHER: Final = 200
+WEEKLY_CENTS: Final = 1_000
+WEEKLY_POINTS: Final = 10
+WEEK_DAYS: Final = 7
+"""At ALL ELSE a voucher for the first purchase; and once in seven days so many points more from so much on."""
+
+FOOD, FUEL, DRUGS, ALL_ELSE = range(4)
+
+VOUCHER_DAYS: Final = 500
+"""A voucher of the demo outlasts the year, so that no count of them depends on the minute."""
+
+LEVELS: Final = ("bronze", "silver", "gold")
+TIER_WINDOW_DAYS: Final = 400
+"""Longer than the year: a level depends on what was bought, not on when one asks."""
+
+
+class Ladder(msgspec.Struct, frozen=True):
+    """How a partner's levels are reached: `metric` as in the contract `tier`; a threshold for each of LEVELS."""
+
+    metric: str
+    thresholds: tuple[int, int, int]
+
+
+LADDERS: Final = (
+    Ladder("spend", (50_000, 200_000, 400_000)),
+    Ladder("points", (50, 150, 300)),
+    Ladder("visits", (10, 25, 50)),
+    Ladder("events", (5, 10, 20)),
+)
+"""By cents, by whole dollars (a campaign's tier points), by days with a purchase, by purchases."""
+
+BADGE_VISITS: Final = 25
+"""A badge counts purchases up to so many."""
 
 
 class Treaty(msgspec.Struct, frozen=True):
@@ -155,5 +208,5 @@ RETURN_DAYS: Final = (2, 28)
 MAX_HOLD_DAYS: Final = 31
 """A hold of the demo ends with its month."""
 
-BY_RULE_UNTIL_DAY: Final = 10
-"""What is bought and sent on the 2nd to 10th of a month is dated by the programme's own rule; the rest names it."""
+MAX_BACKDATE_DAYS: Final = 366
+"""A purchase may be recorded so late: on a busy machine days of the chain's clock pass before it is final."""

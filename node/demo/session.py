@@ -15,6 +15,7 @@ from node.demo.comparison import compare
 from node.demo.courier import Counters, Courier
 from node.demo.data import Lines, data_folder, load_lines
 from node.demo.gateway import open_gateways
+from node.demo.marketing import marketing_ops
 from node.demo.network import clock_of
 from node.demo.operations import Author
 from node.demo.plan import MS_PER_DAY, Plan, month_start
@@ -49,13 +50,15 @@ class Prepared:
     @property
     def operations(self) -> int:
         """How many operations the replay consists of, but for confirmations of payments."""
-        return self.opening + len(self.plan.issues) + len(self.plan.deeds) + len(PARTNERS)
+        return self.opening + len(self.plan.purchases) + len(self.plan.deeds) + len(PARTNERS)
 
     @property
     def opening(self) -> int:
         """How many of them come before the year."""
         agreed = len(PARTNERS) * (len(PARTNERS) + 2) + 2 * len(TREATIES)
-        return agreed + len(self.plan.members) + len(self.plan.allowing) + len(self.plan.links)
+        marketed = sum([len(marketing_ops(partner)) for partner in range(len(PARTNERS))])
+        # A member is enrolled and gets a badge.
+        return agreed + marketed + 2 * len(self.plan.members) + len(self.plan.allowing) + len(self.plan.links)
 
 
 def prepare(baskets: int | None, seed: int) -> Prepared:

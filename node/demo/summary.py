@@ -10,9 +10,10 @@ from rich.table import Table
 
 from node.demo.comparison import Comparison
 from node.demo.judging import MONTHS
+from node.demo.marketing import NAMES, VOUCHERS_BY
 from node.demo.reports import CHECKS, FIGURES, Report
 from node.demo.result import Result
-from node.demo.rules import CURRENCY
+from node.demo.rules import CURRENCY, LADDERS, LEVELS
 from node.demo.treasury import period_of
 from node.statements.amounts import decimal
 
@@ -39,7 +40,8 @@ def print_summary(result: Result, console: Console, *, temporary: bool = False) 
     Args:
         temporary: whether the network's folder is removed when the demo ends.
     """
-    for part in (_head(result), "", _points(result), "", *_deeds(result), "", _clearing(result)):
+    parts = (_head(result), "", _points(result), "", *_deeds(result), "", _campaigns(result), "", _levels(result))
+    for part in (*parts, "", _clearing(result)):
         console.print(part, highlight=False)
     for number, line in enumerate(_statements(result, temporary)):
         # A path may be longer than a line, and is copied whole.
@@ -60,7 +62,8 @@ def _head(result: Result) -> str:
     return (
         f"\n[bold]{result.baskets:,} baskets of {result.households:,} households[/bold] ({sample}): "
         f"{counters.operations:,} operations in {counters.transactions:,} transactions and "
-        f"{result.comparison.height:,} blocks, {result.seconds:.0f} s."
+        f"{result.comparison.height:,} blocks, {result.seconds:.0f} s. "
+        f"{counters.purchases:,} of them record purchases, {counters.purchases / result.seconds:,.0f} a second."
     )
 
 
@@ -97,6 +100,43 @@ def _deeds(result: Result) -> list[str]:
         f"{told['exchanges']:,} exchanges under {len(result.expected.treaty_given)} treaties, "
         f"{told['given']:,} points given to other members.",
     ]
+
+
+def _campaigns(result: Result) -> Table:
+    table = _table("Campaigns: points that they gave, without what came back, and open vouchers")
+    for name in ("brand", "campaign"):
+        table.add_column(name)
+    for name in ("points", "vouchers"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    wrong = " ".join(told for report in result.comparison.reports for told in report.told)
+    for index, each in enumerate(result.expected.programs):
+        vouchers = sum(len(shopper.vouchers) for shopper in each.shoppers.values())
+        for name in NAMES[index]:
+            gives = VOUCHERS_BY[index] == name
+            table.add_row(
+                each.partner.brand,
+                name,
+                "" if gives else f"{each.given[name]:,}",
+                f"{vouchers:,}" if gives else "",
+                DIFFERENT if name in wrong else EQUAL,
+                end_section=name == NAMES[index][-1],
+            )
+    return table
+
+
+def _levels(result: Result) -> Table:
+    table = _table("Levels at the year's end, as on each badge")
+    table.add_column("brand")
+    table.add_column("by")
+    for name in ("none", *LEVELS):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    wrong = any(report.wrong[kind] for report in result.comparison.reports for kind in ("levels", "badges"))
+    for each, ladder in zip(result.expected.programs, LADDERS, strict=True):
+        counts = [f"{count:,}" for count in each.members_by_level()]
+        table.add_row(each.partner.brand, ladder.metric, *counts, DIFFERENT if wrong else EQUAL)
+    return table
 
 
 def _clearing(result: Result) -> Table:
@@ -188,6 +228,6 @@ def _verdict(result: Result) -> str:
     compared = sum(report.compared.total() for report in result.comparison.reports)
     return (
         f"[bold green]Proved:[/bold green] all {compared:,} answers of four validators, on totals, dated balances, "
-        "holds, treaties, debts and payments, are as recomputed from the parquet files; the four state roots are "
-        "one, and both sides of every statement agree."
+        "campaigns, levels, badges, profiles, vouchers, holds, treaties, debts and payments, are as recomputed "
+        "from the parquet files; the four state roots are one, and both sides of every statement agree."
     )

@@ -12,18 +12,18 @@ from collections.abc import Iterator, Sequence
 
 from node.demo import rules
 from node.demo.lots import NEVER, LotBook, Lots, Member, latest
-from node.demo.plan import MS_PER_DAY, Deed, Issue, Phase, Return, date_by_rule, month_start
+from node.demo.plan import MS_PER_DAY, Deed, Phase, Purchase, Return, date_by_rule, month_start
 from node.demo.rules import PARTNERS, TREATIES
 
 
 class Year:
     """The walk through the year."""
 
-    def __init__(self, members: Sequence[Member], issues: Sequence[Issue], returns: Sequence[Return]) -> None:
+    def __init__(self, members: Sequence[Member], purchases: Sequence[Purchase], returns: Sequence[Return]) -> None:
         self._members = members
         self._known = frozenset(members)
-        self._issues = issues
-        self._returns = sorted(returns, key=lambda each: each.issue.basket)
+        self._purchases = purchases
+        self._returns = sorted(returns, key=lambda each: each.purchase.basket)
         self._book = LotBook()
         self._lapsing: list[tuple[Member, Lots]] = []
         self._given = [0] * len(TREATIES)
@@ -34,9 +34,9 @@ class Year:
         done = 0
         for month in range(rules.FIRST_SPEND_MONTH, rules.LAST_SPEND_MONTH + 1):
             start = month_start(month)
-            while done < len(self._issues) and self._issues[done].time < start:
-                issue = self._issues[done]
-                self._book.credit(issue.member, _date(issue.expires), issue.points)
+            while done < len(self._purchases) and self._purchases[done].time < start:
+                bought = self._purchases[done]
+                self._book.credit(bought.member, _date(bought.expires), bought.points)
                 done += 1
             self._give_back()
             self._book.expire(start)
@@ -54,10 +54,13 @@ class Year:
         returning = set()
         for each in self._returns:
             if each.month == month:
-                issue = each.issue
-                returning.add(issue.member)
-                self._book.take_back(issue.member, _date(issue.expires), each.points)
-                yield 0, Deed("return", issue.member, each.points, issue.member.partner, str(issue.basket))
+                bought = each.purchase
+                member, date = bought.member, _date(bought.expires)
+                returning.add(member)
+                self._book.take_back(member, date, bought.points)
+                self._book.credit(member, date, each.kept_points)
+                points = bought.points - each.kept_points
+                yield 0, Deed("return", member, points, member.partner, str(bought.basket), kept=each.kept)
         yield from self._gifts(month, returning)
         for member in self._members:
             turn = _turn(member, month)

@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from genesis.protocol import build_runtime
 from node.client import ConnectionFailed, RpcError
-from node.demo.network import MAX_HOLD_MS
+from node.demo.network import DEMO_PARAMS
 from tests.contract_harness import MemoryState, as_read
 from vm.block_execution import BlockContext, BlockExecution
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.genesis_state import genesis_changes
-from vm.params import PARAMS, Params
+from vm.params import PARAMS
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
@@ -76,7 +77,7 @@ class MemoryChain:
         self.lose_answers = 0
         self.full_blocks = 0
         lifetimes = {"max_tx_ttl_ms": 600_000 * clock.rate, "replay_slot_ms": 60_000 * clock.rate}
-        params = Params(**lifetimes, max_hold_ms=MAX_HOLD_MS)
+        params = replace(DEMO_PARAMS, **lifetimes)
         self.state = MemoryState()
         self.state.write(genesis_changes(self.runtime, CHAIN, self.time, params, [], [], ops).values)
         self.receipts: dict[bytes, dict[str, Any]] = {}

@@ -12,7 +12,7 @@ from math import prod
 from node.demo import rules
 from node.demo.data import Lines
 from node.demo.lots import Member
-from node.demo.plan import Deed, Issue, Plan, month_start
+from node.demo.plan import Deed, Plan, Purchase, month_start
 from node.demo.planner import make_plan
 
 
@@ -23,7 +23,9 @@ def ms(text: str) -> int:
 def lines_of(*rows: tuple[int, int, str, int, int]) -> Lines:
     """Rows of (household, basket, date, partner, cents)."""
     household, basket, date, partner, cents = (list(column) for column in zip(*rows, strict=True))
-    return Lines(basket, household, [ms(text) for text in date], partner, cents, whole=True)
+    names = ("GROCERY", "FUEL", "DRUG GM", "FLORAL")
+    departments = [names[each] for each in partner]
+    return Lines(basket, household, [ms(text) for text in date], partner, departments, cents, whole=True)
 
 
 def deeds_of(plan: Plan, *kinds: str) -> list[tuple[int, Deed]]:
@@ -48,7 +50,7 @@ def test_month_starts_count_on_into_the_next_year() -> None:
     assert month_start(19) == ms("2018-07-01")
 
 
-def test_a_basket_earns_once_for_each_partner_and_whole_units_only() -> None:
+def test_a_basket_is_one_purchase_at_each_partner_and_earns_for_whole_units() -> None:
     plan = make_plan(
         lines_of(
             (7, 100, "2017-01-31T23:59:59", 0, 150),
@@ -59,12 +61,43 @@ def test_a_basket_earns_once_for_each_partner_and_whole_units_only() -> None:
         )
     )
     at = ms("2017-01-31T23:59:59")
-    assert plan.issues == [
-        Issue(at, Member(0, 7), 100, 2, ms("2017-05-01")),
-        Issue(at, Member(2, 7), 100, 10, ms("2017-08-01")),
-        Issue(at, Member(3, 7), 100, 2, None),
+    assert plan.purchases == [
+        Purchase(at, Member(0, 7), 100, (("GROCERY", 299),), 2, ms("2017-05-01")),
+        Purchase(at, Member(1, 7), 100, (("FUEL", 499),), 0, ms("2017-04-01")),
+        Purchase(at, Member(2, 7), 100, (("DRUG GM", 401),), 10, ms("2017-08-01")),
+        Purchase(at, Member(3, 7), 100, (("FLORAL", 100),), 2, None),
     ]
     assert plan.members == [Member(partner, 7) for partner in range(4)]
+
+
+def points_at(partner: int, *purchases: tuple[str, int]) -> list[int]:
+    """What each of a household's purchases at a partner earns."""
+    rows = [(7, basket, day, partner, cents) for basket, (day, cents) in enumerate(purchases, 1)]
+    return [purchase.points for purchase in make_plan(lines_of(*rows)).purchases]
+
+
+def test_food_earns_half_as_much_again_on_weekends() -> None:
+    days = ("2017-01-06T23:59:59", "2017-01-07", "2017-01-08T23:59:59", "2017-01-09")  # Friday to Monday
+    assert points_at(0, *[(day, 399) for day in days]) == [3, 4, 4, 3]
+
+
+def test_fresh_goods_earn_a_second_point_for_each_whole_dollar() -> None:
+    time = [ms("2017-01-05")] * 2
+    lines = Lines([1, 1], [7, 7], time, [0, 0], ["PRODUCE", "GROCERY"], [199, 250], whole=True)
+    assert make_plan(lines).purchases[0].points == 4 + 1
+
+
+def test_fuel_gives_more_by_the_level_before_the_purchase_and_for_each_tenth() -> None:
+    # 50 dollars make bronze, 150 silver; levels count from the next purchase on.
+    assert points_at(1, ("2017-01-05", 5_000), ("2017-01-06", 10_000), ("2017-01-07", 1_000)) == [50, 120, 14]
+    tenth = [(f"2017-01-{day:02}", 400) for day in range(1, 22)]
+    assert [place for place, points in enumerate(points_at(1, *tenth), 1) if points] == [10, 20]
+
+
+def test_all_else_gives_a_bonus_once_in_seven_days() -> None:
+    days = ("2017-01-02", "2017-01-02T12:00:00", "2017-01-08T23:59:59", "2017-01-09", "2017-01-16")
+    assert points_at(3, *[(day, 1_000) for day in days]) == [30, 20, 20, 30, 30]
+    assert points_at(3, ("2017-01-02", 999), ("2017-01-03", 1_000)) == [18, 30]
 
 
 def test_gifts_go_to_the_next_member_of_the_brand_that_rests() -> None:
@@ -104,7 +137,8 @@ def returning(month: str, basket: int, *later: tuple[int, int, str, int, int]) -
 def test_the_dearest_item_comes_back_and_the_desk_sees_to_it_in_the_month_that_follows() -> None:
     # 20 // 20 = 1: not all of it, and 2 + 1 days later.
     february = returning("2017-01-29", 20)
-    assert deeds_of(february, "return") == [(3, Deed("return", Member(0, 3), 60, 0, "20"))]
+    kept = (("GROCERY", 4_000),)
+    assert deeds_of(february, "return") == [(3, Deed("return", Member(0, 3), 90, 0, "20", kept=kept))]
     assert [month for month, _ in deeds_of(returning("2017-01-28", 20), "return")] == [2]
 
 

@@ -42,18 +42,18 @@ def balance(each: Expected, household: int, time: int) -> int:
 def test_earnings_and_expiry_worked_out_by_hand(write_data: Write) -> None:
     rows: Rows = [
         (4, 1, "2017-01-31T23:59:59", 1, 5.99),  # Food: 5 points to the end of April
-        (4, 1, "2017-01-31T23:59:59", 6, 1.01),  # Food: 7.00 in all, 7 points
+        (4, 1, "2017-01-31T23:59:59", 6, 1.01),  # Food: 7.00 in all, 7 points, and one for fresh goods
         (4, 1, "2017-01-31T23:59:59", 2, 9.99),  # Fuel: one whole unit, 5 points to the end of March
         (4, 1, "2017-01-31T23:59:59", 3, 1.99),  # Drugstore: nothing
         (4, 1, "2017-01-31T23:59:59", 5, 2.50),  # All else: 4 points for ever
     ]
     food, fuel, drugstore, rest = programs_of(rows, write_data)
-    assert [each.totals["issued"] for each in (food, fuel, drugstore, rest)] == [7, 5, 0, 4]
-    assert [each.issues for each in (food, fuel, drugstore, rest)] == [1, 1, 0, 1]
+    assert [each.totals["issued"] for each in (food, fuel, drugstore, rest)] == [8, 5, 0, 4]
+    assert [each.records for each in (food, fuel, drugstore, rest)] == [1, 1, 1, 1]
     assert drugstore.members == [4]
-    assert food.lots(4, month_start(5) - 1) == {4: 7}
+    assert food.lots(4, month_start(5) - 1) == {4: 8}
     assert food.lots(4, month_start(5)) == {}
-    assert food.expired(month_start(5)) == 7
+    assert food.expired(month_start(5)) == 8
     assert balance(fuel, 4, month_start(4) - 1) == 5
     assert balance(fuel, 4, month_start(4)) == 0
     assert rest.lots(4, AFTER) == {FOREVER: 4}
@@ -124,8 +124,8 @@ def test_it_agrees_with_the_plan_on_random_data(write_data: Write) -> None:
         plan = make_plan(load_lines(folder, wanted, seed))
         issued: dict[int, int] = defaultdict(int)
         done: dict[tuple[int, str], int] = defaultdict(int)
-        for issue in plan.issues:
-            issued[issue.member.partner] += issue.points
+        for purchase in plan.purchases:
+            issued[purchase.member.partner] += purchase.points
         for deed in plan.deeds:
             done[deed.member.partner, deed.kind] += deed.points
         result = recompute(folder, wanted, seed)
