@@ -19,7 +19,8 @@ def test_a_rule_that_holds_issues_and_the_receipt_says_what() -> None:
     shop = Shop()
     shop.create(when="event.amount >= 1000")
     assert shop.record(2_550) == ["base"]
-    assert shop.points() == 25 and shop.spent() == 25
+    assert shop.points() == 25
+    assert shop.spent() == 25
     assert shop.told["base"]["gave"] == [{"issue": {"program": "miles", "amount": 25}}]
     assert shop.record(999) == []
     assert shop.outcome() == "CONDITION"
@@ -97,7 +98,8 @@ def test_an_amount_that_is_none_is_the_rules_error(amount: str, words: str) -> N
     shop = Shop()
     shop.create(then=[issue(amount)])
     assert shop.record(100) == []
-    assert shop.outcome() == "RULE_ERROR" and words in shop.told["base"]["why"]
+    assert shop.outcome() == "RULE_ERROR"
+    assert words in shop.told["base"]["why"]
 
 
 def test_a_budget_is_never_passed_and_what_still_fits_is_given() -> None:
@@ -105,9 +107,11 @@ def test_a_budget_is_never_passed_and_what_still_fits_is_given() -> None:
     shop.create(budget={"program": "miles", "amount": 10})
     shop.record(900)
     assert shop.record(200) == []
-    assert shop.outcome() == "BUDGET_EXHAUSTED" and shop.spent() == 9
+    assert shop.outcome() == "BUDGET_EXHAUSTED"
+    assert shop.spent() == 9
     assert shop.record(100) == ["base"]
-    assert shop.spent() == 10 and shop.points() == 10
+    assert shop.spent() == 10
+    assert shop.points() == 10
 
 
 def test_a_rule_happens_wholly_or_not_at_all() -> None:
@@ -120,7 +124,9 @@ def test_a_rule_happens_wholly_or_not_at_all() -> None:
     )
     assert shop.record(1) == []
     assert shop.outcome() == "BUDGET_EXHAUSTED"
-    assert shop.points() == 0 and shop.spent() == 0 and "stamps" not in shop.profile()
+    assert shop.points() == 0
+    assert shop.spent() == 0
+    assert "stamps" not in shop.profile()
     shop.marketing("campaign.update", campaign="base", budget={"program": "miles", "amount": 12})
     assert shop.record(1) == ["base"], "the use of the rule that failed was given back"
 
@@ -128,11 +134,13 @@ def test_a_rule_happens_wholly_or_not_at_all() -> None:
 def test_the_programs_cap_and_the_brands_liability_cap_are_reasons() -> None:
     shop = Shop(cap=5)
     shop.create()
-    assert shop.record(600) == [] and shop.outcome() == "CAP_EXCEEDED"
+    assert shop.record(600) == []
+    assert shop.outcome() == "CAP_EXCEEDED"
     shop = Shop()
     shop.create()
     shop.chain.send("aurora-treasurer", "token.liability_cap", brand="aurora", currency="EUR", amount=3)
-    assert shop.record(600) == [] and shop.outcome() == "LIMIT_EXCEEDED"
+    assert shop.record(600) == []
+    assert shop.outcome() == "LIMIT_EXCEEDED"
     assert shop.profile()["purchases"] == 1, "the record itself stands"
 
 
@@ -144,7 +152,8 @@ def test_member_limits_hold_in_every_window_and_over_linked_accounts() -> None:
     shop.later(1)
     assert shop.record(1, BOB) == ["base"]
     shop.later(1)
-    assert shop.record(1) == [] and shop.outcome() == "MEMBER_LIMIT"
+    assert shop.record(1) == []
+    assert shop.outcome() == "MEMBER_LIMIT"
     assert shop.record(1, CAT) == ["base"], "another shopper has uses of her own"
     shop.later(1)
     assert shop.record(1) == ["base"], "the first use has left the window"
@@ -157,7 +166,8 @@ def test_a_member_limit_without_a_window_is_for_ever() -> None:
     shop.create(then=[issue(1)], per_member={"count": 1})
     shop.record(1)
     shop.later(90)
-    assert shop.record(1) == [] and shop.outcome() == "MEMBER_LIMIT"
+    assert shop.record(1) == []
+    assert shop.outcome() == "MEMBER_LIMIT"
 
 
 def test_the_interval_is_half_open_and_judged_by_the_time_of_the_event() -> None:
@@ -210,7 +220,8 @@ def test_an_update_to_the_old_text_fires_once() -> None:
     shop.create()
     shop.marketing("campaign.update", campaign="base", when="event.amount > 7")
     shop.marketing("campaign.update", campaign="base", when="true")
-    assert shop.record(100) == ["base"] and shop.points() == 1
+    assert shop.record(100) == ["base"]
+    assert shop.points() == 1
     assert shop.told["base"]["version"] == 3
 
 
@@ -259,7 +270,8 @@ def test_a_record_of_a_merged_account_is_its_targets() -> None:
     shop.record(500, one)
     shop.chain.send("aurora-issuer", "identity.merge", from_=one, into=two, reason="one shopper")
     assert shop.profile(two)["purchases"] == 1, "what was merged into an account is the account's"
-    assert shop.record(500, one) == ["base"] and shop.points(two) == 5
+    assert shop.record(500, one) == ["base"]
+    assert shop.points(two) == 5
     assert shop.profile(two)["purchases"] == 2
     shop.chain.send("aurora-issuer", "identity.unmerge", from_=one)
     assert (shop.profile(one)["purchases"], shop.profile(two)["purchases"]) == (1, 1)
@@ -271,7 +283,8 @@ def test_a_member_that_is_erased_has_no_profile() -> None:
     shop.record(500)
     assert shop.profile()["stamps"] == 3
     shop.chain.send("ann", "identity.erase", member=ANN)
-    assert shop.profile()["purchases"] == 0 and "stamps" not in shop.profile()
+    assert shop.profile()["purchases"] == 0
+    assert "stamps" not in shop.profile()
 
 
 def test_the_cost_of_a_record_is_flat_in_campaigns_of_other_events() -> None:
@@ -299,7 +312,8 @@ def test_profiles_count_purchases_and_visits_by_day() -> None:
     found = shop.profile()
     assert (found["purchases"], found["spend"], found["visits"]) == (2, 1_500, 1)
     assert (found["purchases_7d"], found["spend_30d"], found["visits_7d"]) == (0, 1_500, 0)
-    assert found["streak"] == 0 and found["last_at"] == TODAY + DAY + 3 * 200
+    assert found["streak"] == 0
+    assert found["last_at"] == TODAY + DAY + 3 * 200
     shop.record(1)
     shop.later(1)
     shop.record(1)

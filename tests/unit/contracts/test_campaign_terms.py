@@ -52,7 +52,8 @@ def test_a_wrong_rule_is_pointed_at() -> None:
     receipt = shop.chain.send_ops(
         "aurora-marketer", [("campaign.create", args)], ["aurora-marketer", "aurora-issuer"]
     )
-    assert receipt.error and isinstance(receipt.error.details, dict)
+    assert receipt.error
+    assert isinstance(receipt.error.details, dict)
     assert (receipt.error.details["field"], receipt.error.details["line"]) == ("when", 2)
 
 
@@ -69,16 +70,19 @@ def test_what_lowers_waits_for_the_programs_notice_and_what_gives_more_does_not(
     shop = Shop(notice_ms=5 * DAY)
     shop.create()
     more = shop.marketing("campaign.update", campaign="base", budget={"program": "miles", "amount": 2_000_000})
-    assert more["from"] == shop.chain.time and more["version"] == 2
+    assert more["from"] == shop.chain.time
+    assert more["version"] == 2
     less = shop.marketing("campaign.update", campaign="base", then=[{"issue": {"program": "miles", "amount": 1}}])
     assert less == {"campaign": "base", "status": "active", "version": 3, "from": shop.chain.time + 5 * DAY}
     shop.record(500)
     assert shop.points() == 5
     shop.later(5)
     shop.record(500)
-    assert shop.points() == 6 and shop.told["base"]["version"] == 3
+    assert shop.points() == 6
+    assert shop.told["base"]["version"] == 3
     shown = shop.chain.view("campaign_campaign", campaign="base")
-    assert shown["version"] == 3 and "announced" not in shown
+    assert shown["version"] == 3
+    assert "announced" not in shown
 
 
 def test_a_later_version_takes_the_place_of_the_announced_one_and_waits_anew() -> None:
@@ -137,7 +141,8 @@ def test_pause_and_resume_act_at_once() -> None:
     shop.create()
     shop.marketing("campaign.pause", campaign="base")
     assert shop.marketing_refused("campaign.pause", campaign="base") == "NOT_ELIGIBLE"
-    assert shop.record(100) == [] and shop.outcome() == "PAUSED"
+    assert shop.record(100) == []
+    assert shop.outcome() == "PAUSED"
     shop.marketing("campaign.resume", campaign="base")
     assert shop.record(100) == ["base"]
 
@@ -148,7 +153,8 @@ def test_a_campaign_ends_after_notice_and_stays_to_be_seen() -> None:
     assert shop.marketing("campaign.end", campaign="base")["status"] == "active"
     assert shop.record(100) == ["base"]
     shop.later(1)
-    assert shop.record(100) == [] and shop.outcome() == "ENDED"
+    assert shop.record(100) == []
+    assert shop.outcome() == "ENDED"
     assert shop.marketing_refused("campaign.update", campaign="base", priority=1) == "EXPIRED"
     (shown,) = shop.chain.view("campaign_campaigns", brand="aurora")["items"]
     assert shown["status"] == "ended"
@@ -177,7 +183,8 @@ def test_what_is_over_leaves_the_event_when_nothing_can_be_recorded_for_it_any_m
     shop.later(1)
     assert listed() == ["longer"]
     load = LOADS.get(shop.chain.state, "aurora", "purchase")
-    assert load is not None and load.campaigns == 1
+    assert load is not None
+    assert load.campaigns == 1
     shop.later(8)
     assert listed() == []
     assert LOADS.get(shop.chain.state, "aurora", "purchase").units == 0  # type: ignore[union-attr]
@@ -192,7 +199,8 @@ def test_the_rules_of_one_event_fit_into_one_record() -> None:
             "aurora-marketer", [("campaign.create", args)], ["aurora-marketer", "aurora-issuer"]
         )
         if receipt.status == "failed":
-            assert receipt.error and receipt.error.code == "LIMIT_EXCEEDED"
+            assert receipt.error
+            assert receipt.error.code == "LIMIT_EXCEEDED"
             break
         made += 1
     assert made > 10

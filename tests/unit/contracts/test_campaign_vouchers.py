@@ -88,4 +88,6 @@ def test_vouchers_of_merged_accounts_are_seen_together_in_pages() -> None:
         page = shop.chain.view("campaign_vouchers", member=two, limit=1, **({"cursor": cursor} if cursor else {}))
         found += [item["voucher"] for item in page["items"]]
         cursor = page["next"]
-    assert cursor is None and found == sorted(set(found)) and len(found) == 3
+    assert cursor is None
+    assert found == sorted(set(found))
+    assert len(found) == 3
