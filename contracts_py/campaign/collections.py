@@ -1,8 +1,8 @@
 """Collections and value maps of a brand: defined, changed in parts, prepared as drafts, and shown.
 
-A list is defined by `collection` or `value_map`, which replaces what it was. Where the items of one definition exceed
-one transaction, the marketer defines a draft, adds to it over any number of calls, and publishes it: rules see all
-of it at once or nothing.
+A list is defined by `collection` or `value_map`, which replaces what it was. Where the items of one definition
+exceed one transaction, the marketer defines a draft, adds to it over any number of calls, and publishes it: rules
+see all of it at once or nothing.
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ class Collections(Contract):
         return self._define(ctx, name, brand, "collection", _all_true(items or ()), root=root, draft=draft)
 
     @call
-    def value_map(
-        self, ctx: Context, name: Slug, brand: Slug, entries: Entries, draft: bool = False
-    ) -> ListShown:
+    def value_map(self, ctx: Context, name: Slug, brand: Slug, entries: Entries, draft: bool = False) -> ListShown:
         """Define a value map by its entries (marketer); it replaces what it was."""
         return self._define(ctx, name, brand, "value_map", _sorted(entries), draft=draft)
 
@@ -205,7 +203,7 @@ def _next_version(ctx: Context, brand: str) -> int:
 def _write(ctx: Context, brand: str, name: str, definition: Definition, version: int, values: Changes) -> int:
     """Set items of a definition from a version on, 0 in what is not published; return how many it has then.
 
-    What an item was at earlier versions stays beside its new value. A draft has none, so there the value is replaced.
+    What an item was at earlier versions stays beside its new value. A draft has none: there the value is replaced.
     """
     size, key = definition.size, (brand, name, definition.generation)
     for item, value in values:
@@ -218,7 +216,7 @@ def _write(ctx: Context, brand: str, name: str, definition: Definition, version:
         if len(kept) >= MAX_TURNS:
             raise Refused("LIMIT_EXCEEDED", "the item has turned too often: define the list anew", item=item)
         if value is None and not kept:
-            ITEMS.discard(ctx, *key, item=item)
+            ITEMS.change(ctx, [(item, None)], *key)
         else:
             ITEMS.put(ctx, (*kept, Turn(version, value)), *key, item=item)
     if size > MAX_LIST_SIZE:

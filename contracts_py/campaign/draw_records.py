@@ -18,7 +18,6 @@ from vm.contract_api import (
     Meta,
     Name,
     OrderedSet,
-    Ref,
     Schedule,
     Sequence,
     Slug,
@@ -35,6 +34,8 @@ MAX_WITNESSES: Final = 16
 """Brands whose secrets one draw waits for: f + 1 of an alliance of 46 validators."""
 
 MAX_ENTRIES_PER_EVENT: Final = 10_000
+"""What one effect gives at most: a bound on the damage of a wrong expression."""
+
 MAX_TICKETS: Final = 2**50
 """Tickets of one draw: 2^50, so that every sum is exact and a rejected word is rare."""
 
@@ -99,7 +100,7 @@ class Draw(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     brand: Slug
-    campaign: Ref
+    campaign: Slug
     prizes: Prizes
     closes: TimeMs
     needed: Annotated[int, Meta(ge=0, le=MAX_WITNESSES)]

@@ -1,7 +1,7 @@
 """From entropy to winners: the seed of a draw, and numbers without bias from it (docs/decisions/draws.md).
 
-Anyone who has the digest of the block, the secrets and the entries computes the same: `entente verify draw` calls these
-functions, and docs/decisions/draws.md says them in words.
+Anyone who has the digest of the block, the secrets and the entries computes the same: `entente verify draw` calls
+these functions, and docs/decisions/draws.md says them in words.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def seed_of(chain: str, draw: str, height: int, digest: bytes, secrets: Sequence
 def number_below(seed: bytes, place: int, total: int) -> int:
     """Return the place-th number of a seed, each from 0 to total - 1 being equally likely.
 
-    A 64-bit word beyond the last multiple of `total` is rejected, and the next one is looked at: at most one in 2,048.
+    A 64-bit word beyond the last multiple of `total` is rejected, and the next one is looked at.
     """
     end = WORD - WORD % total
     attempt = 0

@@ -1,7 +1,7 @@
 """Who holds which tickets of a draw: sums over pages of 64, so that each change and each search costs its depth.
 
-Each account that takes part has a slot, in the order of coming. Level 0 holds the tickets by slot, each level above the
-sums of the pages below; the highest is one page.
+Each account that takes part has a slot, in the order of coming. Level 0 holds the tickets by slot, each level above
+the sums of the pages below; the highest is one page.
 
 Invariants:
     1. Each sum equals that of the page below it; so the top page's sum is `total`.

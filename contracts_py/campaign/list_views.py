@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts_py.campaign.collections import shown
 from contracts_py.campaign.list_answers import Answer, ItemShown, ListShown
-from contracts_py.campaign.list_records import DEFINITIONS, ITEMS, LIST_VERSIONS, LISTS, LISTS_OF, Item, Kind
+from contracts_py.campaign.list_records import ITEMS, LIST_VERSIONS, LISTS, LISTS_OF, Item, Kind
 from contracts_py.campaign.lists import definition_at, value_at
 from vm.contract_api import (
     DEFAULT_PAGE,
@@ -69,10 +69,11 @@ class ListViews(Contract):
         return paged(present, limit, lambda found: found, lambda _, last: as_cursor(last.item))
 
     @view
-    def list_value(
-        self, ctx: Context, brand: Slug, name: Slug, item: Item, version: Count | None = None
-    ) -> Answer:
-        """Return what rules see of an item, now or at a version of the brand's lists; of a rooted collection nothing."""
+    def list_value(self, ctx: Context, brand: Slug, name: Slug, item: Item, version: Count | None = None) -> Answer:
+        """Return what rules see of an item, now or at a version of the brand's lists.
+
+        Of a collection of which only the root is here, that is nothing.
+        """
         LISTS.require(ctx, brand, name)
         at = (LIST_VERSIONS.get(ctx, brand) or 0) if version is None else version
         definition = definition_at(ctx, brand, name, at)

@@ -15,13 +15,14 @@ from typing import Any
 
 from contracts_py.campaign.list_records import DEFINITIONS, ITEMS, LIST_VERSIONS, LISTS, Definition, Kind, Turn
 from contracts_py.campaign.paths import MAX_PATH, item_leaf, root_above
-from vm.contract_api import Context
+from vm.contract_api import Context, Refused
 
 Proofs = Mapping[str, Any]
 """Of rooted collections: name → item → path, as hex; from `event.attrs.proofs`, so of unknown form."""
 
 _NO_PROOFS: Proofs = {}
 _MAX_TEXT = 64
+_WORDS: Mapping[Kind, str] = {"collection": "collection", "value_map": "value map"}
 _HEX_DIGITS = frozenset("0123456789abcdef")
 
 
@@ -47,14 +48,17 @@ class Lists:
         version: int | None = None,
         proofs: Proofs = _NO_PROOFS,
     ) -> bool:
-        """Tell whether an item is in a collection; False where there is no such collection, or the item is no text.
+        """Tell whether an item is in a collection.
 
         Args:
             version: of the brand's lists; None: the present one.
             proofs: what the till has brought for collections of which the state holds the root only.
+
+        Raises:
+            Refused: NOT_FOUND, the brand had no such collection at that version.
         """
-        definition = self._definition(ctx, brand, name, "collection", version)
-        if definition is None or type(item) is not str:
+        definition = _definition(ctx, brand, name, "collection", version)
+        if type(item) is not str:
             return False
         if definition.root is not None:
             return _is_proved(ctx, definition.root, item, proofs.get(name))
@@ -63,20 +67,16 @@ class Lists:
     def lookup(
         self, ctx: Context, brand: str, name: str, key: Any, default: Any, *, version: int | None = None
     ) -> Any:
-        """Return what a value map has for a key; the default where it has nothing, or there is no such map."""
-        definition = self._definition(ctx, brand, name, "value_map", version)
-        if definition is None or type(key) is not str:
+        """Return what a value map has for a key, or the default.
+
+        Raises:
+            Refused: NOT_FOUND, the brand had no such value map at that version.
+        """
+        definition = _definition(ctx, brand, name, "value_map", version)
+        if type(key) is not str:
             return default
         value = self._value(ctx, brand, name, definition, key, version)
         return default if value is None else value
-
-    def _definition(
-        self, ctx: Context, brand: str, name: str, kind: Kind, version: int | None
-    ) -> Definition | None:
-        record = LISTS.get(ctx, brand, name)
-        if record is None or record.kind != kind:
-            return None
-        return definition_at(ctx, brand, name, version)
 
     def _value(
         self, ctx: Context, brand: str, name: str, definition: Definition, item: str, version: int | None
@@ -86,8 +86,16 @@ class Lists:
         return value_at(ITEMS.get(ctx, brand, name, definition.generation, item=item), version)
 
 
+def _definition(ctx: Context, brand: str, name: str, kind: Kind, version: int | None) -> Definition:
+    record = LISTS.get(ctx, brand, name)
+    found = None if record is None or record.kind != kind else definition_at(ctx, brand, name, version)
+    if found is None:
+        raise Refused("NOT_FOUND", f"no such {_WORDS[kind]}", brand=brand, name=name)
+    return found
+
+
 def definition_at(ctx: Context, brand: str, name: str, version: int | None) -> Definition | None:
-    """Return the definition of a list that was in force at a version of the brand's lists, None before the first."""
+    """Return the definition of a list in force at a version of the brand's lists, None before the first."""
     low, high, found = 0, DEFINITIONS.length(ctx, brand, name) - 1, None
     if high < 0:
         return None

@@ -1,9 +1,9 @@
 """Paths from one item to the root over many: codes of a pool, items of a collection.
 
-A leaf is SHA-256(0x00, tag, item), a node SHA-256(0x01, lower child, higher child): the two children are ordered by their
-bytes, so a path is a list of hashes and names no place. Leaves and nodes carry different first bytes, and each use has a tag
-of its own, so neither a node nor a leaf of another tree passes for a leaf. A level with an odd number of nodes lets
-the last one rise unchanged.
+A leaf is SHA-256(0x00, tag, item), a node SHA-256(0x01, lower child, higher child): the two children are ordered by
+their bytes, so a path is a list of hashes and names no place. Leaves and nodes carry different first bytes, and
+each use has a tag of its own, so neither a node nor a leaf of another tree passes for a leaf. A level with an odd
+number of nodes lets the last one rise unchanged.
 
 Invariants:
     1. Whatever path is brought, its end equals the root only if the leaf is in the tree (unless SHA-256 is broken).
