@@ -16,8 +16,8 @@ def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
     authority, hooks = Authority(), IdentityHooks()
     brands, exits = Brands(authority), Exits(authority, hooks)
-    clearing, ledger = Clearing(), Ledger(authority)
-    households, merges = Households(authority), Merges()
+    clearing, households, merges = Clearing(), Households(authority), Merges()
+    ledger = Ledger(authority, households)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),

@@ -31,6 +31,7 @@ from vm.arguments import (
     PublicKey,
     Ref,
     Rule,
+    ShortText,
     Signature,
     Slug,
     TimeMs,
@@ -142,6 +143,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Sequence",
+    "ShortText",
     "Signature",
     "Slug",
     "Stored",
@@ -355,6 +357,23 @@ class Context:
             del self.events[events:]
             return refusal
         return None
+
+    def rehearse(self, action: Callable[[], T]) -> T:
+        """Do something, take its writes and events back, and return what came of it; also in a view.
+
+        So a view answers what a call would do by the call's own code. What its work costs is paid.
+
+        Raises:
+            Refused: what the action refuses; its writes and events are taken back as well.
+        """
+        mark, events, read_only = self._overlay.mark(), len(self.events), self.read_only
+        self.read_only = False
+        try:
+            return action()
+        finally:
+            self.read_only = read_only
+            self._overlay.rollback(mark)
+            del self.events[events:]
 
     def verify_signature(self, domain: bytes, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Check an Ed25519 signature by the one routine that serves every path (SPEC section 1), at its price.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from contracts_py.identity import groups
 from contracts_py.identity.person_records import ATTESTATIONS, ERASED, POOL_OF, POOLS, TERMS, Attestation, Pool
@@ -227,6 +227,10 @@ class Authority:
     def linked_addresses(self, ctx: Context, account: str) -> tuple[str, ...]:
         """Return all addresses of the account's shopper, itself included; sorted, at most 16."""
         return groups.group_of(ctx, account)
+
+    def accounts_of(self, ctx: Context, account: str) -> Iterable[str]:
+        """Yield an account, and those merged into it, directly or over others."""
+        return groups.accounts_of(ctx, account)
 
     def current_account(self, ctx: Context, account: str) -> str:
         """Return the account into which this one was merged; itself where it was not."""
