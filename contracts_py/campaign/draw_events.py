@@ -9,7 +9,7 @@ from vm.contract_api import Address, BrandId, Count, Hash, Name, Slug, TimeMs, e
 
 
 @event("campaign.draw_opened")
-class DrawOpened(msgspec.Struct, frozen=True, gc=False):
+class DrawOpened(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A draw takes entries until `closes`, and needs so many brands' commitments."""
 
     draw: Slug
@@ -20,7 +20,7 @@ class DrawOpened(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_closed")
-class DrawClosed(msgspec.Struct, frozen=True, gc=False):
+class DrawClosed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A draw takes no more entries; so many tickets of so many accounts are in it."""
 
     draw: Slug
@@ -30,7 +30,7 @@ class DrawClosed(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_committed")
-class DrawCommitted(msgspec.Struct, frozen=True, gc=False):
+class DrawCommitted(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has committed to a secret."""
 
     draw: Slug
@@ -40,7 +40,7 @@ class DrawCommitted(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_sealed")
-class DrawSealed(msgspec.Struct, frozen=True, gc=False):
+class DrawSealed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The digest of a block is part of the seed; secrets are to be shown until `until`."""
 
     draw: Slug
@@ -51,7 +51,7 @@ class DrawSealed(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_revealed")
-class DrawRevealed(msgspec.Struct, frozen=True, gc=False):
+class DrawRevealed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand's secret is known."""
 
     draw: Slug
@@ -60,7 +60,7 @@ class DrawRevealed(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_withheld")
-class DrawWithheld(msgspec.Struct, frozen=True, gc=False):
+class DrawWithheld(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A brand has not shown its secret in time: the round is void, and the brand takes no further part."""
 
     draw: Slug
@@ -69,7 +69,7 @@ class DrawWithheld(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_seeded")
-class DrawSeeded(msgspec.Struct, frozen=True, gc=False):
+class DrawSeeded(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The seed of a draw is fixed."""
 
     draw: Slug
@@ -78,7 +78,7 @@ class DrawSeeded(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_won")
-class DrawWon(msgspec.Struct, frozen=True, gc=False):
+class DrawWon(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A member has won a prize."""
 
     draw: Slug
@@ -89,7 +89,7 @@ class DrawWon(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_passed")
-class DrawPassed(msgspec.Struct, frozen=True, gc=False):
+class DrawPassed(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account was drawn that cannot win: it was erased, or its shopper has won."""
 
     draw: Slug
@@ -99,7 +99,7 @@ class DrawPassed(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_ended")
-class DrawEnded(msgspec.Struct, frozen=True, gc=False):
+class DrawEnded(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A draw is over; so many of its prizes were won, so many lapse."""
 
     draw: Slug
@@ -109,7 +109,7 @@ class DrawEnded(msgspec.Struct, frozen=True, gc=False):
 
 
 @event("campaign.draw_void")
-class DrawVoid(msgspec.Struct, frozen=True, gc=False):
+class DrawVoid(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A draw is void for want of commitments; it was in this round."""
 
     draw: Slug
