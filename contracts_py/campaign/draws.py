@@ -15,7 +15,7 @@ Invariants:
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final
 
 from msgspec.structs import replace
 
@@ -57,6 +57,7 @@ from contracts_py.campaign.draw_records import (
     Witness,
 )
 from contracts_py.campaign.draw_seed import commitment_of, number_below, seed_of
+from contracts_py.campaign.recorder import Recorder
 from contracts_py.identity import Authority
 from vm.contract_api import (
     Context,
@@ -79,18 +80,6 @@ WON: Final = "draw-won"
 """The event with which a brand's campaigns are run for a winner."""
 
 Commits = Annotated[int, Meta(ge=0, le=MAX_WITNESSES)]
-
-
-class Recorder(Protocol):
-    """What a draw asks of the campaigns themselves."""
-
-    def brand_of(self, ctx: Context, campaign: str) -> str:
-        """Return a campaign's brand; raises Refused NOT_FOUND."""
-        ...
-
-    def run(self, ctx: Context, brand: str, event: str, member: str, ref: str, attrs: dict[str, str | int]) -> None:
-        """Record an event that happens now, and run the brand's rules of it."""
-        ...
 
 
 class Draws(Contract):
@@ -118,7 +107,7 @@ class Draws(Contract):
         With `once` a shopper wins at most one prize, else a ticket does. `commits` is how many validators' brands
         must commit to a secret: by default so many that one of them is honest.
         """
-        brand = self._recorder.brand_of(ctx, campaign)
+        brand, _ = self._recorder.brand_and_event(ctx, campaign)
         self._authority.require_active(ctx, brand)
         self._authority.require_role(ctx, brand, "marketer")
         self._authority.require_free_name(ctx, draw, brand)
@@ -213,7 +202,7 @@ class Draws(Contract):
         left = self._authority.has_left(ctx, record.brand)
         if result.place is not None and result.winner is not None and not left:
             prize = record.prize_at(result.place).name
-            attrs: dict[str, str | int] = {"draw": draw, "prize": prize, "place": result.place}
+            attrs = {"draw": draw, "prize": prize, "place": result.place}
             self._recorder.run(ctx, record.brand, WON, result.winner, f"draw:{draw}:{result.place}", attrs)
         return False
 

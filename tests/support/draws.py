@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts_py.campaign.draw_entries import enter, withdraw
 from contracts_py.campaign.draw_seed import commitment_of
 from contracts_py.campaign.draw_views import DrawViews
 from contracts_py.campaign.draws import Draws
+from contracts_py.campaign.recorder import Ran
 from contracts_py.registry import contracts
 from tests.contract_harness import CHAIN, START, Chain, account_of, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
@@ -26,25 +27,37 @@ class Told:
     Attributes:
         runs: what was run.
         refuses: what refuses it, if anything.
+        ran: what it answers.
     """
 
     def __init__(self) -> None:
         self.runs: list[tuple[str, str, str, str, dict[str, Any]]] = []
         self.refuses: Refused | None = None
+        self.ran = Ran(("lucky",))
 
-    def brand_of(self, ctx: Context, campaign: str) -> str:
-        """Return aurora for the campaign `lucky`."""
+    def brand_and_event(self, ctx: Context, campaign: str) -> tuple[str, str]:
+        """Return aurora, and the event `code`, for the campaign `lucky`."""
         del ctx
         if campaign != "lucky":
             raise Refused("NOT_FOUND", "no such campaign", campaign=campaign)
-        return "aurora"
+        return "aurora", "code"
 
-    def run(self, ctx: Context, brand: str, event: str, member: str, ref: str, attrs: dict[str, Any]) -> None:
+    def run(
+        self,
+        ctx: Context,
+        brand: str,
+        event: str,
+        member: str,
+        ref: str,
+        attrs: Mapping[str, Any],
+        at: int | None = None,
+    ) -> Ran:
         """Remember it."""
-        del ctx
+        del ctx, at
         if self.refuses is not None:
             raise self.refuses
-        self.runs.append((brand, event, member, ref, attrs))
+        self.runs.append((brand, event, member, ref, dict(attrs)))
+        return self.ran
 
 
 class Counter(Contract):

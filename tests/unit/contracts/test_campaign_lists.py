@@ -186,7 +186,7 @@ def test_of_a_rooted_collection_the_till_brings_the_path() -> None:
     assert has(chain, "sku-3", proofs={"dairy": {"sku-3": path}})
     assert has(chain, "sku-3", proofs={"dairy": {"sku-3": tuple(path)}})
     # Each of these is brought by a till that errs, or by nobody.
-    for proofs in (
+    wrong: list[dict[str, Any]] = [
         {},
         {"dairy": {}},
         {"dairy": {"sku-3": path[:-1]}},
@@ -198,7 +198,8 @@ def test_of_a_rooted_collection_the_till_brings_the_path() -> None:
         {"dairy": {"sku-3": path[0]}},
         {"dairy": path},
         {"other": {"sku-3": path}},
-    ):
+    ]
+    for proofs in wrong:
         assert not has(chain, "sku-3", proofs=proofs)
     assert not has(chain, "sku-9", proofs={"dairy": {"sku-9": path}})
     assert refused(chain, "collection_add", items=["a"]) == "NOT_ELIGIBLE"
