@@ -11,7 +11,8 @@ block, so a code that anyone could redeem would be whoever's is fastest. Therefo
 Invariants:
     1. Each leaf of a pool is used at most once: CODES_USED has it by its hash, under which no path can rename it.
     2. A code is used if and only if its campaign has fired for it: where that did not, the redemption is refused.
-    3. `redeemed` of a pool = its records in CODES_USED = the sum of its CODE_USES.
+    3. At most `count` codes of a pool are redeemed.
+    4. `redeemed` of a pool = its records in CODES_USED = the sum of its CODE_USES.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ _REFUSALS: Final = {"BUDGET_EXHAUSTED": "BUDGET_EXHAUSTED", "MEMBER_LIMIT": "LIM
 def commitment_of(member: str, code: str, salt: bytes) -> str:
     """Return what an account commits to.
 
-    It is made from the code and its salt, not from the leaf: leaves of codes that are still secret stand in the paths
+    It is made of the code and its salt, not of the leaf: leaves of codes that are still secret stand in the paths
     of their neighbours.
     """
     return sha256(COMMIT_TAG + member.encode() + b"\0" + salt + code.encode()).hex()
@@ -166,6 +167,9 @@ class Codes(Contract):
         used = CODES_USED.get(ctx, root, leaf)
         if used is not None:
             raise Refused("DUPLICATE_REF", "the code was redeemed", tx=used.tx, account=used.member)
+        if pool.redeemed >= pool.count:
+            # Below a leaf of its tree a brand could hide further ones; then `count` would promise too little.
+            raise Refused("LIMIT_EXCEEDED", "as many codes as the pool has were redeemed", limit=pool.count)
 
     def _require_may(
         self, ctx: Context, root: str, leaf: str, pool: CodePool, holder: str, code: str, salt: bytes

@@ -7,9 +7,8 @@ from typing import Any
 
 from contracts_py.campaign.draw_entries import enter, withdraw
 from contracts_py.campaign.draw_seed import commitment_of
-from contracts_py.campaign.draw_views import DrawViews
-from contracts_py.campaign.draws import Draws
 from contracts_py.campaign.recorder import Ran
+from contracts_py.campaign.rooms import further_rooms
 from contracts_py.registry import contracts
 from tests.contract_harness import CHAIN, START, Chain, account_of, brand_ops, key_of
 from vm.chain_records import ValidatorEntry
@@ -76,17 +75,22 @@ class Counter(Contract):
         return withdraw(ctx, draw, account, count)
 
 
+def runtime_with(told: Told) -> Runtime:
+    """Return the registry's contracts, with rooms that record with `told`, and the counter."""
+    listed, authority = contracts()
+    rooms = [*further_rooms(authority, told), Counter()]
+    others = [room for room in listed if type(room) not in {type(own) for own in rooms}]
+    return Runtime([*others, *rooms], authority)
+
+
 def new_chain(told: Told | None = None, validators: Sequence[str] = BRANDS, watched: bool = True) -> Chain:
     """Return a chain on which each brand has a validator, and aurora a marketer."""
-    listed, authority = contracts()
-    others = [room for room in listed if type(room) not in (Draws, DrawViews)]
-    rooms = [*others, Draws(authority, told or Told()), DrawViews(), Counter()]
     ops = [op for brand in BRANDS for op in brand_ops(brand)]
-    ops.append(
-        ("identity.grant_role", {"brand": "aurora", "role": "marketer", "account": account_of("aurora-marketer")})
-    )
+    for brand in ("aurora", "basil"):
+        account = account_of(f"{brand}-marketer")
+        ops.append(("identity.grant_role", {"brand": brand, "role": "marketer", "account": account}))
     entries = [ValidatorEntry(key_of(brand), brand) for brand in validators]
-    return Chain(ops, validators=entries, runtime=Runtime(rooms, authority), watched=watched)
+    return Chain(ops, validators=entries, runtime=runtime_with(told or Told()), watched=watched)
 
 
 def open_draw(chain: Chain, **changes: Any) -> Any:

@@ -9,27 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts_py.campaign import collections, list_records
-from contracts_py.campaign.collections import Collections
-from contracts_py.campaign.list_views import ListViews
 from contracts_py.campaign.lists import Lists
 from contracts_py.campaign.paths import code_leaf, item_leaf, levels, path_of
-from contracts_py.registry import contracts
-from tests.contract_harness import Chain, account_of, brand_ops
+from tests.contract_harness import Chain
+from tests.support.draws import new_chain
 from vm.contract_api import Refused
-from vm.runtime import Runtime
 
 LISTS = Lists()
-
-
-def new_chain(watched: bool = True) -> Chain:
-    listed, authority = contracts()
-    rooms = [room for room in (Collections(authority), ListViews()) if type(room) not in {type(r) for r in listed}]
-    runtime = Runtime([*listed, *rooms], authority)
-    ops = [*brand_ops("aurora"), *brand_ops("basil")]
-    for brand in ("aurora", "basil"):
-        account = account_of(f"{brand}-marketer")
-        ops.append(("identity.grant_role", {"brand": brand, "role": "marketer", "account": account}))
-    return Chain(ops, runtime=runtime, watched=watched)
 
 
 def change(chain: Chain, call: str, name: str = "dairy", **args: Any) -> Any:
@@ -222,7 +208,7 @@ def test_who_may_and_what_cannot_be() -> None:
         ("list_publish", {}),
     ):
         for other in ("aurora-admin", "aurora-issuer", "basil-marketer"):
-            args_of = {"name": "dairy", "brand": "aurora", **args}
+            args_of: dict[str, Any] = {"name": "dairy", "brand": "aurora", **args}
             assert chain.refused(other, f"campaign.{call}", **args_of) == "NOT_AUTHORISED"
     assert refused(chain, "collection") == "INVALID_ARGS"
     assert refused(chain, "collection", items=["a"], root="00" * 32) == "INVALID_ARGS"
