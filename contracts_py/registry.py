@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from contracts_py.campaign import (
+    CampaignHooks,
+    NoBadges,
+    NoLookups,
+    NoTiers,
+    Outside,
+    Upkeep,
+    campaign_contract,
+)
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
@@ -18,17 +27,23 @@ def contracts() -> tuple[list[Contract], Authority]:
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, households, merges = Clearing(), Households(authority), Merges()
     ledger = Ledger(authority, households)
+    campaigns = CampaignHooks()
+    outside = Outside(NoTiers(), NoBadges(), NoLookups())
+    campaign_rooms, _ = campaign_contract(authority, clearing, ledger, outside, campaigns)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
+        *campaign_rooms,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
     hooks.merged.wire(merges.merged)
     hooks.unmerged.wire(merges.unmerged)
-    hooks.erased.wire()
+    hooks.erased.wire(Upkeep().erased)
     hooks.brand_exited.wire()
+    campaigns.recorded.wire()
+    campaigns.reversed.wire()
     return rooms, authority

@@ -1,1 +1,83 @@
+"""Campaigns: a marketer writes a rule, a till records what happened, the chain pays (docs/campaign.md).
 
+    types, effect_types, attrs      what arguments and records are made of
+    records, deeds                  what is in the state of campaigns, and of what happened
+    events, answers                 what is told, what calls and views answer
+    facts, language                 what rules see, and rules as campaigns use them
+    kinds, effects/                 what campaigns do: one file for each kind of effect
+    outside, hooks                  what is asked of contracts beside and above, and what they are told
+    terms, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
+    engine                          running rules for a record
+    journal                         keeping a record, with all that follows
+    campaigns, recordings, reversals, voucher_room, arrangements, replays      the rooms
+    upkeep                          what identity tells
+
+Invariants: docs/campaign.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts_py.campaign.arrangements import Arrangements
+from contracts_py.campaign.campaigns import Campaigns
+from contracts_py.campaign.effects import Kinds
+from contracts_py.campaign.engine import Engine
+from contracts_py.campaign.facts import Sources
+from contracts_py.campaign.hooks import CampaignHooks, RecordMade, RecordUndone
+from contracts_py.campaign.journal import Journal
+from contracts_py.campaign.outside import Badges, Lookups, NoBadges, NoLookups, NoTiers, Status, Tiers
+from contracts_py.campaign.recordings import Recordings
+from contracts_py.campaign.replays import Replays
+from contracts_py.campaign.reversals import Reversals
+from contracts_py.campaign.upkeep import Upkeep
+from contracts_py.campaign.voucher_room import Vouchers
+from contracts_py.clearing import Clearing
+from contracts_py.identity import Authority
+from contracts_py.token import Ledger
+from vm.contract_api import Contract
+
+__all__ = [
+    "Badges",
+    "CampaignHooks",
+    "Journal",
+    "Lookups",
+    "NoBadges",
+    "NoLookups",
+    "NoTiers",
+    "Outside",
+    "RecordMade",
+    "RecordUndone",
+    "Status",
+    "Tiers",
+    "Upkeep",
+    "campaign_contract",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What campaigns ask of contracts that a chain may be without."""
+
+    tiers: Tiers
+    badges: Badges
+    lookups: Lookups
+
+
+def campaign_contract(
+    authority: Authority, clearing: Clearing, ledger: Ledger, outside: Outside, hooks: CampaignHooks
+) -> tuple[list[Contract], Journal]:
+    """Return the rooms of the campaign contract, and where other rooms record what happens."""
+    sources = Sources(authority, ledger, outside.tiers, outside.lookups)
+    kinds = Kinds(ledger, clearing, outside.tiers, outside.badges)
+    engine = Engine(sources, kinds)
+    journal = Journal(sources, engine, outside.badges, hooks)
+    rooms: list[Contract] = [
+        Campaigns(authority, ledger, kinds),
+        Arrangements(authority, kinds),
+        Recordings(authority, journal),
+        Reversals(sources, engine, kinds, hooks),
+        Vouchers(authority),
+        Replays(sources, engine, kinds),
+    ]
+    return rooms, journal

@@ -42,6 +42,7 @@ MAX_MESSAGE: Final = 300
 
 Words = Annotated[str, Meta(max_length=MAX_MESSAGE)]
 Code = Annotated[str, Meta(max_length=32)]
+Extent = Literal["no", "in part", "whole"]
 CampaignStatus = Literal["announced", "active", "paused", "ended"]
 
 
@@ -155,7 +156,7 @@ class RecordShown(msgspec.Struct, frozen=True, omit_defaults=True):
     member: Address
     at: TimeMs
     fired: list[Told]
-    reversed: Literal["no", "in part", "whole"]
+    reversed: Extent
 
 
 class VoucherShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

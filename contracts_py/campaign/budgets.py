@@ -2,8 +2,8 @@
 
 Invariants:
     1. SPENT is what came out of the budget and has not come back; `take` leaves it within the budget.
-    2. Over all points of a campaign that were issued since it was funded, a co-funder is booked the floor of its part
-       of the units, and of these what clearing makes of fractions.
+    2. Over all points of a campaign that were issued since it was funded, a co-funder is booked the floor of its
+       part of the units, and of these what clearing makes of fractions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What campaigns may do, in the three forms that it has: as an argument, as it is stored, and as it was done.
 
-An effect is named by the one field that is set: {"issue": {…}}. Who adds one adds a struct to each of the three unions,
-and a kind to the registry (`contracts_py.campaign.effects`).
+An effect is named by the one field that is set: {"issue": {…}}. Who adds one adds a struct to each of the three
+unions, and a kind to the registry (`contracts_py.campaign.effects`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Variants and control groups: which arm of an experiment a member is in, and what came of it.
 
-    place = SHA-256(salt 0x00 address) mod 10,000, the hash as a big-endian integer, the salt being the campaign's id
+    place = SHA-256(salt 0x00 address) mod 10,000, the hash as a big-endian integer, the salt the campaign's id
     below holdout_bps: the control group; then each variant, bps wide, in order; the rest: what the terms say
 
 The address is the first of those that are one shopper's, so that linked accounts are in one arm.

@@ -4,7 +4,7 @@
     sight.need(rule)                    # loads what the rule reads and is not there yet
     rule.evaluate(sight.values, host)
 
-What was loaded stands in the record (`remembered`), so that a later reversal with `keep`, and `replay`, see the same.
+What was loaded stands in the record (`remembered`), so that a later reversal with `keep`, and `replay`, see it too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 from contracts_py.calendar import Offsets, shifted
 from contracts_py.campaign import profiles
 from contracts_py.campaign.attrs import MAX_ATTRS_BYTES, MAX_ITEMS, MAX_TEXT, decoded
-from contracts_py.campaign.deeds import MAX_FACTS_BYTES, NAMED, PROFILES
+from contracts_py.campaign.deeds import MAX_FACTS_BYTES, PROFILES
 from contracts_py.campaign.outside import Lookups, Tiers
 from contracts_py.identity import Authority
 from contracts_py.token import Ledger
@@ -76,6 +76,7 @@ class Sight:
     Attributes:
         values: variables by name; what no rule has named yet is missing from them.
         member: the account, after merges.
+        assumed: whether some fact of a past record had to be taken from today.
     """
 
     __slots__ = (
@@ -86,7 +87,9 @@ class Sight:
         "_past",
         "_people",
         "_sources",
+        "_then",
         "_today",
+        "assumed",
         "brand",
         "member",
         "values",
@@ -101,12 +104,14 @@ class Sight:
         event: Mapping[str, Value],
         today: int,
         past: bytes | None = None,
+        now: int | None = None,
     ) -> None:
         """Begin with the event alone.
 
         Args:
             today: the brand's local day of the event.
             past: what an earlier sight has `remembered`: that counts, and the state for what it lacks.
+            now: the time that rules see, where it is not the block's.
         """
         self._ctx = ctx
         self._sources = sources
@@ -114,8 +119,14 @@ class Sight:
         self.member = member
         self._today = today
         self._member: dict[str, Value] = {"address": member}
-        self.values: dict[str, Value] = {"event": event, "now": ctx.time, "member": self._member}
+        self.values: dict[str, Value] = {
+            "event": event,
+            "now": ctx.time if now is None else now,
+            "member": self._member,
+        }
         self._names: set[str] = set()
+        self._then = past is not None
+        self.assumed = False
         self._past: dict[str, Value] = decoded(past) if past else {}
         self._people: tuple[str, ...] | None = None
         self._accounts: tuple[str, ...] | None = None
@@ -168,6 +179,7 @@ class Sight:
         elif past is not None:
             self._member[fact] = past
         elif fact in _MEMBER_FACTS:
+            self.assumed |= self._then
             _MEMBER_FACTS[fact](self)
 
     def _load_profile(self, part: str, past: Mapping[str, Value] | None) -> None:
@@ -178,6 +190,7 @@ class Sight:
                 profile.setdefault(name, value)
             if part and part in profile:
                 return
+        self.assumed |= self._then
         if (not part or part in profiles.COUNTERS) and "last_at" not in profile:
             kept = [PROFILES.get(self._ctx, self.brand, one) for one in self._merged()]
             joined = profiles.joined([one for one in kept if one is not None])
@@ -197,8 +210,10 @@ class Sight:
         ledger = self._sources.ledger
         programs = [program] if program else list(ledger.programs_of(self._ctx, self.member))[:MAX_BALANCES]
         for one in programs:
-            if one not in balance:
-                balance[one] = past[one] if one in past else ledger.available(self._ctx, one, self.member)
+            if one in balance:
+                continue
+            self.assumed |= self._then and one not in past
+            balance[one] = past[one] if one in past else ledger.available(self._ctx, one, self.member)
 
     def load_status(self) -> None:
         """Load what the member has reached."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from contracts_py.calendar import Offsets
@@ -33,6 +33,7 @@ class Cause:
     """What was recorded.
 
     Attributes:
+        made: when it was first recorded: from then on what was given lasts.
         day: the brand's local day of `at`.
         oldest: the first local day that a record can still name.
     """
@@ -43,6 +44,7 @@ class Cause:
     member: str
     ref: str
     at: int
+    made: int
     day: int
     oldest: int
 
@@ -52,7 +54,7 @@ class Run:
     """A campaign that fires for a record.
 
     Attributes:
-        dates: of points that this takes the place of, by program: they keep their dates.
+        before: what the campaign had given for the record before a part of it came back.
         place: of the effect among the campaign's.
     """
 
@@ -60,7 +62,7 @@ class Run:
     campaign: str
     terms: Terms
     shares: Shares = ()
-    dates: dict[str, int] = field(default_factory=dict)
+    before: tuple[Given, ...] = ()
     place: int = 0
 
 

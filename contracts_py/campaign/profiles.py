@@ -2,8 +2,8 @@
 
     purchases, spend, visits, last_at                    as a whole
     purchases_7d, spend_30d, visits_90d, …               in the last 7, 30 and 90 local days, today included
-    streak, streak_weeks                                 days (weeks) in a row with a purchase or visit, up to today or
-                                                         yesterday (this week or the last), as far as days are known
+    streak, streak_weeks                                 days (weeks) in a row with a purchase or visit, up to today
+                                                         or yesterday (this week or the last), of the days known
 
 An event `purchase` counts with its attribute `amount`, an event `visit` without. What campaigns set stands beside.
 

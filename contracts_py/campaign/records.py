@@ -1,4 +1,4 @@
-"""What the campaign contract keeps of campaigns: their terms by version, what they have spent, who has used them."""
+"""What the contract keeps of campaigns: their terms by version, what they have spent, who has used them."""
 
 from __future__ import annotations
 

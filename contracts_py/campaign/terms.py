@@ -122,5 +122,3 @@ def changed(campaign: Campaign, terms: Terms, version: int, notice_ms: int, time
         from_ = time + notice_ms
         return replace(campaign, announced=Announced(from_, version, terms)), from_
     return replace(campaign, version=version, terms=terms, announced=None), time
-
-

@@ -43,7 +43,9 @@ def take(
     used = added_up([own, *others])
     ctx.charge(len(used))
     if most_in_a_window(used, day, limit.window_days) >= limit.count:
-        raise Refused("MEMBER_LIMIT", "the campaign has fired as often as it does for one shopper", limit=limit.count)
+        raise Refused(
+            "MEMBER_LIMIT", "the campaign has fired as often as it does for one shopper", limit=limit.count
+        )
     kept = own if limit.window_days is None else [use for use in own if use[0] > oldest - limit.window_days]
     USES.put(ctx, tuple(added_up([kept, [(day, 1)]])), campaign, account)
 

@@ -29,33 +29,36 @@ class PlannedVoucher(NamedTuple):
     expires_days: int
 
 
-def id_of(campaign: str, event: str, ref: str, place: int, again: int) -> str:
-    """Return a voucher's id.
+def id_of(campaign: str, event: str, ref: str, place: int) -> str:
+    """Return a voucher's id; a campaign is one brand's, so the ref need not say whose it is."""
+    return sha256(f"voucher\0{campaign}\0{event}\0{ref}\0{place}".encode()).hex()[:_ID_CHARACTERS]
 
-    Args:
-        again: how often the record's rules have run since: with `keep` a new one takes the place of the old.
+
+def give(ctx: Context, cause: Cause, campaign: str, place: int, planned: PlannedVoucher) -> str | None:
+    """Give a voucher to the member, and return its id; None where it would have expired by now.
+
+    A used one of this id stays as it is: a part of its purchase came back, which gives no second one.
     """
-    named = f"voucher\0{campaign}\0{event}\0{ref}\0{place}\0{again}"
-    return sha256(named.encode()).hex()[:_ID_CHARACTERS]
-
-
-def give(ctx: Context, cause: Cause, campaign: str, place: int, planned: PlannedVoucher) -> str:
-    """Give a voucher to the member, and return its id."""
-    again = 0
-    voucher = id_of(campaign, cause.event, cause.ref, place, again)
-    while VOUCHERS.get(ctx, voucher) is not None:
-        again += 1
-        voucher = id_of(campaign, cause.event, cause.ref, place, again)
-    starts = ctx.time
-    if planned.starts_days:
-        starts = next_day_start(cause.offsets, ctx.time + planned.starts_days * MS_PER_DAY)
-    expires = min(next_day_start(cause.offsets, ctx.time + planned.expires_days * MS_PER_DAY), MAX_INT)
+    voucher = id_of(campaign, cause.event, cause.ref, place)
+    if VOUCHERS.get(ctx, voucher) is not None:
+        return voucher
+    starts, expires = _interval(cause, planned)
+    if expires <= ctx.time:
+        return None
     record = Voucher(cause.brand, campaign, cause.member, planned.kind, planned.value, starts, expires)
     VOUCHERS.put(ctx, record, voucher)
     VOUCHERS_OF.add(ctx, cause.member, item=voucher)
     VOUCHER_ENDS.put(ctx, expires, voucher)
     ctx.emit(VoucherGranted(voucher, cause.brand, cause.member, campaign, planned.kind, planned.value, expires))
     return voucher
+
+
+def _interval(cause: Cause, planned: PlannedVoucher) -> tuple[int, int]:
+    """Return from when and until when a voucher is good: whole local days, but for one that is good at once."""
+    starts = cause.made
+    if planned.starts_days:
+        starts = next_day_start(cause.offsets, cause.made + planned.starts_days * MS_PER_DAY)
+    return starts, min(next_day_start(cause.offsets, cause.made + planned.expires_days * MS_PER_DAY), MAX_INT)
 
 
 def remove(ctx: Context, voucher: str, record: Voucher) -> None:

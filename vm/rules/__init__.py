@@ -28,7 +28,8 @@ from vm.rules.kinds import (
     record,
     string,
 )
-from vm.rules.rule import Outcome, Rule, check
+from vm.rules.outcome import Outcome
+from vm.rules.rule import Rule, check
 from vm.rules.values import BoolKey, Value
 
 __all__ = [

@@ -28,6 +28,9 @@ _LEFT_OUT: Final = {
     "duration": "durations: use ms", "matches": "regular expressions",
 }  # fmt: skip
 _ORDERED: Final = frozenset({"bool", "int", "string", "bytes"})
+UNKNOWN: Final = replace(DYN, characters=0, items=0)
+"""Any type that has no size."""
+
 _KEYS: Final = frozenset({"bool", "int", "string"})
 
 
@@ -133,8 +136,10 @@ class Checker:
 
     def _unary(self, node: syntax.Unary) -> Checked:
         operand = self.check(node.operand)
-        kind = BOOL if node.operator == "!" else INT
-        self._wants(node.operand, operand, frozenset({kind.name}), node.operator)
+        wanted = BOOL if node.operator == "!" else INT
+        self._wants(node.operand, operand, frozenset({wanted.name}), node.operator)
+        # As in CEL, the minus of any type is of any type: it has more types there.
+        kind = wanted if node.operator == "!" or operand.kind.name == "int" else UNKNOWN
         return Checked(kind, operand.bound + own_cost(node))
 
     def _arithmetic(self, node: syntax.Arithmetic) -> Checked:
@@ -153,7 +158,9 @@ class Checker:
         known = {kind.name for kind in (left, right)} - {"dyn"}
         if not known <= allowed or len(known) > 1 or not _comparable(left, right):
             self._refuse(node, f"{operator} does not take {_a(left)} and {_a(right)}", place)
-        name = next(iter(known), "int" if operator != "+" else "dyn")
+        name = next(iter(known), "dyn")
+        if operator != "+" and name == "dyn":
+            return UNKNOWN, 0
         if name == "int":
             return INT, 0
         characters, items = left.characters + right.characters, left.items + right.items
@@ -213,8 +220,13 @@ class Checker:
             element = _joined([part.kind for part in checked])
             return Checked(Kind("list", items=len(checked), element=element), bound)
         keys, values = [part.kind for part in checked[::2]], [part.kind for part in checked[1::2]]
+        literal: set[Node] = set()
         for key, part in zip((key for key, _ in node.entries), checked[::2], strict=True):
             self._wants(key, part, _KEYS, "a map's key")
+            if key in literal:
+                self._refuse(key, f"the map has the key {shown(key)} already")
+            if isinstance(key, Literal):
+                literal.add(key)
         kind = Kind("map", items=len(keys), element=_joined(values), key=_joined(keys))
         return Checked(kind, bound)
 
@@ -314,7 +326,7 @@ def _count(low: int, high: int | None) -> str:
 def _joined(kinds: list[Kind]) -> Kind:
     """Return the kind of any of several; of none, one that is compatible with all."""
     if not kinds:
-        return replace(DYN, characters=0, items=0)
+        return UNKNOWN
     kind = kinds[0]
     for other in kinds[1:]:
         kind = join(kind, other)
@@ -332,7 +344,11 @@ def _comparable(left: Kind, right: Kind) -> bool:
         return True
     if left.name != right.name:
         return False
-    return left.name != "list" or _comparable(left.inner(), right.inner())
+    if left.name == "map" and not _comparable(left.key or DYN, right.key or DYN):
+        return False
+    return (
+        left.name not in ("list", "map") or left.fields != right.fields or _comparable(left.inner(), right.inner())
+    )
 
 
 def _both_deep(left: Kind, right: Kind) -> bool:

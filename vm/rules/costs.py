@@ -1,12 +1,12 @@
 """What evaluation costs, in units of the rule language (SPEC section 8).
 
-A rule's cost comes from its syntax tree and from the sizes of its values, never from how it is executed. The tree is
-cut into blocks: what is evaluated without a condition in between. A block pays for all its nodes when it is entered.
-The right side of `&&` and `||`, a branch of `? :` and a macro's body are blocks of their own; what depends on sizes
-is paid when the operation happens. So a failing operation costs the same wherever its block fails, and the compiled
-form pays once per block.
+A rule's cost comes from its syntax tree and from the sizes of its values, never from how it is executed. The tree
+is cut into blocks: what is evaluated without a condition in between. A block pays for all its nodes when it is
+entered. The right side of `&&` and `||`, a branch of `? :` and a macro's body are blocks of their own. What depends
+on sizes is paid when the operation happens. So a failing operation costs the same wherever its block fails, and the
+compiled form pays once per block.
 
-The table is consensus: a changed figure is a new VERSION, and a rule remembers the version that it was checked with.
+The table is consensus: a changed figure is a new VERSION, and a rule tells the version that it was checked with.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ COMPARE: Final = 1
 """Beside it, comparing two values that are both not literal pays for their size."""
 MEMBERSHIP: Final = 2
 """`in`; beside it each element of a list that is looked through."""
-CONNECTIVE: Final = 1
-"""Each `&&` or `||` of a chain."""
+CONNECTIVE: Final = 4
+"""Each `&&` or `||` of a chain: its operands can fail, which takes longer than to succeed."""
 CONDITIONAL: Final = 1
 LIST: Final = 2
 ELEMENT: Final = 1
@@ -37,8 +37,8 @@ ENTRY: Final = 2
 """One entry of a map literal."""
 CALL: Final = 3
 MACRO: Final = 6
-ITERATION: Final = 3
-"""One turn of a macro, beside its body."""
+ITERATION: Final = 8
+"""One turn of a macro, beside its body, which can fail."""
 SORTED_KEY: Final = 2
 """One key of a map that a macro runs over, for putting it in its place."""
 HOST_CALL: Final = 20

@@ -62,19 +62,15 @@ class RuleError(msgspec.Struct, frozen=True):
 
 
 class RuleFault(Exception):
-    """An error on its way through the engine."""
+    """An error on its way through the engine.
 
-    __slots__ = ("kind", "message", "position")
+    What absorbs or delays one keeps its `error` alone: a kept exception would keep its frames in a cycle.
+    """
 
-    def __init__(self, kind: ErrorKind, message: str, position: int) -> None:
-        super().__init__(kind, message, position)
-        self.kind = kind
-        self.message = message
-        self.position = position
+    __slots__ = ("error",)
 
-    def error(self) -> RuleError:
-        """Return what the caller is told."""
-        return RuleError(self.kind, self.message, self.position)
+    def __init__(self, error: RuleError) -> None:
+        self.error = error
 
 
 class RuleExhausted(Exception):

@@ -47,6 +47,17 @@ class Function:
     bound: Callable[[Sequence[Kind]], int]
     apply: Apply
 
+    @property
+    def pays(self) -> bool:
+        """Whether it pays for sizes."""
+        return self.bound is not _free
+
+    @property
+    def gives(self) -> str:
+        """The Python type of its result."""
+        name = self.result((STRING,)).name
+        return {"string": "str"}.get(name, name)
+
 
 def checked(site: Site, result: int) -> int:
     """Return an integer result that fits into 64 bits."""

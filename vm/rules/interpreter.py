@@ -9,15 +9,31 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from vm.rules import costs, operations, syntax
-from vm.rules.errors import ErrorKind, RuleFault
-from vm.rules.faults import Site, site_of
+from vm.rules.errors import RuleError, RuleExhausted, RuleFault
+from vm.rules.faults import ArithmeticSite, Site, site_of
 from vm.rules.functions import FUNCTIONS
 from vm.rules.host import Host, ask_host
 from vm.rules.metering import HOST_FUNCTIONS, Meter, block_cost, constant_list
+from vm.rules.outcome import Outcome
 from vm.rules.syntax import Literal, Node
-from vm.rules.values import MISSING, Value, map_key, sorted_keys
+from vm.rules.values import Value, is_value, sorted_keys, type_name
+
+
+def interpreted(tree: Node, result: str, limit: int, values: Mapping[str, Value], host: Host) -> Outcome | None:
+    """Evaluate a tree as its compiled form does; None where the cost exceeds the limit."""
+    meter = Meter(limit)
+    try:
+        value = Interpreter(values, host, meter).block(tree)
+        if not is_value(value) or result not in (type_name(value), "any"):
+            raise RuleFault(operations.result_error(value, result, tree.position))
+    except RuleFault as fault:
+        return Outcome(None, fault.error, meter.cost)
+    except RuleExhausted:
+        return None
+    return Outcome(value, None, meter.cost)
 
 
 class Interpreter:
@@ -74,13 +90,13 @@ class Interpreter:
             if name == node.name:
                 return value
         if node.name not in self._values:
-            raise site_of(node).missing(node.name)
+            raise site_of(node).missing()
         return self._values[node.name]
 
     def _arithmetic(self, node: syntax.Arithmetic) -> Value:
         made = self._value(node.operands[0])
         for place, operator in enumerate(node.operators):
-            site = arithmetic_site(node, place)
+            site = ArithmeticSite(node, place)
             right = self._value(node.operands[place + 1])
             if operator == "+":
                 made = operations.add(site, self._meter, made, right)
@@ -100,24 +116,23 @@ class Interpreter:
         constants = constant_list(container)
         if constants is None:
             return operations.member(site_of(node), self._meter, item, self._value(container))
-        # The block has paid for the list; a meter of its own keeps it from being paid twice.
-        return operations.member(site_of(node), Meter(UNBOUNDED), item, [constant.value for constant in constants])
+        return operations.listed(site_of(node), item, [constant.value for constant in constants])
 
     def _chain(self, site: Site, decisive: bool, operands: Sequence[Node]) -> bool:
         """`&&`, which false decides, and `||`, which true decides: what decides wins over errors before it."""
-        fault: RuleFault | None = None
+        error: RuleError | None = None
         for place, operand in enumerate(operands):
             try:
                 value = self.block(operand) if place else self._value(operand)
                 if type(value) is not bool:
                     raise Site(operand, site.name, (operand,)).types(value)
             except RuleFault as found:
-                fault = fault or found
+                error = error or found.error
                 continue
             if value is decisive:
                 return decisive
-        if fault is not None:
-            raise fault
+        if error is not None:
+            raise RuleFault(error)
         return not decisive
 
     def _conditional(self, node: syntax.Conditional) -> Value:
@@ -127,16 +142,11 @@ class Interpreter:
         return self.block(node.then if condition else node.otherwise)
 
     def _map(self, node: syntax.MapLiteral) -> Value:
-        made: dict[object, Value] = {}
+        made: dict[Any, Value] = {}
         for key_node, value_node in node.entries:
             key = self._value(key_node)
             value = self._value(value_node)
-            held = map_key(key)
-            if held is MISSING:
-                raise Site(key_node, "a map's key", (key_node,)).types(key)
-            if held in made:
-                raise Site(key_node, "", ()).fault(ErrorKind.DUPLICATE_KEY, "the map has this key already")
-            made[held] = value
+            operations.put(Site(key_node, "a map's key", (key_node,)), made, key, value)
         return made
 
     def _call(self, node: syntax.Call) -> Value:
@@ -163,15 +173,15 @@ class Interpreter:
         ]
 
     def _quantified(self, node: syntax.Macro, items: Sequence[Value], *, decisive: bool) -> bool:
-        fault: RuleFault | None = None
+        error: RuleError | None = None
         for item in items:
             try:
                 if self._truth(node, node.body, item) is decisive:
                     return decisive
             except RuleFault as found:
-                fault = fault or found
-        if fault is not None:
-            raise fault
+                error = error or found.error
+        if error is not None:
+            raise RuleFault(error)
         return not decisive
 
     def _truth(self, node: syntax.Macro, condition: Node, item: Value) -> bool:
@@ -186,19 +196,6 @@ class Interpreter:
             return body()
         finally:
             self._variables.pop()
-
-
-UNBOUNDED = 1 << 62
-
-
-def arithmetic_site(node: syntax.Arithmetic, place: int) -> Site:
-    """Return the site of one operator of a chain."""
-    left = node.operands[0]
-    if place:
-        left = syntax.Arithmetic(
-            node.position, node.operators[:place], node.operands[: place + 1], node.places[:place]
-        )
-    return Site(node, node.operators[place], (left, node.operands[place + 1]), node.places[place])
 
 
 def macro_items(site: Site, meter: Meter, range_: Value) -> Sequence[Value]:

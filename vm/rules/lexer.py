@@ -7,8 +7,8 @@ name it. Work is linear in the source, which is at most MAX_SOURCE_BYTES.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from vm.rules.errors import RuleRefused
 from vm.rules.literals import bytes_value, string_value
@@ -36,8 +36,7 @@ _TOKEN: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token: `value` is a literal's value, a name or a symbol."""
 
     kind: str
@@ -45,14 +44,15 @@ class Token:
     position: int
 
 
-def tokens(source: str) -> list[Token]:
-    """Return the tokens of a source, the last one being END.
+def tokens(source: str) -> Iterator[Token]:
+    """Yield the tokens of a source, the last one being END.
+
+    Each is read when it is asked for, so that what is refused at its beginning is not read to its end.
 
     Raises:
         RuleRefused: the text is too long, not Unicode text, or holds what is no token of the language.
     """
     _require_text(source)
-    found: list[Token] = []
     place = 0
     while place < len(source):
         match = _TOKEN.match(source, place)
@@ -60,10 +60,9 @@ def tokens(source: str) -> list[Token]:
             raise RuleRefused(source, _no_token(source, place), place)
         kind = match.lastgroup
         if kind != "blank":
-            found.append(_token(source, kind or "", match.group(), place))
+            yield _token(source, kind or "", match.group(), place)
         place = match.end()
-    found.append(Token(END, "", len(source)))
-    return found
+    yield Token(END, "", len(source))
 
 
 def _require_text(source: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vm.rules import costs
-from vm.rules.errors import ErrorKind
+from vm.rules.errors import ErrorKind, RuleError
 from vm.rules.faults import Site
 from vm.rules.functions import checked
 from vm.rules.metering import Meter, weight
-from vm.rules.printer import shown
 from vm.rules.values import MISSING, TooLarge, Value, contains, equal, is_value, map_get, map_key, type_name
 
 _ORDERED = (int, str, bytes, bool)
@@ -19,7 +20,7 @@ def select(site: Site, operand: Value, field: str) -> Value:
         raise site.types(operand)
     value = operand.get(field, MISSING)
     if value is MISSING:
-        raise site.missing(_path(site, f".{field}"))
+        raise site.missing(f".{field}")
     return value
 
 
@@ -28,10 +29,6 @@ def has(site: Site, operand: Value, field: str) -> bool:
     if type(operand) is not dict:
         raise site.types(operand)
     return field in operand
-
-
-def _path(site: Site, last: str) -> str:
-    return f"{shown(site.operands[0])}{last}"
 
 
 def index(site: Site, operand: Value, key: Value) -> Value:
@@ -47,7 +44,7 @@ def index(site: Site, operand: Value, key: Value) -> Value:
         raise site.types(operand, key)
     value = map_get(operand, key)
     if value is MISSING:
-        raise site.missing(_path(site, f"[{_shown_key(key)}]"))
+        raise site.missing(f"[{_shown_key(key)}]")
     return value
 
 
@@ -148,3 +145,26 @@ def member(site: Site, meter: Meter, item: Value, container: Value) -> bool:
         return contains(container, item, meter)
     except TooLarge:
         raise site.fault(ErrorKind.LIMIT, "lists and maps as large as these are not compared") from None
+
+
+def listed(site: Site, item: Value, constants: list[Value]) -> bool:
+    """`item in [literals]`, which its block has paid for."""
+    if not is_value(item):
+        raise site.types(item)
+    kind = type(item)
+    return any(type(constant) is kind and constant == item for constant in constants)
+
+
+def result_error(value: Value, result: str, position: int) -> RuleError:
+    """Refuse the value of a whole rule."""
+    return RuleError(ErrorKind.TYPE, f"the result is {type_name(value)}, not {result}", position)
+
+
+def put(site: Site, made: dict[Any, Value], key: Value, value: Value) -> None:
+    """Add an entry to a map literal."""
+    held = map_key(key)
+    if held is MISSING:
+        raise site.types(key)
+    if held in made:
+        raise site.fault(ErrorKind.DUPLICATE_KEY, "the map has this key already")
+    made[held] = value

@@ -86,7 +86,8 @@ class _Parser:
     def __init__(self, source: str) -> None:
         self._source = source
         self._tokens = tokens(source)
-        self._place = 0
+        self._now = next(self._tokens)
+        self._after: Token | None = None
         self._open = 0
 
     def whole(self) -> Node:
@@ -97,17 +98,21 @@ class _Parser:
 
     # Tokens
 
-    @property
-    def _now(self) -> Token:
-        return self._tokens[self._place]
-
     def _take(self) -> Token:
-        token = self._tokens[self._place]
-        self._place += 1
+        token = self._now
+        if token.kind is not END:
+            self._now = self._after or next(self._tokens)
+            self._after = None
         return token
 
+    def _next(self) -> Token:
+        """Return the token after the present one, which is not the last."""
+        if self._after is None:
+            self._after = next(self._tokens)
+        return self._after
+
     def _is(self, symbol: str) -> bool:
-        token = self._tokens[self._place]
+        token = self._now
         return token.kind is SYMBOL and token.value == symbol
 
     def _expect(self, symbol: str, what: str) -> Token:
@@ -123,7 +128,7 @@ class _Parser:
     def _expression(self) -> Node:
         self._open += 1
         if self._open > MAX_DEPTH:
-            self._refuse(f"the expression is nested deeper than {MAX_DEPTH} levels")
+            self._refuse_depth()
         node = self._binary(0)
         if self._is("?"):
             position = self._take().position
@@ -155,14 +160,16 @@ class _Parser:
         return syntax.Arithmetic(places[0], tuple(operators), tuple(operands), tuple(places))
 
     def _relation(self, left: Node) -> Node:
-        while self._now.value in _LEVELS[2] and self._now.kind in (SYMBOL, NAME):
+        for _ in range(MAX_DEPTH):
+            if self._now.kind not in (SYMBOL, NAME) or self._now.value not in _LEVELS[2]:
+                return left
             token = self._take()
             right = self._binary(3)
             if token.value == "in":
                 left = syntax.In(token.position, left, right)
             else:
                 left = syntax.Compare(token.position, str(token.value), left, right)
-        return left
+        return self._refuse_depth()
 
     def _unary(self) -> Node:
         operator = self._now.value
@@ -171,6 +178,8 @@ class _Parser:
         places = []
         while self._is(str(operator)):
             places.append(self._take().position)
+            if len(places) > MAX_DEPTH:
+                self._refuse_depth()
         # As in CEL's grammar, one minus before digits belongs to the literal: so the least integer can be written.
         if operator == "-" and len(places) == 1 and self._now.kind is INT:
             return self._suffixes(self._integer(self._take(), places[0]))
@@ -187,7 +196,7 @@ class _Parser:
 
     def _negative(self) -> bool:
         """Tell whether a negative literal is next."""
-        return self._is("-") and self._tokens[self._place + 1].kind is INT
+        return self._is("-") and self._next().kind is INT
 
     def _unary_operand(self) -> Node:
         if self._negative():
@@ -201,7 +210,7 @@ class _Parser:
         return self._suffixes(self._primary())
 
     def _suffixes(self, node: Node) -> Node:
-        while True:
+        for _ in range(MAX_DEPTH):
             if self._is("."):
                 position = self._take().position
                 node = self._selected(node, position)
@@ -216,6 +225,10 @@ class _Parser:
                 self._refuse("messages are left out of the language: write a map without a name before it")
             else:
                 return node
+        return self._refuse_depth()
+
+    def _refuse_depth(self) -> NoReturn:
+        self._refuse(f"the expression is nested deeper than {MAX_DEPTH} levels")
 
     def _selected(self, operand: Node, position: int) -> Node:
         token = self._now

@@ -11,43 +11,24 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from vm.rules import costs
 from vm.rules.checker import Checker
-from vm.rules.errors import ErrorKind, RuleError, RuleExhausted, RuleFault, RuleRefused
-from vm.rules.host import Host
-from vm.rules.interpreter import Interpreter
+from vm.rules.compiler import Evaluate, compiled
+from vm.rules.errors import ErrorKind, RuleError, RuleRefused
 from vm.rules.kinds import BOOL, BYTES, DYN, INT, LIST, MAP, STRING, Facts, Kind
-from vm.rules.metering import Meter
-from vm.rules.names import paths_read, roots_read
+from vm.rules.names import host_reads, paths_read, roots_read
+from vm.rules.outcome import Outcome
 from vm.rules.parser import parse
 from vm.rules.syntax import Node
-from vm.rules.values import Value, is_value, type_name
 
 CACHED_RULES: Final = 4_096
 """Checked rules that are kept: some 10 KB each, and more than one alliance's brands have at work."""
 
 _RESULTS: Final = {"bool": BOOL, "int": INT, "string": STRING, "bytes": BYTES, "list": LIST, "map": MAP, "any": DYN}
-
-
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """How an evaluation ended.
-
-    Attributes:
-        value: the result, None also where there is an error.
-        error: why there is no result.
-        cost: in units of the rule language.
-    """
-
-    value: Value
-    error: RuleError | None
-    cost: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +40,7 @@ class Rule:
         roots: the facts that it reads.
         names: paths with literal keys that it reads, such as event.amount; a path is told to its end or to the
             first key that is not literal.
+        host_reads: ("collection" or "table", name) of what it asks of the brand.
         result: the type of its value, or any.
         costs_version: of the table that its costs come from.
     """
@@ -69,25 +51,10 @@ class Rule:
     max_cost: int
     roots: frozenset[str]
     names: frozenset[str]
-    costs_version: int = costs.VERSION
-
-    def evaluate(self, values: Mapping[str, Value], host: Host) -> Outcome:
-        """Return the value or the error, and the cost."""
-        meter = Meter(self.max_cost)
-        try:
-            value = Interpreter(values, host, meter).block(self.tree)
-            self._require_result(value)
-        except RuleFault as fault:
-            return Outcome(None, fault.error(), meter.cost)
-        except RuleExhausted:
-            message = f"the evaluation costs more than {self.max_cost} units: a fact is larger than declared"
-            return Outcome(None, RuleError(ErrorKind.LIMIT, message, 0), self.max_cost)
-        return Outcome(value, None, meter.cost)
-
-    def _require_result(self, value: Value) -> None:
-        name = type_name(value)
-        if not is_value(value) or self.result not in (name, "any"):
-            raise RuleFault(ErrorKind.TYPE, f"the result is {name}, not {self.result}", self.tree.position)
+    host_reads: frozenset[tuple[str, str]]
+    costs_version: int
+    evaluate: Evaluate
+    """Called with the facts by name and a host: returns the Outcome."""
 
 
 def check(source: str, facts: Facts, result: str | Kind = "bool", *, limit: int = costs.MAX_COST) -> Rule:
@@ -114,4 +81,12 @@ def _checked(source: str, facts: Facts, result: str, limit: int) -> Rule:
     if checked.bound > limit:
         reason = f"the worst case costs {checked.bound:,} units, more than the limit of {limit:,}"
         raise RuleRefused(source, reason, tree.position)
-    return Rule(source, tree, result, checked.bound, roots_read(tree), paths_read(tree))
+    reads = (roots_read(tree), paths_read(tree), host_reads(tree))
+    evaluate = compiled(tree, result, checked.bound, exhausted(checked.bound))
+    return Rule(source, tree, result, checked.bound, *reads, costs.VERSION, evaluate)
+
+
+def exhausted(limit: int) -> Outcome:
+    """Return the outcome of an evaluation that would cost more than its worst case."""
+    message = f"the evaluation costs more than {limit} units: a fact is larger than declared"
+    return Outcome(None, RuleError(ErrorKind.LIMIT, message, 0), limit)

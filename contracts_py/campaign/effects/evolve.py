@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from contracts_py.campaign.effect_types import EvolveArg, Evolved, EvolveEffect
-from contracts_py.campaign.kinds import Draft, Run, Value
 from contracts_py.campaign.facts import Sight
+from contracts_py.campaign.kinds import Draft, Run, Value
 from contracts_py.campaign.outside import Badges
 from vm.contract_api import Context, Refused
 
@@ -39,8 +39,10 @@ class EvolveKind:
 
     def apply(self, ctx: Context, run: Run, planned: str) -> Evolved:
         """See `Kind`."""
-        self._badges.evolve(ctx, planned, run.cause.member)
-        return Evolved(planned)
+        evolved = Evolved(planned)
+        if evolved not in run.before:  # Else it has, for this very record: a return is no reason to do so again.
+            self._badges.evolve(ctx, planned, run.cause.member)
+        return evolved
 
     def undo(self, ctx: Context, run: Run, given: Evolved) -> str | None:
         """See `Kind`: what a badge has become is its history."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from contracts_py.campaign import budgets
-from contracts_py.campaign.effect_types import Funded, IssueArg, IssueEffect, Issued
-from contracts_py.campaign.kinds import Draft, RuleFailed, Run, Value
+from contracts_py.campaign.effect_types import Funded, IssueArg, Issued, IssueEffect
 from contracts_py.campaign.effects.numbers import amount_from
 from contracts_py.campaign.facts import Sight
+from contracts_py.campaign.kinds import Draft, RuleFailed, Run, Value
 from contracts_py.campaign.types import source_of
 from contracts_py.clearing import Clearing
 from contracts_py.token import Ledger
@@ -69,7 +69,8 @@ class IssueKind:
             return None
         budgets.take(ctx, run.campaign, run.terms.budget, amount)
         receiver = run.cause.member if to is None else to
-        date = self._ledger.issue(ctx, program, receiver, amount, expires_days, run.dates.get(program))
+        date = _date_before(run, program, to)
+        date = self._ledger.issue(ctx, program, receiver, amount, expires_days, date)
         funded: tuple[Funded, ...] = ()
         if run.shares:
             price = self._ledger.rules(ctx, program)
@@ -86,3 +87,11 @@ class IssueKind:
                 ctx, one.brand, run.cause.brand, one.currency, one.amount, "campaign-return", run.campaign
             )
         return f"{taken.debt} points are owed" if taken.debt else None
+
+
+def _date_before(run: Run, program: str, to: str | None) -> int | None:
+    """Return the date of the points that these take the place of, if they do: a return makes none last longer."""
+    for given in run.before:
+        if isinstance(given, Issued) and (given.program, given.to) == (program, to):
+            return given.date
+    return None

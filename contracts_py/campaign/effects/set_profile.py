@@ -7,8 +7,8 @@ from typing import Final
 
 from contracts_py.campaign import profiles
 from contracts_py.campaign.effect_types import ProfileChange, ProfileEffect, ProfileSet, ProfileValue
-from contracts_py.campaign.kinds import Draft, RuleFailed, Run, Value
 from contracts_py.campaign.facts import Sight
+from contracts_py.campaign.kinds import Draft, RuleFailed, Run, Value
 from contracts_py.campaign.types import source_of
 from vm.contract_api import MAX_INT, Context, refuse
 
@@ -36,7 +36,9 @@ class SetProfileKind:
 
     def plan(self, ctx: Context, sight: Sight, effect: ProfileEffect, values: Sequence[Value]) -> Planned:
         """See `Kind`."""
-        return tuple([(name, _checked(name, value)) for (name, _), value in zip(effect.values, values, strict=True)])
+        return tuple(
+            [(name, _checked(name, value)) for (name, _), value in zip(effect.values, values, strict=True)]
+        )
 
     def worth(self, ctx: Context, planned: Planned) -> int:
         """See `Kind`."""
@@ -57,8 +59,9 @@ class SetProfileKind:
         kept = []
         for change in given.changes:
             present = now.get(change.name)
-            if type(present) is int and type(change.after) is int and type(change.before) in (int, type(None)):
-                left = present - change.after + (change.before or 0)
+            before = 0 if change.before is None else change.before
+            if type(present) is int and type(change.after) is int and type(before) is int:
+                left = present - change.after + before
                 back[change.name] = None if change.before is None and not left else _bounded(left)
             elif present == change.after and type(present) is type(change.after):
                 back[change.name] = change.before

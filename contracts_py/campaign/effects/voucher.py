@@ -8,9 +8,9 @@ from typing import Final
 from contracts_py.campaign import vouchers
 from contracts_py.campaign.deeds import VOUCHERS
 from contracts_py.campaign.effect_types import VoucherArg, VoucherEffect, VoucherGiven
-from contracts_py.campaign.kinds import Draft, Run, Value
 from contracts_py.campaign.effects.numbers import amount_from
 from contracts_py.campaign.facts import Sight
+from contracts_py.campaign.kinds import Draft, Run, Value
 from contracts_py.campaign.types import source_of
 from contracts_py.campaign.vouchers import PlannedVoucher
 from vm.contract_api import Context, refuse
@@ -43,9 +43,10 @@ class VoucherKind:
         """See `Kind`: what a value means is the brand's own."""
         return 0
 
-    def apply(self, ctx: Context, run: Run, planned: PlannedVoucher) -> VoucherGiven:
+    def apply(self, ctx: Context, run: Run, planned: PlannedVoucher) -> VoucherGiven | None:
         """See `Kind`."""
-        return VoucherGiven(vouchers.give(ctx, run.cause, run.campaign, run.place, planned))
+        voucher = vouchers.give(ctx, run.cause, run.campaign, run.place, planned)
+        return None if voucher is None else VoucherGiven(voucher)
 
     def undo(self, ctx: Context, run: Run, given: VoucherGiven) -> str | None:
         """See `Kind`: a used one stays used, and is reported."""

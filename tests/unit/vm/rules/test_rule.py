@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vm.rules import BOOL, DYN, INT, STRING, ErrorKind, Facts, NoHost, RuleRefused, Value, check, record
+from vm.rules import DYN, INT, STRING, ErrorKind, Facts, NoHost, RuleRefused, Value, check, record
 
 FACTS = Facts.of({"event": record({"amount": INT}), "member": record({"tier": STRING}), "x": DYN, "l": DYN})
 VALUES: dict[str, Value] = {
