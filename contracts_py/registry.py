@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from contracts_py.campaign import (
-    CampaignHooks,
-    NoBadges,
-    NoLookups,
-    NoTiers,
-    Outside,
-    Upkeep,
-    campaign_contract,
-)
+from contracts_py.campaign import CampaignHooks, NoLookups, Outside, Profiles, campaign_contract
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
+from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
+from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
 from vm.contract_api import Contract, once_family_of
 
@@ -27,23 +21,32 @@ def contracts() -> tuple[list[Contract], Authority]:
     brands, exits = Brands(authority), Exits(authority, hooks)
     clearing, households, merges = Clearing(), Households(authority), Merges()
     ledger = Ledger(authority, households)
+    levels = TierHooks()
+    tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
+    nft_hooks = NftHooks()
+    nft = nft_contract(authority, ledger, tiers, nft_hooks)
     campaigns = CampaignHooks()
-    outside = Outside(NoTiers(), NoBadges(), NoLookups())
+    outside = Outside(tiers, nft.badges, NoLookups())
     campaign_rooms, _ = campaign_contract(authority, clearing, ledger, outside, campaigns)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
+        *tier_contract(authority, levels, tiers, upkeep),
+        *nft.rooms,
         *campaign_rooms,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged)
-    hooks.unmerged.wire(merges.unmerged)
-    hooks.erased.wire(Upkeep().erased)
+    hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
+    hooks.regrouped.wire(upkeep.regrouped)
+    hooks.erased.wire(upkeep.erased, Profiles().erased)
     hooks.brand_exited.wire()
+    levels.changed.wire(nft.badges.on_tier)
+    nft_hooks.moving.wire()
     campaigns.recorded.wire()
     campaigns.reversed.wire()
     return rooms, authority

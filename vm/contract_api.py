@@ -65,6 +65,7 @@ from vm.metering import (
 )
 from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member, address_of_pool
+from vm.primitives.canonical_json import canonical_json
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.primitives.keys import Domain, verify
@@ -157,6 +158,7 @@ __all__ = [
     "as_cursor",
     "bound_problem",
     "call",
+    "canonical_json",
     "change_nodes",
     "change_params",
     "change_validators",

@@ -69,8 +69,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Units: `_ms` real milliseconds, except `due_ms`, `max_hold_ms`, `max_backdate_ms`, `max_tx_ttl_ms` and
     `replay_slot_ms`, which are block time; `_cost` work units (vm.metering); `_bytes` bytes; `window_blocks`
-    blocks. Payments are due `due_ms` after a period's close (clearing); a hold lasts at most `max_hold_ms` (token); what is
-    recorded happened at most `max_backdate_ms` ago (campaign).
+    blocks. Payments are due `due_ms` after a period's close (clearing); a hold lasts at most `max_hold_ms` (token);
+    what is recorded happened at most `max_backdate_ms` ago (campaign).
     """
 
     block_interval_ms: _Setting = 200

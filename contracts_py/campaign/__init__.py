@@ -5,7 +5,7 @@
     events, answers                 what is told, what calls and views answer
     facts, language                 what rules see, and rules as campaigns use them
     kinds, effects/                 what campaigns do: one file for each kind of effect
-    outside, hooks                  what is asked of contracts beside and above, and what they are told
+    outside, hooks                  what is asked of a room beside, and what others are told
     terms, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
     engine                          running rules for a record
     journal                         keeping a record, with all that follows
@@ -26,38 +26,35 @@ from contracts_py.campaign.engine import Engine
 from contracts_py.campaign.facts import Sources
 from contracts_py.campaign.hooks import CampaignHooks, RecordMade, RecordUndone
 from contracts_py.campaign.journal import Journal
-from contracts_py.campaign.outside import Badges, Lookups, NoBadges, NoLookups, NoTiers, Status, Tiers
+from contracts_py.campaign.outside import Lookups, NoLookups
 from contracts_py.campaign.recordings import Recordings
 from contracts_py.campaign.replays import Replays
 from contracts_py.campaign.reversals import Reversals
-from contracts_py.campaign.upkeep import Upkeep
+from contracts_py.campaign.upkeep import Profiles
 from contracts_py.campaign.voucher_room import Vouchers
 from contracts_py.clearing import Clearing
 from contracts_py.identity import Authority
+from contracts_py.nft import Badges
+from contracts_py.tier import Tiers
 from contracts_py.token import Ledger
 from vm.contract_api import Contract
 
 __all__ = [
-    "Badges",
     "CampaignHooks",
     "Journal",
     "Lookups",
-    "NoBadges",
     "NoLookups",
-    "NoTiers",
     "Outside",
+    "Profiles",
     "RecordMade",
     "RecordUndone",
-    "Status",
-    "Tiers",
-    "Upkeep",
     "campaign_contract",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What campaigns ask of contracts that a chain may be without."""
+    """What campaigns ask of others than identity, clearing and token."""
 
     tiers: Tiers
     badges: Badges

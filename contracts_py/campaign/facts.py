@@ -17,8 +17,9 @@ from contracts_py.calendar import Offsets, shifted
 from contracts_py.campaign import profiles
 from contracts_py.campaign.attrs import MAX_ATTRS_BYTES, MAX_ITEMS, MAX_TEXT, decoded
 from contracts_py.campaign.deeds import MAX_FACTS_BYTES, PROFILES
-from contracts_py.campaign.outside import Lookups, Tiers
+from contracts_py.campaign.outside import Lookups
 from contracts_py.identity import Authority
+from contracts_py.tier import Tiers
 from contracts_py.token import Ledger
 from vm.contract_api import Context, Refused, current_params, encode
 from vm.rules import BOOL, INT, Facts, HostRefusal, Rule, dyn, list_of, map_of, record, string
@@ -47,6 +48,7 @@ FACTS: Final = Facts.of(
                 "tier_rank": INT,
                 "benefits": list_of(_NAME, 64),
                 "enrolled": BOOL,
+                "enrolled_at": INT,
                 "referrer": _ADDRESS,
                 "profile": record(dict.fromkeys(profiles.COUNTERS, INT), at_most=64, other=dyn(characters=1_024)),
             },
@@ -218,7 +220,10 @@ class Sight:
     def load_status(self) -> None:
         """Load what the member has reached."""
         status = self._sources.tiers.status_of(self._ctx, self.brand, self.member)
-        self._member.update(tier=status.name, tier_rank=status.rank, benefits=status.benefits)
+        if status is None:
+            self._member.update(tier="", tier_rank=0, benefits=())
+        else:
+            self._member.update(tier=status.name, tier_rank=status.rank, benefits=status.benefits)
 
     def load_kyc(self) -> None:
         """Load the level to which the member is attested."""
@@ -226,8 +231,9 @@ class Sight:
         self._member["kyc"] = 0 if found is None else found.level
 
     def load_enrolled(self) -> None:
-        """Load whether the member is the brand's."""
-        self._member["enrolled"] = self._sources.authority.is_member(self._ctx, self.member, self.brand)
+        """Load whether the member is the brand's, and since when; 0 where it is not."""
+        since = self._sources.authority.enrolled_at(self._ctx, self.member, self.brand)
+        self._member.update(enrolled=since is not None, enrolled_at=since or 0)
 
     def load_referrer(self) -> None:
         """Load who has referred the member; "" where there is no one."""
@@ -245,6 +251,7 @@ _MEMBER_FACTS: Final[Mapping[str, Callable[[Sight], None]]] = {
     "tier_rank": Sight.load_status,
     "benefits": Sight.load_status,
     "enrolled": Sight.load_enrolled,
+    "enrolled_at": Sight.load_enrolled,
     "referrer": Sight.load_referrer,
     "profile": Sight.load_profile,
 }

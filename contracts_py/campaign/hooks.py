@@ -1,4 +1,4 @@
-"""What campaigns tell other rooms and contracts above (docs/campaign.md); each listener in an attempt of its own."""
+"""What campaigns tell rooms and contracts above (docs/campaign.md); each listener in an attempt of its own."""
 
 from __future__ import annotations
 

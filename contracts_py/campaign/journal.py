@@ -26,7 +26,7 @@ from contracts_py.campaign.events import MAX_TOLD, RecordTold
 from contracts_py.campaign.facts import Sight, Sources, event_of
 from contracts_py.campaign.hooks import CampaignHooks, RecordMade
 from contracts_py.campaign.kinds import Cause
-from contracts_py.campaign.outside import Badges
+from contracts_py.nft import Badges
 from vm.contract_api import MS_PER_DAY, Context, Refused, current_params
 
 Value = Any

@@ -118,13 +118,13 @@ def take_back(ctx: Context, brand: str, account: str, event: str, amount: int, a
     PROFILES.put(ctx, changed, brand, account)
 
 
-def change_spend(ctx: Context, brand: str, account: str, by: int, day: int) -> None:
-    """Let what an account has spent on a day shrink or grow: a part of a purchase came back."""
+def lower_spend(ctx: Context, brand: str, account: str, by: int, day: int) -> None:
+    """Let what an account has spent on a day shrink: a part of a purchase came back."""
     profile = PROFILES.get(ctx, brand, account)
     if profile is None or not by:
         return
-    days = [replace(one, spend=_within(one.spend + by)) if one.day == day else one for one in profile.days]
-    PROFILES.put(ctx, replace(profile, spend=_within(profile.spend + by), days=tuple(days)), brand, account)
+    days = [replace(one, spend=_within(one.spend - by)) if one.day == day else one for one in profile.days]
+    PROFILES.put(ctx, replace(profile, spend=_within(profile.spend - by), days=tuple(days)), brand, account)
 
 
 def _within(total: int) -> int:

@@ -127,18 +127,20 @@ class Reversals(Contract):
     def _change_facts(
         self, ctx: Context, cause: Cause, before: Mapping[str, Value], kept: Mapping[str, Value] | None
     ) -> None:
-        """Let profile and tier metrics be as if only what was kept had been bought, on its day."""
+        """Let profile and tier metrics be as if only what was kept had been bought, on its day.
+
+        Nothing is kept that was not bought: an amount that has grown changes neither.
+        """
         old = profiles.amount_of(before)
         brand, member, event = cause.brand, cause.member, cause.event
-        tiers = self._sources.tiers
-        ctx.attempt(partial(tiers.take_note, ctx, brand, member, event, old, cause.at))
-        if kept is None:
+        returned = old if kept is None else max(0, old - profiles.amount_of(kept))
+        whole = kept is None
+        take_note = self._sources.tiers.take_note
+        ctx.attempt(partial(take_note, ctx, brand, member, event, returned, cause.at, whole=whole))
+        if whole:
             profiles.take_back(ctx, brand, member, event, old, cause.at, cause.day)
-            return
-        new = profiles.amount_of(kept)
-        if event == "purchase":
-            profiles.change_spend(ctx, brand, member, new - old, cause.day)
-        ctx.attempt(partial(tiers.note, ctx, brand, member, event, new, cause.at))
+        elif event == "purchase":
+            profiles.lower_spend(ctx, brand, member, returned, cause.day)
 
     def _run_again(
         self,

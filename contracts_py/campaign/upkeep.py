@@ -7,7 +7,7 @@ from contracts_py.identity import Erasure
 from vm.contract_api import Context
 
 
-class Upkeep:
+class Profiles:
     """Campaign's side of what identity tells.
 
     Merges and links need nothing: what is limited per member is added up over linked accounts, and what a member

@@ -37,7 +37,7 @@ from contracts_py.identity.brands import Admins, Brands
 from contracts_py.identity.cards import Cards
 from contracts_py.identity.erasures import Erasures
 from contracts_py.identity.exits import Exits
-from contracts_py.identity.hooks import BrandExit, Erasure, IdentityHooks, Merge, PoolChange
+from contracts_py.identity.hooks import BrandExit, Erasure, IdentityHooks, Merge, PoolChange, Regrouped
 from contracts_py.identity.links import Links
 from contracts_py.identity.members import Members
 from contracts_py.identity.merges import Merges
@@ -56,6 +56,7 @@ __all__ = [
     "IdentityHooks",
     "Merge",
     "PoolChange",
+    "Regrouped",
     "identity_contract",
 ]
 
@@ -66,7 +67,7 @@ def identity_contract(authority: Authority, brands: Brands, exits: Exits, hooks:
         brands,
         exits,
         Members(authority),
-        Links(authority),
+        Links(authority, hooks),
         Profiles(authority),
         Referrals(authority),
         Cards(authority),

@@ -216,7 +216,20 @@ class Authority:
 
     def is_member(self, ctx: Context, account: str, brand: str) -> bool:
         """Tell whether the account, or one that was merged into it, is a member of the brand, custodial or not."""
-        return any(_is_enrolled_at(ctx, one, brand) for one in groups.accounts_of(ctx, account))
+        return any(_enrolled_at(ctx, one, brand) is not None for one in groups.accounts_of(ctx, account))
+
+    def enrolled_at(self, ctx: Context, account: str, brand: str) -> int | None:
+        """Return when the account, or one that was merged into it, was enrolled at a brand; None: never."""
+        times = [_enrolled_at(ctx, one, brand) for one in groups.accounts_of(ctx, account)]
+        return min([time for time in times if time is not None], default=None)
+
+    def require_person(self, ctx: Context, account: str) -> None:
+        """Refuse an account about which nothing more is to be noted.
+
+        Raises:
+            Refused: NOT_ELIGIBLE, it is a household pool, was merged into another account, or was erased.
+        """
+        groups.require_person(ctx, account)
 
     # What is known of persons
 
@@ -285,6 +298,8 @@ def _have_signed(record: Account | None, account: str, signers: tuple[str, ...])
     return len(present) >= record.auth.threshold
 
 
-def _is_enrolled_at(ctx: Context, account: str, brand: str) -> bool:
+def _enrolled_at(ctx: Context, account: str, brand: str) -> int | None:
     record = ACCOUNTS.get(ctx, account)
-    return record is not None and record.member is not None and record.member.brand == brand
+    if record is None or record.member is None or record.member.brand != brand:
+        return None
+    return record.member.enrolled

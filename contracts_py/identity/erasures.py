@@ -7,7 +7,7 @@ from typing import Any
 from contracts_py.identity import groups
 from contracts_py.identity.authority import Authority
 from contracts_py.identity.cards import forget_cards
-from contracts_py.identity.hooks import Erasure, IdentityHooks
+from contracts_py.identity.hooks import Erasure, IdentityHooks, Regrouped
 from contracts_py.identity.merges import forget_reason
 from contracts_py.identity.person_answers import ErasureDone
 from contracts_py.identity.person_events import Erased
@@ -47,6 +47,7 @@ class Erasures(Contract):
 
     def _erase(self, ctx: Context, account: str) -> None:
         leave_pool(ctx, self._hooks, account)
+        others = tuple([one for one in groups.group_of(ctx, account) if one != account])
         groups.forget_links(ctx, account)
         ATTESTATIONS.delete(ctx, account)
         _clear(ctx, TERMS, account)
@@ -57,6 +58,8 @@ class Erasures(Contract):
         ERASED.put(ctx, ctx.time, account)
         ctx.emit(Erased(account))
         self._hooks.erased.tell(ctx, Erasure(account))
+        if others:
+            self._hooks.regrouped.tell(ctx, Regrouped(others))
 
 
 def _clear(ctx: Context, facts: OrderedMap[str, Any], account: str) -> None:

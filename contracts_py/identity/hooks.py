@@ -24,6 +24,12 @@ class Merge(msgspec.Struct, frozen=True, gc=False):
     target: str
 
 
+class Regrouped(msgspec.Struct, frozen=True, gc=False):
+    """These accounts were linked, or are so no longer; others that were linked to them are not listed."""
+
+    accounts: tuple[str, ...]
+
+
 class Erasure(msgspec.Struct, frozen=True, gc=False):
     """The facts of a member were erased."""
 
@@ -45,6 +51,8 @@ class IdentityHooks:
         pool_joined, pool_left: told after the pool's members have changed. A member leaves its pool before it is
             merged into another, or erased.
         merged, unmerged: told when identity's marks stand, or are gone.
+        regrouped: told by a link, an unlink, and of those who were linked to an account that was erased;
+            a merge is told by `merged` alone.
         erased: told when nothing is left.
         brand_exited: told by the agenda at the end of the run-off or later; `Authority.has_left` is exact.
     """
@@ -53,5 +61,6 @@ class IdentityHooks:
     pool_left: Hook[PoolChange] = field(default_factory=lambda: Hook("identity.pool_left"))
     merged: Hook[Merge] = field(default_factory=lambda: Hook("identity.merged"))
     unmerged: Hook[Merge] = field(default_factory=lambda: Hook("identity.unmerged"))
+    regrouped: Hook[Regrouped] = field(default_factory=lambda: Hook("identity.regrouped"))
     erased: Hook[Erasure] = field(default_factory=lambda: Hook("identity.erased"))
     brand_exited: Hook[BrandExit] = field(default_factory=lambda: Hook("identity.brand_exited"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts_py.identity import groups
 from contracts_py.identity.authority import Authority
+from contracts_py.identity.hooks import IdentityHooks, Regrouped
 from contracts_py.identity.person_answers import LinksShown
 from contracts_py.identity.person_events import Linked, Unlinked
 from contracts_py.identity.person_records import LINKS, MERGES
@@ -15,8 +16,9 @@ class Links(Contract):
 
     name = "identity"
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, hooks: IdentityHooks) -> None:
         self._authority = authority
+        self._hooks = hooks
 
     @call
     def link(self, ctx: Context, member: Address, other: Address) -> LinksShown:
@@ -30,6 +32,7 @@ class Links(Contract):
             raise Refused("ALREADY_EXISTS", "the accounts are linked", member=member, other=other)
         groups.add_edge(ctx, member, other)
         ctx.emit(Linked(member, other))
+        self._hooks.regrouped.tell(ctx, Regrouped((member, other)))
         return self.links(ctx, member)
 
     @call
@@ -45,6 +48,7 @@ class Links(Contract):
         groups.remove_edge(ctx, member, other)
         groups.remember_parted(ctx, group)
         ctx.emit(Unlinked(member, other))
+        self._hooks.regrouped.tell(ctx, Regrouped((member, other)))
         return self.links(ctx, member)
 
     @view

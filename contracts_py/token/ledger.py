@@ -13,7 +13,7 @@ from contracts_py.token.events import Issued, Reversed
 from contracts_py.token.households import Households
 from contracts_py.token.issuing import issue_points
 from contracts_py.token.purse import Purse
-from contracts_py.token.records import PROGRAMS_OF, Parts, Program, lot_name
+from contracts_py.token.records import FROZEN_AT, PROGRAMS_OF, Parts, Program, lot_name
 from contracts_py.token.spending import purse_with_points, receiver_of, require_holder, save
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
@@ -38,6 +38,10 @@ class Ledger:
     def require_holder(self, ctx: Context, from_: str | None) -> str:
         """Return the account whose points an operation moves; raises as `spending.require_holder`."""
         return require_holder(ctx, self._authority, from_)
+
+    def is_frozen_at(self, ctx: Context, brand: str, account: str) -> bool:
+        """Tell whether compliance has frozen an account at all programs of a brand."""
+        return FROZEN_AT.get(ctx, brand, account) is not None
 
     def available(self, ctx: Context, program: str, account: str) -> int:
         """Return how many points of a program an account may spend."""

@@ -28,7 +28,7 @@ class Listener:
     def __init__(self, hooks: IdentityHooks) -> None:
         self.told: list[tuple[str, Any]] = []
         self.refuses: str | None = None
-        for name in ("pool_joined", "pool_left", "merged", "unmerged", "erased", "brand_exited"):
+        for name in ("pool_joined", "pool_left", "merged", "unmerged", "regrouped", "erased", "brand_exited"):
             getattr(hooks, name).wire(lambda _ctx, what, name=name: self._note(name, what))
 
     def _note(self, name: str, what: Any) -> None:

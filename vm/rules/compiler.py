@@ -21,7 +21,7 @@ from typing import Any, Final
 from vm.rules import operations, syntax
 from vm.rules.code import Code
 from vm.rules.errors import RuleExhausted, RuleFault
-from vm.rules.expressions import Expressions
+from vm.rules.expressions import PART, Expressions
 from vm.rules.host import Host
 from vm.rules.metering import Meter, block_cost
 from vm.rules.outcome import Outcome
@@ -90,7 +90,7 @@ class _Function:
         self._pay(cost if block is None else block)
         if isinstance(node, syntax.Conditional):
             self._tail_conditional(node, cost)
-        elif isinstance(node, syntax.Chain) and self._result in ("bool", "any"):
+        elif isinstance(node, syntax.Chain) and self._result in ("bool", "any") and len(node.operands) <= PART:
             self._tail_chain(node, cost)
         else:
             self._guarded(lambda: self._return(node, cost), cost)

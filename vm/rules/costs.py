@@ -53,11 +53,19 @@ COMPARED_ELEMENT: Final = 1
 SUMMED: Final = 1
 """One element of `sum`, `min` or `max` over a list."""
 
-MAX_COST: Final = 200_000
-"""The worst case that a rule can have unless its host says otherwise: some milliseconds (docs/rule-engine.md)."""
+MAX_COST: Final = 500_000
+"""The worst case that a rule can have unless its host says otherwise, a twentieth of a block (docs/rule-engine.md)."""
+
+CHECK_UNITS_PER_BYTE: Final = 50
+"""Metering units, not rule units, of parsing, checking and compiling one byte of source: 20 µs at worst."""
 
 UNITS_PER_METERED: Final = 10
 """Rule units of one unit of vm metering, which is 0.4 µs (docs/rule-engine.md has the measurement)."""
+
+
+def check_units(source: str) -> int:
+    """Return the metering units of registering a source, refused or not."""
+    return CHECK_UNITS_PER_BYTE * len(source.encode(errors="surrogatepass"))
 
 
 def units(cost: int) -> int:

@@ -36,6 +36,7 @@ class Rule:
     """A source that has been checked.
 
     Attributes:
+        kind: the type that its value is known to have when it is checked, or dyn.
         max_cost: worst case over facts as large as declared.
         roots: the facts that it reads.
         names: paths with literal keys that it reads, such as event.amount; a path is told to its end or to the
@@ -48,6 +49,7 @@ class Rule:
     source: str
     tree: Node
     result: str
+    kind: str
     max_cost: int
     roots: frozenset[str]
     names: frozenset[str]
@@ -83,7 +85,7 @@ def _checked(source: str, facts: Facts, result: str, limit: int) -> Rule:
         raise RuleRefused(source, reason, tree.position)
     reads = (roots_read(tree), paths_read(tree), host_reads(tree))
     evaluate = compiled(tree, result, checked.bound, exhausted(checked.bound))
-    return Rule(source, tree, result, checked.bound, *reads, costs.VERSION, evaluate)
+    return Rule(source, tree, result, checked.kind.name, checked.bound, *reads, costs.VERSION, evaluate)
 
 
 def exhausted(limit: int) -> Outcome:

@@ -22,8 +22,9 @@ from contracts_py.campaign.effects.set_profile import SetProfileKind
 from contracts_py.campaign.effects.tier_points import TierPointsKind
 from contracts_py.campaign.effects.voucher import VoucherKind
 from contracts_py.campaign.kinds import AnyKind
-from contracts_py.campaign.outside import Badges, Tiers
 from contracts_py.clearing import Clearing
+from contracts_py.nft import Badges
+from contracts_py.tier import Tiers
 from contracts_py.token import Ledger
 
 __all__ = ["Kinds"]

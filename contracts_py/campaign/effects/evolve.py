@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contracts_py.campaign.effect_types import EvolveArg, Evolved, EvolveEffect
 from contracts_py.campaign.facts import Sight
 from contracts_py.campaign.kinds import Draft, Run, Value
-from contracts_py.campaign.outside import Badges
+from contracts_py.nft import Badges
 from vm.contract_api import Context, Refused
 
 

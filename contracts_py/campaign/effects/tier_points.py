@@ -8,8 +8,8 @@ from contracts_py.campaign.effect_types import TierPoints, TierPointsEffect
 from contracts_py.campaign.effects.numbers import amount_from
 from contracts_py.campaign.facts import Sight
 from contracts_py.campaign.kinds import Draft, Run, Value
-from contracts_py.campaign.outside import Tiers
 from contracts_py.campaign.types import source_of
+from contracts_py.tier import Tiers
 from vm.contract_api import Context
 
 

@@ -28,6 +28,7 @@ OVER = -(-START // DAY) * DAY
 """The first start of a day: when the chain's head is there, a lot of this date has expired."""
 SOON = OVER + DAY
 MONTH = "2023-11"
+BADGE = {"collection": "aurora-club", "token": 1}
 LINE = {"period": MONTH, "debtor": "comet", "creditor": "aurora", "line": 0}
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
@@ -117,6 +118,23 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
         {"treaties": ["aurora-rays"], "amount": 1, "min_out": 1, "from": MEMBER},
         {"cashier", "issuer"},
     ),
+    (
+        "nft.create_collection",
+        {"collection": "aurora-two", "brand": "aurora", "name": "Two", "symbol": "TWO", "soulbound": False},
+        {"marketer", "admin"},
+    ),
+    ("nft.update_collection", {"collection": "aurora-club", "description": "New."}, {"marketer", "admin"}),
+    ("nft.freeze_metadata", {"collection": "aurora-club"}, {"marketer", "admin"}),
+    (
+        "nft.set_uri",
+        {"collection": "aurora-prints", "token": 1, "uri": "ipfs://bafy", "hash": REF},
+        {"marketer", "admin"},
+    ),
+    ("nft.mint", {"collection": "aurora-club", "token": 2, "to": ANN}, {"issuer"}),
+    ("nft.transfer", {**BADGE, "to": ANN}, {"cashier", "issuer"}),
+    ("nft.burn", BADGE, {"cashier", "issuer"}),
+    ("nft.freeze", BADGE, {"compliance"}),
+    ("nft.unfreeze", BADGE, {"compliance"}),
     ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
     ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
@@ -146,6 +164,14 @@ def prepared_chain() -> Chain:
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9}),
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
         *brand_ops("comet"),
+    ]
+    collection = {"brand": "aurora", "name": "Club", "symbol": "CLUB", "soulbound": False}
+    elsewhere = {"metadata": {"mode": "uri", "base": "ipfs://bafy"}}
+    ops += [
+        ("nft.create_collection", {"collection": "aurora-club", **collection}),
+        ("nft.create_collection", {"collection": "aurora-prints", **collection, **elsewhere}),
+        ("nft.mint", {**BADGE, "to": MEMBER}),
+        ("nft.mint", {"collection": "aurora-prints", "token": 1, "to": MEMBER}),
     ]
     ops += [
         ("token.update_program", {"program": "stars", "adjust_limit": 5}),
