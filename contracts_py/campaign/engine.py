@@ -114,7 +114,7 @@ class Engine:
 
     def run(self, ctx: Context, sight: Sight, cause: Cause, candidates: Sequence[Candidate]) -> list[Verdict]:
         """Run candidates for a record, in their order; return what became of each."""
-        host = BrandHost(ctx, self._sources.lookups, cause.brand, cause.offsets)
+        host = BrandHost(ctx, self._sources.lists, sight, cause.offsets)
         stack = None
         if any(candidate.terms.group for candidate in candidates):
             stack = STACKS.get(ctx, cause.brand)
@@ -151,7 +151,7 @@ class Engine:
 
         Points that take the place of others keep their dates; what could not be undone is not done again.
         """
-        host = BrandHost(ctx, self._sources.lookups, cause.brand, cause.offsets)
+        host = BrandHost(ctx, self._sources.lists, sight, cause.offsets)
         verdicts = []
         for candidate, before in fired:
             plan = self.plan(ctx, sight, host, candidate, before.arm)
