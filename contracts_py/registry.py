@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts_py.campaign import CampaignHooks, NoLookups, Outside, Profiles, campaign_contract
+from contracts_py.campaign import CampaignHooks, Outside, Profiles, campaign_contract
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
@@ -26,7 +26,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     nft_hooks = NftHooks()
     nft = nft_contract(authority, ledger, tiers, nft_hooks)
     campaigns = CampaignHooks()
-    outside = Outside(tiers, nft.badges, NoLookups())
+    outside = Outside(tiers, nft.badges)
     campaign_rooms, _ = campaign_contract(authority, clearing, ledger, outside, campaigns)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),

@@ -67,7 +67,7 @@ from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member, address_of_pool
 from vm.primitives.canonical_json import canonical_json
 from vm.primitives.codec import encode
-from vm.primitives.hashing import sha256
+from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.primitives.keys import Domain, verify
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
@@ -196,6 +196,8 @@ class Context:
         signers: addresses of the keys that signed.
         governance: True in genesis and in actions that the alliance has voted for.
         op: index of the operation.
+        parent: digest of the block before, in what happens by itself; zero bytes in a transaction and a view. A
+            transaction must not depend on it: who sends one, or puts it into a block, knows it already.
         cost: work units used so far by the transaction.
     """
 
@@ -212,6 +214,7 @@ class Context:
         "governance",
         "height",
         "op",
+        "parent",
         "read_only",
         "sender",
         "signers",
@@ -250,6 +253,7 @@ class Context:
         self._beyond: Callable[[], int] | None = None
         self._most = cost_limit
         self.op = 0
+        self.parent = ZERO_HASH
         self.events: list[Event] = []
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:

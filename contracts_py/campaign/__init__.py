@@ -26,10 +26,12 @@ from contracts_py.campaign.engine import Engine
 from contracts_py.campaign.facts import Sources
 from contracts_py.campaign.hooks import CampaignHooks, RecordMade, RecordUndone
 from contracts_py.campaign.journal import Journal
-from contracts_py.campaign.outside import Lookups, NoLookups
+from contracts_py.campaign.lists import Lists
+from contracts_py.campaign.recorder import JournalRecorder
 from contracts_py.campaign.recordings import Recordings
 from contracts_py.campaign.replays import Replays
 from contracts_py.campaign.reversals import Reversals
+from contracts_py.campaign.rooms import further_rooms
 from contracts_py.campaign.upkeep import Profiles
 from contracts_py.campaign.voucher_room import Vouchers
 from contracts_py.clearing import Clearing
@@ -42,8 +44,6 @@ from vm.contract_api import Contract
 __all__ = [
     "CampaignHooks",
     "Journal",
-    "Lookups",
-    "NoLookups",
     "Outside",
     "Profiles",
     "RecordMade",
@@ -58,14 +58,13 @@ class Outside:
 
     tiers: Tiers
     badges: Badges
-    lookups: Lookups
 
 
 def campaign_contract(
     authority: Authority, clearing: Clearing, ledger: Ledger, outside: Outside, hooks: CampaignHooks
 ) -> tuple[list[Contract], Journal]:
     """Return the rooms of the campaign contract, and where other rooms record what happens."""
-    sources = Sources(authority, ledger, outside.tiers, outside.lookups)
+    sources = Sources(authority, ledger, outside.tiers, Lists())
     kinds = Kinds(ledger, clearing, outside.tiers, outside.badges)
     engine = Engine(sources, kinds)
     journal = Journal(sources, engine, outside.badges, hooks)
@@ -76,5 +75,6 @@ def campaign_contract(
         Reversals(sources, engine, kinds, hooks),
         Vouchers(authority),
         Replays(sources, engine, kinds),
+        *further_rooms(authority, JournalRecorder(journal)),
     ]
     return rooms, journal

@@ -9,6 +9,7 @@ import msgspec
 from contracts_py.campaign.deeds import MAX_FIRED, VoucherState
 from contracts_py.campaign.effect_types import (
     MAX_NAMES,
+    Entered,
     Evolved,
     Given,
     Issued,
@@ -54,6 +55,13 @@ class IssuedShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     to: Address | None = None
 
 
+class EntryShown(msgspec.Struct, frozen=True, gc=False):
+    """Tickets of a draw."""
+
+    draw: Slug
+    count: Amount
+
+
 class GivenShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What one effect gave: exactly one of the fields is set."""
 
@@ -61,6 +69,7 @@ class GivenShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     tier_points: Amount | None = None
     voucher: VoucherId | None = None
     evolve: Slug | None = None
+    entry: EntryShown | None = None
     set_profile: Annotated[tuple[ProfileName, ...], Meta(max_length=MAX_NAMES)] | None = None
 
 
@@ -220,6 +229,8 @@ def shown(given: Given) -> GivenShown:
             return GivenShown(voucher=given.voucher)
         case Evolved():
             return GivenShown(evolve=given.collection)
+        case Entered():
+            return GivenShown(entry=EntryShown(given.draw, given.count))
         case ProfileSet():
             return GivenShown(set_profile=tuple([change.name for change in given.changes]))
 

@@ -51,6 +51,13 @@ class EvolveArg(msgspec.Struct, frozen=True):
     collection: Slug
 
 
+class EntryArg(msgspec.Struct, frozen=True):
+    """Tickets of a draw of this campaign."""
+
+    draw: Slug
+    count: Expr = 1
+
+
 class EffectArg(msgspec.Struct, frozen=True):
     """One effect: exactly one of the fields is set."""
 
@@ -58,6 +65,7 @@ class EffectArg(msgspec.Struct, frozen=True):
     tier_points: Expr | None = None
     voucher: VoucherArg | None = None
     evolve: EvolveArg | None = None
+    entry: EntryArg | None = None
     set_profile: Annotated[dict[ProfileName, Expr], Meta(max_length=MAX_NAMES)] | None = None
 
 
@@ -97,13 +105,20 @@ class EvolveEffect(msgspec.Struct, frozen=True, tag_field="kind", tag="evolve", 
     collection: Slug
 
 
+class EntryEffect(msgspec.Struct, frozen=True, tag_field="kind", tag="entry", gc=False):
+    """See `EntryArg`."""
+
+    draw: Slug
+    count: Source
+
+
 class ProfileEffect(msgspec.Struct, frozen=True, tag_field="kind", tag="set_profile", gc=False):
     """Values of the member's profile, by name."""
 
     values: Annotated[tuple[tuple[ProfileName, Source], ...], Meta(max_length=MAX_NAMES)]
 
 
-Effect = IssueEffect | TierPointsEffect | VoucherEffect | EvolveEffect | ProfileEffect
+Effect = IssueEffect | TierPointsEffect | VoucherEffect | EvolveEffect | EntryEffect | ProfileEffect
 Effects = Annotated[tuple[Effect, ...], Meta(max_length=MAX_EFFECTS)]
 
 
@@ -146,6 +161,13 @@ class Evolved(msgspec.Struct, frozen=True, tag_field="kind", tag="evolve", gc=Fa
     collection: Slug
 
 
+class Entered(msgspec.Struct, frozen=True, tag_field="kind", tag="entry", gc=False):
+    """Tickets of a draw that were given."""
+
+    draw: Slug
+    count: Amount
+
+
 ProfileValue = bool | Integer | ShortText
 
 
@@ -163,5 +185,5 @@ class ProfileSet(msgspec.Struct, frozen=True, tag_field="kind", tag="set_profile
     changes: Annotated[tuple[ProfileChange, ...], Meta(max_length=MAX_NAMES)]
 
 
-Given = Issued | TierPoints | VoucherGiven | Evolved | ProfileSet
+Given = Issued | TierPoints | VoucherGiven | Evolved | Entered | ProfileSet
 Gifts = Annotated[tuple[Given, ...], Meta(max_length=MAX_EFFECTS)]

@@ -17,7 +17,7 @@ from contracts_py.calendar import Offsets, shifted
 from contracts_py.campaign import profiles
 from contracts_py.campaign.attrs import MAX_ATTRS_BYTES, MAX_ITEMS, MAX_TEXT, decoded
 from contracts_py.campaign.deeds import MAX_FACTS_BYTES, PROFILES
-from contracts_py.campaign.outside import Lookups
+from contracts_py.campaign.lists import Lists
 from contracts_py.identity import Authority
 from contracts_py.tier import Tiers
 from contracts_py.token import Ledger
@@ -69,7 +69,7 @@ class Sources:
     authority: Authority
     ledger: Ledger
     tiers: Tiers
-    lookups: Lookups
+    lists: Lists
 
 
 class Sight:
@@ -84,6 +84,7 @@ class Sight:
     __slots__ = (
         "_accounts",
         "_ctx",
+        "_lists_at",
         "_member",
         "_names",
         "_past",
@@ -130,6 +131,7 @@ class Sight:
         self._then = past is not None
         self.assumed = False
         self._past: dict[str, Value] = decoded(past) if past else {}
+        self._lists_at: int | None = None
         self._people: tuple[str, ...] | None = None
         self._accounts: tuple[str, ...] | None = None
 
@@ -152,11 +154,26 @@ class Sight:
             self._people = self._sources.authority.linked_addresses(self._ctx, self.member)
         return self._people
 
+    def lists_version(self) -> int:
+        """Return at which version the brand's lists are asked: that of a past record, else the present one."""
+        if self._lists_at is None:
+            past = self._past.get("lists")
+            self.assumed |= self._then and past is None
+            self._lists_at = self._sources.lists.version(self._ctx, self.brand) if past is None else past
+        return self._lists_at
+
+    def proofs(self) -> Mapping[str, Value]:
+        """Return what the till has brought to prove that goods are in collections: `event.attrs.proofs`."""
+        proofs = self.values["event"]["attrs"].get("proofs")
+        return proofs if isinstance(proofs, Mapping) else {}
+
     def remembered(self) -> bytes:
         """Return what was loaded, as canonical bytes; empty where that is nothing, or more than a record holds."""
         found = {f"member.{name}": value for name, value in self._member.items() if name != "address"}
         if "balance" in self.values:
             found["balance"] = self.values["balance"]
+        if self._lists_at is not None:
+            found["lists"] = self._lists_at
         data = encode(found) if found else b""
         return data if len(data) <= min(MAX_FACTS_BYTES, MAX_ATTRS_BYTES) else b""
 
@@ -179,6 +196,8 @@ class Sight:
         elif fact in self._member:
             return
         elif past is not None:
+            if fact == "referrer" and past:
+                past = self._sources.authority.current_account(self._ctx, past)
             self._member[fact] = past
         elif fact in _MEMBER_FACTS:
             self.assumed |= self._then
@@ -265,29 +284,35 @@ def event_of(attrs: Mapping[str, Value], event: str, ref: str, at: int) -> dict[
 class BrandHost:
     """What the language asks of a brand, when a rule is evaluated."""
 
-    __slots__ = ("_brand", "_ctx", "_lookups", "_offsets")
+    __slots__ = ("_ctx", "_lists", "_offsets", "_sight")
 
-    def __init__(self, ctx: Context, lookups: Lookups, brand: str, offsets: Offsets) -> None:
+    def __init__(self, ctx: Context, lists: Lists, sight: Sight, offsets: Offsets) -> None:
         self._ctx = ctx
-        self._lookups = lookups
-        self._brand = brand
+        self._lists = lists
+        self._sight = sight
         self._offsets = offsets
 
     def local(self, ms: int) -> int:
         """Return the brand's local time at an instant, in ms."""
         return shifted(self._offsets, ms)
 
-    def in_collection(self, name: str, item: str) -> bool:
+    def in_collection(self, name: str, item: Value) -> bool:
         """Tell whether one of the brand's collections has an item."""
         try:
-            return self._lookups.in_collection(self._ctx, self._brand, name, item)
+            sight = self._sight
+            return self._lists.in_collection(
+                self._ctx, sight.brand, name, item, version=sight.lists_version(), proofs=sight.proofs()
+            )
         except Refused as refusal:
             raise _as_host_refusal(refusal) from None
 
-    def lookup(self, name: str, key: str, default: Value) -> Value:
+    def lookup(self, name: str, key: Value, default: Value) -> Value:
         """Return a value of one of the brand's tables."""
         try:
-            return self._lookups.lookup(self._ctx, self._brand, name, key, default)
+            sight = self._sight
+            return self._lists.lookup(
+                self._ctx, sight.brand, name, key, default, version=sight.lists_version()
+            )
         except Refused as refusal:
             raise _as_host_refusal(refusal) from None
 

@@ -133,7 +133,6 @@ class Replays(Contract):
     ) -> _Place | None:
         """Judge records from a place on; return where the next page begins."""
         brand, event = candidate.campaign.brand, candidate.campaign.event
-        host = BrandHost(ctx, self._sources.lookups, brand, offsets)
         first = place.ref
         days = range(place.day, max(from_ // MS_PER_DAY, place.day - MAX_DAYS_LOOKED_AT) - 1, -1)
         for day in days:
@@ -144,15 +143,14 @@ class Replays(Contract):
                     return _Place(day, totals.spent, ref)
                 totals.looked += 1
                 if recorded.time < to:
-                    self._judge(ctx, candidate, host, offsets, ref, recorded, totals)
+                    self._judge(ctx, candidate, offsets, ref, recorded, totals)
             first = ""
-        return None if days[-1] * MS_PER_DAY <= from_ else _Place(days[-1] - 1, totals.spent, "")
+        return None if not days or days[-1] * MS_PER_DAY <= from_ else _Place(days[-1] - 1, totals.spent, "")
 
     def _judge(
         self,
         ctx: Context,
         candidate: Candidate,
-        host: BrandHost,
         offsets: Offsets,
         ref: str,
         recorded: Recorded,
@@ -169,6 +167,7 @@ class Replays(Contract):
         facts = event_of(decoded(left.attrs), event, ref, recorded.at)
         member = self._sources.authority.current_account(ctx, recorded.member)
         sight = Sight(ctx, self._sources, brand, member, facts, day, recorded.facts, recorded.time)
+        host = BrandHost(ctx, self._sources.lists, sight, offsets)
         plan = self._engine.plan(ctx, sight, host, candidate)
         totals.assumed += sight.assumed
         if not isinstance(plan, Plan):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from contracts_py.campaign.effect_types import (
+    Entered,
+    EntryEffect,
     Evolved,
     EvolveEffect,
     Issued,
@@ -16,6 +18,7 @@ from contracts_py.campaign.effect_types import (
     VoucherEffect,
     VoucherGiven,
 )
+from contracts_py.campaign.effects.entry import EntryKind
 from contracts_py.campaign.effects.evolve import EvolveKind
 from contracts_py.campaign.effects.issue import IssueKind
 from contracts_py.campaign.effects.set_profile import SetProfileKind
@@ -35,12 +38,13 @@ class Kinds:
 
     def __init__(self, ledger: Ledger, clearing: Clearing, tiers: Tiers, badges: Badges) -> None:
         issue, tier, voucher = IssueKind(ledger, clearing), TierPointsKind(tiers), VoucherKind()
-        evolve, profile = EvolveKind(badges), SetProfileKind()
+        evolve, entry, profile = EvolveKind(badges), EntryKind(), SetProfileKind()
         self.by_name: Mapping[str, AnyKind] = {
             "issue": issue,
             "tier_points": tier,
             "voucher": voucher,
             "evolve": evolve,
+            "entry": entry,
             "set_profile": profile,
         }
         self.by_type: Mapping[type, AnyKind] = {
@@ -52,6 +56,8 @@ class Kinds:
             VoucherGiven: voucher,
             EvolveEffect: evolve,
             Evolved: evolve,
+            EntryEffect: entry,
+            Entered: entry,
             ProfileEffect: profile,
             ProfileSet: profile,
         }
