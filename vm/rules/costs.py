@@ -53,8 +53,8 @@ COMPARED_ELEMENT: Final = 1
 SUMMED: Final = 1
 """One element of `sum`, `min` or `max` over a list."""
 
-MAX_COST: Final = 500_000
-"""The worst case that a rule can have unless its host says otherwise, a twentieth of a block (docs/rule-engine.md)."""
+MAX_COST: Final = 1_000_000
+"""The worst case that a rule can have unless its host says otherwise: a tenth of a block's budget."""
 
 CHECK_UNITS_PER_BYTE: Final = 50
 """Metering units, not rule units, of parsing, checking and compiling one byte of source: 20 µs at worst."""

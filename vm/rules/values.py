@@ -27,7 +27,7 @@ Pairs: TypeAlias = list[tuple[Value, Value]]
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 
-DEEP_COMPARED: Final = 256
+DEEP_COMPARED: Final = 64
 """Units that one comparison of lists or maps can cost: more is an error, so that the worst case is known."""
 
 
