@@ -1,7 +1,7 @@
 """Builds the frozen vectors of the rule language: `python -m tests.vectors.make_rules` rewrites rules.json.
 
 Each line of tests/unit/vm/rules/conformance.txt, and some for the functions of our own, with its value or the kind
-of its error, its cost, and its worst case, over the facts that the document holds. Rewriting is a change of protocol.
+of its error, its cost and its worst case, over the facts that the document holds. Rewriting changes the protocol.
 """
 
 from __future__ import annotations

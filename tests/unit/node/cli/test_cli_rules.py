@@ -127,7 +127,7 @@ def test_cases_that_hold(tmp_path: Path) -> None:
     [
         (("amount: 99", "amount: 100"), "false", "true"),
         (("error: TYPE", "error: MISSING"), "MISSING", "TYPE: >= does not take event.amount (null) and 100 (int)"),
-        (("max_cost: 30", "max_cost: 3"), "true", "true, but it costs 12 units, more than 3"),
+        (("max_cost: 30", "max_cost: 3"), "true", "true, but it costs 20 units, more than 3"),
         (("value: false", "value: 0"), "0", "false"),
     ],
 )
