@@ -1,4 +1,4 @@
-"""Checked rules that are kept, bounded by the bytes of their sources, since these make the size of a compiled rule."""
+"""Checked rules that are kept, bounded by the bytes of their sources, which make the size of a compiled rule."""
 
 from __future__ import annotations
 
