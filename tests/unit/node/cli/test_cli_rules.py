@@ -45,6 +45,19 @@ def test_check_tells_what_a_rule_reads_and_costs(rule: Path) -> None:
     assert "event.amount, member.tier" in run("rules", "check", rule).stdout
 
 
+def test_a_rule_can_come_from_standard_input() -> None:
+    assert answer("rules", "check", "-", stdin=RULE)["result"] == "bool"
+    assert answer("rules", "cost", "-", stdin=RULE)["max_cost"] > 0
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"'\xe9'")
+    for file in (tmp_path / "none", tmp_path / "latin"):
+        result = run("rules", "check", file)
+        assert result.exit_code == 1
+        assert f"{file.name} cannot be read" in result.stderr
+
+
 def test_check_points_at_the_character(tmp_path: Path) -> None:
     file = tmp_path / "bad.rule"
     file.write_text("event.amount >= 10000 &&\n  member.tier == gold")
