@@ -260,8 +260,8 @@ class Expressions:
     def _chain(self, node: syntax.Chain) -> Atom:
         """Write functions beside the one that is being written, and the call of the whole.
 
-        CPython takes more than its share of time for long functions, so that a long chain becomes a chain of parts. It
-        is the same: the first part that decides or fails is the one with the first operand that does.
+        CPython takes more than its share of time for long functions, so that a long chain becomes a chain of parts.
+        It is the same: the first part that decides or fails is the one with the first operand that does.
         """
         parts = [node.operands[at : at + PART] for at in range(0, len(node.operands), PART)]
         calls = [self._part(node, part, first=not place) for place, part in enumerate(parts)]

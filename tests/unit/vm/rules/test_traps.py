@@ -41,9 +41,9 @@ def test_what_is_no_bool_is_an_error_that_is_absorbed_alike() -> None:
 
 def test_the_cost_tells_what_was_entered_and_nothing_else() -> None:
     # A name and the connective, then each further block when it is entered.
-    assert outcome("b || event.amount > 1").cost == 5
-    assert outcome("c || event.amount > 1").cost == outcome("i || event.amount > 1").cost == 9
-    assert outcome("c || x.amount > 1", x=None).cost == outcome("c || x.amount > 1", x={}).cost == 9
+    assert outcome("b || event.amount > 1").cost == 13
+    assert outcome("c || event.amount > 1").cost == outcome("i || event.amount > 1").cost == 17
+    assert outcome("c || x.amount > 1", x=None).cost == outcome("c || x.amount > 1", x={}).cost == 17
 
 
 # cel-expr/cel-spec#126, #130: the least integer
@@ -83,7 +83,17 @@ def test_what_leaves_64_bits_is_an_error(source: str) -> None:
     assert error(source) is ErrorKind.OVERFLOW
 
 
-@pytest.mark.parametrize("source", ["9223372036854775808", "--9223372036854775808", "-(9223372036854775808)", "0x8000000000000000", "9" * 4_000, "1" + "0" * 30])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [
+        "9223372036854775808",
+        "--9223372036854775808",
+        "-(9223372036854775808)",
+        "0x8000000000000000",
+        "9" * 4_000,
+        "1" + "0" * 30,
+    ],
+)
 def test_literals_that_do_not_fit_are_refused(source: str) -> None:
     assert "64 bits" in refusal(source)
 
@@ -184,7 +194,15 @@ def test_a_flat_chain_is_not_deep(connective: str) -> None:
     assert error(f"n{connective}{source}") is ErrorKind.TYPE
 
 
-@pytest.mark.parametrize("source", ["1+" * 1_300 + "1", "[" + "i," * 1_300 + "]", "2 - 1" + " - 1" * 600, "{" + ",".join(f"{k}:i" for k in range(400)) + "}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    [
+        "1+" * 1_300 + "1",
+        "[" + "i," * 1_300 + "]",
+        "2 - 1" + " - 1" * 600,
+        "{" + ",".join(f"{k}:i" for k in range(400)) + "}",
+    ],
+)
 def test_long_flat_expressions_are_evaluated(source: str) -> None:
     assert outcome(source).error is None
 
@@ -222,7 +240,7 @@ def test_two_nested_macros_over_a_thousand_each_are_refused() -> None:
 
     with pytest.raises(RuleRefused, match="worst case"):
         check(source, Facts.of({"big": list_of(INT, 1_000)}))
-    assert check(source, Facts.of({"big": list_of(INT, 50)})).max_cost < 500_000
+    assert check(source, Facts.of({"big": list_of(INT, 50)})).max_cost < 1_000_000
 
 
 def test_a_fact_larger_than_declared_ends_the_evaluation() -> None:
