@@ -253,15 +253,15 @@ def _standing(partner: int, each: Bought) -> Counter[str]:
         weekend = each.time.isoweekday() in (6, 7)
         return Counter(
             {
-                "aurora-points": each.cents // 100,
+                "aurora-base": each.cents // 100,
                 "aurora-fresh": each.fresh // 100,
                 "aurora-weekend": weekend * (each.cents // 200),
             }
         )
     name, points = {
-        FUEL: ("basil-points", each.cents // 500 * 5),
-        DRUGS: ("comet-points", each.cents // 200 * 5),
-        ALL_ELSE: ("dune-points", each.cents // 100 * 2),
+        FUEL: ("basil-base", each.cents // 500 * 5),
+        DRUGS: ("comet-base", each.cents // 200 * 5),
+        ALL_ELSE: ("dune-base", each.cents // 100 * 2),
     }[partner]
     return Counter({name: points})
 

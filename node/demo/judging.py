@@ -161,7 +161,7 @@ def _judge_shoppers(report: Report, expected: Expected, shown: Shown) -> None:
     )
     for (household, shopper), status, badge, profile, vouchers in asked:
         whom = f"household {household} at {brand}"
-        level = LEVELS[shopper.level - 1] if shopper.level else ""
+        level = LEVELS[shopper.level - 1] if shopper.level else None
         found = _picked(status, "tier", "rank", "points")
         report.check("levels", f"level of {whom}", found, (level, shopper.level, shopper.metric))
         traits = badge if isinstance(badge, RpcError) else badge["traits"]

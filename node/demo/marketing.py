@@ -43,12 +43,12 @@ _WEEK: Final = {"per_member": {"count": 1, "window_days": rules.WEEK_DAYS}}
 
 CAMPAIGNS: Final[tuple[tuple[tuple[str, int, str, list[dict[str, Any]], dict[str, Any]], ...], ...]] = (
     (
-        ("aurora-points", BASE, "true", [_issue(FOOD, _base(FOOD))], {}),
+        ("aurora-base", BASE, "true", [_issue(FOOD, _base(FOOD))], {}),
         ("aurora-fresh", EXTRA, f"{_FRESH_CENTS} >= 100", [_issue(FOOD, f"{_FRESH_CENTS} / 100")], {}),
         (
             "aurora-weekend",
             EXTRA,
-            "weekday(local(event.at)) in [0, 6]",
+            "weekday(local(event.at)) >= 6",
             [_issue(FOOD, f"event.amount / {rules.WEEKEND_UNIT_CENTS}")],
             {},
         ),
@@ -62,7 +62,7 @@ CAMPAIGNS: Final[tuple[tuple[tuple[str, int, str, list[dict[str, Any]], dict[str
     ),
     (
         (
-            "basil-points",
+            "basil-base",
             BASE,
             "true",
             [_issue(FUEL, _base(FUEL)), {"tier_points": "event.amount / 100"}],
@@ -84,7 +84,7 @@ CAMPAIGNS: Final[tuple[tuple[tuple[str, int, str, list[dict[str, Any]], dict[str
         ),
     ),
     (
-        ("comet-points", BASE, "true", [_issue(DRUGS, _base(DRUGS))], {}),
+        ("comet-base", BASE, "true", [_issue(DRUGS, _base(DRUGS))], {}),
         (
             "comet-care",
             EXTRA,
@@ -94,7 +94,7 @@ CAMPAIGNS: Final[tuple[tuple[tuple[str, int, str, list[dict[str, Any]], dict[str
         ),
     ),
     (
-        ("dune-points", BASE, "true", [_issue(ALL_ELSE, _base(ALL_ELSE))], {}),
+        ("dune-base", BASE, "true", [_issue(ALL_ELSE, _base(ALL_ELSE))], {}),
         (
             "dune-welcome",
             EXTRA,

@@ -161,7 +161,7 @@ def test_the_summary_tells_agreement(result: Result) -> None:
     assert "Proved" in words
     assert "ab" * 32 in words
     assert "DIFFERENT" not in words
-    assert words.count("equal") == 11 + 11 + 1
+    assert words.count("equal") == 11 + 12 + 4 + 11 + 1
 
 
 def test_the_summary_tells_a_difference_of_one_validator(result: Result) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +14,18 @@ from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 from node.demo import courier as courier_module
 from node.demo.accounts import FOREVER
 from node.demo.comparison import compare
-from node.demo.courier import Counters, Courier, Watermark
+from node.demo.courier import Counters, Courier
 from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
 from node.demo.gateway import Gateway
 from node.demo.lots import Member
-from node.demo.operations import Author, address_of
+from node.demo.operations import Author, address_of, by_member, record_op
 from node.demo.plan import MS_PER_DAY, Plan, month_start
 from node.demo.planner import make_plan
 from node.demo.printed import print_statements
 from node.demo.proof import Recomputed, recompute
 from node.demo.replay import Replay
+from node.demo.rules import PARTNERS
 from node.demo.session import Prepared
 from node.demo.treasury import Treasury
 from vm import agenda
@@ -164,35 +164,34 @@ async def test_points_are_back_before_they_are_spent_however_long_the_agenda_tak
     assert (await compare(world.gateways, world.expected, state_depth=0)).agrees
 
 
-async def test_purchases_are_dated_by_the_rule_while_there_is_time_for_it(make_world: Callable[..., World]) -> None:
-    world = make_world([(1, 1, "2017-02-28T10:00:00", 1, 20.0), (1, 2, "2017-03-01T10:00:00", 1, 30.0)])
-    before, own = world.plan.issues
-    for day, ruled in ((1, []), (2, [own]), (9, [own]), (11, [])):
-        world.clock.now = month_start(3) + (day - 1) * MS_PER_DAY + 1
-        assert world.replay._by_rule([before, own]) == (
-            ruled,
-            [each for each in (before, own) if each not in ruled],
-        )
-
-
-async def test_what_the_rule_dates_expires_with_its_month(
-    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+async def test_a_purchase_that_is_recorded_late_is_dated_as_if_it_had_not_been(
+    make_world: Callable[..., World],
 ) -> None:
-    world = make_world([(1, 2, "2017-03-01T10:00:00", 1, 30.0)])
-    sent: list[tuple[Any, int | None]] = []
+    world = make_world([(1, 1, "2017-02-28T10:00:00", 1, 20.0)])
+    await world.replay.open()
+    world.clock.now = month_start(4) - MS_PER_DAY
+    await world.replay._record(0, world.plan.purchases, Watermark())
+    [lot] = (await world.gateways[0].call("token_balance", **holder(world, 0)))["lots"]
+    assert lot["expires"] == month_start(6)
 
-    async def deliver(self: Courier, ops: Any, expires: int | None = None, cosigners: Any = ()) -> None:
-        sent.append((ops, expires))
 
-    monkeypatch.setattr(Courier, "deliver", deliver)
-    world.clock.now = month_start(3) + 3 * MS_PER_DAY
-    watermark, slots = Watermark(), asyncio.Semaphore(0)
-    watermark.begin(0, 1)
-    await world.replay._issue_batch(0, world.plan.issues, 0, watermark, slots)
-    [([(method, args)], expires)] = sent
-    assert method == "token.issue"
-    assert "expires" not in args
-    assert expires == month_start(4)
+def holder(world: World, partner: int) -> dict[str, Any]:
+    [member] = [member for member in world.plan.members if member.partner == partner]
+    return {"program": PARTNERS[partner].program, "account": address_of(member)}
+
+
+def test_a_members_purchases_stand_in_one_transaction_in_their_order(make_world: Callable[..., World]) -> None:
+    rows = [
+        (household, 10 * day + household, f"2017-01-{day:02}", 1, 5.0) for day in (2, 3) for household in range(9)
+    ]
+    purchases = make_world(rows).plan.purchases
+    parts = by_member([(each.member, record_op(each)) for each in purchases] * 4)
+    assert [len(part) for part in parts] == [48, 24]
+    for part in parts:
+        times: dict[str, list[int]] = {}
+        for _, args in part:
+            times.setdefault(args["member"], []).append(args["at"])
+        assert all(theirs == sorted(theirs[:2]) * 4 for theirs in times.values())
 
 
 async def test_payments_that_no_treasurer_confirms_are_found(
