@@ -14,7 +14,7 @@ from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 from node.demo import courier as courier_module
 from node.demo.accounts import FOREVER
 from node.demo.comparison import compare
-from node.demo.courier import Counters, Courier
+from node.demo.courier import Counters, Courier, Watermark
 from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
 from node.demo.gateway import Gateway
