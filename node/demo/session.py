@@ -30,7 +30,7 @@ from node.demo.rules import PARTNERS, TREATIES
 YEAR_S: Final = 110
 """The year's least length, wall time: the default run ends well under three minutes."""
 
-OPERATIONS_PER_SECOND: Final = 500
+OPERATIONS_PER_SECOND: Final = 320
 """What the network is trusted with when the year's length is chosen; see docs/demo.md for what it reaches."""
 
 START_S: Final = 8
