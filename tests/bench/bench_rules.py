@@ -3,7 +3,7 @@
 Run: .venv/bin/python -m tests.bench.bench_rules [--seconds S]
 
 Best of several runs of one process. "units" are the language's own; the last column shows what a unit takes, which
-is to stay below the 100 ns that `costs.UNITS_PER_METERED` charges for it.
+is to stay near the 50 ns that `costs.UNITS_PER_METERED` charges for it.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ COMPARED_PER_UNIT: Final = 64
 """Characters or bytes that one unit compares."""
 COPIED_PER_UNIT: Final = 16
 """Characters, bytes or elements that one unit copies, searches or converts."""
-COMPARED: Final = 8
+COMPARED: Final = 16
 """A list or map that is compared with one as long."""
 COMPARED_ELEMENT: Final = 1
 """One element of a list or entry of a map that is compared or searched."""
@@ -61,8 +61,8 @@ MAX_COST: Final = 1_000_000
 CHECK_UNITS_PER_BYTE: Final = 50
 """Metering units, not rule units, of parsing, checking and compiling one byte of source: 20 µs at worst."""
 
-UNITS_PER_METERED: Final = 4
-"""Rule units of one unit of vm metering, so that one is charged as 100 ns (docs/rule-engine.md)."""
+UNITS_PER_METERED: Final = 8
+"""Rule units of one unit of vm metering, so that one is charged as 50 ns (docs/rule-engine.md)."""
 
 
 def check_units(source: str) -> int:

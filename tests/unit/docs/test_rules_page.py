@@ -67,4 +67,4 @@ def test_the_table_of_costs_is_that_of_the_code() -> None:
     assert (costs.LITERAL, costs.NAME, costs.SELECT, costs.UNARY, costs.ARITHMETIC, costs.COMPARE) == (1,) * 6
     assert f"at most {costs.MAX_COST:,} units" in PAGE
     assert f"Table version {costs.VERSION}:" in PAGE
-    assert costs.UNITS_PER_METERED == 4
+    assert costs.UNITS_PER_METERED == 8

@@ -150,5 +150,5 @@ def test_the_caret_stands_below_the_character_also_in_long_lines() -> None:
 
 
 def test_units_of_metering() -> None:
-    assert (units(0), units(1), units(4), units(5)) == (0, 1, 1, 2)
+    assert (units(0), units(1), units(8), units(9)) == (0, 1, 1, 2)
     assert check_units("é\ud800") == 5 * check_units("a")

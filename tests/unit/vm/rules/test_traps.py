@@ -8,7 +8,21 @@ import tracemalloc
 import pytest
 
 from tests.unit.vm.rules.questions import error, outcome, refusal, value
-from vm.rules import BOOL, DYN, LIST, BoolKey, ErrorKind, Facts, HostRefusal, NoHost, RuleRefused, Value, check
+from vm.rules import (
+    BOOL,
+    DYN,
+    INT,
+    LIST,
+    BoolKey,
+    ErrorKind,
+    Facts,
+    HostRefusal,
+    NoHost,
+    RuleRefused,
+    Value,
+    check,
+    list_of,
+)
 from vm.rules.syntax import MAX_DEPTH
 
 LEAST = -(2**63)
@@ -236,19 +250,24 @@ def test_a_third_nested_macro_is_refused() -> None:
 
 def test_two_nested_macros_over_a_thousand_each_are_refused() -> None:
     source = "big.all(x, big.all(y, x <= y))"
-    from vm.rules import INT, list_of
-
     with pytest.raises(RuleRefused, match="worst case"):
         check(source, Facts.of({"big": list_of(INT, 1_000)}))
     assert check(source, Facts.of({"big": list_of(INT, 50)})).max_cost < 1_000_000
 
 
 def test_a_fact_larger_than_declared_ends_the_evaluation() -> None:
-    from vm.rules import INT, list_of
-
     rule = check("l.map(x, x * x + x)", Facts.of({"l": list_of(INT, 10)}), "list")
     assert rule.evaluate({"l": list(range(10))}, NoHost()).cost == rule.max_cost
-    found = rule.evaluate({"l": list(range(10_000))}, NoHost())
+    # One turn more is too much for what the body pays; many are too much before the first.
+    for size in (11, 10_000):
+        found = rule.evaluate({"l": list(range(size))}, NoHost())
+        assert (found.error and found.error.kind, found.cost) == (ErrorKind.LIMIT, rule.max_cost)
+
+
+def test_sizes_alone_can_be_too_much() -> None:
+    rule = check("sum(l)", Facts.of({"l": list_of(INT, 10)}), "int")
+    assert rule.evaluate({"l": [1] * 10}, NoHost()).value == 10
+    found = rule.evaluate({"l": [1] * 11}, NoHost())
     assert (found.error and found.error.kind, found.cost) == (ErrorKind.LIMIT, rule.max_cost)
 
 
@@ -377,6 +396,8 @@ def test_facts_nested_deeper_than_python_recurses_are_compared() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert error("x == x", x=deep) is ErrorKind.LIMIT
+    # An error of the comparison alone, which is absorbed like others.
+    assert value("x == x || b", x=deep) is True
     assert value("x == [1]", x=deep) is False
     while deep:
         deep = deep[0]
