@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.reference.stories import clearing, gov, identity, nft, swap, token
+from tests.reference.stories import clearing, gov, identity, swap, tier, token
 from tests.reference.story import Story
 
 STORIES: Final[Mapping[str, Callable[[], Story]]] = {
@@ -14,6 +15,7 @@ STORIES: Final[Mapping[str, Callable[[], Story]]] = {
     "swap": swap.story,
     "clearing": clearing.story,
     "nft": nft.story,
+    "tier": tier.story,
     "gov": gov.story,
 }
 """Contract → what runs its story, in the order of the index."""
