@@ -32,7 +32,7 @@ TIERED = {"on": "tier", "when": "member.tier_rank >= 0", "set": {"visits": "toke
 
 def badges_of(chain: Chain) -> Any:
     """Return what campaign and tier call."""
-    return next(room for room in chain.runtime.contracts if type(room).__name__ == "Evolutions")._badges  # type: ignore[attr-defined]
+    return next(room for room in chain.runtime.contracts if type(room).__name__ == "Evolutions").badges  # type: ignore[attr-defined]
 
 
 def tell(chain: Chain, member: str = ANN, event: str = "visit", **attrs: Any) -> list[tuple[str, dict[str, Any]]]:
