@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from contracts_py.nft.evolver import Evolver
+from contracts_py.nft.evolver import Evolver, Failures, refuse_unchanged
 from contracts_py.nft.records import (
     COLLECTIONS,
     MERGED,
@@ -32,7 +32,7 @@ from contracts_py.nft.records import (
 )
 from contracts_py.nft.rulebook import EVENT, MANUAL, TIER
 from contracts_py.tier import TierChange
-from vm.contract_api import Context, Refused, encode
+from vm.contract_api import Context, encode
 from vm.rules import Value
 
 TOKENS_AT_ONCE: Final = 8
@@ -86,13 +86,15 @@ class Badges:
         """
         COLLECTIONS.require(ctx, collection)
         changed = False
+        failures: Failures = []
         for name, token in islice(_owned(ctx, member, [collection], None), TOKENS_AT_ONCE):
             before = TOKENS.require(ctx, name, token).version
             cause = Cause("manual", tx=ctx.tx_id or None)
-            after, _ = self._evolver.evolve(ctx, name, token, MANUAL, cause, {})
+            after, failed = self._evolver.evolve(ctx, name, token, MANUAL, cause, {})
+            failures += failed
             changed = changed or after.version != before
         if not changed:
-            raise Refused("NOT_ELIGIBLE", "no manual rule changes a token of the member", collection=collection)
+            refuse_unchanged(failures)
 
     def _tell(
         self,

@@ -152,6 +152,7 @@ def _collections(told: Story) -> None:
                 "Art, and metadata elsewhere.",
                 metadata={"mode": "uri", "base": "ipfs://bafy"},
             ),
+            no("INVALID_ARGS", "An expression is empty.", evolution=[{**EVOLUTION[0], "when": ""}]),
             no("INVALID_ARGS", "`base` is no address.", metadata={"mode": "uri", "base": "moons"}),
         ],
         **CLUB,

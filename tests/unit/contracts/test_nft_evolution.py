@@ -423,7 +423,7 @@ def test_the_effect_evolve_runs_manual_rules_on_the_members_tokens() -> None:
 
     chain.govern(effect)
     assert [shown(chain, token)["traits"]["level"] for token in (1, 2)] == ["gold", "basic"]
-    with pytest.raises(Exception, match="no manual rule"):
+    with pytest.raises(Exception, match="no manual rule of the collection"):
         chain.govern(effect)
     with pytest.raises(Exception, match="no such collection"):
         chain.govern(lambda ctx: effect(ctx, "nothing"))
