@@ -66,20 +66,21 @@ class Evolver:
         self._sources = sources
 
     def evolve(
-        self, ctx: Context, name: str, token: int, trigger: str, cause: Cause, given: Mapping[str, Value]
+        self, ctx: Context, name: str, token: int, trigger: str, cause: Cause, given: Mapping[str, Value], at: int
     ) -> tuple[Token, Failures]:
         """Run a trigger's rules on a token, after what was due before; return the token, and what failed.
 
         Args:
             given: variables that are known: `event`.
+            at: when it happened, which is earlier than now where it had to wait.
         """
-        self.catch_up(ctx, name, token)
-        return self._run(ctx, name, token, trigger, cause, given, ctx.time)
+        self.catch_up(ctx, name, token, at)
+        return self._run(ctx, name, token, trigger, cause, given, at)
 
-    def catch_up(self, ctx: Context, name: str, token: int) -> Token:
-        """Do what is due of a token by time held, each step as of its time; return the token."""
+    def catch_up(self, ctx: Context, name: str, token: int, until: int) -> Token:
+        """Do what falls due of a token by time held until a time, each step as of its own; return the token."""
         record = TOKENS.require(ctx, name, token)
-        while record.due is not None and record.due <= ctx.time:
+        while record.due is not None and record.due <= until:
             record = self.step(ctx, name, token, record, record.due)
         return record
 

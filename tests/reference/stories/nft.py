@@ -250,6 +250,7 @@ def _tokens(told: Story) -> None:
             NO_COLLECTION,
             NO_TOKEN,
             FROZEN_METADATA,
+            no("NOT_ELIGIBLE", "The owner's tokens have still to hear of something, some blocks later.", waiting),
             no("NOT_ELIGIBLE", "No manual rule changes it now.", sent("bob", "nft.evolve", **ONE)),
         ],
         **ONE,
