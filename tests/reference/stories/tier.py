@@ -112,8 +112,8 @@ def merged_away() -> Deed:
 def story() -> Story:
     """Tell it."""
     intro = (
-        "The brands Aurora, Borea and Cielo, each with one person for each role. Ann, Bob and Cat are shoppers; what "
-        "they buy is counted by campaigns, which the story leaves out."
+        "The brands Aurora, Borea and Cielo, each with one person for each role. Ann, Bob and Cat are shoppers; "
+        "what they buy is counted by campaigns, which the story leaves out."
     )
     told = Story("tier", intro, alliance_ops("aurora", "borea", "cielo"))
     _ladder(told)

@@ -184,3 +184,22 @@ def test_a_brand_that_leaves_matches_no_more() -> None:
     club = matched()
     begin_exit(club.chain, "basil", club.chain.time + DAY, "aurora")
     assert club.chain.refused("ann", "tier.match", match="aurora-gold", member=ANN) == "SUSPENDED"
+
+
+def test_each_side_of_a_match_signs_for_itself() -> None:
+    club = Club("aurora", "basil", "comet")
+    for brand in ("aurora", "basil"):
+        club.define(brand, levels=METALS)
+    made = {**TERMS, "valid_from": 0, "valid_to": TODAY + DAY}
+    for stranger in ("comet-admin", "aurora-marketer", "basil-issuer"):
+        assert club.chain.refused(stranger, "tier.propose_match", **made) == "NOT_AUTHORISED"
+    club.send("aurora-admin", "tier.propose_match", **made)
+    own = {"match": "aurora-gold"}
+    for stranger in ("comet-admin", "aurora-admin", "basil-marketer"):
+        assert club.chain.refused(stranger, "tier.accept_match", **own) == "NOT_AUTHORISED"
+    assert club.chain.refused("ann", "tier.match", **own, member=ANN) == "NOT_ELIGIBLE"  # not accepted yet
+    assert club.send("basil-admin", "tier.accept_match", **own) == {**own, "status": "active"}
+    for stranger in ("comet-admin", "aurora-issuer"):
+        assert club.chain.refused(stranger, "tier.end_match", **own) == "NOT_AUTHORISED"
+    club.send("basil-admin", "tier.end_match", **own)
+    assert club.chain.view("tier_match_treaty", **own)["status"] == "ended"
