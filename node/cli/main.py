@@ -26,6 +26,10 @@ COMMANDS = {
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
     "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),
+    "rules": (
+        "node.cli.rules_commands:rules",
+        "Check, evaluate and test conditions of campaigns, without a chain.",
+    ),
     "statement": (
         "node.cli.statement_command:statement",
         "Write a brand's statement of a period: a page to print and a table.",

@@ -8,8 +8,9 @@
 Nothing here needs a chain. docs/rules.md is for authors of rules, docs/rule-engine.md for the next owner.
 """
 
-from vm.rules.costs import MAX_COST, units
+from vm.rules.costs import MAX_COST, check_units, units
 from vm.rules.errors import ErrorKind, HostRefusal, RuleError, RuleRefused
+from vm.rules.explain import Part, explain
 from vm.rules.host import Host, NoHost
 from vm.rules.kinds import (
     BOOL,
@@ -50,12 +51,15 @@ __all__ = [
     "Kind",
     "NoHost",
     "Outcome",
+    "Part",
     "Rule",
     "RuleError",
     "RuleRefused",
     "Value",
     "check",
+    "check_units",
     "dyn",
+    "explain",
     "list_of",
     "map_of",
     "record",

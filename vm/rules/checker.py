@@ -102,7 +102,8 @@ class Checker:
         kind_ = self._facts.kind(name)
         if kind_ is None:
             known_names = ", ".join(name for name, _ in self._facts.variables) or "none"
-            self._refuse(node, f"there is no fact {name}; the facts here are: {known_names}")
+            reason = f'there is no fact {name} (text is quoted: "{name}"); the facts here are: {known_names}'
+            self._refuse(node, reason)
         return kind_
 
     def _select(self, node: syntax.Select | syntax.Has) -> Checked:
@@ -178,7 +179,7 @@ class Checker:
         if not _comparable(left.kind, right.kind):
             self._refuse(node, f"{node.operator} does not take {_a(left.kind)} and {_a(right.kind)}")
         if not isinstance(node.left, Literal) and not isinstance(node.right, Literal):
-            bound += _comparison_bound(left.kind, right.kind)
+            bound += _comparison_bound(left.kind, right.kind, deep=node.operator in ("==", "!="))
         return Checked(BOOL, bound)
 
     def _in(self, node: syntax.In) -> Checked:
@@ -356,6 +357,6 @@ def _both_deep(left: Kind, right: Kind) -> bool:
     return left.name in deep and right.name in deep
 
 
-def _comparison_bound(left: Kind, right: Kind) -> int:
+def _comparison_bound(left: Kind, right: Kind, *, deep: bool) -> int:
     text = min(left.characters, right.characters) // costs.COMPARED_PER_UNIT
-    return max(text, DEEP_COMPARED) if _both_deep(left, right) else text
+    return max(text, DEEP_COMPARED) if deep and _both_deep(left, right) else text

@@ -21,7 +21,7 @@ from typing import Any, Final
 from vm.rules import operations, syntax
 from vm.rules.code import Code
 from vm.rules.errors import RuleExhausted, RuleFault
-from vm.rules.expressions import Expressions
+from vm.rules.expressions import PART, Expressions
 from vm.rules.host import Host
 from vm.rules.metering import Meter, block_cost
 from vm.rules.outcome import Outcome
@@ -90,7 +90,7 @@ class _Function:
         self._pay(cost if block is None else block)
         if isinstance(node, syntax.Conditional):
             self._tail_conditional(node, cost)
-        elif isinstance(node, syntax.Chain) and self._result in ("bool", "any"):
+        elif isinstance(node, syntax.Chain) and self._result in ("bool", "any") and len(node.operands) <= PART:
             self._tail_chain(node, cost)
         else:
             self._guarded(lambda: self._return(node, cost), cost)
@@ -102,7 +102,7 @@ class _Function:
         body()
         code.close()
         code.open("except Fault as fault:")
-        code.line(f"return Outcome(None, fault.error, {self._cost(cost)})")
+        code.line(f"return Outcome(None, fault.args[0], {self._cost(cost)})")
         code.close()
 
     def _return(self, node: Node, cost: int) -> None:
@@ -148,7 +148,7 @@ class _Function:
             truth = self._expressions.truth(operand, operand, node.operator)
             code.line(f"{_if(truth, decisive)} return {self._outcome(str(decisive), cost)}")
             code.close()
-            code.line("except Fault as fault: error = error or fault.error")
+            code.line("except Fault as fault: error = error or fault.args[0]")
         code.line(f"if error is not None: return Outcome(None, error, {self._cost(cost)})")
         code.line(f"return {self._outcome(str(not decisive), cost)}")
 

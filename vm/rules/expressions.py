@@ -5,8 +5,10 @@ Invariant: statements stand in the order in which the interpreter evaluates, so 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from vm.rules import operations, syntax
 from vm.rules.code import Code
@@ -18,7 +20,15 @@ from vm.rules.metering import HOST_FUNCTIONS, block_cost, constant_list
 from vm.rules.syntax import Literal, Node
 from vm.rules.values import INT_MAX, INT_MIN, Value
 
-_LITERAL_TYPES = {bool: "bool", int: "int", str: "str", bytes: "bytes"}
+PART: Final = 32
+"""Operands of `&&` or `||` in one function; what the compiler takes grows with the square beyond some hundred."""
+
+QUICK_READS: Final = 64
+"""Reads of a rule that are made quick, which costs their compilation more; others are read step by step."""
+
+
+Steps: TypeAlias = list[tuple[Site, str, str]]
+"""A path: of each step its site, its key, and how it reads after what is before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Expressions:
     def __init__(self, code: Code) -> None:
         self._code = code
         self._variables: list[tuple[str, str]] = []
+        self._reads = 0
         self.meters = False
         code.constants |= {
             "select": operations.select, "has": operations.has, "index": operations.index,
@@ -134,24 +145,29 @@ class Expressions:
 
     def _path(self, node: Node) -> Atom:
         """Write a name and the fields after it as one expression."""
-        steps: list[tuple[Site, str]] = []
+        steps: Steps = []
         while isinstance(node, syntax.Select):
-            steps.append((site_of(node), node.field))
+            steps.append((site_of(node), node.field, f".{node.field}"))
             node = node.operand
         steps.reverse()
         if isinstance(node, syntax.Name):
             variable = next((held for name, held in reversed(self._variables) if name == node.name), None)
             if variable is None:
-                return self._read("values", [(site_of(node), node.name), *steps], mapping=True)
+                return self._read("values", [(site_of(node), node.name, ""), *steps], mapping=True)
             return self._read(variable, steps) if steps else Atom(variable)
         return self._read(self.value(node).text, steps)
 
-    def _read(self, base: str, steps: list[tuple[Site, str]], *, mapping: bool = False) -> Atom:
+    def _read(self, base: str, steps: Steps, *, mapping: bool = False) -> Atom:
         name = self._temporary()
-        keys = "".join(f"[{key!a}]" for _, key in steps)
+        keys = "".join(f"[{key!a}]" for _, key, _ in steps)
         known = self._code.constant(tuple(steps))
-        self._code.line(f"try: {name} = {base}{keys}")
-        self._code.line(f"except LOOKUP: {name} = read({base}, {known}, {mapping})")
+        slow = f"{name} = read({base}, {known}, {mapping})"
+        if self._reads < QUICK_READS:
+            self._reads += 1
+            self._code.line(f"try: {name} = {base}{keys}")
+            self._code.line(f"except LOOKUP: {slow}")
+        else:
+            self._code.line(slow)
         return Atom(name)
 
     def _index(self, node: syntax.Index) -> Atom:
@@ -246,24 +262,48 @@ class Expressions:
         return Atom(name)
 
     def _chain(self, node: syntax.Chain) -> Atom:
-        """Write a function beside the one that is being written, and its call."""
-        code, name = self._code, self._code.fresh("f")
-        decisive = node.operator == "||"
-        parameters = ", ".join(("values", "host", self._meter(), *(held for _, held in self._variables)))
-        code.begin_function(f"def {name}({parameters}):")
-        code.line("error = None")
-        for place, operand in enumerate(node.operands):
-            if place:
+        """Write functions beside the one that is being written, and the call of the whole.
+
+        CPython takes more than its share of time for long functions, so that a long chain becomes a chain of parts.
+        It is the same: the first part that decides or fails is the one with the first operand that does.
+        """
+        parts = [node.operands[at : at + PART] for at in range(0, len(node.operands), PART)]
+        calls = [self._part(node, part, first=not place) for place, part in enumerate(parts)]
+        if len(calls) == 1:
+            return self._assign(calls[0], "bool")
+        name, parameters = self._begin_part()
+        for call in calls:
+            self._operand(node, partial(str, call))
+        return self._assign(self._end_part(node, name, parameters), "bool")
+
+    def _part(self, node: syntax.Chain, operands: tuple[Node, ...], *, first: bool) -> str:
+        """Write the function of some operands and return its call; the chain's own block has paid for its first."""
+        name, parameters = self._begin_part()
+        for place, operand in enumerate(operands):
+            if place or not first:
                 self.pay(block_cost(operand))
-            code.open("try:")
-            truth = self.truth(operand, operand, node.operator)
-            code.line(f"{'if' if decisive else 'if not'} {truth}: return {decisive}")
-            code.close()
-            code.line("except Fault as fault: error = error or fault.error")
-        code.line("if error is not None: raise Fault(error)")
-        code.line(f"return {not decisive}")
-        code.end_function()
-        return self._assign(f"{name}({parameters})", "bool")
+            self._operand(node, partial(self.truth, operand, operand, node.operator))
+        return self._end_part(node, name, parameters)
+
+    def _begin_part(self) -> tuple[str, str]:
+        name = self._code.fresh("f")
+        parameters = ", ".join(("values", "host", self._meter(), *(held for _, held in self._variables)))
+        self._code.begin_function(f"def {name}({parameters}):")
+        self._code.line("error = None")
+        return name, parameters
+
+    def _end_part(self, node: syntax.Chain, name: str, parameters: str) -> str:
+        self._code.line("if error is not None: raise Fault(error)")
+        self._code.line(f"return {node.operator == '&&'}")
+        self._code.end_function()
+        return f"{name}({parameters})"
+
+    def _operand(self, node: syntax.Chain, truth: Callable[[], str]) -> None:
+        decisive = node.operator == "||"
+        self._code.open("try:")
+        self._code.line(f"{'if' if decisive else 'if not'} {truth()}: return {decisive}")
+        self._code.close()
+        self._code.line("except Fault as fault: error = error or fault.args[0]")
 
     # Made values
 
@@ -318,7 +358,7 @@ class Expressions:
         code.line("break")
         code.close()
         code.close()
-        code.line(f"except Fault as fault: {error} = {error} or fault.error")
+        code.line(f"except Fault as fault: {error} = {error} or fault.args[0]")
         code.close()
         code.open("else:")
         code.line(f"if {error} is not None: raise Fault({error})")
@@ -344,14 +384,16 @@ class Expressions:
         return self._assign(f"{made} == 1", "bool") if one else Atom(made, "list")
 
 
-def _read(base: Any, steps: tuple[tuple[Site, str], ...], mapping: bool) -> Value:
-    """Read a path step by step, which raises the error that its quick reading met."""
-    for site, key in steps:
-        if mapping:
-            mapping = False
-            if key not in base:
-                raise site.missing()
-            base = base[key]
-        else:
-            base = operations.select(site, base, key)
+def _read(base: Any, steps: tuple[tuple[Site, str, str], ...], mapping: bool) -> Value:
+    """Read a path step by step, which raises the error that its quick reading met.
+
+    `operations.select` does the same; here it stands in line, since rules are written that meet many errors.
+    """
+    for site, key, suffix in steps:
+        if not mapping and type(base) is not dict:
+            raise site.types(base)
+        mapping = False
+        if key not in base:
+            raise site.missing(suffix)
+        base = base[key]
     return base

@@ -72,7 +72,7 @@ def parse(source: str) -> Node:
 
 
 def _require_shallow(source: str, tree: Node) -> None:
-    level, depth = [tree], 0
+    level, depth = [tree], -1
     while level:
         depth += 1
         if depth > MAX_DEPTH:
@@ -88,7 +88,8 @@ class _Parser:
         self._tokens = tokens(source)
         self._now = next(self._tokens)
         self._after: Token | None = None
-        self._open = 0
+        # The whole expression is in no brackets.
+        self._open = -1
 
     def whole(self) -> Node:
         tree = self._expression()
@@ -160,7 +161,7 @@ class _Parser:
         return syntax.Arithmetic(places[0], tuple(operators), tuple(operands), tuple(places))
 
     def _relation(self, left: Node) -> Node:
-        for _ in range(MAX_DEPTH):
+        for _ in range(MAX_DEPTH + 1):
             if self._now.kind not in (SYMBOL, NAME) or self._now.value not in _LEVELS[2]:
                 return left
             token = self._take()
@@ -210,7 +211,7 @@ class _Parser:
         return self._suffixes(self._primary())
 
     def _suffixes(self, node: Node) -> Node:
-        for _ in range(MAX_DEPTH):
+        for _ in range(MAX_DEPTH + 1):
             if self._is("."):
                 position = self._take().position
                 node = self._selected(node, position)
@@ -266,6 +267,11 @@ class _Parser:
     def _sequence(self, end: str, what: str, item: Callable[[], Node], *, trailing: bool) -> tuple[Node, ...]:
         """Parse items between commas and take the closing bracket."""
         items: list[Node] = []
+        # As in CEL's grammar, a list or map can consist of its trailing comma.
+        if trailing and self._is(","):
+            self._take()
+            self._expect(end, what)
+            return ()
         while not self._is(end):
             items.append(item())
             if not self._is(","):

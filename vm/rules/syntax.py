@@ -4,8 +4,7 @@ Invariants:
     1. Two trees are equal if and only if they mean the same source up to blanks, comments, brackets, and the
        spelling of literals; places are not compared.
     2. Flat chains stay flat: `a && b && c` is one Chain, `a + b - c` one Arithmetic, so that depth is nesting.
-    3. `depth` of a node is one more than its deepest child's; the parser refuses what is deeper than MAX_DEPTH, so
-       that recursion over a tree is bounded.
+    3. No node has more than MAX_DEPTH others above it, so that recursion over a tree is bounded.
 """
 
 from __future__ import annotations
