@@ -72,6 +72,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "old": "The validator's present public key.",
     "other": "The other account.",
     "owner": "The account that has the tokens.",
+    "pairs": "Accounts, each with a program.",
     "payee": "The brand that is paid.",
     "payer": "The brand that pays.",
     "pending_until": f"Until when they cannot be spent, {_TIME}; at once where it is left out.",

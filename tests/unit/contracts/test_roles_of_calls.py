@@ -155,8 +155,6 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
 BY_ANYONE = {"nft.evolve"}
-BY_EITHER_SIDE = {f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")}
-"""By an admin of either side of a treaty: test_swap.py."""
 BY_EITHER_SIDE = {
     *(f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")),
     *(f"tier.{call}_match" for call in ("propose", "accept", "end")),
