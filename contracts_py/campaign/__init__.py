@@ -6,7 +6,7 @@
     facts, language                 what rules see, and rules as campaigns use them
     kinds, effects/                 what campaigns do: one file for each kind of effect
     outside, hooks                  what is asked of a room beside, and what others are told
-    terms, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
+    terms, loads, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
     engine                          running rules for a record
     journal                         keeping a record, with all that follows
     campaigns, recordings, reversals, voucher_room, arrangements, replays      the rooms
