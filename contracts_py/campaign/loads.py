@@ -1,8 +1,8 @@
 """What the campaigns of an event may cost a record at worst, kept in step with every change of a campaign.
 
 Invariants:
-    1. LOADS of an event is how many of its campaigns are listed, and the sum of what they cost at worst: both versions
-       of one that has announced terms, of an experiment its dearest arm.
+    1. LOADS of an event is how many of its campaigns are listed, and the sum of what they cost at worst: both
+       versions of one that has announced terms, of an experiment its dearest arm.
 """
 
 from __future__ import annotations
