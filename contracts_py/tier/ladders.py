@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from contracts_py.calendar import local_day, start_of_day
 from contracts_py.identity import Authority
 from contracts_py.tier.answers import LadderDefined, LadderShown, LevelShown, TermsShown
-from contracts_py.tier.courses import Clock, horizon_days, no_worse, ranked, tail_days
+from contracts_py.tier.courses import Clock, horizon_days, landing_days, no_worse, ranked
 from contracts_py.tier.events import Defined
 from contracts_py.tier.records import (
     DEFAULT_LADDER,
@@ -211,7 +211,7 @@ def _require_same(
 
 def _still_counting(begun: list[Terms], today: int) -> list[Terms]:
     """Return the terms that have judged days which still matter, and those after them."""
-    landings = max(tail_days(one) for one in begun)
+    landings = max(landing_days(one) * (len(one.levels) - 1) for one in begun)
     for place, one in enumerate(begun[:-1]):
         if begun[place + 1].from_day + one.grace_days + landings > today:
             return begun[place:]

@@ -117,6 +117,7 @@ class Seat:
                 ctx.charge(len(standing.days) // DAYS_PER_UNIT)
         self._before = dict(self.standings)
         self._course: Course | None = None
+        self._changes: list[tuple[TierHooks, TierChange]] = []
 
     def course(self) -> Course:
         """Return the shopper's level, and what becomes of it."""
@@ -251,7 +252,9 @@ class Seat:
                 continue
             self.standings[address] = replace(standing, told=course.name, told_rank=course.rank, since=at)
             levels = (standing.told, course.name, standing.told_rank, course.rank)
-            tell_change(self._ctx, hooks, TierChange(self.place.brand, self.place.name, address, *levels, at, why))
+            change = TierChange(self.place.brand, self.place.name, address, *levels, at, why)
+            emit_change(self._ctx, change)
+            self._changes.append((hooks, change))
 
     def silence(self, address: str) -> None:
         """Forget an address's alarm, which has rung."""
@@ -260,7 +263,7 @@ class Seat:
             self.standings[address] = replace(standing, alarm=None)
 
     def save(self) -> None:
-        """Store what has changed, and see to alarms."""
+        """Store what has changed, see to alarms, and tell the contracts above, which read what is stored."""
         until = self.course().until
         key = (self.place.brand, self.place.name)
         for address, standing in self.standings.items():
@@ -268,6 +271,9 @@ class Seat:
                 set_alarm(self._ctx, *key, address, standing, until)
             elif standing is not self._before.get(address):
                 STANDINGS.put(self._ctx, standing, *key, address)
+        changes, self._changes = self._changes, []
+        for hooks, change in changes:
+            hooks.changed.tell(self._ctx, change)
 
 
 def _with_count(standing: Standing, place: int, count: int) -> Standing:
@@ -293,8 +299,13 @@ def set_alarm(ctx: Context, brand: str, ladder: str, address: str, standing: Sta
 
 
 def tell_change(ctx: Context, hooks: TierHooks, change: TierChange) -> None:
-    """Tell clients and the contracts above of a change."""
+    """Tell clients, and the contracts above, of a change that is stored."""
+    emit_change(ctx, change)
+    hooks.changed.tell(ctx, change)
+
+
+def emit_change(ctx: Context, change: TierChange) -> None:
+    """Tell clients of a change."""
     whose = (change.brand, change.ladder, change.member)
     ranks = (change.from_rank, change.to_rank)
     ctx.emit(Changed(*whose, *ranks, change.at, change.cause, change.from_, change.to))
-    hooks.changed.tell(ctx, change)

@@ -249,6 +249,11 @@ def merges(told: Story) -> None:
         ],
         **undo,
     )
+    levels = [{"name": "bronze", "threshold": 0}, {"name": "silver", "threshold": 100}]
+    ladder = {"brand": "aurora", "metric": "points", "levels": levels, "window_days": 365, "grace_days": 30}
+    told.does("aurora-marketer", "tier.define", **ladder)
+    given = {"member": LAST, "level": "silver", "until": told.chain.time + 90 * DAY, "reason": "A lost parcel"}
+    told.does("aurora-issuer", "tier.grant", **given)
     told.call(
         "identity.erase",
         "aurora-compliance",

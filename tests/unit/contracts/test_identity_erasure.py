@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.identity.hooks import Erasure, PoolChange
+from contracts_py.identity.hooks import Erasure, PoolChange, Regrouped
 from tests.contract_harness import Chain, account_of, program_args
 from tests.support.persons import (
     DAY,
@@ -67,7 +67,11 @@ def test_all_goes_but_the_address_and_its_custody(scene: tuple[Chain, Listener])
         ("identity.pool_left", {"pool": pool, "member": member}),
         ("identity.erased", {"member": member}),
     ]
-    assert listener.told == [("pool_left", PoolChange(pool, member, 0)), ("erased", Erasure(member))]
+    assert listener.told == [
+        ("pool_left", PoolChange(pool, member, 0)),
+        ("erased", Erasure(member)),
+        ("regrouped", Regrouped((ANN,))),
+    ]
     assert chain.view("identity_member", member=member) == {**enrolled, "erased": chain.time}
     naming = {key.rsplit("/", 1)[0] for key in chain.state.values if member in key}
     assert naming == {"identity/account", "identity/erased"}
@@ -143,7 +147,12 @@ def test_what_was_merged_into_it_goes_with_it_and_nothing_is_undone_then(scene: 
     chain.send("aurora-issuer", "identity.merge", from_=old, into=new, reason="same")
     listener.told.clear()
     assert chain.send("aurora-compliance", "identity.erase", member=new)["accounts"] == [new, old]
-    assert listener.told == [("erased", Erasure(new)), ("erased", Erasure(old))]
+    assert listener.told == [
+        ("erased", Erasure(new)),
+        ("regrouped", Regrouped(tuple(sorted((ANN, old))))),
+        ("erased", Erasure(old)),
+        ("regrouped", Regrouped((ANN,))),
+    ]
     assert ask(chain, "current_account", old) == new
     assert "level" not in chain.view("identity_member", member=new)
     assert chain.refused("aurora-issuer", "identity.unmerge", from_=old) == "NOT_ELIGIBLE"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from contracts_py.identity import groups
+from contracts_py.identity import Regrouped, groups
 from contracts_py.identity.person_records import FORMER, LINKS, MAX_FORMER, MAX_GROUP
 from tests.contract_harness import Chain, account_of, brand_ops, key_of
-from tests.support.persons import ask, claimed, enroll
+from tests.support.persons import ask, claimed, enroll, listened_to
 
 ANN, BOB, CAT, DAN = (account_of(name) for name in ("ann", "bob", "cat", "dan"))
 PEOPLE = ["ann", "bob", "cat", "dan"]
@@ -40,6 +40,14 @@ def test_a_link_is_told_and_shown_on_both_sides(chain: Chain) -> None:
     assert ask(chain, "linked", ANN, BOB)
     assert ask(chain, "linked", ANN, ANN)
     assert not ask(chain, "linked", ANN, CAT)
+
+
+def test_contracts_above_are_told_of_links_made_and_ended() -> None:
+    chain, listener = listened_to()
+    ann, bob = account_of("ann"), account_of("bob")
+    for call in ("link", "unlink"):
+        chain.send("ann", f"identity.{call}", ["ann", "bob"], member=ann, other=bob)
+    assert listener.told == [("regrouped", Regrouped((ann, bob)))] * 2
 
 
 def test_both_sides_sign(chain: Chain) -> None:

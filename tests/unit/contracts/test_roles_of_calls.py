@@ -30,6 +30,15 @@ SOON = OVER + DAY
 MONTH = "2023-11"
 BADGE = {"collection": "aurora-club", "token": 1}
 LINE = {"period": MONTH, "debtor": "comet", "creditor": "aurora", "line": 0}
+LADDER: dict[str, Any] = {
+    "brand": "aurora",
+    "metric": "points",
+    "levels": [{"name": "bronze", "threshold": 0}, {"name": "silver", "threshold": 9}],
+    "window_days": 9,
+    "grace_days": 0,
+}
+GRANTED = {"brand": "aurora", "member": MEMBER, "level": "silver"}
+MATCH = {"match": "basil-levels", "from_brand": "basil", "to_brand": "aurora", "valid_from": 0, "valid_to": LATER}
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
@@ -135,14 +144,21 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("nft.burn", BADGE, {"cashier", "issuer"}),
     ("nft.freeze", BADGE, {"compliance"}),
     ("nft.unfreeze", BADGE, {"compliance"}),
+    ("tier.define", LADDER, {"marketer", "admin"}),
+    ("tier.grant", {**GRANTED, "reason": "kind", "until": START + 9 * DAY}, {"issuer"}),
+    ("tier.revoke", {**GRANTED, "reason": "mistake"}, {"issuer"}),
+    ("tier.match", {"match": "basil-levels", "member": MEMBER}, {"cashier", "issuer"}),
     ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
     ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
-BY_EITHER_SIDE = {f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")}
-"""By an admin of either side of a treaty: test_swap.py."""
+BY_EITHER_SIDE = {
+    *(f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")),
+    *(f"tier.{call}_match" for call in ("propose", "accept", "end")),
+}
+"""By an admin of either side of a treaty: test_swap.py, test_tier_grants.py."""
 
 
 @cache
@@ -178,6 +194,10 @@ def prepared_chain() -> Chain:
         ("token.create_program", program_args("rays", "basil")),
         ("swap.propose", {**TERMS, "treaty": "aurora-rays", "from_program": "stars", "to_program": "rays"}),
         ("swap.accept", {"treaty": "aurora-rays"}),
+        *[("tier.define", {**LADDER, "brand": brand}) for brand in ("aurora", "basil")],
+        ("tier.grant", {**GRANTED, "until": START + 9 * DAY, "reason": "kind"}),
+        ("tier.propose_match", {**MATCH, "pairs": [{"from": "bronze", "to": "silver"}]}),
+        ("tier.accept_match", {"match": "basil-levels"}),
         *credit_ops("aurora", "basil"),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),

@@ -1,4 +1,4 @@
-"""Levels are reached at the threshold, kept over the grace, and lost by time or what is taken back, nothing else."""
+"""Levels are reached at the threshold, kept over the grace, and lost by time or what is taken back alone."""
 
 from __future__ import annotations
 
@@ -108,11 +108,11 @@ def test_a_level_ends_with_the_grace_after_the_last_window_that_reaches_it() -> 
         "given": 0,
     }
     club.later(ms=gold_ends - club.chain.time - 1)
-    assert (club.level(ANN), club.status(ANN)["to_keep"]) == ("gold", 150)
+    assert (club.level(ANN), club.status(ANN)["to_keep"]) == ("gold", 300)
     club.later(ms=1)
     status = club.status(ANN)
     assert (status["tier"], status["since"], status["until"]) == ("silver", gold_ends, TODAY + 42 * DAY)
-    assert club.told() == [("bronze", "gold"), ("gold", "silver")]
+    assert club.told() == [("bronze", "silver"), ("silver", "gold"), ("gold", "silver")]
     club.later(days=2)
     assert club.level(ANN) == "bronze"
     assert club.told() == [("silver", "bronze")]

@@ -28,6 +28,10 @@ METHODS = {**RUNTIME.calls, **RUNTIME.views}
 NOT_REACHED = {
     "contracts_py/gov/actions.py: 'LIMIT_EXCEEDED' f'at most {MAX_VALIDATORS} validators'": "The record of the set is "
     "bounded alike, and refuses first with the same code.",
+    "contracts_py/tier/tiers.py: 'points' 'no negative number'": "Only contracts above ask for this; "
+    "test_tier_views.py does.",
+    "contracts_py/tier/tiers.py: 'NOT_FOUND' 'the brand has no ladder that counts points'": "Likewise.",
+    "contracts_py/tier/seats.py: 'LIMIT_EXCEEDED' 'more than a standing counts'": "Likewise.",
     "contracts_py/identity/brands.py: 'NOT_AUTHORISED' 'only the alliance does this'": "Only gov asks for this, after a "
     "vote: no call leads there without. test_identity.py calls the rooms themselves.",
 }
