@@ -34,7 +34,7 @@ from contracts_py.nft.facts import Sources
 from contracts_py.nft.hooks import Movement, NftHooks
 from contracts_py.nft.merges import Merges
 from contracts_py.nft.tokens import Tokens
-from contracts_py.nft.views import Views
+from contracts_py.nft.views import Depicted, Views, depicted
 from contracts_py.tier import Tiers
 from contracts_py.token import Ledger
 from vm.contract_api import Contract
@@ -45,11 +45,13 @@ __all__ = [
     "Badges",
     "BoundKept",
     "Colours",
+    "Depicted",
     "Level",
     "Movement",
     "Nft",
     "NftHooks",
     "Progress",
+    "depicted",
     "filled",
     "nft_contract",
     "places_in",

@@ -17,7 +17,7 @@ class Evolutions(Contract):
 
     def __init__(self, evolver: Evolver, badges: Badges) -> None:
         self._evolver = evolver
-        self._badges = badges
+        self.badges = badges
 
     @call
     def evolve(self, ctx: Context, collection: Slug, token: TokenId) -> TokenVersion:
@@ -45,4 +45,4 @@ class Evolutions(Contract):
     def hear(self, ctx: Context, at: int, account: str) -> bool:
         """Let some of an account's tokens hear of what waits first."""
         del at
-        return self._badges.hear(ctx, account)
+        return self.badges.hear(ctx, account)

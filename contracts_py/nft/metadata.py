@@ -14,6 +14,11 @@ from contracts_py.nft.traits import Trait, Value
 from vm.contract_api import Context, canonical_json, sha256
 
 
+def name_of(collection: Collection, token: int) -> str:
+    """Return what people call a token."""
+    return f"{collection.name} #{token}"
+
+
 def document_of(
     name: str, collection: Collection, look: Look, revision: int, token: int, traits: Mapping[str, Value]
 ) -> dict[str, Any]:
@@ -25,7 +30,7 @@ def document_of(
         name: the collection's slug.
         look: that of the revision.
     """
-    document: dict[str, Any] = {"name": f"{collection.name} #{token}"}
+    document: dict[str, Any] = {"name": name_of(collection, token)}
     if look.description:
         document["description"] = look.description
     document["image"] = f"/nft/{name}/{token}.svg"

@@ -48,14 +48,22 @@ MAX_FACTS: Final = 32_768
 """Bytes of an event's facts that wait; a campaign's records hold less."""
 
 MAX_SOURCE: Final = 4_096
-"""Bytes of an expression (SPEC section 8)."""
+"""Bytes of an expression (SPEC section 8); the checker counts them."""
 
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _URI: Final = re.compile(r"(?:https|ipfs|ar)://[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+\Z")
 
 
 def _address_of_document(value: Any, field: str) -> Any:
     if type(value) is not str or len(value) > MAX_URI or _URI.match(value.replace("{id}", "0")) is None:
         refuse(field, "an https:, ipfs: or ar: address of at most 256 characters of RFC 3986")
+    return value
+
+
+def _source(value: Any, field: str) -> Any:
+    """Take any text that is not too long: the language's own checker says what is wrong with it, and where."""
+    if type(value) is not str or not 1 <= len(value) <= MAX_SOURCE or _LONE_SURROGATE.search(value) is not None:
+        refuse(field, f"an expression of 1 to {MAX_SOURCE} characters")
     return value
 
 
@@ -71,7 +79,11 @@ Uri = Annotated[
 ]
 TransferRule = Literal["free", "brand"]
 HeldDays = Annotated[int, Meta(ge=1, le=MAX_HELD_DAYS)]
-Source = Annotated[str, text(1, MAX_SOURCE), Meta(max_length=MAX_SOURCE)]
+Source = Annotated[
+    str,
+    Rule(_source, {"type": "string", "minLength": 1, "maxLength": MAX_SOURCE}, units=4, max_bytes=4 * MAX_SOURCE),
+    Meta(max_length=MAX_SOURCE),
+]
 RulePlace = Annotated[int, Meta(ge=0, le=MAX_RULES - 1)]
 RulePlaces = Annotated[tuple[RulePlace, ...], Meta(max_length=MAX_RULES)]
 TriggerKey = Annotated[str, code(), Meta(max_length=64)]

@@ -16,9 +16,9 @@ from contracts_py.nft.answers import (
     TraitsShown,
     VersionShown,
 )
-from contracts_py.nft.art import shown_art
+from contracts_py.nft.art import Art, shown_art
 from contracts_py.nft.badges import waiting_of
-from contracts_py.nft.metadata import address_of, document_of
+from contracts_py.nft.metadata import address_of, document_of, name_of
 from contracts_py.nft.records import (
     COLLECTIONS,
     COLLECTIONS_OF,
@@ -34,7 +34,7 @@ from contracts_py.nft.records import (
     TokenId,
 )
 from contracts_py.nft.rulebook import shown_rules
-from contracts_py.nft.traits import MAX_TRAITS, Trait, TraitName, TraitSpec
+from contracts_py.nft.traits import MAX_TRAITS, Trait, TraitName, TraitSpec, Value
 from contracts_py.nft.versions import look_of
 from vm.contract_api import (
     DEFAULT_PAGE,
@@ -54,6 +54,30 @@ from vm.contract_api import (
 )
 
 TraitKeys = Annotated[tuple[TraitName, ...], Meta(max_length=MAX_TRAITS)]
+
+
+class Depicted(msgspec.Struct, frozen=True, gc=False):
+    """What a token's picture is drawn from, and the hash of its metadata, which changes whenever that does."""
+
+    art: Art | None
+    traits: dict[str, Value]
+    collection: str
+    name: str
+    hash: str | None
+
+
+def depicted(ctx: Context, name: str, token: int) -> Depicted:
+    """Return what a token's picture is drawn from.
+
+    Raises:
+        Refused: NOT_FOUND: there is no such token, or the collection's pictures are elsewhere.
+    """
+    collected, record = COLLECTIONS.require(ctx, name), TOKENS.require(ctx, name, token)
+    if isinstance(collected.metadata, AtUri):
+        where = address_of(collected.metadata, token, record.uri)
+        raise Refused("NOT_FOUND", "the collection's metadata and pictures are elsewhere", uri=where)
+    art = look_of(ctx, name, record.revision).art
+    return Depicted(art, dict(record.traits), collected.name, name_of(collected, token), record.hash)
 
 
 class Views(Contract):
@@ -146,7 +170,7 @@ class Views(Contract):
         collected, record = COLLECTIONS.require(ctx, collection), TOKENS.require(ctx, collection, token)
         if isinstance(collected.metadata, AtUri):
             uri = address_of(collected.metadata, token, record.uri)
-            return Metadata(f"{collected.name} #{token}", record.hash, uri=uri)
+            return Metadata(name_of(collected, token), record.hash, uri=uri)
         look = look_of(ctx, collection, record.revision)
         document = document_of(collection, collected, look, record.revision, token, dict(record.traits))
         attributes = [Attribute(**attribute) for attribute in document.pop("attributes")]

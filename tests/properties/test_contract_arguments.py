@@ -201,6 +201,12 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "nft_traits.keys": st.just(["visits"]),
     "metadata": st.sampled_from([{"mode": "onchain"}, {"mode": "uri", "base": "ipfs://bafy"}]),
     "art": st.sampled_from([{"icon": "star"}, {"icon": "cup", "title": "X"}]),
+    "evolution": st.sampled_from(
+        [
+            [{"on": "manual", "when": "true", "set": {"visits": "token.traits.visits + 1"}}],
+            [{"on": {"held_days": 1}, "when": "token.held_days >= 1", "set": {"vip": "true"}}],
+        ]
+    ),
     "description": st.just("For guests."),
     "base": st.just("https://x.example/{id}"),
     "uri": st.just("ar://one"),

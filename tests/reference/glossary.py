@@ -37,6 +37,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "description": "What it is, for people.",
     "debtor": "The brand that owes it.",
     "decimals": "How many digits of an amount people see behind the point.",
+    "evolution": "Rules: what brings one about, when it holds, what it sets ([rules](../nft.md#rules)).",
     "expected_bps": "Share of the points expected to be redeemed, in hundredths of a per cent.",
     "expires": f"When it ends, {_TIME}.",
     "expiry": "When issued points expire, in days of the brand's clock.",

@@ -6,16 +6,38 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from contracts_py.nft.records import COLLECTIONS, REFRESHING, AtUri, Refresh
+from contracts_py.nft.records import (
+    COLLECTIONS,
+    HELD_DUE,
+    MAX_RULES_OF_TRIGGER,
+    ON_EVENT,
+    REFRESHING,
+    WAITS,
+    AtUri,
+    Refresh,
+    Waits,
+)
+from contracts_py.nft.rulebook import MAX_LISTENING
 from tests.contract_harness import Chain, Op, account_of
 from tests.reference.story import Deed, Refusal, Story, alliance_ops, leaving, left, no, sent, suspended, waited
-from vm.contract_api import Context
+from vm.contract_api import MS_PER_DAY, Context
 
 ANN, BOB = account_of("ann"), account_of("bob")
 TRAITS: Final[dict[str, Any]] = {
     "visits": {"type": "int", "default": 0, "min": 0, "label": "Visits"},
     "level": {"type": "enum", "default": "guest", "values": ["guest", "regular", "friend"]},
 }
+EVOLUTION: Final[list[dict[str, Any]]] = [
+    {"on": {"event": "visit"}, "when": "true", "set": {"visits": "token.traits.visits + 1"}},
+    {
+        "on": "manual",
+        "when": 'token.traits.visits >= 1 && token.traits.level == "guest"',
+        "set": {"level": '"regular"'},
+    },
+    {"on": {"held_days": 365}, "when": "true", "set": {"level": '"friend"'}},
+    {"on": "manual", "when": "100 / token.transfers > 1", "set": {"visits": "0"}},
+    {"on": {"held_days": 365}, "when": "100 / token.transfers > 1", "set": {"visits": "0"}},
+]
 ART: Final[dict[str, Any]] = {
     "palette": {"trait": "level", "map": {"regular": "silver", "friend": "gold"}, "default": "bronze"},
     "icon": "cup",
@@ -32,6 +54,7 @@ CLUB: Final[dict[str, Any]] = {
     "soulbound": False,
     "max_supply": 1_000,
     "traits": TRAITS,
+    "evolution": EVOLUTION,
     "art": ART,
     "description": "For guests who come again.",
 }
@@ -72,6 +95,21 @@ def refreshing(chain: Chain) -> None:
     chain.govern(lambda ctx: REFRESHING.put(ctx, Refresh(), "aurora-club"))
 
 
+def many_collections(chain: Chain) -> None:
+    """Let as many collections have rules of visits as may."""
+
+    def fill(ctx: Context) -> None:
+        for number in range(MAX_LISTENING):
+            ON_EVENT.add(ctx, "aurora", "visit", item=f"aurora-{number}")
+
+    chain.govern(fill)
+
+
+def waiting(chain: Chain) -> None:
+    """Let something wait for Ann's tokens when the block's transactions are executed."""
+    chain.govern(lambda ctx: WAITS.put(ctx, Waits(0, 1), ANN))
+
+
 def story() -> Story:
     """Tell it."""
     ops: list[Op] = [*alliance_ops("aurora", "borea")]
@@ -105,6 +143,7 @@ def _collections(told: Story) -> None:
             no("SUSPENDED", "The brand leaves the alliance.", leaving("aurora", "borea")),
             *_faulty_traits(),
             *_faulty_art(),
+            *_faulty_rules(),
             no(
                 "INVALID_ARGS", "A soulbound collection has a rule for transfers.", soulbound=True, transfer="brand"
             ),
@@ -131,6 +170,35 @@ def _faulty_traits() -> list[Refusal]:
         ("A trait's `max` is below its `min`.", {"x": {"type": "int", "default": 0, "min": 2, "max": 1}}),
     ]
     return [no("INVALID_ARGS", when, traits=traits, art=None) for when, traits in faults]
+
+
+def _faulty_rules() -> list[Refusal]:
+    """Return what rules cannot be."""
+    rule: dict[str, Any] = {"on": "manual", "when": "true", "set": {"visits": "1"}}
+    faults: list[tuple[str, dict[str, Any]]] = [
+        ("A condition is none, or names what there is not; the message says where.", {"when": "token.moons > 1"}),
+        ("An expression gives what the trait does not take.", {"set": {"visits": "-1"}}),
+        ("A rule sets nothing.", {"set": {}}),
+        ("A rule sets what is no trait.", {"set": {"moons": "1"}}),
+        ("A rule comes with both an event and a time, or with neither.", {"on": {}}),
+    ]
+    costly = {"on": {"event": "visit"}, "when": "event.attrs.all(k, k != '')", "set": {"visits": "1"}}
+    return [
+        *[no("INVALID_ARGS", when, evolution=[{**rule, **changes}]) for when, changes in faults],
+        no("LIMIT_EXCEEDED", "One trigger has too many rules.", evolution=[rule] * (MAX_RULES_OF_TRIGGER + 1)),
+        no(
+            "LIMIT_EXCEEDED",
+            "The rules of one trigger are too long together.",
+            evolution=[{**rule, "when": "true" + " " * 1_020}] * MAX_RULES_OF_TRIGGER,
+        ),
+        no("LIMIT_EXCEEDED", "The rules of one trigger could cost too much.", evolution=[costly] * 16),
+        no(
+            "LIMIT_EXCEEDED",
+            "16 collections of the brand have rules of the event.",
+            many_collections,
+            evolution=EVOLUTION,
+        ),
+    ]
 
 
 def _faulty_art() -> list[Refusal]:
@@ -173,9 +241,26 @@ def _tokens(told: Story) -> None:
         traits={"visits": 1},
     )
     told.call(
+        "nft.evolve",
+        "bob",
+        "A badge with a visit becomes a regular guest's, once someone asks. Another rule fails, and is told.",
+        "anyone",
+        [
+            NO_COLLECTION,
+            NO_TOKEN,
+            FROZEN_METADATA,
+            no("NOT_ELIGIBLE", "No manual rule changes it now.", sent("bob", "nft.evolve", **ONE)),
+        ],
+        **ONE,
+    )
+    told.then(
+        "A year passes, and the chain has not come to what falls due by then.",
+        lambda chain: chain.until(chain.time + 365 * MS_PER_DAY, postponing=HELD_DUE),
+    )
+    told.call(
         "nft.transfer",
         "ann",
-        "Ann gives it to Bob.",
+        "Ann gives it to Bob. What was due while she had it is done first.",
         "the holder",
         [
             NO_COLLECTION,
@@ -189,6 +274,7 @@ def _tokens(told: Story) -> None:
                 "Only members of the brand may have it.",
                 changed("aurora-club", transfer="brand"),
             ),
+            no("NOT_ELIGIBLE", "The owner's tokens have still to evolve, some blocks later.", waiting),
             no("FROZEN", "The token is frozen.", frozen_token()),
             no(
                 "FROZEN",
@@ -246,6 +332,7 @@ def _changes(told: Story) -> None:
             ),
             no("INVALID_ARGS", "A trait makes no sense.", traits={"x": {"type": "enum", "default": "y"}}),
             no("INVALID_ARGS", "Art is bound to what is no trait.", art={"caption": "{moons}"}),
+            *_faulty_rules(),
             no("INVALID_ARGS", "The metadata are on chain.", base="ipfs://bafy"),
             no(
                 "INVALID_ARGS",
