@@ -63,6 +63,9 @@ class Verdict(NamedTuple):
         return Fired(self.candidate.name, self.candidate.version, self.given, self.arm)
 
 
+Planned = tuple[Candidate, Plan | Verdict]
+
+
 @dataclass(slots=True)
 class _Progress:
     """What has fired so far for one record."""
@@ -115,22 +118,31 @@ class Engine:
         stack = None
         if any(candidate.terms.group for candidate in candidates):
             stack = STACKS.get(ctx, cause.brand)
-        plans: dict[str, Plan | Verdict] = {}
+        # All are planned before the first is applied: what one gives, no other sees.
+        planned = [(candidate, self._open_plan(ctx, sight, host, cause, candidate)) for candidate in candidates]
         if stack is not None and stack.order == "best":
-            candidates, plans = self._best_first(ctx, sight, host, cause, candidates, stack)
+            planned = _best_first(ctx, planned, stack)
         progress = _Progress(stack)
         verdicts = []
-        for candidate in candidates:
-            reason = _closed(candidate, cause.at) or progress.blocked(candidate.terms.group)
+        for candidate, plan in planned:
+            if isinstance(plan, Verdict):
+                verdicts.append(plan)
+                continue
+            reason = progress.blocked(candidate.terms.group)
             if reason is not None:
                 verdicts.append(Verdict(candidate, reason))
                 continue
-            plan = plans.get(candidate.name) or self.plan(ctx, sight, host, candidate)
-            verdict = plan if isinstance(plan, Verdict) else self.apply(ctx, sight, cause, candidate, plan)
+            verdict = self.apply(ctx, sight, cause, candidate, plan)
             if verdict.outcome == FIRED:
                 progress.note(candidate.terms.group)
             verdicts.append(verdict)
         return verdicts
+
+    def _open_plan(
+        self, ctx: Context, sight: Sight, host: BrandHost, cause: Cause, candidate: Candidate
+    ) -> Plan | Verdict:
+        reason = _closed(candidate, cause.at)
+        return self.plan(ctx, sight, host, candidate) if reason is None else Verdict(candidate, reason)
 
     def run_again(
         self, ctx: Context, sight: Sight, cause: Cause, fired: Sequence[tuple[Candidate, Fired]]
@@ -185,32 +197,6 @@ class Engine:
         if outcome.error is not None:
             raise RuleFailed(f"{where}: {outcome.error}")
         return outcome.value
-
-    def _best_first(
-        self,
-        ctx: Context,
-        sight: Sight,
-        host: BrandHost,
-        cause: Cause,
-        candidates: Sequence[Candidate],
-        stack: Stack,
-    ) -> tuple[list[Candidate], dict[str, Plan | Verdict]]:
-        """Put the campaigns of a stack, among their own places, into the order of what they are worth."""
-        places = [place for place, one in enumerate(candidates) if one.terms.group in stack.groups]
-        plans: dict[str, Plan | Verdict] = {}
-        worth: list[tuple[int, int, Candidate]] = []
-        for place in places:
-            candidate = candidates[place]
-            value = 0
-            if _closed(candidate, cause.at) is None:
-                plan = plans[candidate.name] = self.plan(ctx, sight, host, candidate)
-                if isinstance(plan, Plan):
-                    value = sum([kind.worth(ctx, planned) for kind, planned in plan.effects])
-            worth.append((-value, place, candidate))
-        ordered = list(candidates)
-        for place, (_, _, candidate) in zip(places, sorted(worth, key=_first_two), strict=True):
-            ordered[place] = candidate
-        return ordered, plans
 
     # -- applying ----------------------------------------------------------------------------------
 
@@ -270,5 +256,16 @@ def _closed(candidate: Candidate, at: int) -> str | None:
     return None if at < candidate.terms.ends else "ENDED"
 
 
-def _first_two(entry: tuple[int, int, Candidate]) -> tuple[int, int]:
-    return entry[0], entry[1]
+def _best_first(ctx: Context, planned: list[Planned], stack: Stack) -> list[Planned]:
+    """Put the campaigns of a stack, among their own places, into the order of what they are worth to the member."""
+    places = [place for place, (candidate, _) in enumerate(planned) if candidate.terms.group in stack.groups]
+    worth = [(-_worth(ctx, planned[place][1]), place) for place in places]
+    ordered = list(planned)
+    for place, (_, best) in zip(places, sorted(worth), strict=True):
+        ordered[place] = planned[best]
+    return ordered
+
+
+def _worth(ctx: Context, plan: Plan | Verdict) -> int:
+    """Return what a plan is worth to the member; nothing for the control group, which has no effects."""
+    return 0 if isinstance(plan, Verdict) else sum([kind.worth(ctx, effect) for kind, effect in plan.effects])

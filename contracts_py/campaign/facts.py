@@ -196,6 +196,8 @@ class Sight:
         elif fact in self._member:
             return
         elif past is not None:
+            if fact == "referrer" and past:
+                past = self._sources.authority.current_account(self._ctx, past)
             self._member[fact] = past
         elif fact in _MEMBER_FACTS:
             self.assumed |= self._then

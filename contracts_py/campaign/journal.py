@@ -107,7 +107,7 @@ def cause_of(ctx: Context, offsets: Offsets, brand: str, event: str, member: str
     if at < oldest:
         raise Refused("EXPIRED", "it happened too long ago to be recorded", at=at, oldest=oldest)
     days = local_day(offsets, at), local_day(offsets, max(0, oldest))
-    return Cause(brand, offsets, event, member, ref, at, ctx.time, *days)
+    return Cause(brand, offsets, event, member, member, ref, at, ctx.time, *days)
 
 
 def _next_of_day(ctx: Context, cause: Cause) -> str | None:

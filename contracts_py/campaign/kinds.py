@@ -33,6 +33,7 @@ class Cause:
     """What was recorded.
 
     Attributes:
+        receiver: the account that the member is now: another one after a merge.
         made: when it was first recorded: from then on what was given lasts.
         day: the brand's local day of `at`.
         oldest: the first local day that a record can still name.
@@ -42,6 +43,7 @@ class Cause:
     offsets: Offsets
     event: str
     member: str
+    receiver: str
     ref: str
     at: int
     made: int

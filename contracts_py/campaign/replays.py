@@ -145,7 +145,7 @@ class Replays(Contract):
                 if recorded.time < to:
                     self._judge(ctx, candidate, offsets, ref, recorded, totals)
             first = ""
-        return None if days[-1] * MS_PER_DAY <= from_ else _Place(days[-1] - 1, totals.spent, "")
+        return None if not days or days[-1] * MS_PER_DAY <= from_ else _Place(days[-1] - 1, totals.spent, "")
 
     def _judge(
         self,

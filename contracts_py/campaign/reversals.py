@@ -72,7 +72,8 @@ class Reversals(Contract):
         brand_record = authority.brand_record(ctx, brand) if keep is None else authority.require_active(ctx, brand)
         recorded, left = self._require_left(ctx, brand, event, ref, return_ref)
         values, data = (None, None) if keep is None else checked(ctx, keep, "keep")
-        cause = _cause_of(ctx, brand_record.offsets, brand, event, ref, recorded)
+        receiver = authority.current_account(ctx, recorded.member)
+        cause = _cause_of(ctx, brand_record.offsets, brand, event, ref, recorded, receiver)
         before = decoded(left.attrs or b"\x80")
         undone = [self._undo(ctx, cause, fired, before) for fired in reversed(left.fired)]
         self._change_facts(ctx, cause, before, values)
@@ -169,8 +170,10 @@ def _terms_of(ctx: Context, fired: Fired) -> Terms:
     return terms
 
 
-def _cause_of(ctx: Context, offsets: Any, brand: str, event: str, ref: str, recorded: Recorded) -> Cause:
+def _cause_of(
+    ctx: Context, offsets: Any, brand: str, event: str, ref: str, recorded: Recorded, receiver: str
+) -> Cause:
     day = local_day(offsets, recorded.at)
     oldest = min(ctx.time - current_params(ctx).max_backdate_ms, recorded.at)
     oldest_day = local_day(offsets, max(0, min(oldest, MAX_INT)))
-    return Cause(brand, offsets, event, recorded.member, ref, recorded.at, recorded.time, day, oldest_day)
+    return Cause(brand, offsets, event, recorded.member, receiver, ref, recorded.at, recorded.time, day, oldest_day)

@@ -41,7 +41,7 @@ class EvolveKind:
         """See `Kind`."""
         evolved = Evolved(planned)
         if evolved not in run.before:  # Else it has, for this very record: a return is no reason to do so again.
-            self._badges.evolve(ctx, planned, run.cause.member)
+            self._badges.evolve(ctx, planned, run.cause.receiver)
         return evolved
 
     def undo(self, ctx: Context, run: Run, given: Evolved) -> str | None:

@@ -68,7 +68,7 @@ class IssueKind:
         if not amount:
             return None
         budgets.take(ctx, run.campaign, run.terms.budget, amount)
-        receiver = run.cause.member if to is None else to
+        receiver = run.cause.receiver if to is None else to
         date = _date_before(run, program, to)
         date = self._ledger.issue(ctx, program, receiver, amount, expires_days, date)
         funded: tuple[Funded, ...] = ()
