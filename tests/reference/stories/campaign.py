@@ -10,6 +10,7 @@ from contracts_py.campaign.deeds import VOUCHERS
 from contracts_py.campaign.language import MAX_EVENT_UNITS
 from contracts_py.campaign.records import LOADS, Load
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
+from tests.reference.stories import campaign_pools
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited, wrote
 
 DAY: Final = 86_400_000
@@ -130,6 +131,7 @@ def story() -> Story:
     _returned(told)
     _two_people(told)
     _ended(told)
+    told.joined(campaign_pools.story())
     return told
 
 
