@@ -194,6 +194,8 @@ class Story:
         self.examples += other.examples
         self.faults += other.faults
         self.names.update(other.names)
+        for name, came_to in other.chain.strict.found.items():
+            self.chain.strict.found.setdefault(name, set()).update(came_to)
 
     # -- executing ---------------------------------------------------------------------------------
 
