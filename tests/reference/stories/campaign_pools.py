@@ -26,12 +26,26 @@ from contracts_py.campaign.list_records import (
 from contracts_py.campaign.paths import code_leaf, levels, path_of
 from contracts_py.campaign.schedule_records import TIMINGS, Timing
 from contracts_py.campaign.schedules import birthday_commitment
-from tests.contract_harness import CHAIN, START, Chain, account_of
-from tests.reference.story import Deed, Refusal, Story, leaving, many, no, sent, suspended, waited, wrote
+from tests.contract_harness import CHAIN, START, Chain, account_of, key_of, program_args
+from tests.reference.story import (
+    Deed,
+    Refusal,
+    Story,
+    alliance_ops,
+    leaving,
+    many,
+    no,
+    sent,
+    suspended,
+    waited,
+    wrote,
+)
+from vm.chain_records import ValidatorEntry
 from vm.contract_api import MS_PER_DAY, Context
 from vm.primitives.address import address_of_member
 from vm.primitives.hashing import sha256
 
+BRANDS: Final = ("aurora", "borea", "cielo", "delta")
 ANN, BOB = account_of("ann"), account_of("bob")
 REF: Final = "ce" * 32
 MEMBER: Final = address_of_member("aurora", bytes.fromhex(REF))
@@ -57,8 +71,26 @@ NO_LIST: Final = no("NOT_FOUND", "There is no such list.", name="moons")
 NO_CAMPAIGN: Final = no("NOT_FOUND", "There is no such campaign.", campaign="moons")
 
 
-def tell(told: Story) -> None:
-    """Tell it."""
+def story() -> Story:
+    """Tell it, on a chain of its own."""
+    intro = (
+        "the brands Aurora, Borea, Cielo and Delta, each with a validator and one person for each role. "
+        "[campaign-pools.md](../campaign-pools.md) says how lists, codes, claims, draws and schedules work."
+    )
+    ops = [*alliance_ops(*BRANDS), ("token.create_program", program_args("stars", "aurora"))]
+    ops.append(("token.create_program", program_args("leaves", "borea")))
+    told = Story("campaign", intro, ops, validators=[ValidatorEntry(key_of(brand), brand) for brand in BRANDS])
+    told.names.update({MEMBER: "Aurora's member"})
+    _campaigns(told)
+    _lists(told)
+    _codes(told)
+    _claims(told)
+    _draws(told)
+    _schedules(told)
+    return told
+
+
+def _campaigns(told: Story) -> None:
     for campaign, event in (
         ("summer-codes", "code"),
         ("summer-buys", "purchase"),
@@ -83,11 +115,6 @@ def tell(told: Story) -> None:
             **terms,
         )
     told.does("aurora-issuer", "identity.enroll", brand="aurora", ref=REF)
-    _lists(told)
-    _codes(told)
-    _claims(told)
-    _draws(told)
-    _schedules(told)
 
 
 def _lists(told: Story) -> None:

@@ -11,7 +11,9 @@ from contracts_py.campaign.vouchers import id_of
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
+from tests.support import campaign_rooms
 from tests.support.clearing import Till, limit_op
+from vm.chain_records import ValidatorEntry
 from vm.params import Params
 from vm.primitives.address import address_of_member, address_of_pool
 from vm.primitives.units import MS_PER_HOUR
@@ -185,6 +187,7 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
     ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
+CALLS += campaign_rooms.calls(MEMBER, LINKED)
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
@@ -193,7 +196,7 @@ BY_EITHER_SIDE = {
     *(f"tier.{call}_match" for call in ("propose", "accept", "end")),
 }
 """By an admin of either side of a treaty: test_swap.py, test_tier_grants.py."""
-BY_ANYONE = {"nft.evolve"}
+BY_ANYONE = {"nft.evolve", "campaign.draw_reveal"}
 BY_TWO_BRANDS = {"campaign.fund"}
 """By a marketer, and a treasurer of each brand that pays: test_campaign_arrangements.py."""
 
@@ -235,6 +238,7 @@ def prepared_chain() -> Chain:
         ("tier.grant", {**GRANTED, "until": START + 9 * DAY, "reason": "kind"}),
         ("tier.propose_match", {**MATCH, "pairs": [{"from": "bronze", "to": "silver"}]}),
         ("tier.accept_match", {"match": "basil-levels"}),
+        *campaign_rooms.prepared_ops(MEMBER),
         ("campaign.create", RULE),
         ("campaign.create", {**GIFT, "starts": 0}),
         ("campaign.record", {**SALE, "ref": "sold"}),
@@ -251,7 +255,9 @@ def prepared_chain() -> Chain:
     ops.append(("clearing.close", {"currency": "EUR", "period": MONTH}))
     ops.append(("clearing.dispute", {**LINE, "currency": "USD", "brand": "aurora"}))
     listed, authority = contracts()
-    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), runtime=Runtime([*listed, Till()], authority))
+    runtime = Runtime([*listed, Till()], authority)
+    validators = [ValidatorEntry(key_of("aurora"), "aurora")]
+    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), validators, runtime)
     till = {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora"}
     sold = ("token.redeem", {**till, "ref": "sold"})
     held = ("token.hold", {**till, "hold": "open", "expires": SOON})
