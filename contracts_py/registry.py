@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from contracts_py.campaign import CampaignHooks, Outside, Profiles, campaign_contract
+from contracts_py.campaign import (
+    CampaignHooks,
+    JournalRecorder,
+    Outside,
+    Profiles,
+    Schedules,
+    campaign_contract,
+    further_rooms,
+)
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
@@ -27,7 +35,9 @@ def contracts() -> tuple[list[Contract], Authority]:
     nft = nft_contract(authority, ledger, tiers, nft_hooks)
     campaigns = CampaignHooks()
     outside = Outside(tiers, nft.badges)
-    campaign_rooms, _ = campaign_contract(authority, clearing, ledger, outside, campaigns)
+    campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
+    recorder = JournalRecorder(journal)
+    schedules = Schedules(authority, ledger, recorder)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
@@ -36,6 +46,8 @@ def contracts() -> tuple[list[Contract], Authority]:
         *tier_contract(authority, levels, tiers, upkeep),
         *nft.rooms,
         *campaign_rooms,
+        *further_rooms(authority, recorder),
+        schedules,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
@@ -43,10 +55,10 @@ def contracts() -> tuple[list[Contract], Authority]:
     hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
     hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
-    hooks.erased.wire(upkeep.erased, Profiles().erased)
+    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased)
     hooks.brand_exited.wire()
     levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
-    campaigns.recorded.wire()
+    campaigns.recorded.wire(schedules.on_record)
     campaigns.reversed.wire()
     return rooms, authority

@@ -243,7 +243,7 @@ class Chain:
         overlay = BlockOverlay(self.state)
         return Context(overlay, CHAIN, self.height, self.time, 10**9, read_only=True)
 
-    def view(self, name: str, **args: Any) -> Any:
+    def view(self, name: str, /, **args: Any) -> Any:
         """Answer a view at the head."""
         return as_read(self.runtime.invoke_view(self.context(), name, _public(args)))
 

@@ -6,7 +6,7 @@
     facts, language                 what rules see, and rules as campaigns use them
     kinds, effects/                 what campaigns do: one file for each kind of effect
     outside, hooks                  what is asked of a room beside, and what others are told
-    terms, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
+    terms, loads, budgets, uses, experiments, vouchers, profiles      parts of the engine that know one thing each
     engine                          running rules for a record
     journal                         keeping a record, with all that follows
     campaigns, recordings, reversals, voucher_room, arrangements, replays      the rooms
@@ -32,6 +32,7 @@ from contracts_py.campaign.recordings import Recordings
 from contracts_py.campaign.replays import Replays
 from contracts_py.campaign.reversals import Reversals
 from contracts_py.campaign.rooms import further_rooms
+from contracts_py.campaign.schedules import Schedules
 from contracts_py.campaign.upkeep import Profiles
 from contracts_py.campaign.voucher_room import Vouchers
 from contracts_py.clearing import Clearing
@@ -44,11 +45,14 @@ from vm.contract_api import Contract
 __all__ = [
     "CampaignHooks",
     "Journal",
+    "JournalRecorder",
     "Outside",
     "Profiles",
     "RecordMade",
     "RecordUndone",
+    "Schedules",
     "campaign_contract",
+    "further_rooms",
 ]
 
 
@@ -75,6 +79,5 @@ def campaign_contract(
         Reversals(sources, engine, kinds, hooks),
         Vouchers(authority),
         Replays(sources, engine, kinds),
-        *further_rooms(authority, JournalRecorder(journal)),
     ]
     return rooms, journal

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from contracts_py.campaign import experiments
+from contracts_py.campaign import experiments, loads
 from contracts_py.campaign.answers import ArmShown
 from contracts_py.campaign.effect_types import EffectArgs
 from contracts_py.campaign.effects import Kinds
@@ -99,7 +99,7 @@ class Arrangements(Contract):
         if sum([variant.bps for variant in variants]) + holdout_bps > SCALE:
             refuse("variants", "at most 10,000 basis points together with holdout_bps")
         stored = tuple([self._stored(ctx, record, variant, place) for place, variant in enumerate(variants)])
-        CAMPAIGNS.put(ctx, replace(record, experiment=Experiment(holdout_bps, stored)), campaign)
+        loads.store(ctx, self._kinds, campaign, replace(record, experiment=Experiment(holdout_bps, stored)))
         ctx.emit(ExperimentSet(campaign, record.brand, holdout_bps, len(stored)))
         return self.uplift(ctx, campaign)
 

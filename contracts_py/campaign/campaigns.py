@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from contracts_py.campaign import language
+from contracts_py.campaign import loads
 from contracts_py.campaign.answers import CampaignShown, CampaignState, CampaignStatus, Waiting
 from contracts_py.campaign.effect_types import EffectArgs
 from contracts_py.campaign.effects import Kinds
@@ -17,15 +17,11 @@ from contracts_py.campaign.records import (
     CAMPAIGNS,
     CAMPAIGNS_OF,
     DRAFTS,
-    LISTED,
-    LOADS,
-    MAX_PER_EVENT,
     OVERS,
     SPENT,
     VERSIONS,
     Campaign,
     Draft,
-    Load,
     Terms,
 )
 from contracts_py.campaign.terms import (
@@ -34,7 +30,6 @@ from contracts_py.campaign.terms import (
     in_force,
     issues,
     require_sound,
-    rules_of,
     settled,
 )
 from contracts_py.campaign.types import Budget, PerMember, Priority, Source
@@ -57,8 +52,6 @@ from vm.contract_api import (
     refuse,
     view,
 )
-
-_NO_LOAD = Load(0, 0)
 
 
 class Campaigns(Contract):
@@ -266,10 +259,8 @@ class Campaigns(Contract):
     def _create(self, ctx: Context, campaign: str, brand: str, event: str, terms: Terms) -> CampaignState:
         CAMPAIGNS.require_absent(ctx, campaign)
         self._authority.require_free_name(ctx, campaign, brand)
-        self._change_load(ctx, brand, event, 1, language.worst_units(rules_of(self._kinds, terms.when, terms.then)))
-        CAMPAIGNS.put(ctx, Campaign(brand, event, "active", 1, terms), campaign)
+        loads.store(ctx, self._kinds, campaign, Campaign(brand, event, "active", 1, terms))
         VERSIONS.put(ctx, terms, campaign, 1)
-        LISTED.add(ctx, brand, event, item=campaign)
         CAMPAIGNS_OF.add(ctx, brand, item=campaign)
         self._plan_over(ctx, campaign, terms)
         ctx.emit(Created(campaign, brand, event, terms.starts, terms.ends))
@@ -281,30 +272,14 @@ class Campaigns(Contract):
     def _put_version(
         self, ctx: Context, campaign: str, record: Campaign, terms: Terms, notice_ms: int
     ) -> CampaignState:
-        """Make a version; what it and the one before cost at worst both count until it is in force."""
-        before = self._units_of(record)
+        """Make a version."""
         version = _latest(record) + 1
         VERSIONS.put(ctx, terms, campaign, version)
         after, from_ = changed(record, terms, version, notice_ms, ctx.time)
-        self._change_load(ctx, record.brand, record.event, 0, self._units_of(after) - before)
-        CAMPAIGNS.put(ctx, after, campaign)
+        loads.store(ctx, self._kinds, campaign, after)
         self._plan_over(ctx, campaign, terms)
         ctx.emit(Updated(campaign, record.brand, version, from_))
         return CampaignState(campaign, _status_of(after, ctx.time), version, from_)
-
-    def _units_of(self, record: Campaign) -> int:
-        versions = [record.terms, *([] if record.announced is None else [record.announced.terms])]
-        return sum([language.worst_units(rules_of(self._kinds, terms.when, terms.then)) for terms in versions])
-
-    def _change_load(self, ctx: Context, brand: str, event: str, campaigns: int, worst: int) -> None:
-        before = LOADS.get(ctx, brand, event) or _NO_LOAD
-        after = Load(before.campaigns + campaigns, before.units + worst)
-        if campaigns > 0 and after.campaigns > MAX_PER_EVENT:
-            raise Refused("LIMIT_EXCEEDED", "too many campaigns of this event", limit=MAX_PER_EVENT)
-        if worst > 0 and after.units > language.MAX_EVENT_UNITS:
-            words = "the rules of the event's campaigns would cost too much at worst"
-            raise Refused("LIMIT_EXCEEDED", words, limit=language.MAX_EVENT_UNITS, units=after.units)
-        LOADS.put(ctx, after, brand, event)
 
     def _notice_ms(self, ctx: Context, terms: Terms) -> int:
         return 0 if terms.budget is None else self._ledger.rules(ctx, terms.budget.program).notice_ms
@@ -326,7 +301,7 @@ class Campaigns(Contract):
         if record.status == status:
             raise Refused("NOT_ELIGIBLE", f"the campaign is {status}", campaign=campaign)
         after = replace(record, status=status)
-        CAMPAIGNS.put(ctx, after, campaign)
+        loads.store(ctx, self._kinds, campaign, after)
         ctx.emit(StatusChanged(campaign, record.brand, after.status))
         return CampaignState(campaign, _status_of(after, ctx.time), _latest(after))
 
@@ -348,8 +323,7 @@ class Campaigns(Contract):
         if ctx.time < still:
             OVERS.put(ctx, still, campaign)
             return False
-        if LISTED.discard(ctx, record.brand, record.event, item=campaign):
-            self._change_load(ctx, record.brand, record.event, -1, -self._units_of(record))
+        if loads.unlist(ctx, self._kinds, campaign, record):
             ctx.emit(Over(campaign, record.brand))
         return False
 

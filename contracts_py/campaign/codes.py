@@ -70,9 +70,6 @@ from vm.contract_api import (
 EVENT: Final = "code"
 """The event of a campaign with codes; `code-…` as well, so that a brand's pools need not share their campaigns."""
 
-_REFUSALS: Final = {"BUDGET_EXHAUSTED": "BUDGET_EXHAUSTED", "MEMBER_LIMIT": "LIMIT_EXCEEDED", "ENDED": "EXPIRED"}
-"""Why a campaign did not fire, as a code; any other reason is NOT_ELIGIBLE."""
-
 
 def commitment_of(member: str, code: str, salt: bytes) -> str:
     """Return what an account commits to.
@@ -206,8 +203,7 @@ class Codes(Contract):
         attrs = {"campaign": pool.campaign, "pool": root}
         ran = self._recorder.run(ctx, pool.brand, pool.event, holder, code, attrs)
         if pool.campaign not in ran.fired:
-            reason = ran.skipped.get(pool.campaign, "ENDED")
-            raise Refused(_REFUSALS.get(reason, "NOT_ELIGIBLE"), "the campaign gives nothing for it", reason=reason)
+            raise _refusal_of(ran.skipped.get(pool.campaign, "ENDED"))
 
     @view
     def code_pool(self, ctx: Context, root: Hash) -> CodePoolShown:
@@ -232,6 +228,17 @@ class Codes(Contract):
             return CodeNow(root, leaf, "expired")
         reserved = RESERVED.get(ctx, root, leaf)
         return CodeNow(root, leaf, "free" if reserved is None else "reserved", reserved)
+
+
+def _refusal_of(reason: str) -> Refused:
+    """Return the refusal of a code whose campaign did not fire, and why it did not."""
+    if reason == "BUDGET_EXHAUSTED":
+        return Refused("BUDGET_EXHAUSTED", "the campaign's budget is used up", reason=reason)
+    if reason == "MEMBER_LIMIT":
+        return Refused("LIMIT_EXCEEDED", "the campaign has given the shopper what it gives", reason=reason)
+    if reason == "ENDED":
+        return Refused("EXPIRED", "the campaign is over", reason=reason)
+    return Refused("NOT_ELIGIBLE", "the campaign gives nothing for it", reason=reason)
 
 
 def _pool_above(ctx: Context, leaf: bytes, path: Sequence[str]) -> tuple[str, CodePool]:

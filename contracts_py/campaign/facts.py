@@ -310,9 +310,7 @@ class BrandHost:
         """Return a value of one of the brand's tables."""
         try:
             sight = self._sight
-            return self._lists.lookup(
-                self._ctx, sight.brand, name, key, default, version=sight.lists_version()
-            )
+            return self._lists.lookup(self._ctx, sight.brand, name, key, default, version=sight.lists_version())
         except Refused as refusal:
             raise _as_host_refusal(refusal) from None
 

@@ -1,7 +1,8 @@
-"""The rooms beside the campaigns themselves: lists, code pools, draws (docs/campaign-pools.md)."""
+"""The rooms beside the campaigns themselves: lists, code pools, claims, draws (docs/campaign-pools.md)."""
 
 from __future__ import annotations
 
+from contracts_py.campaign.claims import Claims
 from contracts_py.campaign.codes import Codes
 from contracts_py.campaign.collections import Collections
 from contracts_py.campaign.draw_views import DrawViews
@@ -18,6 +19,7 @@ def further_rooms(authority: Authority, recorder: Recorder) -> list[Contract]:
         Collections(authority),
         ListViews(),
         Codes(authority, recorder),
+        Claims(authority, recorder),
         Draws(authority, recorder),
         DrawViews(),
     ]

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from contracts_py.identity import Authority
 from contracts_py.token import dates
-from contracts_py.token.answers import Reversal
+from contracts_py.token.answers import ExpiringLot, Reversal
 from contracts_py.token.backing import require_backed, require_backed_brand
 from contracts_py.token.corrections import take_back
 from contracts_py.token.events import Issued, Reversed
+from contracts_py.token.expiring import expiring_page
 from contracts_py.token.households import Households
 from contracts_py.token.issuing import issue_points
 from contracts_py.token.purse import Purse
@@ -17,7 +18,7 @@ from contracts_py.token.records import FROZEN_AT, PROGRAMS_OF, Parts, Program, l
 from contracts_py.token.spending import purse_with_points, receiver_of, require_holder, save
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
-from vm.contract_api import Context
+from vm.contract_api import Context, Page
 
 
 class Ledger:
@@ -51,6 +52,12 @@ class Ledger:
     def programs_of(self, ctx: Context, account: str) -> Iterator[str]:
         """Yield the programs in which an account has ever had points."""
         return PROGRAMS_OF.iterate(ctx, account)
+
+    def expiring(
+        self, ctx: Context, program: str, first: int, last: int, cursor: str | None, limit: int
+    ) -> Page[ExpiringLot]:
+        """Return some of the lots that expire from `first` to `last`, by date: `limit` accounts are looked at."""
+        return expiring_page(ctx, program, first, last, cursor, limit, limit)
 
     def issue(
         self,

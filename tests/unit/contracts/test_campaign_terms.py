@@ -190,6 +190,32 @@ def test_what_is_over_leaves_the_event_when_nothing_can_be_recorded_for_it_any_m
     assert LOADS.get(shop.chain.state, "aurora", "purchase").units == 0  # type: ignore[union-attr]
 
 
+def test_the_load_of_an_event_is_that_of_its_campaigns_whatever_became_of_them() -> None:
+    shop = Shop(notice_ms=DAY)
+
+    def load() -> int:
+        found = LOADS.get(shop.chain.state, "aurora", "purchase")
+        assert found is not None
+        return found.units
+
+    shop.create()
+    alone = load()
+    shop.marketing("campaign.update", campaign="base", when=DEAR)
+    both = load()
+    assert both > 2 * alone
+    shop.later(1)
+    shop.marketing("campaign.pause", campaign="base")
+    assert load() == both - alone, "the version that is no longer in force costs nothing"
+    shop.marketing("campaign.update", campaign="base", when="true")
+    shop.marketing("campaign.update", campaign="base", when="1 == 1")
+    assert load() <= both, "the announced version that was replaced costs nothing"
+    shop.create("tested", starts=TODAY + 9 * DAY)
+    before = load()
+    variant = {"name": "dear", "bps": 1, "then": [{"tier_points": "sum(event.lines.map(l, l.amount))"}]}
+    shop.marketing("campaign.experiment", campaign="tested", variants=[variant], holdout_bps=0)
+    assert load() > before
+
+
 def test_the_rules_of_one_event_fit_into_one_record() -> None:
     shop = Shop()
     made = 0
