@@ -361,6 +361,7 @@ def _codes(told: Story) -> None:
             no("DUPLICATE_REF", "Its ref was recorded.", _recorded("code", CODES[0])),
             no("LIMIT_EXCEEDED", "The shopper has redeemed his codes.", _pool_of(per_member=1), _redeemed(1)),
             no("LIMIT_EXCEEDED", "As many codes as the pool has were redeemed.", spent),
+            no("LIMIT_EXCEEDED", "The campaign's own limit per member.", _once("summer-codes"), _redeemed(1)),
             no("BUDGET_EXHAUSTED", "The campaign's budget is used up.", _poor("summer-codes")),
             *NOT_ACTIVE,
         ],
@@ -402,6 +403,10 @@ def _paused(campaign: str) -> Deed:
 
 def _poor(campaign: str) -> Deed:
     return sent(BOTH, "campaign.update", campaign=campaign, budget={"program": "stars", "amount": 1})
+
+
+def _once(campaign: str) -> Deed:
+    return sent(BOTH, "campaign.update", campaign=campaign, per_member={"count": 1})
 
 
 def _recorded(event: str, ref: str) -> Deed:
