@@ -136,13 +136,18 @@ def forget_links(ctx: Context, account: str) -> None:
     FORMER.delete(ctx, account)
 
 
+def way_to_current(ctx: Context, account: str) -> tuple[str, ...]:
+    """Return an account, the one that it was merged into, and so on, up to the one that its owner has now."""
+    way, merger = [account], MERGES.get(ctx, account)
+    while merger is not None:
+        way.append(merger.into)
+        merger = MERGES.get(ctx, merger.into)
+    return tuple(way)
+
+
 def current_account(ctx: Context, account: str) -> str:
     """Return the account into which this one was merged, directly or over others; itself where it was not."""
-    merger = MERGES.get(ctx, account)
-    while merger is not None:
-        account = merger.into
-        merger = MERGES.get(ctx, account)
-    return account
+    return way_to_current(ctx, account)[-1]
 
 
 def accounts_of(ctx: Context, account: str) -> Iterable[str]:

@@ -18,6 +18,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
@@ -40,12 +41,26 @@ from contracts_py.token.records import (
     Parts,
 )
 from contracts_py.token.supply import Supply
-from vm.contract_api import EMPTY, GONE, Context, InvariantBroken, Refused
+from vm.contract_api import EMPTY, GONE, MAX_INT, Context, InvariantBroken, Refused, current_params
 
 _NO_HOLDING: Final = Holding()
 
 MAX_LOTS_OF_ACTIVITY: Final = 250
 """Lots that one activity gives a new date: some 40,000 units of work."""
+
+UNITS_PER_LOT: Final = 600
+"""At most what a lot costs an operation that takes it: an exchange over four treaties, which also dates it anew."""
+
+LOTS_OF_ANY_TRANSACTION: Final = 125
+"""So many lots fit into the least `max_tx_cost` (75,000): up to them nothing needs to be looked up."""
+
+
+def most_lots_of_spend(ctx: Context) -> int:
+    """Return how many lots one operation may take from, or give back: what a transaction can pay for.
+
+    A redemption's record names them all, which is the other bound.
+    """
+    return min(MAX_LOTS_OF_SPEND, current_params(ctx).max_tx_cost // UNITS_PER_LOT)
 
 
 class _Lot(Struct, gc=False):
@@ -137,12 +152,14 @@ class Purse:
             Refused: INSUFFICIENT_BALANCE; LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
         ctx = self._ctx
-        most_lots = most_lots or MAX_LOTS_OF_SPEND
+        limit = most_lots or LOTS_OF_ANY_TRANSACTION
         taken: Parts = []
         missing = amount
         for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
-            if len(taken) == most_lots:
-                message = f"the amount lies in more than {most_lots} lots; take less at once"
+            if len(taken) == limit and not most_lots:
+                limit = most_lots = most_lots_of_spend(ctx)
+            if len(taken) == limit:
+                message = f"the amount lies in more than {limit} lots; take less at once"
                 raise Refused("LIMIT_EXCEEDED", message, possible=amount - missing)
             lot = self._listed(date)
             part = min(lot.now, missing)
@@ -194,19 +211,56 @@ class Purse:
         """Put points on a date that were taken from another one of this account: that is no credit."""
         self._add([(date, amount)])
 
-    def take_up_to(self, most: int) -> Parts:
+    def take_up_to(self, most: int, besides: int = 0) -> Parts:
         """Take up to `most` points from the live lots, earliest-expiring first; return what was taken.
+
+        Args:
+            besides: what the operation takes elsewhere: with it, a refusal tells how much would go in all.
 
         Raises:
             Refused: LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
-        available = 0
-        for _, amount in self.lots():
-            available += amount
-            if available >= most:
+        limit = (
+            most_lots_of_spend(self._ctx) if self.has_more_lots_than(LOTS_OF_ANY_TRANSACTION) else MAX_LOTS_OF_SPEND
+        )
+        parts = self.take_first(limit, most)
+        taken = sum_of(parts)
+        if taken < most and self.has_more_lots_than(limit):
+            message = f"the amount lies in more than {limit} lots; take less at once"
+            raise Refused("LIMIT_EXCEEDED", message, possible=besides + taken)
+        return parts
+
+    def has_more_lots_than(self, number: int) -> bool:
+        """Tell whether the account has more live lots than that."""
+        dates = LOT_DATES.items(self._ctx, self._own, self.holding.lots, self._ctx.time + 1)
+        return next(islice(dates, number, None), None) is not None
+
+    def count_from(self, date: int, most_lots: int) -> tuple[int, int | None]:
+        """Return how many points the next live lots from a date on hold, and the date of the one behind them."""
+        found = 0
+        start = max(date, self._ctx.time + 1)
+        for seen, at in enumerate(LOT_DATES.items(self._ctx, self._own, self.holding.lots, start)):
+            if seen == most_lots:
+                return found, at
+            found += self._listed(at).now
+        return found, None
+
+    def take_first(self, most_lots: int, most: int = MAX_INT) -> Parts:
+        """Take up to `most` points from the first live lots, be it none; return what was taken."""
+        taken: Parts = []
+        for date, amount in islice(self.lots(), most_lots):
+            part = min(amount, most)
+            if not part:
                 break
-        amount = min(available, most)
-        return self.take(amount) if amount else []
+            self._lot(date).now -= part
+            taken.append((date, part))
+            most -= part
+        return taken
+
+    def share(self) -> None:
+        """Note that points in this purse may be another account's."""
+        if not self.holding.shared:
+            self.holding = replace(self.holding, shared=True)
 
     def take_from(self, date: int, most: int) -> Parts:
         """Take up to `most` points from the live lot of one date."""
