@@ -195,13 +195,14 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Points of an account that are on their way to another, program by program; `done` is the last that is over.
 
     `merge`: all of them, to the account that it was merged into. `unmerge`: what had come from `to`. `leave`: the
-    part of a pool's member; `close`: all of a pool, to its last member. While `leave` counts a pool's lots,
-    `counted` are those before `upto`; once it knows whose parts are how large, the program is `shared_out`.
+    part of a pool's member; `close`: all of a pool, to its last member. Where the pool has many lots `at` a program,
+    `leave` counts them first: `counted` are those before `upto`. Then the program is `shared_out`.
     """
 
     kind: MoveKind
     to: Address
     done: Slug | None = None
+    at: Slug | None = None
     counted: Count = 0
     upto: TimeMs = 0
     shared_out: bool = False

@@ -19,7 +19,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from contracts_py.identity import Authority
-from contracts_py.token.deeds import POOL_PARTS, Move
+from contracts_py.token.deeds import MOVES, POOL_PARTS, Move
 from contracts_py.token.events import PoolContributed, PoolPaidOut
 from contracts_py.token.merges import Merges
 from contracts_py.token.purse import Purse, sum_of
@@ -63,6 +63,8 @@ class Households:
         amount = sum_of(parts)
         shares = dict(POOL_PARTS.entries(ctx, pool.program, pool.account))
         _scale_down(ctx, pool, shares, pool.available() + pool.holding.held)
+        if shares:
+            _note_shared_out(ctx, pool)
         POOL_PARTS.put(ctx, shares.get(member, 0) + amount, pool.program, pool.account, item=member)
         pool.credit(supply, parts)
         pool.share()
@@ -150,9 +152,16 @@ def _counted(ctx: Context, pool: Purse, shares: dict[str, int], move: Move) -> M
     found, following = pool.count_from(move.upto, LOTS_COUNTED)
     counted = move.counted + found
     if following is not None:
-        return replace(move, counted=counted, upto=following)
+        return replace(move, at=pool.program, counted=counted, upto=following)
     _scale_down(ctx, pool, shares, counted + pool.holding.held)
-    return replace(move, shared_out=True)
+    return replace(move, at=pool.program, shared_out=True)
+
+
+def _note_shared_out(ctx: Context, pool: Purse) -> None:
+    """Spare a member's leaving the counting, as all has been counted: it would miss what has come in meanwhile."""
+    moves = MOVES.get(ctx, pool.account)
+    if moves and moves[0].at == pool.program:
+        MOVES.put(ctx, (replace(moves[0], shared_out=True), *moves[1:]), pool.account)
 
 
 def _scale_down(ctx: Context, pool: Purse, shares: dict[str, int], there: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts_py.token.deeds import HOLD_ENDS
+from tests.reference.stories.moving import on_its_way
 from tests.reference.stories.token_chain import (
     ANN,
     BOB,
@@ -66,6 +67,7 @@ def till(told: Story) -> None:
                 sent("ann+aurora-cashier", "token.redeem", **till),
             ),
             no("INSUFFICIENT_BALANCE", "The account has fewer points.", amount=491),
+            on_its_way("stars", ANN),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",
@@ -242,6 +244,7 @@ def holds(told: Story) -> None:
                 from_=CAT,
                 by="cat+borea-cashier",
             ),
+            on_its_way("stars", ANN),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",
