@@ -195,8 +195,8 @@ class Move(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Points of an account that are on their way to another, program by program; `done` is the last that is over.
 
     `merge`: all of them, to the account that it was merged into. `unmerge`: what had come from `to`. `leave`: the
-    part of a pool's member; `close`: all of a pool, to its last member. Where the pool has many lots `at` a program,
-    `leave` counts them first: `counted` are those before `upto`. Then the program is `shared_out`.
+    part of a pool's member; `close`: all of a pool, to its last member. Where the pool has many lots of a program,
+    `leave` counts them first, `at` that: `counted` are those before `upto`. Then the program is `shared_out`.
     """
 
     kind: MoveKind
