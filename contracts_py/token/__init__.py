@@ -7,6 +7,7 @@
     terms        which rules of a program are in force, and what waits for its notice to end
     dates        on which date points expire, also when they come back
     purse        one account's points in one program: taken, credited, written back once
+    lot_costs    how many lots one operation may take
     supply       a program's counters, and the dates on which points go out of them by themselves
     asides       points that are set aside
     pending      points that are issued, but cannot be spent yet

@@ -25,6 +25,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts_py.token.deeds import EXPIRED_LATE
+from contracts_py.token.lot_costs import LOTS_OF_ANY_TRANSACTION, MOVED, LotCost, most_lots
 from contracts_py.token.records import (
     BALANCES,
     EXPIRIES,
@@ -41,26 +42,12 @@ from contracts_py.token.records import (
     Parts,
 )
 from contracts_py.token.supply import Supply
-from vm.contract_api import EMPTY, GONE, MAX_INT, Context, InvariantBroken, Refused, current_params
+from vm.contract_api import EMPTY, GONE, MAX_INT, Context, InvariantBroken, Refused
 
 _NO_HOLDING: Final = Holding()
 
 MAX_LOTS_OF_ACTIVITY: Final = 250
 """Lots that one activity gives a new date: some 40,000 units of work."""
-
-UNITS_PER_LOT: Final = 600
-"""At most what a lot costs an operation that takes it: an exchange over four treaties, which also dates it anew."""
-
-LOTS_OF_ANY_TRANSACTION: Final = 125
-"""So many lots fit into the least `max_tx_cost` (75,000): up to them nothing needs to be looked up."""
-
-
-def most_lots_of_spend(ctx: Context) -> int:
-    """Return how many lots one operation may take from, or give back: what a transaction can pay for.
-
-    A redemption's record names them all, which is the other bound.
-    """
-    return min(MAX_LOTS_OF_SPEND, current_params(ctx).max_tx_cost // UNITS_PER_LOT)
 
 
 class _Lot(Struct, gc=False):
@@ -145,19 +132,23 @@ class Purse:
 
     # -- changing ----------------------------------------------------------------------------------
 
-    def take(self, amount: int, most_lots: int | None = None) -> Parts:
+    def take(self, amount: int, cost: LotCost = MOVED, most: int = MAX_LOTS_OF_SPEND) -> Parts:
         """Take points from the live lots, earliest-expiring first; return what was taken.
+
+        Args:
+            cost: of each lot; a transaction must be able to pay for all.
+            most: lots at most.
 
         Raises:
             Refused: INSUFFICIENT_BALANCE; LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
         ctx = self._ctx
-        limit = most_lots or LOTS_OF_ANY_TRANSACTION
+        limit = min(most, LOTS_OF_ANY_TRANSACTION)
         taken: Parts = []
         missing = amount
         for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
-            if len(taken) == limit and not most_lots:
-                limit = most_lots = most_lots_of_spend(ctx)
+            if len(taken) == LOTS_OF_ANY_TRANSACTION:
+                limit = min(most, most_lots(ctx, cost))
             if len(taken) == limit:
                 message = f"the amount lies in more than {limit} lots; take less at once"
                 raise Refused("LIMIT_EXCEEDED", message, possible=amount - missing)
@@ -220,9 +211,9 @@ class Purse:
         Raises:
             Refused: LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
-        limit = (
-            most_lots_of_spend(self._ctx) if self.has_more_lots_than(LOTS_OF_ANY_TRANSACTION) else MAX_LOTS_OF_SPEND
-        )
+        limit = LOTS_OF_ANY_TRANSACTION
+        if self.has_more_lots_than(limit):
+            limit = most_lots(self._ctx, MOVED)
         parts = self.take_first(limit, most)
         taken = sum_of(parts)
         if taken < most and self.has_more_lots_than(limit):
@@ -249,12 +240,13 @@ class Purse:
         """Take up to `most` points from the first live lots, be it none; return what was taken."""
         taken: Parts = []
         for date, amount in islice(self.lots(), most_lots):
-            part = min(amount, most)
-            if not part:
+            if not most:
                 break
-            self._lot(date).now -= part
-            taken.append((date, part))
-            most -= part
+            part = min(amount, most)
+            if part:  # Of some lots the operation has taken all before.
+                self._lot(date).now -= part
+                taken.append((date, part))
+                most -= part
         return taken
 
     def share(self) -> None:

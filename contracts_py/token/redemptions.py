@@ -25,7 +25,8 @@ from contracts_py.token.deeds import (
 )
 from contracts_py.token.events import Allowed, DoorClosed, DoorOpened, Redeemed, Refunded
 from contracts_py.token.limits import use_door
-from contracts_py.token.purse import LOTS_OF_ANY_TRANSACTION, Purse, most_lots_of_spend, split, sum_of
+from contracts_py.token.lot_costs import LOTS_OF_ANY_TRANSACTION, MOVED, most_lots
+from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import PROGRAMS, Parts, Program
 from contracts_py.token.spending import (
     duplicate_ref,
@@ -286,7 +287,7 @@ def _require_payable(ctx: Context, taken: Parts) -> None:
         Refused: LIMIT_EXCEEDED, with how much would go.
     """
     if len(taken) > LOTS_OF_ANY_TRANSACTION:
-        limit = most_lots_of_spend(ctx)
+        limit = most_lots(ctx, MOVED)
         if len(taken) > limit:
             words = f"the amount lies in more than {limit} lots; refund less at once"
             raise Refused("LIMIT_EXCEEDED", words, possible=sum_of(taken[:limit]))

@@ -7,6 +7,7 @@ from contracts_py.identity import Authority
 from contracts_py.token import dates
 from contracts_py.token.answers import LotPart, LotShown
 from contracts_py.token.deeds import MOVES, POOL_PARTS
+from contracts_py.token.lot_costs import SPENT
 from contracts_py.token.merges import is_owed
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import NEVER, InactivityExpiry, Parts, Program, lot_name
@@ -90,7 +91,7 @@ def spend(purse: Purse, supply: Supply, amount: int, counter: str) -> Parts:
         Refused: FROZEN, INSUFFICIENT_BALANCE, LIMIT_EXCEEDED.
     """
     purse.require_unfrozen()
-    parts = purse.take(amount)
+    parts = purse.take(amount, SPENT)
     supply.debit(parts, counter)
     return parts
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token import deeds, moves, purse
+from contracts_py.token import deeds, lot_costs, moves, redemptions
 from contracts_py.token.deeds import MOVES, RETURNING
 from tests.contract_harness import Chain, Op, account_of
 from tests.support.agenda import items_per_block
@@ -363,12 +363,12 @@ def cost_of_one_step(chain: Chain) -> int:
 
 def test_a_spend_of_any_number_of_lots_goes_or_tells_how_much_would() -> None:
     chain = dusty_chain(1)
-    give_lots(chain, "p000", ANN, 1_500)
-    args = {"program": "p000", "from": ANN, "amount": 1_500, "at_brand": "aurora", "ref": "r"}
+    give_lots(chain, "p000", ANN, 3_000)
+    args = {"program": "p000", "from": ANN, "amount": 3_000, "at_brand": "aurora", "ref": "r"}
     deeds_of_ann: list[tuple[str, dict[str, Any]]] = [
         ("token.redeem", {}),
-        ("token.transfer", {"program": "p000", "to": BOB, "amount": 1_500}),
-        ("token.burn", {"program": "p000", "amount": 1_500}),
+        ("token.transfer", {"program": "p000", "to": BOB, "amount": 3_000}),
+        ("token.burn", {"program": "p000", "amount": 3_000}),
         ("token.hold", {**{k: v for k, v in args.items() if k != "ref"}, "hold": "h", "expires": chain.time + DAY}),
     ]
     for call, more in deeds_of_ann:
@@ -384,7 +384,7 @@ def test_a_spend_of_any_number_of_lots_goes_or_tells_how_much_would() -> None:
 @pytest.mark.parametrize("params", [Params(), LEAST])
 def test_a_refund_of_any_number_of_lots_goes_or_tells_how_much_would(params: Params) -> None:
     chain = dusty_chain(1, params)
-    lots = purse.most_lots_of_spend(chain.context())
+    lots = lot_costs.most_lots(chain.context(), lot_costs.MOVED)
     give_lots(chain, "p000", ANN, lots)
     assert redeem(chain, "ann", "p000", ANN, lots, "r") == "ok"
     args = {"program": "p000", "redemption_ref": "r", "amount": lots, "at_brand": "aurora", "ref": "x"}
@@ -397,7 +397,9 @@ def test_a_refund_of_an_older_larger_redemption_tells_how_much_would_go(monkeypa
     chain = dusty_chain(1)
     give_lots(chain, "p000", ANN, 600)
     assert redeem(chain, "ann", "p000", ANN, 600, "r") == "ok"
-    monkeypatch.setattr(purse, "UNITS_PER_LOT", 1_000)  # As if the alliance had set max_tx_cost lower since.
+    monkeypatch.setattr(
+        redemptions, "MOVED", lot_costs.LotCost(1_000, 0)
+    )  # As if the alliance had set max_tx_cost lower since.
     args: dict[str, Any] = {
         "program": "p000",
         "redemption_ref": "r",
