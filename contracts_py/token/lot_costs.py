@@ -12,7 +12,7 @@ from contracts_py.token.records import MAX_LOTS_OF_SPEND
 from vm.contract_api import Context, current_params
 
 LOTS_OF_ANY_TRANSACTION: Final = 125
-"""So many lots fit into the least `max_tx_cost` (75,000), whatever is done with them: for them nothing is looked up."""
+"""So many lots fit into the least `max_tx_cost` (75,000), whatever is done with them: no limit is looked up."""
 
 
 class LotCost(NamedTuple):

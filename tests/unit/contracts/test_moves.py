@@ -397,9 +397,8 @@ def test_a_refund_of_an_older_larger_redemption_tells_how_much_would_go(monkeypa
     chain = dusty_chain(1)
     give_lots(chain, "p000", ANN, 600)
     assert redeem(chain, "ann", "p000", ANN, 600, "r") == "ok"
-    monkeypatch.setattr(
-        redemptions, "MOVED", lot_costs.LotCost(1_000, 0)
-    )  # As if the alliance had set max_tx_cost lower since.
+    # As if the alliance had set max_tx_cost lower since.
+    monkeypatch.setattr(redemptions, "MOVED", lot_costs.LotCost(1_000, 0))
     args: dict[str, Any] = {
         "program": "p000",
         "redemption_ref": "r",
