@@ -281,7 +281,7 @@ def freed_by(m: Model, place: tuple[Any, ...], conceded: int, amount: int) -> tu
     """Return what conceding more of a line frees of its debtor's credit, and what it takes of its creditor's."""
     exposed = lines(m, *place[1:-1])[place[-1]][2]
     currency, _, debtor, creditor = place[1:-1]
-    owed = sum(exposed_in(m, currency, period, debtor, creditor) for period in live(m, currency))
+    owed = exposure(m, currency, debtor, creditor) - m.get("reserved", currency, debtor, creditor, default=0)
     freed = min(max(0, exposed - conceded), amount, max(0, owed))
     return freed, amount - freed
 
