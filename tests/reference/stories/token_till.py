@@ -144,6 +144,7 @@ def till(told: Story) -> None:
         at_brand="borea",
         ref="shop-1",
     )
+    large = {"program": "stars", "from": ANN, "amount": 1_600, "at_brand": "aurora", "ref": "large"}
     told.call(
         "token.refund",
         "borea-cashier",
@@ -161,6 +162,16 @@ def till(told: Story) -> None:
                 at_brand=None,
             ),
             no("LIMIT_EXCEEDED", "More than was redeemed, and not refunded.", amount=71),
+            no(
+                "LIMIT_EXCEEDED",
+                "The amount lies in too many lots.",
+                scattered(ANN),
+                sent("ann+aurora-cashier", "token.redeem", **large, item="Car"),
+                by="aurora-cashier",
+                at_brand="aurora",
+                redemption_ref="large",
+                amount=1_600,
+            ),
             no(
                 "DUPLICATE_REF",
                 "The reference has been used.",
