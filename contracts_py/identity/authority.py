@@ -232,6 +232,10 @@ class Authority:
         """Return the account into which this one was merged; itself where it was not."""
         return groups.current_account(ctx, account)
 
+    def way_to_current(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """Return an account, the one that it was merged into, and so on, up to its current one."""
+        return groups.way_to_current(ctx, account)
+
     def attestation_of(self, ctx: Context, account: str) -> Attestation | None:
         """Return the attestation in force of the highest level, and of these the one that lasts longest."""
         in_force = [

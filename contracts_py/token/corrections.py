@@ -213,7 +213,7 @@ def _take_back(ctx: Context, first: Purse, purse: Purse, supply: Supply, issue: 
         if purse is not first:
             expired += use_expired(ctx, purse, date, left - expired)
     left -= expired
-    others = purse.take_up_to(left) if left else []
+    others = purse.take_up_to(left, amount - left) if left else []
     left -= sum_of(others)
     supply.debit(own, "reversed")
     supply.debit(others, "reversed")
