@@ -32,6 +32,7 @@ UNKNOWN: Final = replace(DYN, characters=0, items=0)
 """Any type that has no size."""
 
 _KEYS: Final = frozenset({"bool", "int", "string"})
+_ALL: Final = frozenset({"null", "bool", "int", "string", "bytes", "list", "map"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +345,8 @@ def _joined(kinds: list[Kind]) -> Kind:
 
 
 def _key_names(kind: Kind) -> frozenset[str]:
-    """Return the types of keys that a map can have."""
-    return _KEYS if kind.key is None or kind.key.name == "dyn" else frozenset({kind.key.name})
+    """Return the types of what a map can be asked for; keys of several types say nothing of it, as in CEL."""
+    return _ALL if kind.key is None or kind.key.name == "dyn" else frozenset({kind.key.name})
 
 
 def _comparable(left: Kind, right: Kind) -> bool:
