@@ -278,7 +278,10 @@ class Expressions:
         # What is made of a map's keys is in their order, which CEL leaves open.
         open_order = self._options.ordered_keys or macro != "map"
         over = element if macro == "filter" else random.choice(("int", "string", "key")[: 2 + open_order])
-        range_ = self.of("map" if over == "key" else f"list<{over}>", depth)
+        # What goes over a map by accident makes a list in key order as well.
+        ordered = self._options.ordered_keys or macro not in ("map", "filter")
+        ranges = self if ordered else self._calm()
+        range_ = ranges.of("map" if over == "key" else f"list<{over}>", depth)
         variable = random.choice(("x", "z", "i")) + str(len(self._scope)) * random.randint(0, 1)
         self._scope.append((variable, "string" if over == "key" else over))
         if macro == "map":
