@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts_py.campaign import (
     CampaignHooks,
+    Challenges,
     JournalRecorder,
     Outside,
     Profiles,
@@ -38,6 +39,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
     recorder = JournalRecorder(journal)
     schedules = Schedules(authority, ledger, recorder)
+    challenges = Challenges(journal.sources, recorder)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
@@ -48,6 +50,7 @@ def contracts() -> tuple[list[Contract], Authority]:
         *campaign_rooms,
         *further_rooms(authority, recorder),
         schedules,
+        challenges,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
@@ -59,6 +62,6 @@ def contracts() -> tuple[list[Contract], Authority]:
     hooks.brand_exited.wire()
     levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
-    campaigns.recorded.wire(schedules.on_record)
-    campaigns.reversed.wire()
+    campaigns.recorded.wire(schedules.on_record, challenges.on_record)
+    campaigns.reversed.wire(challenges.on_reversed)
     return rooms, authority

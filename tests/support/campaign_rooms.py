@@ -25,6 +25,7 @@ def prepared_ops(member: str) -> list[Op]:
         ("aurora-idle", "idle"),
         ("aurora-quiet", "idle"),
         ("aurora-cake", "birthday"),
+        ("aurora-goal", "challenge"),
     ):
         terms: dict[str, Any] = {"campaign": campaign, "brand": "aurora", "event": event, "when": "true"}
         then = [{"set_profile": {"seen": "true"}}]
@@ -68,6 +69,11 @@ def calls(member: str, other: str) -> list[tuple[str, dict[str, Any], set[str]]]
         ("campaign.draw", {**_DRAW, "draw": "aurora-second"}, {"marketer"}),
         ("campaign.draw_commit", {"draw": "aurora-draw", "brand": "aurora", "commitment": RECEIPT}, {"admin"}),
         ("campaign.schedule", {"campaign": "aurora-quiet", "at": {"idle_days": 5}}, {"marketer"}),
+        (
+            "campaign.challenge",
+            {"campaign": "aurora-goal", "steps": [{"event": "visit", "count": 2}], "window_days": 9},
+            {"marketer"},
+        ),
         ("campaign.schedule_enter", {"campaign": "aurora-idle", "members": [member]}, {"marketer"}),
         ("campaign.unschedule", {"campaign": "aurora-idle"}, {"marketer"}),
         ("campaign.set_birthday", {"brand": "aurora", "member": other, "commitment": RECEIPT}, {"issuer"}),
