@@ -44,7 +44,12 @@ def _from(offset: Offset) -> int:
 
 def local_day(offsets: Offsets, time: int) -> int:
     """Return the day (since 1970-01-01) that the local clock shows at an instant."""
-    return (time + _shift_at(offsets, time)) // MS_PER_DAY
+    return shifted(offsets, time) // MS_PER_DAY
+
+
+def shifted(offsets: Offsets, time: int) -> int:
+    """Return what the local clock shows at an instant, as if it were UTC."""
+    return time + _shift_at(offsets, time)
 
 
 def _shift_at(offsets: Offsets, time: int) -> int:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from contracts_py.campaign import (
+    CampaignHooks,
+    JournalRecorder,
+    Outside,
+    Profiles,
+    Schedules,
+    campaign_contract,
+    further_rooms,
+)
 from contracts_py.clearing import Clearing, clearing_contract
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
+from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
 from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
 from contracts_py.token import Households, Ledger, Merges, token_contract
@@ -17,24 +27,38 @@ def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
     authority, hooks = Authority(), IdentityHooks()
     brands, exits = Brands(authority), Exits(authority, hooks)
-    clearing, ledger = Clearing(), Ledger(authority)
-    households, merges = Households(authority), Merges()
+    clearing, households, merges = Clearing(), Households(authority), Merges()
+    ledger = Ledger(authority, households)
     levels = TierHooks()
     tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
+    nft_hooks = NftHooks()
+    nft = nft_contract(authority, ledger, tiers, nft_hooks)
+    campaigns = CampaignHooks()
+    outside = Outside(tiers, nft.badges)
+    campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
+    recorder = JournalRecorder(journal)
+    schedules = Schedules(authority, ledger, recorder)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
         *token_contract(authority, clearing, households),
         *swap_contract(authority, clearing, ledger),
         *tier_contract(authority, levels, tiers, upkeep),
+        *nft.rooms,
+        *campaign_rooms,
+        *further_rooms(authority, recorder),
+        schedules,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
     hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged, upkeep.merged)
-    hooks.unmerged.wire(merges.unmerged, upkeep.merged)
+    hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
+    hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
-    hooks.erased.wire(upkeep.erased)
+    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased)
     hooks.brand_exited.wire()
-    levels.changed.wire()
+    levels.changed.wire(nft.badges.on_tier)
+    nft_hooks.moving.wire()
+    campaigns.recorded.wire(schedules.on_record)
+    campaigns.reversed.wire()
     return rooms, authority

@@ -279,7 +279,7 @@ class Ledger:
         if proposer is None:
             raise InvariantBroken(f"block {header.height} names a proposer that is no validator")
         before = tuple(validators.validators[i].public_key for i in skipped(order, proposer))
-        return BlockContext(self.chain, header.height, header.time, self.head_time, sealed, before)
+        return BlockContext(self.chain, header.height, header.time, self.head_time, sealed, before, header.parent)
 
     def execute(self, candidate: Candidate, transactions: Sequence[Transaction]) -> Execution:
         """Begin to execute a candidate on top of the head."""

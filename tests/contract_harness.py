@@ -178,7 +178,7 @@ class Chain:
         """Execute and commit one block."""
         self.height += 1
         parent_time, self.time = self.time, self.time + after_ms
-        context = BlockContext(CHAIN, self.height, self.time, parent_time)
+        context = BlockContext(CHAIN, self.height, self.time, parent_time, parent=self.digest(self.height - 1))
         execution = BlockExecution(self.runtime, self.state, context, transactions)
         execution.run(len(transactions))
         result = execution.result()
@@ -189,6 +189,10 @@ class Chain:
                 require_key(planned)
         self.events = [told for receipt in result.receipts for told in self.told(receipt)]
         return result
+
+    def digest(self, height: int) -> bytes:
+        """Return what stands for the digest of a block."""
+        return sha256(b"block %d" % height)
 
     def send_ops(self, sender: str, ops: Sequence[Op], signers: Sequence[str] | None = None) -> Receipt:
         """Execute several operations of one person in a block of their own."""
@@ -239,7 +243,7 @@ class Chain:
         overlay = BlockOverlay(self.state)
         return Context(overlay, CHAIN, self.height, self.time, 10**9, read_only=True)
 
-    def view(self, name: str, **args: Any) -> Any:
+    def view(self, name: str, /, **args: Any) -> Any:
         """Answer a view at the head."""
         return as_read(self.runtime.invoke_view(self.context(), name, _public(args)))
 

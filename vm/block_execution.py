@@ -26,7 +26,7 @@ from vm.once_log import Appended, append_records
 from vm.params import PARAMS
 from vm.primitives import merkle
 from vm.primitives.codec import encode
-from vm.primitives.hashing import sha256
+from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.primitives.units import MAX_INT
 from vm.receipt import STATUS_OK, Receipt
 from vm.runtime import Runtime
@@ -48,6 +48,7 @@ class BlockContext:
         parent_time: the parent header's time; genesis time for block 1.
         sealed: public keys whose seals the parent certificate embeds.
         skipped: public keys that stood before the proposer in this height's order.
+        parent: the digest of the parent's header, which the parent certificate certifies; only duties see it.
     """
 
     chain: str
@@ -56,6 +57,7 @@ class BlockContext:
     parent_time: int
     sealed: tuple[bytes, ...] = ()
     skipped: tuple[bytes, ...] = ()
+    parent: bytes = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class BlockExecution:
         prune_replay_slots(self._overlay, self._params, block.parent_time, block.time)
         forget_ended(self._overlay, self._params, block.height)
         ctx = Context(self._overlay, block.chain, block.height, block.time, MAX_INT, governance=True)
+        ctx.parent = block.parent
         ctx.op = -1
         return AgendaRun(self._runtime.duties, self._overlay, ctx, self._params)
 

@@ -31,6 +31,7 @@ from vm.arguments import (
     PublicKey,
     Ref,
     Rule,
+    ShortText,
     Signature,
     Slug,
     TimeMs,
@@ -64,8 +65,9 @@ from vm.metering import (
 )
 from vm.params import Params, bound_problem
 from vm.primitives.address import address_of_key, address_of_member, address_of_pool
+from vm.primitives.canonical_json import canonical_json
 from vm.primitives.codec import encode
-from vm.primitives.hashing import sha256
+from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.primitives.keys import Domain, verify
 from vm.primitives.units import MAX_INT, MS_PER_DAY, MS_PER_HOUR, MS_PER_MINUTE
 from vm.receipt import Event
@@ -142,6 +144,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Sequence",
+    "ShortText",
     "Signature",
     "Slug",
     "Stored",
@@ -155,6 +158,7 @@ __all__ = [
     "as_cursor",
     "bound_problem",
     "call",
+    "canonical_json",
     "change_nodes",
     "change_params",
     "change_validators",
@@ -192,6 +196,8 @@ class Context:
         signers: addresses of the keys that signed.
         governance: True in genesis and in actions that the alliance has voted for.
         op: index of the operation.
+        parent: digest of the block before, in what happens by itself; zero bytes in a transaction and a view. A
+            transaction must not depend on it: who sends one, or puts it into a block, knows it already.
         cost: work units used so far by the transaction.
     """
 
@@ -208,6 +214,7 @@ class Context:
         "governance",
         "height",
         "op",
+        "parent",
         "read_only",
         "sender",
         "signers",
@@ -246,6 +253,7 @@ class Context:
         self._beyond: Callable[[], int] | None = None
         self._most = cost_limit
         self.op = 0
+        self.parent = ZERO_HASH
         self.events: list[Event] = []
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
@@ -351,6 +359,23 @@ class Context:
             del self.events[events:]
             return refusal
         return None
+
+    def rehearse(self, action: Callable[[], T]) -> T:
+        """Do something, take its writes and events back, and return what came of it; also in a view.
+
+        So a view answers what a call would do by the call's own code. What its work costs is paid.
+
+        Raises:
+            Refused: what the action refuses; its writes and events are taken back as well.
+        """
+        mark, events, read_only = self._overlay.mark(), len(self.events), self.read_only
+        self.read_only = False
+        try:
+            return action()
+        finally:
+            self.read_only = read_only
+            self._overlay.rollback(mark)
+            del self.events[events:]
 
     def verify_signature(self, domain: bytes, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """Check an Ed25519 signature by the one routine that serves every path (SPEC section 1), at its price.

@@ -18,6 +18,7 @@ CODES: Final[dict[str, str]] = {
     "NOT_TRANSFERABLE": "The program's rule forbids this transfer.",
     "FROZEN": "The account is frozen by compliance.",
     "EXPIRED": "The time for this is over.",
+    "NOT_DUE": "The time for this has not come, or it is not this step's turn.",
     "SUSPENDED": "The brand is suspended by the alliance.",
     "NOT_ELIGIBLE": "A condition is not met.",
     "CREDIT_LIMIT": "The debtor's credit with the creditor is used up.",

@@ -15,9 +15,10 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from vm.errors import InvariantBroken
+from vm.errors import InvariantBroken, Refused
 
 T = TypeVar("T")
 
@@ -49,6 +50,13 @@ class Hook(Generic[T]):
         if self._listeners is not None:
             raise TypeError(f"{self.name} is wired twice")
         self._listeners = listeners
+
+    def tell_each(self, ctx: Any, what: T) -> list[Refused]:
+        """Run the listeners, each wholly or not at all; return what was refused. For what must not fail by them."""
+        if self._listeners is None:
+            raise InvariantBroken(f"{self.name} is not wired")
+        refused = [ctx.attempt(partial(listener, ctx, what)) for listener in self._listeners]
+        return [refusal for refusal in refused if refusal is not None]
 
     def tell(self, ctx: Any, what: T) -> None:
         """Run the listeners.

@@ -43,6 +43,8 @@ BOUNDS: Final[dict[str, tuple[int, int]]] = {
     "due_ms": (MS_PER_HOUR, 366 * MS_PER_DAY),
     # The shortest is what a till needs between the guest's nod and its receipt.
     "max_hold_ms": (MS_PER_MINUTE, 90 * MS_PER_DAY),
+    # A till is off line for a while; a purchase older than a year is no campaign's business any more.
+    "max_backdate_ms": (MS_PER_MINUTE, 366 * MS_PER_DAY),
     "max_tx_ttl_ms": (1_000, MAX_INT),
     "replay_slot_ms": (1_000, MAX_INT),
 }
@@ -65,9 +67,10 @@ _Setting = Annotated[int, Meta(ge=0, le=MAX_INT)]
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits and times that every validator must agree on.
 
-    Units: `_ms` real milliseconds, except `due_ms`, `max_hold_ms`, `max_tx_ttl_ms` and `replay_slot_ms`, which are
-    block time; `_cost` work units (vm.metering); `_bytes` bytes; `window_blocks` blocks. Payments are due `due_ms`
-    after a period's close (clearing); a hold lasts at most `max_hold_ms` (token).
+    Units: `_ms` real milliseconds, except `due_ms`, `max_hold_ms`, `max_backdate_ms`, `max_tx_ttl_ms` and
+    `replay_slot_ms`, which are block time; `_cost` work units (vm.metering); `_bytes` bytes; `window_blocks`
+    blocks. Payments are due `due_ms` after a period's close (clearing); a hold lasts at most `max_hold_ms` (token);
+    what is recorded happened at most `max_backdate_ms` ago (campaign).
     """
 
     block_interval_ms: _Setting = 200
@@ -85,6 +88,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window_blocks: _Setting = 100
     due_ms: _Setting = 30 * MS_PER_DAY
     max_hold_ms: _Setting = 7 * MS_PER_DAY
+    # A missing purchase is claimed with the month's receipts.
+    max_backdate_ms: _Setting = 30 * MS_PER_DAY
     max_tx_ttl_ms: _Setting = 600_000
     replay_slot_ms: _Setting = 60_000
 

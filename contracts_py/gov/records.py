@@ -123,6 +123,7 @@ class ParamChanges(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     window_blocks: Amount | None = None
     due_ms: Amount | None = None
     max_hold_ms: Amount | None = None
+    max_backdate_ms: Amount | None = None
     max_tx_ttl_ms: Amount | None = None
 
 

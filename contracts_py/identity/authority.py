@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 from contracts_py.identity import groups
-from contracts_py.identity.person_records import ATTESTATIONS, POOL_OF, POOLS, TERMS, Attestation, Pool
+from contracts_py.identity.person_records import ATTESTATIONS, ERASED, POOL_OF, POOLS, TERMS, Attestation, Pool
 from contracts_py.identity.records import ACCOUNTS, BRANDS, NO_ACCOUNT, Account, Brand, Membership
 from contracts_py.identity.referral_graph import referrer_in_force
 from vm.contract_api import Context, Refused, address_of_key, refuse
@@ -241,9 +241,17 @@ class Authority:
         """Return all addresses of the account's shopper, itself included; sorted, at most 16."""
         return groups.group_of(ctx, account)
 
+    def accounts_of(self, ctx: Context, account: str) -> Iterable[str]:
+        """Yield an account, and those merged into it, directly or over others."""
+        return groups.accounts_of(ctx, account)
+
     def current_account(self, ctx: Context, account: str) -> str:
         """Return the account into which this one was merged; itself where it was not."""
         return groups.current_account(ctx, account)
+
+    def is_erased(self, ctx: Context, account: str) -> bool:
+        """Tell whether the facts of the person behind an account were erased."""
+        return ERASED.get(ctx, account) is not None
 
     def attestation_of(self, ctx: Context, account: str) -> Attestation | None:
         """Return the attestation in force of the highest level, and of these the one that lasts longest."""

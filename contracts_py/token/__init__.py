@@ -13,6 +13,7 @@
     backing      programs that are worth no more than what their brand is owed
     allowances, limits, liability, expiring, spending    what several rooms share
     programs     the calls and views about programs
+    issuing      the one way in which points come into being
     points       issuing, moving, burning points
     redemptions  redeeming points, here and elsewhere, and refunds
     holds        reserving points for a redemption
@@ -40,11 +41,11 @@ from contracts_py.token.ledger import Ledger
 from contracts_py.token.merges import Merges
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
-from contracts_py.token.records import NEVER, Parts
+from contracts_py.token.records import NEVER, Parts, Program
 from contracts_py.token.redemptions import Redemptions
 from vm.contract_api import Contract
 
-__all__ = ["NEVER", "Households", "Ledger", "Merges", "Parts", "token_contract"]
+__all__ = ["NEVER", "Households", "Ledger", "Merges", "Parts", "Program", "token_contract"]
 
 
 def token_contract(authority: Authority, clearing: Clearing, households: Households) -> list[Contract]:

@@ -15,7 +15,6 @@ from contracts_py.token.deeds import (
     REVERSED,
     AdjustRef,
     ExpiredLot,
-    IssueRef,
 )
 from contracts_py.token.events import Adjusted, Extended, Reinstated, Reversed
 from contracts_py.token.liability import require_liability_within_cap
@@ -76,7 +75,8 @@ class Corrections(Contract):
         REVERSED.put(ctx, before + amount, program, ref)
         first, supply = Purse.of(ctx, program, rules.brand, issue.account), Supply(ctx, program)
         purse = receiver_of(ctx, self._authority, rules.brand, first)
-        answer = _take_back(ctx, first, purse, supply, issue, amount)
+        date = NEVER if issue.lot == "never" else int(issue.lot)
+        answer = take_back(ctx, first, purse, supply, date, amount, issue.pending_until)
         save(first, purse, supply)
         ctx.emit(Reversed(program, rules.brand, issue.account, ref, amount, answer.expired, answer.debt))
         return answer
@@ -192,17 +192,25 @@ def _date(lot: str) -> int:
     return date
 
 
-def _take_back(ctx: Context, first: Purse, purse: Purse, supply: Supply, issue: IssueRef, amount: int) -> Reversal:
+def take_back(
+    ctx: Context,
+    first: Purse,
+    purse: Purse,
+    supply: Supply,
+    date: int,
+    amount: int,
+    pending_until: int | None = None,
+) -> Reversal:
     """Take the points of a returned purchase from where they are.
 
     Args:
         first: of the account to which they were issued.
         purse: of the account that this is now: another one after a merge.
+        date: of the lot into which they were issued.
     """
-    date = NEVER if issue.lot == "never" else int(issue.lot)
     left = amount
-    if issue.pending_until is not None:
-        unlocked = pending.take_from(ctx, first, issue.pending_until, date, left)
+    if pending_until is not None:
+        unlocked = pending.take_from(ctx, first, pending_until, date, left)
         supply.debit_pending(unlocked, "reversed")
         left -= unlocked
     own = purse.take_from(date, left)

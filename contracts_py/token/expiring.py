@@ -27,13 +27,23 @@ def live_dates(ctx: Context, program: str, most: int) -> Iterator[tuple[int, int
 
 
 def expiring_page(
-    ctx: Context, program: str, first: int, last: int, cursor: str | None, limit: int
+    ctx: Context,
+    program: str,
+    first: int,
+    last: int,
+    cursor: str | None,
+    limit: int,
+    most: int = MAX_SCANNED,
 ) -> Page[ExpiringLot]:
-    """Return a page of the lots with dates from `first` to `last` that are not empty, by date."""
+    """Return a page of the lots with dates from `first` to `last` that are not empty, by date.
+
+    Args:
+        most: how many accounts are looked at.
+    """
     start = (first, 0, 0) if cursor is None else _place_of(cursor)
     shown: list[ExpiringLot] = []
     for scanned, ((date, page, index), account) in enumerate(_lots(ctx, program, max(start, (first, 0, 0)), last)):
-        if len(shown) == limit or scanned == MAX_SCANNED:
+        if len(shown) == limit or scanned == most:
             return Page(shown, f"{date}.{page}.{index}")
         amount = BALANCES.get(ctx, program, account, date)
         if amount is not None:

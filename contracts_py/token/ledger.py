@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from contracts_py.identity import Authority
 from contracts_py.token import dates
+from contracts_py.token.answers import ExpiringLot, Reversal
 from contracts_py.token.backing import require_backed, require_backed_brand
+from contracts_py.token.corrections import take_back
+from contracts_py.token.events import Issued, Reversed
+from contracts_py.token.expiring import expiring_page
+from contracts_py.token.households import Households
+from contracts_py.token.issuing import issue_points
 from contracts_py.token.purse import Purse
-from contracts_py.token.records import Parts, Program
-from contracts_py.token.spending import purse_with_points, require_holder
+from contracts_py.token.records import FROZEN_AT, PROGRAMS_OF, Parts, Program, lot_name
+from contracts_py.token.spending import purse_with_points, receiver_of, require_holder, save
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
-from vm.contract_api import Context
+from vm.contract_api import MS_PER_DAY, Context, Page
 
 
 class Ledger:
     """Token's own code for what other contracts do with points; it checks no roles."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, households: Households) -> None:
         self._authority = authority
+        self._households = households
 
     def rules(self, ctx: Context, program: str) -> Program:
         """Return the rules of a program that are in force.
@@ -30,6 +39,70 @@ class Ledger:
     def require_holder(self, ctx: Context, from_: str | None) -> str:
         """Return the account whose points an operation moves; raises as `spending.require_holder`."""
         return require_holder(ctx, self._authority, from_)
+
+    def is_frozen_at(self, ctx: Context, brand: str, account: str) -> bool:
+        """Tell whether compliance has frozen an account at all programs of a brand."""
+        return FROZEN_AT.get(ctx, brand, account) is not None
+
+    def available(self, ctx: Context, program: str, account: str) -> int:
+        """Return how many points of a program an account may spend."""
+        purse = Purse.existing(ctx, program, account)
+        return 0 if purse is None else purse.available()
+
+    def programs_of(self, ctx: Context, account: str) -> Iterator[str]:
+        """Yield the programs in which an account has ever had points."""
+        return PROGRAMS_OF.iterate(ctx, account)
+
+    def expiring(
+        self, ctx: Context, program: str, first: int, last: int, cursor: str | None, limit: int
+    ) -> Page[ExpiringLot]:
+        """Return some of the lots that expire from `first` to `last`, by date: `limit` accounts are looked at."""
+        return expiring_page(ctx, program, first, last, cursor, limit, limit)
+
+    def issue(
+        self,
+        ctx: Context,
+        program: str,
+        to: str,
+        amount: int,
+        expires_days: int | None = None,
+        date: int | None = None,
+    ) -> int:
+        """Issue points to an account; return their date.
+
+        Args:
+            expires_days: how long they last where it is not as long as the program's rule says.
+            date: exactly the date that they have, where they take the place of others; it may have passed.
+
+        Raises:
+            Refused: SUSPENDED, CAP_EXCEEDED, LIMIT_EXCEEDED, UNDERFUNDED.
+        """
+        rules = rules_of(ctx, program)
+        brand = self._authority.require_active(ctx, rules.brand)
+        if date is None:
+            date = dates.rule_date(ctx, brand.offsets, rules.expiry)
+            if expires_days is not None:
+                date = dates.explicit_date(ctx, brand.offsets, ctx.time + expires_days * MS_PER_DAY)
+        households = self._households if brand.pooling else None
+        debt_paid = issue_points(ctx, households, brand.offsets, rules, program, to, date, amount)
+        ctx.emit(Issued(program, rules.brand, to, amount, lot_name(date), debt_paid=debt_paid))
+        return date
+
+    def take_back(self, ctx: Context, program: str, account: str, date: int, amount: int, ref: str) -> Reversal:
+        """Take points back that were issued to an account with a date, as `reverse` does: what is missing is debt.
+
+        The caller knows that they were issued, and takes none back twice.
+
+        Raises:
+            Refused: LIMIT_EXCEEDED, they lie in too many lots.
+        """
+        brand = rules_of(ctx, program).brand
+        first, supply = Purse.of(ctx, program, brand, account), Supply(ctx, program)
+        purse = receiver_of(ctx, self._authority, brand, first)
+        answer = take_back(ctx, first, purse, supply, date, amount)
+        save(first, purse, supply)
+        ctx.emit(Reversed(program, brand, account, ref, amount, answer.expired, answer.debt))
+        return answer
 
     def swap_out(self, ctx: Context, program: str, account: str, amount: int) -> Parts:
         """Take points of an account out of a program, earliest-expiring first; return them by date.

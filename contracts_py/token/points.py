@@ -20,18 +20,16 @@ from contracts_py.token.answers import (
     Spend,
     Transfer,
 )
-from contracts_py.token.backing import require_backed
 from contracts_py.token.deeds import ISSUES, PENDING, REVERSED, UNLOCKS, IssueRef
 from contracts_py.token.events import Burned, Issued, Transferred, Unlocked
 from contracts_py.token.holders import holders_page
 from contracts_py.token.households import Households
-from contracts_py.token.liability import require_liability_within_cap
+from contracts_py.token.issuing import issue_points
 from contracts_py.token.limits import use_transfer
 from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import PROGRAMS, PROGRAMS_OF, Program, lot_name
 from contracts_py.token.spending import (
     duplicate_ref,
-    note_activity,
     purse_with_points,
     receiver_of,
     require_holder,
@@ -100,21 +98,8 @@ class Points(Contract):
             date = dates.rule_date(ctx, offsets, rules.expiry)
         else:
             date = dates.explicit_date(ctx, offsets, expires)
-        purse, supply = Purse.of(ctx, program, rules.brand, to), Supply(ctx, program)
-        note_activity(ctx, offsets, rules, purse, supply)
-        debt_paid = 0
-        if pending_until is None:
-            supply.credit(date, amount, "issued", rules.cap)
-            debt_paid = purse.credit(supply, [(date, amount)])
-            if brand.pooling:
-                self._households.contribute_of_issue(ctx, rules, purse, supply, date, amount - debt_paid)
-        else:
-            supply.credit_pending(amount, "issued", rules.cap)
-            pending.add(ctx, purse, pending_until, date, amount)
-        purse.save()
-        supply.save()
-        require_liability_within_cap(ctx, rules)
-        require_backed(ctx, program, rules)
+        households = self._households if brand.pooling else None
+        debt_paid = issue_points(ctx, households, offsets, rules, program, to, date, amount, pending_until)
         lot = lot_name(date)
         if ref is not None:
             ISSUES.put(ctx, IssueRef(ctx.tx_id, to, lot, amount, pending_until), program, ref)

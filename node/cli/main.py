@@ -16,7 +16,9 @@ COMMANDS = {
         "Write a node's chain and state to a file, also while it runs.",
     ),
     "call": ("node.cli.transaction_commands:call", "Sign and send one operation, and print its receipt."),
+    "codes": ("node.cli.codes_commands:codes", "Make pools of codes for campaigns, and find a code's path."),
     "demo": ("node.demo.command:demo", "Run a loyalty alliance on real shopping data, and show the result."),
+    "draw": ("node.cli.draw_commands:draw", "Commit to a draw's secret, and collect the proof of its outcome."),
     "export": ("node.cli.moving_commands:export", "Write a program's members and balances to a file."),
     "genesis": ("node.cli.genesis_commands:genesis", "Make, check and read genesis documents."),
     "import": (
@@ -26,13 +28,17 @@ COMMANDS = {
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
     "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),
+    "rules": (
+        "node.cli.rules_commands:rules",
+        "Check, evaluate and test conditions of campaigns, without a chain.",
+    ),
     "statement": (
         "node.cli.statement_command:statement",
         "Write a brand's statement of a period: a page to print and a table.",
     ),
     "testnet": ("node.cli.testnet_commands:testnet", "Run a local alliance: four brands, four validators."),
     "tx": ("node.cli.transaction_commands:tx", "Send, try out and look up transactions."),
-    "verify": ("node.cli.verify_commands:verify", "Check a receipt or state proof offline."),
+    "verify": ("node.cli.verify_commands:verify", "Check a receipt, a state proof or a draw offline."),
     "vote": ("node.cli.vote_command:vote", "Show what a proposal would do, and vote for just that."),
     "view": ("node.cli.transaction_commands:view", "Ask a contract's view, such as a balance."),
 }

@@ -15,19 +15,21 @@ from genesis.document import Genesis
 from node.cli.keys_commands import KeyPath
 from node.cli.output import CliError, json_option, print_json, utc
 from node.client import VerificationFailed, verify_receipt, verify_state
+from node.draw_proofs import check as check_draw
 
 genesis_option = click.option(
     "--genesis", "genesis_file", type=KeyPath, required=True, help="The chain's genesis document."
 )
+_SHOWN_PROBLEMS = 5
 FileOrDash = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
 @click.group()
 def verify() -> None:
-    """Prove a receipt or a state value to someone who has only the genesis document.
+    """Prove a receipt, a state value or a draw to someone who has only the genesis document.
 
-    FILE holds what a node answered to chain_receipt with proof=true, or to state_proof: the whole JSON-RPC answer
-    or its result; - reads standard input. No node is asked.
+    Of a receipt or state value, FILE holds what a node answered to chain_receipt with proof=true, or to state_proof:
+    the whole JSON-RPC answer or its result; - reads standard input. No node is asked.
     """
 
 
@@ -52,6 +54,32 @@ def state(file: Path, genesis_file: Path, as_json: bool) -> None:
     value = json.dumps(_hexed(proved.value), ensure_ascii=False)
     what = f"{proved.key} is {value}" if proved.exists else f"{proved.key} does not exist"
     _print(proved, what, as_json)
+
+
+@verify.command()
+@click.argument("file", type=FileOrDash)
+@genesis_option
+@json_option
+def draw(file: Path, genesis_file: Path, as_json: bool) -> None:
+    """Verify a draw: FILE is what `entente draw proof` has collected.
+
+    The seed is certified and follows from the block and the secrets; the winners follow from seed and entries.
+    """
+    document = _document(file)
+    try:
+        found = list(check_draw(document, Genesis.load(genesis_file)))
+    except VerificationFailed as error:
+        raise CliError(f"not proved: {error}") from None
+    if found:
+        raise CliError("not proved: " + "; ".join(found[:_SHOWN_PROBLEMS]))
+    proof = document["draw"]
+    winners = [number for number in proof["numbers"] if number.get("place") is not None]
+    if as_json:
+        print_json({"draw": proof["draw"], "status": proof["status"], "winners": winners})
+        return
+    click.echo(f"proved: {proof['draw']} is {proof['status']}, choosable by {proof['choosable_by']}")
+    for winner in winners:
+        click.echo(f"  {winner['prize']}: {winner['winner']}")
 
 
 def _verified(check: Callable[[Any, Genesis], Any], file: Path, genesis_file: Path) -> Any:

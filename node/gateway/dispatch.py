@@ -27,7 +27,7 @@ import math
 import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -40,6 +40,8 @@ from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
 from node.gateway.table import Arguments, Method
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
@@ -180,6 +182,23 @@ class Dispatcher:
             return Reply(None, len(entries))
         answer = b"[" + b",".join(parts) + b"]" if is_batch else parts[0]
         return Reply(answer, len(entries), unauthorised)
+
+    async def read(self, client: str, answer: Callable[[], T]) -> T:
+        """Answer a read that is no JSON-RPC request, in the turn of its client.
+
+        Raises:
+            RpcFault: RATE_LIMITED, too many of the client's reads wait; or what the answer raises.
+        """
+        turn = _Turn(self._turns, client)
+        try:
+            if await turn.take():
+                found = answer()
+                await turn.end_if_over()
+                return found
+        finally:
+            turn.end()
+        await asyncio.sleep(REFUSAL_SECONDS)
+        raise turn.refused or RpcFault("NOT_READY", "the node cannot answer now")
 
     def _batch_fault(self, requests: Sequence[Any]) -> RpcFault | None:
         if not requests:

@@ -1,4 +1,4 @@
-"""The gateway's HTTP side: `POST /` for JSON-RPC, `GET /health`, `/ready` and `/metrics` (docs/rpc.md).
+"""The gateway's HTTP side: `POST /` for JSON-RPC, `GET /health`, `/ready`, `/metrics` and `/nft/…` (docs/rpc.md).
 
 It stands on aiohttp's low-level server, without router and middleware, because a busy node answers thousands
 of requests a second. A JSON-RPC error is HTTP 200, except where HTTP tools must see it: 401 without a valid
@@ -34,6 +34,7 @@ from node.config import NodeConfig
 from node.descriptors import MOST_CONNECTIONS
 from node.errors import ConfigError
 from node.gateway.answers import AnswerSender
+from node.gateway.badges import BADGE_PATHS, BadgePages, status_of
 from node.gateway.bodies import Body, BodyReader
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.connections import ConnectionTable, GatewayConnection
@@ -72,8 +73,9 @@ class Gateway:
         self._config = config
         self._limits = config.rpc
         reads = ChainReads(backend)
-        self._transactions = TransactionMethods(reads)
-        self.table: dict[str, Method] = build_table(reads, self._transactions)
+        self._transactions, state = TransactionMethods(reads), StateMethods(reads)
+        self.table: dict[str, Method] = build_table(reads, self._transactions, state)
+        self._badges = BadgePages(state)
         self._dispatcher = Dispatcher(self.table, self._limits, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
@@ -189,6 +191,8 @@ class Gateway:
             self._hosts.check(request)
             if request.path == "/":
                 return await self._rpc(request)
+            if request.path.startswith(BADGE_PATHS):
+                return await self._badge(request)
             return self._page(request)
         except HttpRefusal as refusal:
             if refusal.fault.data["reason"] == "BAD_HTTP":
@@ -196,6 +200,23 @@ class Gateway:
             return _fault_response(refusal.status, refusal.fault, close=True)
         except Exception:
             return _fault_response(500, internal_fault(request.path))
+
+    async def _badge(self, request: web.BaseRequest) -> web.Response:
+        """Answer with a badge's picture or metadata: a read like any other, by permission, rate and turn."""
+        if request.method not in ("GET", "HEAD"):
+            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
+        client = client_of(request.remote)
+        if not self._keys.permissions(request.headers.get("Authorization"))[0]:
+            fault = RpcFault("UNAUTHORISED", "reads need `Authorization: Bearer <key>` with a valid key")
+            return _json_response(401, fault_body(fault), {"WWW-Authenticate": "Bearer"})
+        wait_ms = self._rates.take(client, 1)
+        if wait_ms:
+            return _fault_response(429, _rate_fault(wait_ms))
+        with _busy(request.protocol):
+            try:
+                return await self._dispatcher.read(client, lambda: self._badges.page(request))
+            except RpcFault as fault:
+                return _fault_response(status_of(fault), fault)
 
     def _page(self, request: web.BaseRequest) -> web.Response:
         if request.path not in ("/health", "/ready", "/metrics"):
@@ -260,9 +281,8 @@ def _busy(protocol: object) -> Iterator[None]:
         protocol.end()
 
 
-def build_table(reads: ChainReads, transactions: TransactionMethods) -> dict[str, Method]:
+def build_table(reads: ChainReads, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
     """Return all methods of a node by name, in the order of the documentation."""
-    state = StateMethods(reads)
     table = {
         **methods_of(NodeMethods(reads), ChainMethods(reads)),
         **transactions.batched_methods(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts_py.registry import once_family_of
 from node.gateway.chain_methods import certified
@@ -16,6 +17,8 @@ from node.gateway.table import Arguments, Method, rpc
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.state_view import BlockOverlay, StateReader
+
+T = TypeVar("T")
 
 
 class StateMethods:
@@ -116,16 +119,24 @@ class StateMethods:
         return self._answer(name, args, self._reads.height, self._backend.store.reader)
 
     def _answer(self, name: str, args: Arguments, height: int, reader: StateReader) -> Any:
-        reads = self._reads
-        ctx = Context(
-            BlockOverlay(reader),
-            reads.genesis.chain,
-            height,
-            reads.time_of(height),
-            reads.params().max_tx_cost,
-            read_only=True,
-        )
         try:
-            return self._backend.runtime.invoke_view(ctx, name, args)
+            return self._backend.runtime.invoke_view(self._context(height, reader), name, args)
         except Refused as refusal:
             raise view_fault(refusal) from None
+
+    def ask(self, question: Callable[[Context], T]) -> T:
+        """Answer a question about the state of the head that is no view; metered and refused as views are.
+
+        Raises:
+            RpcFault: what the contracts refuse.
+        """
+        try:
+            return question(self._context(self._reads.height, self._backend.store.reader))
+        except Refused as refusal:
+            raise view_fault(refusal) from None
+
+    def _context(self, height: int, reader: StateReader) -> Context:
+        reads, cost = self._reads, self._reads.params().max_tx_cost
+        return Context(
+            BlockOverlay(reader), reads.genesis.chain, height, reads.time_of(height), cost, read_only=True
+        )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from contracts_py.identity.referrals import code_of
 from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, as_read, brand_ops, key_of, program_args
+from tests.support import campaign_arguments
 from tests.support.clearing import Till, limit_op
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
@@ -164,6 +165,8 @@ def test_calls_and_views_answer_or_refuse(
     assert kind == "call" or not overlay.changes
 
 
+_TRAITS = {"visits": {"type": "int", "default": 0, "min": 0}, "vip": {"type": "bool", "default": False}}
+
 WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     # By the argument's name; where two calls mean different things by one, also by `contract.method.argument`.
     "program": st.sampled_from(["none", "inactivity", "month-end", "fresh"]),
@@ -187,6 +190,28 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "hold": st.sampled_from(["one", "two"]),
     "redemption_ref": st.sampled_from(["ab" * 32, "cd" * 32]),
     "note_hash": st.just("ab" * 32),
+    "collection": st.sampled_from(["aurora-club", "basil-club"]),
+    "token": st.sampled_from([0, 1, 2**53 - 1]),
+    "owner": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),
+    "soulbound": st.booleans(),
+    "max_supply": st.integers(1, 3) | st.just(2**53 - 1),
+    "traits": st.sampled_from([{"visits": 3}, {"vip": True}, {}]),
+    "nft.create_collection.traits": st.sampled_from([_TRAITS, {}]),
+    "nft.update_collection.traits": st.just({"more": {"type": "string", "default": ""}}),
+    "nft.create_collection.transfer": st.sampled_from(["free", "brand"]),
+    "nft_traits.keys": st.just(["visits"]),
+    "metadata": st.sampled_from([{"mode": "onchain"}, {"mode": "uri", "base": "ipfs://bafy"}]),
+    "art": st.sampled_from([{"icon": "star"}, {"icon": "cup", "title": "X"}]),
+    "evolution": st.sampled_from(
+        [
+            [{"on": "manual", "when": "true", "set": {"visits": "token.traits.visits + 1"}}],
+            [{"on": {"held_days": 1}, "when": "token.held_days >= 1", "set": {"vip": "true"}}],
+        ]
+    ),
+    "description": st.just("For guests."),
+    "base": st.just("https://x.example/{id}"),
+    "uri": st.just("ar://one"),
+    "hash": st.just("ab" * 32),
     "lot": st.sampled_from(["never", str(-(-START // DAY) * DAY), "1"]),
     "treaty": st.sampled_from(["aurora-one", "basil-two"]),
     "from_program": st.sampled_from(["none", "inactivity", "month-end"]),
@@ -285,6 +310,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "step": st.sampled_from(["proposal", "prepare", "commit", "round_change"]),
     "first": st.just({"digest": "ab" * 32, "signature": "00" * 64}),
     "second": st.just({"prepared_round": 2**53 - 1, "prepared_digest": "ab" * 32, "signature": "00" * 64}),
+    **campaign_arguments.well_formed(MEMBER),
 }
 
 

@@ -15,6 +15,7 @@ from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import CODES
 from node.gateway.reads import ChainReads
 from node.gateway.server import build_table
+from node.gateway.state_methods import StateMethods
 from node.gateway.transaction_methods import TransactionMethods
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 
@@ -28,7 +29,7 @@ def dispatcher():
         issue = ("token.issue", {"program": "sun", "to": ADDRESS, "amount": 5})
         chain.commit([chain.sign("aurora-admin", [issue]) for _ in range(3)])
         reads = ChainReads(LocalNode(chain))
-        table = build_table(reads, TransactionMethods(reads))
+        table = build_table(reads, TransactionMethods(reads), StateMethods(reads))
         yield Dispatcher(table, RpcLimits(max_batch=20, max_response_bytes=100_000), lambda: 0.0)
         chain.close()
 

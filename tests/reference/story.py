@@ -187,6 +187,16 @@ class Story:
             self.faults.append(f"{action}: {when} not {code}, but {failure or 'done'}")
         self.failures.append((action, code, when))
 
+    def joined(self, other: Story) -> None:
+        """Go on with a story of the same contract that was told on a chain of its own."""
+        first = other.examples[0]
+        first.first = [f"Another chain: {other.intro}", *first.first]
+        self.examples += other.examples
+        self.faults += other.faults
+        self.names.update(other.names)
+        for name, came_to in other.chain.strict.found.items():
+            self.chain.strict.found.setdefault(name, set()).update(came_to)
+
     # -- executing ---------------------------------------------------------------------------------
 
     def _executed(self, chain: Chain, sent: Sent) -> tuple[Any, list[tuple[str, dict[str, Any]]], int]:

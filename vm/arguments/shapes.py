@@ -7,8 +7,8 @@
     Annotated[tuple[A, ...], Meta(max_length=…)]  a list; also list[A]: it reaches the contract as a tuple
     Annotated[dict[K, V], Meta(max_length=…)]     an object with free names
     a msgspec.Struct                              an object; required, optional and default fields
-    A | B                                         structs told apart by their tag, or scalars told apart by
-    their type
+    A | B                                         structs told apart by their tag, scalars by their type; one
+    struct without a tag, or several with one, may stand beside scalars
 
 What has no bound cannot be declared. A list or an object is charged for its elements before the first of them
 is looked at.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -33,6 +33,7 @@ Charge = Callable[[int], None]
 ShapeCheck = Callable[[Any, str, Charge], Any]
 
 _SCALAR_SCHEMAS: Final = {bool: "boolean", int: "integer", str: "string"}
+_KINDS: Final = {**_SCALAR_SCHEMAS, dict: "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Shape:
         schema: JSON schema.
         units: what checking costs; of a list or an object, what one without elements costs.
         rule: the rule of a single value, None for composed shapes.
-        kind: bool, int or str of a scalar, for unions.
+        kind: for unions: bool, int or str of a scalar, dict of structs.
     """
 
     check: ShapeCheck
@@ -242,9 +243,14 @@ def _record(record: type[msgspec.Struct]) -> Shape:
 
 
 def _union(members: tuple[Any, ...]) -> Shape:
-    if all(isinstance(member, type) and issubclass(member, msgspec.Struct) for member in members):
+    records = [member for member in members if isinstance(member, type) and issubclass(member, msgspec.Struct)]
+    if len(records) == len(members):
         return _tagged_union(members)
-    return _scalar_union([shape_of(member) for member in members])
+    shapes = [shape_of(member) for member in members if member not in records]
+    if records:
+        one = _record(records[0]) if len(records) == 1 else _tagged_union(tuple(records))
+        shapes.append(replace(one, kind=dict))
+    return _union_by_kind(shapes)
 
 
 def _tagged_union(records: tuple[type[msgspec.Struct], ...]) -> Shape:
@@ -268,11 +274,11 @@ def _tagged_union(records: tuple[type[msgspec.Struct], ...]) -> Shape:
     return Shape(check, schema, max(shape.units for shape in shapes.values()))
 
 
-def _scalar_union(shapes: list[Shape]) -> Shape:
+def _union_by_kind(shapes: list[Shape]) -> Shape:
     by_kind = {shape.kind: shape for shape in shapes if shape.kind is not None}
     if len(by_kind) != len(shapes):
         raise TypeError("a union holds tagged structs, or scalars of different types")
-    words = "one of " + ", ".join(_SCALAR_SCHEMAS[kind] for kind in by_kind)
+    words = "one of " + ", ".join(_KINDS[kind] for kind in by_kind)
 
     def check(value: Any, field: str, charge: Charge) -> Any:
         shape = by_kind.get(type(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.reference.stories import clearing, gov, identity, swap, tier, token
+from tests.reference.stories import campaign, clearing, gov, identity, nft, swap, tier, token
 from tests.reference.story import Story
 
 STORIES: Final[Mapping[str, Callable[[], Story]]] = {
@@ -14,6 +14,8 @@ STORIES: Final[Mapping[str, Callable[[], Story]]] = {
     "swap": swap.story,
     "clearing": clearing.story,
     "tier": tier.story,
+    "nft": nft.story,
+    "campaign": campaign.story,
     "gov": gov.story,
 }
 """Contract → what runs its story, in the order of the index."""

@@ -208,6 +208,9 @@ def pools(told: Story) -> None:
 
 def merges(told: Story) -> None:
     told.does("aurora-issuer", "token.issue", program="stars", to=MEMBER, amount=40)
+    club = {"collection": "aurora-club", "brand": "aurora", "name": "Club", "symbol": "CLUB", "soulbound": True}
+    told.does("aurora-marketer", "nft.create_collection", **club)
+    told.does("aurora-issuer", "nft.mint", collection="aurora-club", token=1, to=MEMBER)
     merge: dict[str, Any] = {"from": MEMBER, "into": LAST, "reason": "two cards of one shopper"}
     told.call(
         "identity.merge",

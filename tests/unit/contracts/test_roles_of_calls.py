@@ -7,10 +7,13 @@ from typing import Any, get_args
 
 import pytest
 
+from contracts_py.campaign.vouchers import id_of
 from contracts_py.identity.records import Role
 from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, brand_ops, credit_ops, key_of, program_args
+from tests.support import campaign_rooms
 from tests.support.clearing import Till, limit_op
+from vm.chain_records import ValidatorEntry
 from vm.params import Params
 from vm.primitives.address import address_of_member, address_of_pool
 from vm.primitives.units import MS_PER_HOUR
@@ -28,6 +31,7 @@ OVER = -(-START // DAY) * DAY
 """The first start of a day: when the chain's head is there, a lot of this date has expired."""
 SOON = OVER + DAY
 MONTH = "2023-11"
+BADGE = {"collection": "aurora-club", "token": 1}
 LINE = {"period": MONTH, "debtor": "comet", "creditor": "aurora", "line": 0}
 LADDER: dict[str, Any] = {
     "brand": "aurora",
@@ -38,6 +42,18 @@ LADDER: dict[str, Any] = {
 }
 GRANTED = {"brand": "aurora", "member": MEMBER, "level": "silver"}
 MATCH = {"match": "basil-levels", "from_brand": "basil", "to_brand": "aurora", "valid_from": 0, "valid_to": LATER}
+RULE: dict[str, Any] = {
+    "campaign": "aurora-rule",
+    "brand": "aurora",
+    "event": "purchase",
+    "when": "true",
+    "then": [{"set_profile": {"seen": 1}}],
+    "starts": START + 9 * DAY,
+    "ends": START + 99 * DAY,
+}
+GIFT = {**RULE, "campaign": "aurora-gift", "then": [{"voucher": {"kind": "tea", "value": 1, "expires_days": 90}}]}
+SALE = {"brand": "aurora", "event": "purchase", "member": MEMBER, "at": START, "attrs": {}}
+VOUCHER = id_of("aurora-gift", "purchase", "sold", 0)
 
 CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("identity.update_brand", {"brand": "aurora", "name": "Aurora Air"}, {"admin"}),
@@ -126,6 +142,44 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
         {"treaties": ["aurora-rays"], "amount": 1, "min_out": 1, "from": MEMBER},
         {"cashier", "issuer"},
     ),
+    (
+        "nft.create_collection",
+        {"collection": "aurora-two", "brand": "aurora", "name": "Two", "symbol": "TWO", "soulbound": False},
+        {"marketer", "admin"},
+    ),
+    ("nft.update_collection", {"collection": "aurora-club", "description": "New."}, {"marketer", "admin"}),
+    ("nft.freeze_metadata", {"collection": "aurora-club"}, {"marketer", "admin"}),
+    (
+        "nft.set_uri",
+        {"collection": "aurora-prints", "token": 1, "uri": "ipfs://bafy", "hash": REF},
+        {"marketer", "admin"},
+    ),
+    ("nft.mint", {"collection": "aurora-club", "token": 2, "to": ANN}, {"issuer"}),
+    ("nft.transfer", {**BADGE, "to": ANN}, {"cashier", "issuer"}),
+    ("nft.burn", BADGE, {"cashier", "issuer"}),
+    ("nft.freeze", BADGE, {"compliance"}),
+    ("nft.unfreeze", BADGE, {"compliance"}),
+    ("campaign.create", {**RULE, "campaign": "aurora-new"}, {"marketer"}),
+    ("campaign.update", {"campaign": "aurora-rule", "priority": 2}, {"marketer"}),
+    ("campaign.pause", {"campaign": "aurora-rule"}, {"marketer"}),
+    ("campaign.resume", {"campaign": "aurora-gift"}, {"marketer"}),
+    ("campaign.end", {"campaign": "aurora-rule"}, {"marketer"}),
+    ("campaign.set_approval", {"brand": "aurora", "required": True}, {"admin"}),
+    ("campaign.propose", {**RULE, "campaign": "aurora-new"}, {"marketer"}),
+    ("campaign.approve", {"campaign": "aurora-draft"}, {"marketer"}),
+    (
+        "campaign.stack",
+        {"brand": "aurora", "groups": ["one"], "max_per_event": 1, "order": "best"},
+        {"marketer"},
+    ),
+    ("campaign.experiment", {"campaign": "aurora-rule", "variants": [], "holdout_bps": 1}, {"marketer"}),
+    ("campaign.record", {**SALE, "ref": "other"}, {"issuer"}),
+    (
+        "campaign.reverse",
+        {"brand": "aurora", "event": "purchase", "ref": "sold", "return_ref": "back"},
+        {"issuer"},
+    ),
+    ("campaign.redeem_voucher", {"voucher": VOUCHER, "ref": "till"}, {"cashier"}),
     ("tier.define", LADDER, {"marketer", "admin"}),
     ("tier.grant", {**GRANTED, "reason": "kind", "until": START + 9 * DAY}, {"issuer"}),
     ("tier.revoke", {**GRANTED, "reason": "mistake"}, {"issuer"}),
@@ -133,6 +187,7 @@ CALLS: list[tuple[str, dict[str, Any], set[str]]] = [
     ("token.extend", {"program": "stars", "account": ANN, "lot": str(DAY * 30_000), "expires": LATER}, {"issuer"}),
     ("token.reinstate", {"program": "stars", "account": ANN, "lot": str(OVER), "expires": LATER}, {"issuer"}),
 ]
+CALLS += campaign_rooms.calls(MEMBER, LINKED)
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
@@ -141,6 +196,9 @@ BY_EITHER_SIDE = {
     *(f"tier.{call}_match" for call in ("propose", "accept", "end")),
 }
 """By an admin of either side of a treaty: test_swap.py, test_tier_grants.py."""
+BY_ANYONE = {"nft.evolve", "campaign.draw_reveal"}
+BY_TWO_BRANDS = {"campaign.fund"}
+"""By a marketer, and a treasurer of each brand that pays: test_campaign_arrangements.py."""
 
 
 @cache
@@ -163,6 +221,14 @@ def prepared_chain() -> Chain:
         ("token.issue", {"program": "stars", "to": MEMBER, "amount": 9}),
         *brand_ops("comet"),
     ]
+    collection = {"brand": "aurora", "name": "Club", "symbol": "CLUB", "soulbound": False}
+    elsewhere = {"metadata": {"mode": "uri", "base": "ipfs://bafy"}}
+    ops += [
+        ("nft.create_collection", {"collection": "aurora-club", **collection}),
+        ("nft.create_collection", {"collection": "aurora-prints", **collection, **elsewhere}),
+        ("nft.mint", {**BADGE, "to": MEMBER}),
+        ("nft.mint", {"collection": "aurora-prints", "token": 1, "to": MEMBER}),
+    ]
     ops += [
         ("token.update_program", {"program": "stars", "adjust_limit": 5}),
         ("token.create_program", program_args("rays", "basil")),
@@ -172,6 +238,12 @@ def prepared_chain() -> Chain:
         ("tier.grant", {**GRANTED, "until": START + 9 * DAY, "reason": "kind"}),
         ("tier.propose_match", {**MATCH, "pairs": [{"from": "bronze", "to": "silver"}]}),
         ("tier.accept_match", {"match": "basil-levels"}),
+        *campaign_rooms.prepared_ops(MEMBER),
+        ("campaign.create", RULE),
+        ("campaign.create", {**GIFT, "starts": 0}),
+        ("campaign.record", {**SALE, "ref": "sold"}),
+        ("campaign.pause", {"campaign": "aurora-gift"}),
+        ("campaign.propose", {**RULE, "campaign": "aurora-draft"}),
         *credit_ops("aurora", "basil"),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 9, "expires": DAY * 30_000, "ref": "order"}),
         ("token.issue", {"program": "stars", "to": ANN, "amount": 3, "expires": OVER}),
@@ -183,7 +255,9 @@ def prepared_chain() -> Chain:
     ops.append(("clearing.close", {"currency": "EUR", "period": MONTH}))
     ops.append(("clearing.dispute", {**LINE, "currency": "USD", "brand": "aurora"}))
     listed, authority = contracts()
-    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), runtime=Runtime([*listed, Till()], authority))
+    runtime = Runtime([*listed, Till()], authority)
+    validators = [ValidatorEntry(key_of("aurora"), "aurora")]
+    chain = Chain(ops, Params(due_ms=MS_PER_HOUR), validators, runtime)
     till = {"program": "stars", "from": ANN, "amount": 1, "at_brand": "aurora"}
     sold = ("token.redeem", {**till, "ref": "sold"})
     held = ("token.hold", {**till, "hold": "open", "expires": SOON})
@@ -205,7 +279,8 @@ def outcome(person: str, op: Op) -> str:
 def test_the_table_has_every_call() -> None:
     listed, identity = contracts()
     calls = {name for name in Runtime(listed, authority=identity).calls if not name.startswith("gov.")}
-    assert {call for call, _, _ in CALLS} | BY_THE_ALLIANCE_OR_FOR_ONESELF | BY_EITHER_SIDE == calls
+    others = BY_THE_ALLIANCE_OR_FOR_ONESELF | BY_ANYONE | BY_EITHER_SIDE | BY_TWO_BRANDS
+    assert {call for call, _, _ in CALLS} | others == calls
 
 
 @pytest.mark.parametrize(

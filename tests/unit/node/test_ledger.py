@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.types import Roots
+from consensus.types import Roots, header_digest
 from consensus.verification import Verifier
 from node import ledger
 from node.ledger import Ledger
@@ -168,6 +168,13 @@ def test_those_before_the_proposer_in_the_order_are_skipped(chain: LocalChain) -
         header = msgspec.structs.replace(candidate.header, proposer=key)
         proposed = msgspec.structs.replace(candidate, header=header)
         assert chain.ledger.block_context(proposed).skipped == tuple(in_order[:place])
+
+
+def test_what_happens_by_itself_sees_the_digest_of_the_head(chain: LocalChain) -> None:
+    assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == chain.ledger.genesis.digest
+    chain.commit()
+    head = chain.ledger.block(chain.height)
+    assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == header_digest(head.header)
 
 
 def test_a_certificate_of_other_roots_is_not_committed(chain: LocalChain) -> None:

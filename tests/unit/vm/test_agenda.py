@@ -77,6 +77,17 @@ def test_what_is_due_is_done_in_order_and_what_is_not_waits() -> None:
     assert (first.op, first.data.at, first.data.sender, first.data.governance) == (-1, NOW - 5, "", True)
 
 
+def test_a_duty_sees_the_digest_of_the_block_before_and_a_transaction_does_not() -> None:
+    context = BlockContext("toy-chain", 5, NOW, NOW - 1, parent=b"\x01\x02\x03\x04" + bytes(28))
+    execution = BlockExecution(
+        runtime(), planned((NOW, "parent-digest")), context, [transaction("ann", ("toy.parent", {}))]
+    )
+    execution.run(1)
+    result = execution.result()
+    assert decode(result.changes["toy/parent-digest"] or b"") == 0x01020304
+    assert result.receipts[0].results == ["00" * 32]
+
+
 def test_it_comes_before_the_blocks_transactions_which_see_it() -> None:
     result = run(planned((NOW, "aa")), [transaction("ann", ("toy.set", {"key": "aa", "value": 7}))])
     assert result.receipts[0].results == [1]

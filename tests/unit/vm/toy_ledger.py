@@ -126,6 +126,11 @@ class Toy(Contract):
         return [from_, to, ctx.sender, list(ctx.signers), ctx.op, ctx.time, ctx.height, ctx.tx_id]
 
     @call
+    def parent(self, ctx: Context) -> str:
+        """Tell what is known of the block before."""
+        return ctx.parent.hex()
+
+    @call
     def burn_units(self, ctx: Context, units: Count) -> None:
         """Cost so much."""
         NUMBERS.put(ctx, 1, "burning")
@@ -151,6 +156,8 @@ class Toy(Contract):
         done = (NUMBERS.get(ctx, key) or 0) + 1
         NUMBERS.put(ctx, done, key)
         ctx.emit(Done(key, at, ctx.sender, ctx.governance))
+        if kind == "parent":
+            NUMBERS.put(ctx, int.from_bytes(ctx.parent[:4], "big"), key)
         if kind == "refused":
             raise Refused("NOT_ELIGIBLE", "not today", key=key)
         if kind == "overflow":

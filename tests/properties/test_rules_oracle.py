@@ -1,0 +1,46 @@
+"""The rule language against Google's CEL: equal values, or both an error.
+
+Deliberate differences are left out of the random expressions by their options, and have tests of their own in
+tests/unit/vm/rules/test_differences.py. RULES_EXPRESSIONS and RULES_SEED choose how many and which.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.properties.rules_oracle import ERROR, answer, told
+from tests.support.rule_expressions import FACTS, Expressions, Options
+from vm.rules import DYN, Facts, NoHost, RuleRefused, check
+
+BATCH = 50
+EXPRESSIONS = int(os.environ.get("RULES_EXPRESSIONS", "20000"))
+KINDS = Facts.of(dict.fromkeys(FACTS, DYN))
+NO_LIMIT = 10**12
+
+
+def ours(source: str) -> object:
+    try:
+        rule = check(source, KINDS, "any", limit=NO_LIMIT)
+    except RuleRefused:
+        return ERROR
+    outcome = rule.evaluate(FACTS, NoHost())
+    assert outcome.cost <= rule.max_cost
+    return ERROR if outcome.error else told(outcome.value)
+
+
+@settings(max_examples=EXPRESSIONS // BATCH, deadline=None)
+@given(seed=st.integers(min_value=0, max_value=2**40))
+def test_values_are_those_of_cel_or_both_are_errors(seed: int) -> None:
+    made = Expressions(Random(seed), Options())
+    for source in [made.any() for _ in range(BATCH)]:
+        assert agrees(source), source
+
+
+def agrees(source: str) -> bool:
+    """Ask the oracle, and once more without its checker, which takes an element of a dyn for one certain type."""
+    value = ours(source)
+    return value == answer(source) or (value != ERROR and value == answer(source, checked=False))
