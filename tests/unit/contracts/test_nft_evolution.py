@@ -581,3 +581,11 @@ def test_an_occasion_that_waited_counts_as_of_its_time() -> None:
     assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29"
     chain.until(chain.time + MS_PER_HOUR)
     assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29h"
+
+
+def test_a_burned_tokens_history_has_what_was_due_before() -> None:
+    chain = evolving(EARLIER)
+    mint(chain)
+    chain.until(chain.time + 31 * MS_PER_DAY, postponing=HELD_DUE)
+    chain.send("ann", "nft.burn", collection="aurora-club", token=1)
+    assert causes(chain) == ["mint", "held", "burn"]
