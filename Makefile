@@ -108,13 +108,24 @@ SEEDS ?=
 LEDGER_SEEDS ?=
 
 .PHONY: soak
-soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N"; then soak-ledger.
+soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N"; then soak-ledger and soak-rules.
 	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
-	$(if $(ARGS),,$(MAKE) soak-ledger)
+	$(if $(ARGS),,$(MAKE) soak-ledger soak-rules)
 
 .PHONY: soak-ledger
 soak-ledger: $(DEV_STAMP) ## Hold the ledger against a naive one on all cores: 200 seeds, or LEDGER_SEEDS=A-B.
 	LEDGER_SEEDS=$(or $(LEDGER_SEEDS),3001-3200) $(BIN)/pytest tests/properties/test_ledger_model.py -n auto -k naive
+
+# Seeds of the rule language's random expressions; `make test` runs 20,000 expressions.
+RULES_EXPRESSIONS ?= 1000000
+
+.PHONY: soak-rules
+soak-rules: $(DEV_STAMP) ## Hold the rule language against Google's CEL and its interpreter on all cores: a million expressions each.
+	RULES_EXPRESSIONS=$(RULES_EXPRESSIONS) $(BIN)/pytest tests/properties/test_rules_oracle.py tests/properties/test_rules_twin.py -n auto
+
+.PHONY: bench-rules
+bench-rules: $(DEV_STAMP) ## Measure the rule language: evaluations a second, checking, what a unit takes (some 30 seconds).
+	$(BIN)/python -m tests.bench.bench_rules $(ARGS)
 
 .PHONY: model
 model: $(DEV_STAMP) ## Visit every state of the abstract protocol at small bounds (ARGS=--traces tells the attacks).

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from contracts_py.nft.evolver import Evolver
+from contracts_py.nft.evolver import Evolver, Failures, refuse_unchanged
 from contracts_py.nft.records import (
     COLLECTIONS,
     MERGED,
@@ -85,14 +85,17 @@ class Badges:
             Refused: NOT_FOUND, there is no such collection; NOT_ELIGIBLE, none of the first tokens changes.
         """
         COLLECTIONS.require(ctx, collection)
+        require_heard(ctx, member)
         changed = False
+        failures: Failures = []
         for name, token in islice(_owned(ctx, member, [collection], None), TOKENS_AT_ONCE):
-            before = TOKENS.require(ctx, name, token).version
+            before = self._evolver.catch_up(ctx, name, token, ctx.time).version
             cause = Cause("manual", tx=ctx.tx_id or None)
-            after, _ = self._evolver.evolve(ctx, name, token, MANUAL, cause, {})
+            after, failed = self._evolver.evolve(ctx, name, token, MANUAL, cause, {}, ctx.time)
+            failures += failed
             changed = changed or after.version != before
         if not changed:
-            raise Refused("NOT_ELIGIBLE", "no manual rule changes a token of the member", collection=collection)
+            refuse_unchanged(failures)
 
     def _tell(
         self,
@@ -145,17 +148,27 @@ class Badges:
         if record is None or record.since > occasion.at:
             return
         if occasion.event is None:
-            self._evolver.evolve(ctx, name, token, TIER, Cause("tier", tx=occasion.tx), {})
+            self._evolver.evolve(ctx, name, token, TIER, Cause("tier", tx=occasion.tx), {}, occasion.at)
             return
         cause = Cause("event", event=occasion.event, tx=occasion.tx)
         given: dict[str, Any] = {"event": facts or {}}
-        self._evolver.evolve(ctx, name, token, f"{EVENT}{occasion.event}", cause, given)
+        self._evolver.evolve(ctx, name, token, f"{EVENT}{occasion.event}", cause, given, occasion.at)
 
 
 def waiting_of(ctx: Context, account: str) -> int:
     """Return of how many occasions an account's tokens have still to hear."""
     waits = WAITS.get(ctx, account)
     return 0 if waits is None else waits.next - waits.first
+
+
+def require_heard(ctx: Context, account: str) -> None:
+    """Refuse what would change the order in which an account's tokens hear of things.
+
+    Raises:
+        Refused: NOT_ELIGIBLE, something waits for them.
+    """
+    if waiting_of(ctx, account):
+        raise Refused("NOT_ELIGIBLE", "the owner's tokens have still to evolve; try again some blocks later")
 
 
 def _owned(ctx: Context, account: str, names: Sequence[str], after: Item | None) -> Iterator[Item]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contracts_py.nft.answers import TokenVersion
-from contracts_py.nft.badges import Badges
-from contracts_py.nft.evolver import Evolver
+from contracts_py.nft.badges import Badges, require_heard
+from contracts_py.nft.evolver import Evolver, refuse_unchanged
 from contracts_py.nft.records import COLLECTIONS, HELD_DUE, TOKENS, WAITS_DUE, Cause, TokenId
 from contracts_py.nft.rulebook import MANUAL
 from vm.contract_api import Context, Contract, Refused, Slug, call, due
@@ -22,14 +22,15 @@ class Evolutions(Contract):
     @call
     def evolve(self, ctx: Context, collection: Slug, token: TokenId) -> TokenVersion:
         """Let a token evolve by its collection's manual rules (anyone)."""
-        collected, before = COLLECTIONS.require(ctx, collection), TOKENS.require(ctx, collection, token)
+        collected = COLLECTIONS.require(ctx, collection)
+        before = self._evolver.catch_up(ctx, collection, token, ctx.time)
         if collected.frozen:
             raise Refused("FROZEN", "the collection's metadata are frozen", collection=collection)
+        require_heard(ctx, before.owner)
         cause = Cause("manual", tx=ctx.tx_id or None)
-        after, failures = self._evolver.evolve(ctx, collection, token, MANUAL, cause, {})
+        after, failures = self._evolver.evolve(ctx, collection, token, MANUAL, cause, {}, ctx.time)
         if after.version == before.version:
-            reason = {"rule": failures[0][0], "reason": failures[0][2]} if failures else {}
-            raise Refused("NOT_ELIGIBLE", "no manual rule of the collection changes the token now", **reason)
+            refuse_unchanged(failures)
         return TokenVersion(collection, token, after.owner, after.version, after.hash)
 
     @due(HELD_DUE)

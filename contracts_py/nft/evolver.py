@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from msgspec.structs import replace
 
@@ -22,11 +22,25 @@ from contracts_py.nft.records import COLLECTIONS, RULES, TOKENS, Cause, Collecti
 from contracts_py.nft.rulebook import HELD, Compiled, compiled
 from contracts_py.nft.traits import problem_with
 from contracts_py.nft.versions import Pairs, change, look_of, traits_in
-from vm.contract_api import Context
+from vm.contract_api import Context, Refused
 from vm.rules import Outcome, Rule, Value, units
 
 MAX_REASON: Final = 256
 """Characters of a reason that an event tells."""
+
+
+Failures = list[tuple[int, str | None, str]]
+"""(place, trait, reason) of rules that did not come to a result."""
+
+
+def refuse_unchanged(failures: Failures) -> NoReturn:
+    """Refuse a request by which no token has changed, and say which rule failed, if one did.
+
+    Raises:
+        Refused: NOT_ELIGIBLE.
+    """
+    reason = {"rule": failures[0][0], "reason": failures[0][2]} if failures else {}
+    raise Refused("NOT_ELIGIBLE", "no manual rule of the collection changes the token now", **reason)
 
 
 @dataclass(slots=True)
@@ -42,7 +56,7 @@ class Run:
     values: dict[str, Value]
     traits: dict[str, Value]
     fired: list[int] = field(default_factory=list)
-    failures: list[tuple[int, str | None, str]] = field(default_factory=list)
+    failures: Failures = field(default_factory=list)
 
 
 class Evolver:
@@ -52,20 +66,21 @@ class Evolver:
         self._sources = sources
 
     def evolve(
-        self, ctx: Context, name: str, token: int, trigger: str, cause: Cause, given: Mapping[str, Value]
-    ) -> tuple[Token, list[tuple[int, str | None, str]]]:
+        self, ctx: Context, name: str, token: int, trigger: str, cause: Cause, given: Mapping[str, Value], at: int
+    ) -> tuple[Token, Failures]:
         """Run a trigger's rules on a token, after what was due before; return the token, and what failed.
 
         Args:
             given: variables that are known: `event`.
+            at: when it happened, which is earlier than now where it had to wait.
         """
-        self.catch_up(ctx, name, token)
-        return self._run(ctx, name, token, trigger, cause, given, ctx.time)
+        self.catch_up(ctx, name, token, at)
+        return self._run(ctx, name, token, trigger, cause, given, at)
 
-    def catch_up(self, ctx: Context, name: str, token: int) -> Token:
-        """Do what is due of a token by time held, each step as of its time; return the token."""
+    def catch_up(self, ctx: Context, name: str, token: int, until: int) -> Token:
+        """Do what falls due of a token by time held until a time, each step as of its own; return the token."""
         record = TOKENS.require(ctx, name, token)
-        while record.due is not None and record.due <= ctx.time:
+        while record.due is not None and record.due <= until:
             record = self.step(ctx, name, token, record, record.due)
         return record
 
@@ -85,7 +100,7 @@ class Evolver:
         cause: Cause,
         given: Mapping[str, Value],
         time: int,
-    ) -> tuple[Token, list[tuple[int, str | None, str]]]:
+    ) -> tuple[Token, Failures]:
         collection, record = COLLECTIONS.require(ctx, name), TOKENS.require(ctx, name, token)
         stored = None if collection.frozen else RULES.get(ctx, name, trigger)
         if stored is None:

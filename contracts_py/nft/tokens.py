@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from contracts_py.identity import Authority
 from contracts_py.nft import held
 from contracts_py.nft.answers import TokenGone, TokenLock, TokenVersion, TraitMap
-from contracts_py.nft.badges import waiting_of
+from contracts_py.nft.badges import require_heard
 from contracts_py.nft.collections import Collections
 from contracts_py.nft.events import Burned, Locked, Minted, Unlocked
 from contracts_py.nft.evolver import Evolver
@@ -92,10 +92,9 @@ class Tokens(Contract):
         if collected.transfer == "brand" and not self._authority.is_member(ctx, receiver, collected.brand):
             raise Refused("NOT_TRANSFERABLE", "only to members of the collection's brand", account=receiver)
         self._require_unfrozen(ctx, collected.brand, record, receiver)
-        if waiting_of(ctx, record.owner):
-            raise Refused("NOT_ELIGIBLE", "the owner's tokens have still to evolve; try again some blocks later")
+        require_heard(ctx, record.owner)
         self._hooks.moving.tell(ctx, Movement(collection, token, record.owner, receiver))
-        record = self._evolver.catch_up(ctx, collection, token)
+        record = self._evolver.catch_up(ctx, collection, token, ctx.time)
         return _version(collection, token, give(ctx, collection, collected, token, record, receiver, "transfer"))
 
     @call
@@ -104,6 +103,7 @@ class Tokens(Contract):
         collected, record = self._require_own(ctx, collection, token, from_)
         self._require_unfrozen(ctx, collected.brand, record)
         self._hooks.moving.tell(ctx, Movement(collection, token, record.owner, None))
+        record = self._evolver.catch_up(ctx, collection, token, ctx.time)
         supply = SUPPLIES.require(ctx, collection)
         SUPPLIES.put(ctx, replace(supply, burned=supply.burned + 1), collection)
         TOKENS_OF.discard(ctx, collection, item=token)

@@ -66,16 +66,15 @@ class Depicted(msgspec.Struct, frozen=True, gc=False):
     hash: str | None
 
 
-def depicted(ctx: Context, name: str, token: int) -> Depicted:
-    """Return what a token's picture is drawn from.
+def depicted(ctx: Context, name: str, token: int) -> Depicted | None:
+    """Return what a token's picture is drawn from; None where the collection's pictures are elsewhere.
 
     Raises:
-        Refused: NOT_FOUND: there is no such token, or the collection's pictures are elsewhere.
+        Refused: NOT_FOUND.
     """
     collected, record = COLLECTIONS.require(ctx, name), TOKENS.require(ctx, name, token)
     if isinstance(collected.metadata, AtUri):
-        where = address_of(collected.metadata, token, record.uri)
-        raise Refused("NOT_FOUND", "the collection's metadata and pictures are elsewhere", uri=where)
+        return None
     art = look_of(ctx, name, record.revision).art
     return Depicted(art, dict(record.traits), collected.name, name_of(collected, token), record.hash)
 

@@ -91,7 +91,8 @@ class History:
         while place < len(thresholds) and sums[-1] >= thresholds[place]:
             until[place] = window.last(days[-1 - bisect_left(sums, thresholds[place])])
             place += 1
-        self._reached_before(window, thresholds, until, place, recent)
+        if recent and place < len(thresholds):
+            self._reached_before(window, thresholds, until, place, recent)
         return until
 
     def _reached_before(

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from contracts_py.clearing import Clearing
 from contracts_py.identity import Authority
+from contracts_py.token.batches import Batches
 from contracts_py.token.compliance import Compliance
 from contracts_py.token.corrections import Corrections
 from contracts_py.token.holds import Holds
@@ -50,9 +51,11 @@ __all__ = ["NEVER", "Households", "Ledger", "Merges", "Parts", "Program", "token
 
 def token_contract(authority: Authority, clearing: Clearing, households: Households) -> list[Contract]:
     """Return the rooms of the token contract."""
+    points = Points(authority, households)
     return [
         Programs(authority),
-        Points(authority, households),
+        points,
+        Batches(points),
         Redemptions(authority, clearing),
         Holds(authority, clearing),
         Corrections(authority),

@@ -123,6 +123,13 @@ class ProgramBalance(Balance, frozen=True, kw_only=True, gc=False):
     program: Slug
 
 
+class PairBalance(Balance, frozen=True, kw_only=True, gc=False):
+    """The same, and whose in which program."""
+
+    account: Address
+    program: Slug
+
+
 class HolderBalance(Balance, frozen=True, kw_only=True, gc=False):
     """The same, and whose."""
 

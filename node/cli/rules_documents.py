@@ -13,6 +13,7 @@ A document is YAML or JSON. Bytes are written as a map of the one key `bytes` wi
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -78,8 +79,14 @@ def _maps(described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def source_of(file: Path) -> str:
     """Read a rule's source; a newline at its end is no part of it."""
+    return _text(file).rstrip("\n")
+
+
+def _text(file: Path) -> str:
+    """Read a file, or standard input for -."""
     try:
-        return file.read_text(encoding="utf-8").rstrip("\n")
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return data.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise CliError(f"{file} cannot be read: {error}") from None
 
@@ -87,9 +94,7 @@ def source_of(file: Path) -> str:
 def document_of(file: Path) -> Any:
     """Read a YAML or JSON document."""
     try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"{file} cannot be read: {error}") from None
+        return yaml.load(_text(file), Loader=_Loader)
     except yaml.YAMLError as error:
         raise CliError(f"{file} is not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:

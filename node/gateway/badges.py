@@ -17,7 +17,7 @@ from typing import Final
 from aiohttp import web
 
 from contracts_py.nft import Depicted, depicted
-from node.gateway.errors import LIMIT_EXCEEDED, NOT_FOUND, NOT_READY, RpcFault, invalid_param
+from node.gateway.errors import LIMIT_EXCEEDED, NOT_FOUND, NOT_READY, RpcFault, invalid_param, not_found
 from node.gateway.presentation import dumps
 from node.gateway.state_methods import StateMethods
 from node.pictures import picture
@@ -50,10 +50,12 @@ class BadgePages:
             RpcFault: the path is none of a badge, or there is no such badge.
         """
         collection, token, kind = _named(request)
-        if kind == "svg":
-            found = self._state.ask(lambda ctx: depicted(ctx, collection, token))
+        found = self._state.ask(lambda ctx: depicted(ctx, collection, token)) if kind == "svg" else None
+        if found is not None:
             return _answer(request, found.hash, "image/svg+xml", lambda: _drawn(found))
         metadata = self._state.view("nft_metadata", {"collection": collection, "token": token})["result"]
+        if kind == "svg":
+            raise not_found("the collection's metadata and pictures are elsewhere", uri=metadata.uri)
         return _answer(request, metadata.metadata_hash, "application/json", lambda: dumps(metadata))
 
 

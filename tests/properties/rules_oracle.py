@@ -36,7 +36,7 @@ def answer(source: str, *, checked: bool = True) -> Any:
 
 
 def _keep_none(times: int) -> None:
-    """Give back references: the bindings answer None without counting it, until Python deallocates it and aborts."""
+    """Give back references: the bindings answer None without counting it, until Python frees it and aborts."""
     for _ in range(times):
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 

@@ -1,7 +1,7 @@
 """The rule language against Google's CEL: equal values, or both an error.
 
 Deliberate differences are left out of the random expressions by their options, and have tests of their own in
-tests/unit/vm/rules/test_differences.py. RULES_EXPRESSIONS and RULES_SEED choose how many and which.
+tests/unit/vm/rules/test_differences.py. RULES_EXPRESSIONS chooses how many.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from tests.support.rule_expressions import FACTS, Expressions, Options
 from vm.rules import DYN, Facts, NoHost, RuleRefused, check
 
 BATCH = 50
+PARTS = 4
+"""Tests of equal size, which workers share."""
 EXPRESSIONS = int(os.environ.get("RULES_EXPRESSIONS", "20000"))
 KINDS = Facts.of(dict.fromkeys(FACTS, DYN))
 NO_LIMIT = 10**12
@@ -32,10 +35,11 @@ def ours(source: str) -> object:
     return ERROR if outcome.error else told(outcome.value)
 
 
-@settings(max_examples=EXPRESSIONS // BATCH, deadline=None)
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(max_examples=EXPRESSIONS // PARTS // BATCH, deadline=None)
 @given(seed=st.integers(min_value=0, max_value=2**40))
-def test_values_are_those_of_cel_or_both_are_errors(seed: int) -> None:
-    made = Expressions(Random(seed), Options())
+def test_values_are_those_of_cel_or_both_are_errors(part: int, seed: int) -> None:
+    made = Expressions(Random(f"{part} {seed}"), Options())
     for source in [made.any() for _ in range(BATCH)]:
         assert agrees(source), source
 

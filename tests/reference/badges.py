@@ -77,6 +77,7 @@ def files() -> Mapping[Path, bytes]:
         chain.govern(visit)
         if visits in STAGES:
             found = depicted(chain.context(), "aurora-cafe", 1)
+            assert found is not None
             path = IMAGES / f"badge-{STAGES.index(visits) + 1}.svg"
             drawn[path] = picture(found.art, found.traits, found.collection, found.name)
     return drawn

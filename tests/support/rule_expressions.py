@@ -78,7 +78,7 @@ class Options:
         own_functions: those that CEL has not.
         ordered_keys: lists made of a map's keys, which are in key order here and in any order in CEL.
         null_operands: null where another type is wanted, which is refused here and found out later in CEL.
-        made_keys: keys that are no literals; one that is there twice is an error that `||` absorbs here, not in CEL.
+        made_keys: keys that are no literals; one that comes twice is an error that `||` absorbs here, not in CEL.
         int_of_bool: int(true), an error here, and in CEL only where the type is known before.
         wild: of a hundred choices, how many are of a wrong type.
     """
@@ -229,7 +229,8 @@ class Expressions:
     def _own_int(self, depth: int) -> str:
         random = self._random
         name, count = random.choice(
-            (("abs", 1), ("bps", 2), ("muldiv", 3), ("clamp", 3), ("min", 2), ("max", 3), ("year", 1), ("weekday", 1),
+            (("abs", 1), ("bps", 2), ("muldiv", 3), ("clamp", 3), ("min", 2), ("max", 3), ("year", 1),
+             ("weekday", 1),
              ("month", 1), ("day", 1), ("hour", 1), ("local", 1), ("sum", 0), ("min", 0), ("max", 0))
         )  # fmt: skip
         if count == 0:

@@ -9,6 +9,7 @@ from contracts_py.identity import Authority
 from contracts_py.tier import TierHooks, Tiers
 from tests.contract_harness import Chain, Op, account_of, as_read, brand_ops
 from vm.contract_api import Context
+from vm.params import Params
 
 DAY = 86_400_000
 TODAY = 1_700_006_400_000
@@ -28,12 +29,14 @@ class Club:
         changes: the events `tier.changed` since they were last asked for.
     """
 
-    def __init__(self, *brands: str, offsets: list[dict[str, int]] | None = None) -> None:
+    def __init__(
+        self, *brands: str, offsets: list[dict[str, int]] | None = None, params: Params | None = None
+    ) -> None:
         ops: list[Op] = []
         for brand in brands or ("aurora",):
             role = {"brand": brand, "role": "marketer", "account": account_of(f"{brand}-marketer")}
             ops += [*brand_ops(brand, offsets or []), ("identity.grant_role", role)]
-        self.chain = Chain(ops)
+        self.chain = Chain(ops, params)
         self.changes: list[dict[str, Any]] = []
         hooks = TierHooks()
         hooks.changed.wire()

@@ -102,7 +102,7 @@ class _Function:
         body()
         code.close()
         code.open("except Fault as fault:")
-        code.line(f"return Outcome(None, fault.error, {self._cost(cost)})")
+        code.line(f"return Outcome(None, fault.args[0], {self._cost(cost)})")
         code.close()
 
     def _return(self, node: Node, cost: int) -> None:
@@ -148,7 +148,7 @@ class _Function:
             truth = self._expressions.truth(operand, operand, node.operator)
             code.line(f"{_if(truth, decisive)} return {self._outcome(str(decisive), cost)}")
             code.close()
-            code.line("except Fault as fault: error = error or fault.error")
+            code.line("except Fault as fault: error = error or fault.args[0]")
         code.line(f"if error is not None: return Outcome(None, error, {self._cost(cost)})")
         code.line(f"return {self._outcome(str(not decisive), cost)}")
 

@@ -26,7 +26,7 @@ COMPARE: Final = 1
 """Beside it, comparing two values that are both not literal pays for their size."""
 MEMBERSHIP: Final = 2
 """`in`; beside it each element of a list that is looked through."""
-CONNECTIVE: Final = 4
+CONNECTIVE: Final = 12
 """Each `&&` or `||` of a chain: its operands can fail, which takes longer than to succeed."""
 CONDITIONAL: Final = 1
 LIST: Final = 2
@@ -37,7 +37,7 @@ ENTRY: Final = 2
 """One entry of a map literal."""
 CALL: Final = 3
 MACRO: Final = 6
-ITERATION: Final = 8
+ITERATION: Final = 12
 """One turn of a macro, beside its body, which can fail."""
 SORTED_KEY: Final = 2
 """One key of a map that a macro runs over, for putting it in its place."""
@@ -48,19 +48,21 @@ COMPARED_PER_UNIT: Final = 64
 """Characters or bytes that one unit compares."""
 COPIED_PER_UNIT: Final = 16
 """Characters, bytes or elements that one unit copies, searches or converts."""
+COMPARED: Final = 16
+"""A list or map that is compared with one as long."""
 COMPARED_ELEMENT: Final = 1
 """One element of a list or entry of a map that is compared or searched."""
 SUMMED: Final = 1
 """One element of `sum`, `min` or `max` over a list."""
 
-MAX_COST: Final = 500_000
-"""The worst case that a rule can have unless its host says otherwise, a twentieth of a block (docs/rule-engine.md)."""
+MAX_COST: Final = 1_000_000
+"""The worst case that a rule can have unless its host says otherwise: a tenth of a block's budget."""
 
 CHECK_UNITS_PER_BYTE: Final = 50
 """Metering units, not rule units, of parsing, checking and compiling one byte of source: 20 µs at worst."""
 
-UNITS_PER_METERED: Final = 10
-"""Rule units of one unit of vm metering, which is 0.4 µs (docs/rule-engine.md has the measurement)."""
+UNITS_PER_METERED: Final = 8
+"""Rule units of one unit of vm metering, so that one is charged as 50 ns (docs/rule-engine.md)."""
 
 
 def check_units(source: str) -> int:

@@ -91,7 +91,9 @@ class _Explainer:
                 value, error = self._evaluate(node)
                 if error is None:
                     found[text(node)] = value
-                    continue
+                elif isinstance(node, syntax.Index):
+                    waiting.append(node.index)
+                continue
             if isinstance(node, syntax.Macro):
                 waiting.append(node.range)
             else:

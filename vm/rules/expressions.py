@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from vm.rules import operations, syntax
 from vm.rules.code import Code
@@ -25,6 +25,10 @@ PART: Final = 32
 
 QUICK_READS: Final = 64
 """Reads of a rule that are made quick, which costs their compilation more; others are read step by step."""
+
+
+Steps: TypeAlias = list[tuple[Site, str, str]]
+"""A path: of each step its site, its key, and how it reads after what is before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +145,21 @@ class Expressions:
 
     def _path(self, node: Node) -> Atom:
         """Write a name and the fields after it as one expression."""
-        steps: list[tuple[Site, str]] = []
+        steps: Steps = []
         while isinstance(node, syntax.Select):
-            steps.append((site_of(node), node.field))
+            steps.append((site_of(node), node.field, f".{node.field}"))
             node = node.operand
         steps.reverse()
         if isinstance(node, syntax.Name):
             variable = next((held for name, held in reversed(self._variables) if name == node.name), None)
             if variable is None:
-                return self._read("values", [(site_of(node), node.name), *steps], mapping=True)
+                return self._read("values", [(site_of(node), node.name, ""), *steps], mapping=True)
             return self._read(variable, steps) if steps else Atom(variable)
         return self._read(self.value(node).text, steps)
 
-    def _read(self, base: str, steps: list[tuple[Site, str]], *, mapping: bool = False) -> Atom:
+    def _read(self, base: str, steps: Steps, *, mapping: bool = False) -> Atom:
         name = self._temporary()
-        keys = "".join(f"[{key!a}]" for _, key in steps)
+        keys = "".join(f"[{key!a}]" for _, key, _ in steps)
         known = self._code.constant(tuple(steps))
         slow = f"{name} = read({base}, {known}, {mapping})"
         if self._reads < QUICK_READS:
@@ -260,8 +264,8 @@ class Expressions:
     def _chain(self, node: syntax.Chain) -> Atom:
         """Write functions beside the one that is being written, and the call of the whole.
 
-        CPython takes more than its share of time for long functions, so that a long chain becomes a chain of parts. It
-        is the same: the first part that decides or fails is the one with the first operand that does.
+        CPython takes more than its share of time for long functions, so that a long chain becomes a chain of parts.
+        It is the same: the first part that decides or fails is the one with the first operand that does.
         """
         parts = [node.operands[at : at + PART] for at in range(0, len(node.operands), PART)]
         calls = [self._part(node, part, first=not place) for place, part in enumerate(parts)]
@@ -299,7 +303,7 @@ class Expressions:
         self._code.open("try:")
         self._code.line(f"{'if' if decisive else 'if not'} {truth()}: return {decisive}")
         self._code.close()
-        self._code.line("except Fault as fault: error = error or fault.error")
+        self._code.line("except Fault as fault: error = error or fault.args[0]")
 
     # Made values
 
@@ -354,7 +358,7 @@ class Expressions:
         code.line("break")
         code.close()
         code.close()
-        code.line(f"except Fault as fault: {error} = {error} or fault.error")
+        code.line(f"except Fault as fault: {error} = {error} or fault.args[0]")
         code.close()
         code.open("else:")
         code.line(f"if {error} is not None: raise Fault({error})")
@@ -380,14 +384,16 @@ class Expressions:
         return self._assign(f"{made} == 1", "bool") if one else Atom(made, "list")
 
 
-def _read(base: Any, steps: tuple[tuple[Site, str], ...], mapping: bool) -> Value:
-    """Read a path step by step, which raises the error that its quick reading met."""
-    for site, key in steps:
-        if mapping:
-            mapping = False
-            if key not in base:
-                raise site.missing()
-            base = base[key]
-        else:
-            base = operations.select(site, base, key)
+def _read(base: Any, steps: tuple[tuple[Site, str, str], ...], mapping: bool) -> Value:
+    """Read a path step by step, which raises the error that its quick reading met.
+
+    `operations.select` does the same; here it stands in line, since rules are written that meet many errors.
+    """
+    for site, key, suffix in steps:
+        if not mapping and type(base) is not dict:
+            raise site.types(base)
+        mapping = False
+        if key not in base:
+            raise site.missing(suffix)
+        base = base[key]
     return base

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 MAX_CHARACTERS: Final = 256
-MAX_ITEMS: Final = 256
+MAX_ITEMS: Final = 100
 """Sizes of strings and of lists and maps among facts, where nothing smaller or larger is declared."""
 
 

@@ -12,10 +12,10 @@ Invariants:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from vm.rules import costs
+from vm.rules.cache import SourceCache
 from vm.rules.checker import Checker
 from vm.rules.compiler import Evaluate, compiled
 from vm.rules.errors import ErrorKind, RuleError, RuleRefused
@@ -24,9 +24,6 @@ from vm.rules.names import host_reads, paths_read, roots_read
 from vm.rules.outcome import Outcome
 from vm.rules.parser import parse
 from vm.rules.syntax import Node
-
-CACHED_RULES: Final = 4_096
-"""Checked rules that are kept: some 10 KB each, and more than one alliance's brands have at work."""
 
 _RESULTS: Final = {"bool": BOOL, "int": INT, "string": STRING, "bytes": BYTES, "list": LIST, "map": MAP, "any": DYN}
 
@@ -70,10 +67,18 @@ def check(source: str, facts: Facts, result: str | Kind = "bool", *, limit: int 
     Raises:
         RuleRefused: the source is no such rule; the message tells what and where.
     """
-    return _checked(source, facts, result if isinstance(result, str) else result.name.replace("dyn", "any"), limit)
+    wanted = result if isinstance(result, str) else result.name.replace("dyn", "any")
+    key = source, facts, wanted, limit
+    rule = RULES.get(key)
+    if rule is None:
+        rule = _checked(source, facts, wanted, limit)
+        RULES.put(key, len(source.encode()), rule)
+    return rule
 
 
-@lru_cache(maxsize=CACHED_RULES)
+RULES: Final[SourceCache[Rule]] = SourceCache()
+
+
 def _checked(source: str, facts: Facts, result: str, limit: int) -> Rule:
     tree = parse(source)
     checked = Checker(source, facts).check(tree)

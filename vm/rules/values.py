@@ -27,7 +27,7 @@ Pairs: TypeAlias = list[tuple[Value, Value]]
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 
-DEEP_COMPARED: Final = 256
+DEEP_COMPARED: Final = 64
 """Units that one comparison of lists or maps can cost: more is an error, so that the worst case is known."""
 
 
@@ -86,8 +86,14 @@ def map_get(entries: dict[Any, Value], key: Value) -> Value:
 
 def sorted_keys(entries: dict[Any, Value]) -> list[Value]:
     """Return a map's keys in key order, as values."""
+    if _all_text(entries):
+        return sorted(entries)
     keys = [key.value if type(key) is BoolKey else key for key in entries]
     return sorted(keys, key=_key_order)
+
+
+def _all_text(entries: dict[Any, Value]) -> bool:
+    return set(map(type, entries)) <= {str}
 
 
 def _key_order(key: Value) -> tuple[int, int, str]:
@@ -130,7 +136,7 @@ class _Comparison:
             if kind == "list":
                 if len(one) != len(other):
                     return False
-                self._pay(costs.COMPARED_ELEMENT * len(one))
+                self._pay(costs.COMPARED + costs.COMPARED_ELEMENT * len(one))
                 waiting.extend(zip(one, other, strict=True))
             elif kind == "map":
                 if not self._same_keys(one, other, waiting):
@@ -144,7 +150,12 @@ class _Comparison:
     def _same_keys(self, one: dict[Any, Value], other: dict[Any, Value], waiting: Pairs) -> bool:
         if len(one) != len(other):
             return False
-        self._pay((costs.COMPARED_ELEMENT + costs.SORTED_KEY) * len(one))
+        self._pay(costs.COMPARED + (costs.COMPARED_ELEMENT + costs.SORTED_KEY) * len(one))
+        if _all_text(one) and _all_text(other):
+            if one.keys() != other.keys():
+                return False
+            waiting.extend([(one[key], other[key]) for key in sorted(one)])
+            return True
         keys = sorted_keys(one)
         if any(map_get(other, key) is MISSING for key in keys):
             return False

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from contracts_py.campaign.deeds import VOUCHERS
 from contracts_py.campaign.language import MAX_EVENT_UNITS
-from contracts_py.campaign.records import LOADS, Load
+from contracts_py.campaign.records import LOADS, MAX_PER_EVENT, Load
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
 from tests.reference.stories import campaign_pools
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited, wrote
@@ -44,16 +44,22 @@ WELCOME: Final[dict[str, Any]] = {
     "group": "presents",
     "budget": None,
 }
+LIMITED: Final[dict[str, Any]] = {
+    **TERMS,
+    "campaign": "aurora-limited",
+    "budget": {"program": "stars", "amount": 1},
+    "per_member": {"count": 1},
+}
 SHARED: Final[dict[str, Any]] = {**TERMS, "campaign": "aurora-shared", "starts": START + DAY, "priority": 1}
 PURCHASE: Final[dict[str, Any]] = {
     "brand": "aurora",
     "event": "purchase",
     "member": ANN,
-    "ref": "order-1",
+    "ref": "sale-1",
     "at": START + 1_000,
     "attrs": {"amount": 12_000, "channel": "web"},
 }
-RETURN: Final[dict[str, Any]] = {"brand": "aurora", "event": "purchase", "ref": "order-1", "return_ref": "return-1"}
+RETURN: Final[dict[str, Any]] = {"brand": "aurora", "event": "purchase", "ref": "sale-1", "return_ref": "return-1"}
 DEAR: Final = " || ".join(['event.lines.exists(l, l.sku in ["a", "b"] && l.amount > 5)'] * 10)
 
 WRITER: Final = "a `marketer` of the brand, and an `issuer` where an effect issues points or vouchers"
@@ -75,12 +81,41 @@ FULL: Final = no(
     "The rules of the event's campaigns would cost too much at worst.",
     wrote(LOADS, Load(1, MAX_EVENT_UNITS), "aurora", "purchase"),
 )
+BACKWARDS: Final = {"kind": "coffee", "value": 1, "expires_days": 3, "starts_days": 3}
+
+
+def _club(brand: str) -> dict[str, Any]:
+    return {
+        "collection": f"{brand}-club",
+        "brand": brand,
+        "name": "Club",
+        "symbol": "CLUB",
+        "soulbound": True,
+        "traits": {"visits": {"type": "int", "default": 0}},
+        "evolution": [{"on": {"event": "purchase"}, "when": "true", "set": {"visits": "token.traits.visits + 1"}}],
+    }
+
+
+def _elsewhere() -> tuple[Deed, ...]:
+    return (sent("borea-marketer", "nft.create_collection", **_club("borea")),)
+
+
+def _evolve(collection: str) -> list[dict[str, Any]]:
+    return [{"evolve": {"collection": collection}}]
+
+
 WRONG_TERMS: Final = (
     no("NOT_FOUND", "There is no such program.", budget={"program": "moons", "amount": 1}),
     no("NOT_AUTHORISED", "The program is another brand's.", budget={"program": "rays", "amount": 1}),
     no("INVALID_ARGS", "A rule is wrong; details tell line and column.", when="event.amount >"),
     no("INVALID_ARGS", "Points are issued without a budget.", budget=None),
     no("INVALID_ARGS", "An effect is none, or two.", then=[{}]),
+    no("INVALID_ARGS", "A rule is longer than 4 KiB.", when="x" * 4_097),
+    no("INVALID_ARGS", "A rule is longer than 4 KiB in UTF-8.", when="ü" * 4_000),
+    no("INVALID_ARGS", "No value would be set.", then=[{"set_profile": {}}]),
+    no("INVALID_ARGS", "A voucher would expire before it is good.", then=[{"voucher": BACKWARDS}]),
+    no("NOT_AUTHORISED", "The collection is another brand's.", *_elsewhere(), then=_evolve("borea-club")),
+    no("NOT_FOUND", "There is no such collection.", then=_evolve("moons")),
     no("INVALID_ARGS", "A counter of the chain's own would be set.", then=[{"set_profile": {"visits": 1}}]),
     no("INVALID_ARGS", "It would end before it begins.", ends=START),
     no("EXPIRED", "It would be over already.", starts=0, ends=1),
@@ -137,17 +172,7 @@ def story() -> Story:
 
 def _badge(told: Story) -> None:
     """Give Ann a badge that changes with each purchase, so that a record tells of it."""
-    told.does(
-        "aurora-marketer",
-        "nft.create_collection",
-        collection="aurora-club",
-        brand="aurora",
-        name="Aurora Club",
-        symbol="CLUB",
-        soulbound=True,
-        traits={"visits": {"type": "int", "default": 0}},
-        evolution=[{"on": {"event": "purchase"}, "when": "true", "set": {"visits": "token.traits.visits + 1"}}],
-    )
+    told.does("aurora-marketer", "nft.create_collection", **_club("aurora"))
     told.does("aurora-issuer", "nft.mint", collection="aurora-club", token=1, to=ANN)
 
 
@@ -168,6 +193,11 @@ def _created(told: Story) -> None:
             LEAVING,
             *WRONG_TERMS,
             FULL,
+            no(
+                "LIMIT_EXCEEDED",
+                "The event has too many campaigns.",
+                wrote(LOADS, Load(MAX_PER_EVENT, 0), "aurora", "purchase"),
+            ),
         ],
         **TERMS,
     )
@@ -248,6 +278,7 @@ def _arranged(told: Story) -> None:
             no("NOT_AUTHORISED", "The program is another brand's.", variants=[{**variant, "then": _issue("rays")}]),
             no("NOT_FOUND", "There is no such program.", variants=[{**variant, "then": _issue("moons")}]),
             no("INVALID_ARGS", "The arms are wider than all members.", holdout_bps=9_000),
+            no("INVALID_ARGS", "A variant has a name that is taken.", variants=[{**variant, "name": "holdout"}]),
             no(
                 "LIMIT_EXCEEDED",
                 "A variant's rules cost too much at worst.",
@@ -271,6 +302,11 @@ def _arranged(told: Story) -> None:
             no("NOT_ELIGIBLE", "The campaign issues no points.", _silent(), campaign="aurora-silent"),
             no("NOT_AUTHORISED", "The brand that pays has not agreed.", by="aurora-marketer"),
             no("INVALID_ARGS", "The brand would pay itself.", shares=[{"brand": "aurora", "bps": 1}]),
+            no(
+                "INVALID_ARGS",
+                "More would be paid than is issued.",
+                shares=[{"brand": "borea", "bps": 9_000}, {"brand": "cielo", "bps": 9_000}],
+            ),
             SUSPENDED,
             no("SUSPENDED", "The brand that pays is suspended.", suspended("borea")),
         ],
@@ -295,6 +331,7 @@ def _recorded(told: Story) -> None:
             SUSPENDED,
             no("INVALID_ARGS", "An attribute is no integer of the protocol.", attrs={"amount": 2**53}),
             no("EXPIRED", "It happened too long ago.", at=0),
+            no("INVALID_ARGS", "An attribute is no value of JSON.", attrs={"amount": 1.5}),
             no("LIMIT_EXCEEDED", "There are too many attributes.", attrs=_many()),
         ],
         **{name: value for name, value in PURCHASE.items() if name not in ("ref", "at")},
@@ -311,7 +348,11 @@ def _recorded(told: Story) -> None:
             no("DUPLICATE_REF", "The order was recorded.", sent("aurora-issuer", "campaign.record", **PURCHASE)),
             no("INVALID_ARGS", "It is to come.", at=START + 9 * DAY),
             no("INVALID_ARGS", "An attribute is no integer of the protocol.", attrs={"amount": 2**53}),
+            no("INVALID_ARGS", "They are no object.", attrs=[]),
+            no("INVALID_ARGS", "They are nested too deep.", attrs={"a": {"b": {"c": {"d": {"e": {}}}}}}),
+            no("INVALID_ARGS", "A list has more than 256 items.", attrs={"a": [0] * 257}),
             no("EXPIRED", "It happened before `max_backdate_ms`.", at=0),
+            no("LIMIT_EXCEEDED", "They are longer than 8 KiB.", attrs={f"a{n}": "x" * 1_000 for n in range(9)}),
             no("LIMIT_EXCEEDED", "There are too many attributes.", attrs=_many()),
         ],
         **{**PURCHASE, "at": START + DAY + 1_000},
@@ -319,10 +360,10 @@ def _recorded(told: Story) -> None:
     told.view(
         "campaign_record",
         "What was recorded.",
-        [NO_BRAND, no("NOT_FOUND", "Nothing is recorded under this reference.", ref="order-2")],
+        [NO_BRAND, no("NOT_FOUND", "Nothing is recorded under this reference.", ref="sale-2")],
         brand="aurora",
         event="purchase",
-        ref="order-1",
+        ref="sale-1",
     )
     told.view("campaign_profile", "What Ann has done at Aurora.", [NO_BRAND], brand="aurora", member=ANN)
     told.view(
@@ -337,6 +378,8 @@ def _recorded(told: Story) -> None:
         [
             NO_CAMPAIGN,
             no("INVALID_ARGS", "`to` is not after `from`.", to=START),
+            no("INVALID_ARGS", "A rule is no Unicode.", when="\ud800"),
+            no("INVALID_ARGS", "The cursor is none that this view has given.", cursor="19676.0.moons"),
             no("NOT_AUTHORISED", "The program is another brand's.", then=_issue("rays")),
             no("NOT_FOUND", "There is no such program.", then=_issue("moons")),
             no("LIMIT_EXCEEDED", "Its rules cost too much at worst.", when=DEAR),
@@ -383,7 +426,7 @@ def _vouchers(told: Story) -> None:
 
 def _another(ref: str) -> tuple[Deed, ...]:
     """Return deeds: Bob has got a voucher, too, and used it."""
-    purchase = {**PURCHASE, "member": BOB, "ref": "order-b", "at": START + DAY + 1_000}
+    purchase = {**PURCHASE, "member": BOB, "ref": "sale-b", "at": START + DAY + 1_000}
 
     def redeem(chain: Chain) -> None:
         (voucher,) = chain.view("campaign_vouchers", member=BOB)["items"]
@@ -413,7 +456,7 @@ def _returned(told: Story) -> None:
         "Ann keeps a third of what she bought: all is undone, and the rules run again for the rest.",
         ISSUER,
         [
-            no("NOT_FOUND", "Nothing is recorded under this reference.", ref="order-2"),
+            no("NOT_FOUND", "Nothing is recorded under this reference.", ref="sale-2"),
             NO_ISSUER,
             no(
                 "DUPLICATE_REF",
@@ -436,10 +479,20 @@ def _returned(told: Story) -> None:
         **RETURN,
         keep={"amount": 4_000},
     )
-    told.does(
-        "aurora-issuer", "campaign.record", **{**PURCHASE, "member": BOB, "ref": "order-3", "at": START + DAY}
-    )
-    told.does("aurora-issuer", "campaign.reverse", **{**RETURN, "ref": "order-3", "return_ref": "return-3"})
+    told.does("aurora-issuer", "campaign.record", **{**PURCHASE, "member": BOB, "ref": "sale-3", "at": START + DAY})
+    part = {**RETURN, "ref": "sale-3", "return_ref": "return-2", "keep": {"amount": 500}}
+    told.does("aurora-issuer", "campaign.reverse", **part)
+    told.does("aurora-issuer", "campaign.reverse", **{**RETURN, "ref": "sale-3", "return_ref": "return-3"})
+    told.does(BOTH, "campaign.create", **LIMITED)
+    for ref, member in (("sale-4", ANN), ("sale-5", ANN), ("sale-6", BOB)):
+        small = {**PURCHASE, "ref": ref, "member": member, "at": START + DAY, "attrs": {"amount": 100}}
+        told.does("aurora-issuer", "campaign.record", **small)
+
+
+def _proposed_by_borea() -> Deed:
+    terms = {**TERMS, "campaign": "shared-visits", "brand": "borea", "then": [{"set_profile": {"x": 1}}]}
+    del terms["budget"]
+    return sent("borea-marketer", "campaign.propose", **terms)
 
 
 def _two_people(told: Story) -> None:
@@ -464,6 +517,12 @@ def _two_people(told: Story) -> None:
             SUSPENDED,
             no("NOT_AUTHORISED", "The name is reserved for another brand.", campaign="borea-visits"),
             no("ALREADY_EXISTS", "It is a campaign of another event.", campaign="aurora-points"),
+            no(
+                "ALREADY_EXISTS",
+                "Another brand has proposed one of this name.",
+                _proposed_by_borea(),
+                campaign="shared-visits",
+            ),
             *WRONG_TERMS,
         ],
         **proposal,

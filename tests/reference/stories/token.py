@@ -220,6 +220,12 @@ def _views(told: Story) -> None:
     told.view("token_supply", "The program's counters, after all of the above.", [NO_PROGRAM], program="stars")
     told.view("token_balance", "What Ann has.", [NO_PROGRAM], program="stars", account=ANN)
     told.view("token_balances", "What Bob has in all programs.", account=BOB)
+    told.view(
+        "token_balance_batch",
+        "What Ann and Bob have (ERC-1155's `balanceOfBatch`).",
+        [no("NOT_FOUND", "There is no such program.", pairs=[{"account": ANN, "program": "moons"}])],
+        pairs=[{"account": ANN, "program": "stars"}, {"account": BOB, "program": "stars"}],
+    )
     told.view("token_holders", "Who holds points, and how many.", [NO_PROGRAM], program="stars", limit=2)
     units = {"name": "Units", "symbol": "UNI", "backed": True, "price": PRICE, "expiry": {"kind": "none"}}
     told.does("borea-admin", "token.create_program", **program_args("borea-units", "borea", **units))

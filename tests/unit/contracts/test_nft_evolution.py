@@ -423,7 +423,7 @@ def test_the_effect_evolve_runs_manual_rules_on_the_members_tokens() -> None:
 
     chain.govern(effect)
     assert [shown(chain, token)["traits"]["level"] for token in (1, 2)] == ["gold", "basic"]
-    with pytest.raises(Exception, match="no manual rule"):
+    with pytest.raises(Exception, match="no manual rule of the collection"):
         chain.govern(effect)
     with pytest.raises(Exception, match="no such collection"):
         chain.govern(lambda ctx: effect(ctx, "nothing"))
@@ -558,3 +558,34 @@ def test_in_uri_mode_traits_evolve_and_the_hash_stays() -> None:
     chain.send("aurora-marketer", "nft.set_uri", collection="aurora-club", token=1, uri="ipfs://x", hash="ab" * 32)
     tell(chain)
     assert (shown(chain)["traits"]["visits"], shown(chain)["metadata_hash"]) == (1, "ab" * 32)
+
+
+def test_what_was_due_is_no_answer_to_a_request() -> None:
+    chain = evolving(EARLIER, ASKED)
+    mint(chain)
+    chain.until(chain.time + 31 * MS_PER_DAY, postponing=HELD_DUE)
+    assert chain.refused("bob", "nft.evolve", collection="aurora-club", token=1) == "NOT_ELIGIBLE"
+    assert shown(chain)["version"] == 1  # What is refused does nothing, not even what was due.
+
+
+def test_an_occasion_that_waited_counts_as_of_its_time() -> None:
+    rule = {"on": {"event": "visit"}, "when": "true", "set": {"motto": "string(token.held_days)"}}
+    month = {"on": {"held_days": 30}, "when": "true", "set": {"motto": 'token.traits.motto + "h"'}}
+    chain = evolving(rule, month)
+    for token in range(TOKENS_AT_ONCE + 1):
+        mint(chain, token)
+    chain.until(chain.time + 29 * MS_PER_DAY)
+    tell(chain)
+    chain.until(chain.time + 200, postponing=WAITS_DUE)
+    chain.until(chain.time + 2 * MS_PER_DAY, postponing=HELD_DUE)
+    assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29"
+    chain.until(chain.time + MS_PER_HOUR)
+    assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29h"
+
+
+def test_a_burned_tokens_history_has_what_was_due_before() -> None:
+    chain = evolving(EARLIER)
+    mint(chain)
+    chain.until(chain.time + 31 * MS_PER_DAY, postponing=HELD_DUE)
+    chain.send("ann", "nft.burn", collection="aurora-club", token=1)
+    assert causes(chain) == ["mint", "held", "burn"]

@@ -191,6 +191,7 @@ CALLS += campaign_rooms.calls(MEMBER, LINKED)
 """Ann co-signs each: she is a holder of points and the key of a claim, and has no role herself."""
 
 BY_THE_ALLIANCE_OR_FOR_ONESELF = {"identity.register_brand", "identity.set_auth"}
+BY_ANYONE = {"nft.evolve"}
 BY_EITHER_SIDE = {
     *(f"swap.{call}" for call in ("propose", "accept", "amend", "suspend", "resume", "terminate")),
     *(f"tier.{call}_match" for call in ("propose", "accept", "end")),

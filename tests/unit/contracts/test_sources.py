@@ -45,7 +45,13 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_a_new_contract_imports_the_contract_api_and_what_other_packages_offer_and_nothing_else(copy: Path) -> None:
-    allowed = ["vm.contract_api", "contracts_py.identity", "contracts_py.token", "contracts_py.calendar"]
+    allowed = [
+        "vm.contract_api",
+        "vm.rules",
+        "contracts_py.identity",
+        "contracts_py.token",
+        "contracts_py.calendar",
+    ]
     forbidden = [module for module in [*VM_MODULES, *CONTRACT_MODULES] if module not in allowed]
     survey = copy / "contracts_py" / "survey"
     survey.mkdir()

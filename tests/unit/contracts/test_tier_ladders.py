@@ -226,3 +226,15 @@ def test_a_changed_clock_of_the_brand_moves_ends_not_levels() -> None:
     assert club.level(ANN) == "silver"
     club.later(ms=DAY // 2)
     assert club.told() == [("bronze", "silver"), ("silver", "bronze")]
+
+
+def test_terms_bring_no_level_back_that_the_ones_before_have_let_go() -> None:
+    club = Club()
+    club.define(window_days=10, grace_days=0, notice_days=0)
+    club.add(ANN, 100)
+    club.later(days=12)
+    plainer = [METALS[0], {**METALS[1], "benefits": []}, METALS[2]]
+    club.define(window_days=10, grace_days=20, notice_days=0, levels=plainer)
+    club.later(days=1)
+    assert club.chain.view("tier_ladder", brand="aurora")["terms"]["grace_days"] == 20
+    assert club.level(ANN) == "bronze"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from contracts_py.tier.records import LADDERS_OF_MEMBER, MAX_COUNTED, MAX_LADDER
 from tests.contract_harness import account_of
 from tests.support.tiers import DAY, TODAY, Club
 from vm.contract_api import Context, Refused
+from vm.params import BOUNDS, Params
 
 ANN, BOB, EVE = account_of("ann"), account_of("bob"), account_of("eve")
 
@@ -145,3 +147,39 @@ def test_the_hook_is_told_what_the_event_tells_once_it_is_stored() -> None:
     club.act(lambda ctx: tiers.add_points(ctx, "aurora", ANN, 300, ctx.time))
     change = TierChange("aurora", "main", ANN, "bronze", "gold", 0, 2, club.chain.time, "points")
     assert heard == [(change, ("gold", 2))]
+
+
+def test_many_levels_that_fall_at_once_are_told_of_over_several_blocks_in_the_order_of_addresses() -> None:
+    least = Params(max_block_cost=BOUNDS["max_block_cost"][0], max_tx_cost=BOUNDS["max_tx_cost"][0])
+    club = Club(params=least)  # CASES.md, row 85
+    club.define(grace_days=0)
+    members = sorted(account_of(f"m{number}") for number in range(120))
+    for member in members:
+        club.add(member, 100)
+    club.changes.clear()
+    club.later(ms=TODAY + 30 * DAY - club.chain.time)
+    assert {club.level(member) for member in (members[0], members[60], members[-1])} == {"bronze"}
+    told = [len(club.changes)]
+    while club.chain.view("tier_falling", brand="aurora")["next"] or len(club.changes) < len(members):
+        club.later(ms=1)
+        told.append(len(club.changes))
+    assert 0 < told[0] < len(members)
+    assert [change["member"] for change in club.changes] == members
+    assert {change["at"] for change in club.changes} == {TODAY + 30 * DAY}
+
+
+def test_the_largest_shopper_is_looked_at_within_the_least_budget_of_a_block() -> None:
+    least = Params(max_block_cost=BOUNDS["max_block_cost"][0], max_tx_cost=BOUNDS["max_tx_cost"][0])
+    club = Club(params=least)
+    club.define(grace_days=0)
+    names = [f"m{number}" for number in range(16)]
+    for one, other in pairwise(names):
+        club.send(one, "identity.link", [one, other], member=account_of(one), other=account_of(other))
+    for name in names:
+        club.add(account_of(name), 20)
+    club.changes.clear()
+    club.later(ms=TODAY + 30 * DAY - club.chain.time)
+    for _ in names:
+        club.later(ms=1)
+    assert len(club.changes) == 16
+    assert {change["cause"] for change in club.changes} == {"time"}

@@ -302,3 +302,24 @@ def test_a_brand_that_has_left_gives_no_benefits() -> None:
     club.later(days=1)
     assert (club.level(ANN), club.status(ANN)["benefits"]) == ("silver", [])
     assert not club.tiers.grants(club.chain.context(), "aurora", ANN, "free-shipping")
+
+
+def test_what_was_reached_before_a_pause_is_kept_over_the_grace_when_points_come_again() -> None:
+    club = Club()
+    club.define()
+    club.add(ANN, 300)
+    club.later(days=35)
+    club.add(ANN, 10)
+    status = club.status(ANN)
+    assert (status["tier"], status["points"], status["until"]) == ("gold", 10, TODAY + 40 * DAY)
+
+
+def test_a_level_that_ends_sooner_than_its_alarm_would_ring_is_told_of_in_time() -> None:
+    club = Club()
+    club.define()
+    club.add(ANN, 300)
+    club.take(ANN, 300)
+    club.add(ANN, 100, at=TODAY - 20 * DAY)
+    club.told()
+    club.later(ms=TODAY + 20 * DAY - club.chain.time)
+    assert club.told() == [("silver", "bronze")]

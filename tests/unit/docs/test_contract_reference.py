@@ -117,7 +117,11 @@ def refusals_in_source() -> Iterator[tuple[str, int, int, str]]:
     """Yield (file, first line, last line, words) of each place in the contracts where a refusal is made."""
     for path in sorted((ROOT / "contracts_py").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Refused", "refuse"):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ("Refused", "refuse")
+            ):
                 words = " ".join(ast.unparse(arg) for arg in node.args)
                 yield path.relative_to(ROOT).as_posix(), node.lineno, node.end_lineno or node.lineno, words
 

@@ -30,7 +30,10 @@ def test_one_value_or_both_an_error(source: str) -> None:
     assert ours(source) == answer(source)
 
 
-@pytest.mark.parametrize("source", ["'''a\nb'''", "r'''\n'''", "'a\nb'", '"a\rb"', "1 +\n// a\n2", "\t\f\r\n1 ", "'\x01\x7f\x1f'", "1 // \u00e9"])  # fmt: skip
+@pytest.mark.parametrize(
+    "source",
+    ["'''a\nb'''", "r'''\n'''", "'a\nb'", '"a\rb"', "1 +\n// a\n2", "\t\f\r\n1 ", "'\x01\x7f\x1f'", "1 // \u00e9"],
+)
 def test_lines_and_control_characters(source: str) -> None:
     assert ours(source) == answer(source)
 
