@@ -205,7 +205,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "to_brand": "The brand that gives levels for them.",
     "from_ladder": "The from-brand's ladder; its first one where it is left out.",
     "to_ladder": "The to-brand's ladder; its first one where it is left out.",
-    "pairs": "Levels of the from-brand, and what each gives at the to-brand, both ascending.",
+    "tier.propose_match.pairs": "Levels of the from-brand, and what each gives at the to-brand, both ascending.",
     "tier.propose_match.days": "How many days a level lasts; until `valid_to` where they are left out.",
     "once": "Whether a shopper may use it once only.",
     "accepted": "true: record it under `ref` with `attrs`; false: refuse it.",
