@@ -100,10 +100,9 @@ def _campaigns(told: Story) -> None:
         ("back", "idle"),
         ("cake", "birthday"),
     ):
-        then: dict[str, Any] = {"issue": {"program": "stars", "amount": 100}}
-        terms: dict[str, Any] = {"budget": {"program": "stars", "amount": 10_000}}
+        then: list[dict[str, Any]] = [{"issue": {"program": "stars", "amount": 100}}]
         if campaign == "summer-buys":
-            then, terms = {"entry": {"draw": "aurora-summer", "count": 1}}, {}
+            then = [*then, {"entry": {"draw": "aurora-summer", "count": 1}}]
         told.does(
             BOTH,
             "campaign.create",
@@ -111,10 +110,10 @@ def _campaigns(told: Story) -> None:
             brand="aurora",
             event=event,
             when="true",
-            then=[then],
+            then=then,
             starts=START,
             ends=ENDS,
-            **terms,
+            budget={"program": "stars", "amount": 10_000},
         )
     told.does("aurora-issuer", "identity.enroll", brand="aurora", ref=REF)
 
