@@ -52,11 +52,11 @@ def test_what_is_recorded_has_happened_lately() -> None:
 
 def test_priority_decides_and_then_the_id() -> None:
     shop = Shop()
-    for name, priority in (("zeta", 5), ("beta", 1), ("alpha", 1), ("omega", -3)):
+    for name, priority in (("zeta", 5), ("beta-two", 1), ("alpha", 1), ("omega", -3)):
         shop.create(name, priority=priority)
     shop.record(100)
-    assert list(shop.told) == ["zeta", "alpha", "beta", "omega"]
-    assert list(shop.preview(100)) == ["zeta", "alpha", "beta", "omega"]
+    assert list(shop.told) == ["zeta", "alpha", "beta-two", "omega"]
+    assert list(shop.preview(100)) == ["zeta", "alpha", "beta-two", "omega"]
 
 
 def test_of_a_group_one_fires_and_one_that_does_not_blocks_none() -> None:

@@ -31,7 +31,9 @@ CONTRACT_MODULES = [
 def linted(folder: Path, *command: str) -> str:
     """Return what a tool beside the interpreter says of the sources in a folder."""
     tool = [str(Path(sys.executable).parent / command[0]), *command[1:]]
-    done = subprocess.run(tool, cwd=folder, capture_output=True, text=True, check=False)
+    # A tool that thinks of a terminal breaks long names over lines.
+    wide = {**os.environ, "COLUMNS": "300"}
+    done = subprocess.run(tool, cwd=folder, capture_output=True, text=True, check=False, env=wide)
     return done.stdout + done.stderr
 
 
