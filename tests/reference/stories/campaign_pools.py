@@ -96,13 +96,14 @@ def _campaigns(told: Story) -> None:
     for campaign, event in (
         ("summer-codes", "code"),
         ("summer-buys", "purchase"),
+        ("summer-thanks", "purchase"),
         ("summer-prize", "draw-won"),
         ("back", "idle"),
         ("cake", "birthday"),
     ):
         then: list[dict[str, Any]] = [{"issue": {"program": "stars", "amount": 100}}]
         if campaign == "summer-buys":
-            then = [*then, {"entry": {"draw": "aurora-summer", "count": 1}}]
+            then = [{"entry": {"draw": "aurora-summer", "count": 1}}]
         told.does(
             BOTH,
             "campaign.create",
