@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts_py.campaign import (
     CampaignHooks,
+    Challenges,
     JournalRecorder,
     Outside,
     Profiles,
@@ -38,6 +39,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
     recorder = JournalRecorder(journal)
     schedules = Schedules(authority, ledger, recorder)
+    challenges = Challenges(authority, recorder, journal.sources)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
@@ -48,6 +50,7 @@ def contracts() -> tuple[list[Contract], Authority]:
         *campaign_rooms,
         *further_rooms(authority, recorder),
         schedules,
+        challenges,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire()
@@ -55,10 +58,10 @@ def contracts() -> tuple[list[Contract], Authority]:
     hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
     hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
-    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased)
+    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased, challenges.erased)
     hooks.brand_exited.wire()
     levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
-    campaigns.recorded.wire(schedules.on_record)
-    campaigns.reversed.wire()
+    campaigns.recorded.wire(schedules.on_record, challenges.on_record)
+    campaigns.reversed.wire(challenges.on_undone)
     return rooms, authority
