@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from contracts_py.campaign.challenge_records import MAX_PER_EVENT, PROGRESS
+from contracts_py.identity import Authority, Brands
 from tests.contract_harness import account_of
 from tests.support.campaigns import DAY, TODAY, Shop
 
@@ -118,13 +119,13 @@ def test_what_happens_before_its_campaign_begins_or_while_it_is_paused_does_not_
 
 
 def test_a_reward_that_is_refused_is_tried_again_by_the_next_event() -> None:
-    shop = opened([{"event": "visit", "count": 1}])
-    shop.chain.suspend("aurora")
-    challenge_at_partner = {"brand": "basil", "event": "visit"}
-    shop = opened([{**challenge_at_partner, "count": 1}])
+    shop = opened([{"event": "visit", "count": 1, "brand": "basil"}])
     shop.chain.suspend("aurora")
     visit(shop, "basil")
     assert (have(shop), shop.points()) == (([1], 0), 0)
+    shop.chain.govern(lambda ctx: Brands(Authority()).set_suspended(ctx, "aurora", False))
+    visit(shop, "basil")
+    assert (have(shop), shop.points()) == (([0], 1), 100)
 
 
 def test_an_ended_challenge_counts_no_more_and_a_new_one_begins_anew() -> None:
