@@ -18,7 +18,7 @@ from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, ident
 from contracts_py.nft import NftHooks, nft_contract
 from contracts_py.swap import swap_contract
 from contracts_py.tier import TierHooks, Tiers, Upkeep, tier_contract
-from contracts_py.token import Households, Ledger, Merges, token_contract
+from contracts_py.token import Households, Ledger, Merges, Moves, token_contract
 from vm.contract_api import Contract, once_family_of
 
 __all__ = ["contracts", "once_family_of"]
@@ -28,8 +28,9 @@ def contracts() -> tuple[list[Contract], Authority]:
     """Return the contracts' rooms, and who answers who may act for whom (`vm.runtime.Authority`)."""
     authority, hooks = Authority(), IdentityHooks()
     brands, exits = Brands(authority), Exits(authority, hooks)
-    clearing, households, merges = Clearing(), Households(authority), Merges()
-    ledger = Ledger(authority, households)
+    clearing, merges = Clearing(), Merges(authority)
+    households = Households(authority, merges)
+    moves, ledger = Moves(households, merges), Ledger(authority, households)
     levels = TierHooks()
     tiers, upkeep = Tiers(authority, levels), Upkeep(authority, levels)
     nft_hooks = NftHooks()
@@ -39,11 +40,11 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
     recorder = JournalRecorder(journal)
     schedules = Schedules(authority, ledger, recorder)
-    challenges = Challenges(journal.sources, recorder)
+    challenges = Challenges(authority, recorder, journal.sources)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
-        *token_contract(authority, clearing, households),
+        *token_contract(authority, clearing, households, moves),
         *swap_contract(authority, clearing, ledger),
         *tier_contract(authority, levels, tiers, upkeep),
         *nft.rooms,
@@ -53,15 +54,15 @@ def contracts() -> tuple[list[Contract], Authority]:
         challenges,
         *gov_contract(authority, brands, exits),
     ]
-    hooks.pool_joined.wire()
-    hooks.pool_left.wire(households.left)
-    hooks.merged.wire(merges.merged, upkeep.merged, nft.merges.merged)
-    hooks.unmerged.wire(merges.unmerged, upkeep.merged, nft.merges.unmerged)
+    hooks.pool_joined.wire(moves.joined)
+    hooks.pool_left.wire(moves.left)
+    hooks.merged.wire(moves.merged, upkeep.merged, nft.merges.merged)
+    hooks.unmerged.wire(moves.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
-    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased)
+    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased, challenges.erased)
     hooks.brand_exited.wire()
     levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
     campaigns.recorded.wire(schedules.on_record, challenges.on_record)
-    campaigns.reversed.wire(challenges.on_reversed)
+    campaigns.reversed.wire(challenges.on_undone)
     return rooms, authority

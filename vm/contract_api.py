@@ -55,11 +55,12 @@ from vm.membership import (
 )
 from vm.metering import (
     BYTES_PER_UNIT,
+    DERIVATION,
     EVENT,
     ONCE_WRITE,
     READ,
     READ_BYTES_PER_UNIT,
-    SIGNATURE,
+    VERIFICATION,
     WRITE,
     WRITE_BYTES_PER_UNIT,
 )
@@ -103,6 +104,7 @@ from vm.tables.stored import Readable, Stored
 __all__ = [
     "ADDRESS",
     "DEFAULT_PAGE",
+    "DERIVATION",
     "EMPTY",
     "GONE",
     "HEX",
@@ -383,7 +385,7 @@ class Context:
         Raises:
             Refused: OUT_OF_BUDGET.
         """
-        self.charge(SIGNATURE)
+        self.charge(VERIFICATION)
         return verify(domain, public_key, message, signature)
 
     def limit_to(self, units: int, beyond: Callable[[], int]) -> None:

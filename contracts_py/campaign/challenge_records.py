@@ -1,4 +1,4 @@
-"""What the campaign contract keeps of challenges, and what it tells and answers of them."""
+"""What the campaign contract keeps of challenges, and what it tells and answers of them (docs/challenges.md)."""
 
 from __future__ import annotations
 
@@ -6,36 +6,50 @@ from typing import Annotated, Final
 
 import msgspec
 
-from contracts_py.campaign.types import Source
-from vm.contract_api import ADDRESS, SLUG, Address, BrandId, Count, Meta, OrderedSet, Slug, Table, event
+from contracts_py.campaign.types import Source, WindowDays
+from vm.contract_api import (
+    ADDRESS,
+    SLUG,
+    Address,
+    BrandId,
+    Count,
+    Meta,
+    OrderedSet,
+    Ref,
+    Slug,
+    Table,
+    event,
+)
 
 MAX_STEPS: Final = 8
-MAX_STEP_COUNT: Final = 50
-"""Events of one step: more than one a week for a year is no challenge but a tier."""
-
-MAX_WINDOW_DAYS: Final = 366
+MAX_COUNT: Final = 100
+"""How often one thing must happen at most; a thousand purchases are what tiers are for."""
 
 MAX_PER_EVENT: Final = 16
-"""Challenges that one kind of event of a brand moves on: each record of it looks at all of them."""
+"""Open challenges that listen to one event of a brand: each record looks at all of them."""
 
-MARKS_PER_COUNT: Final = 2
-"""Marks of a step that are kept, per event that it needs: a record may be older than others that are there."""
+MAX_SEEN: Final = 2 * MAX_COUNT
+"""Events that are kept of one step and address: twice what a step needs, as some may come back."""
 
-StepCount = Annotated[int, Meta(ge=1, le=MAX_STEP_COUNT)]
-WindowDays = Annotated[int, Meta(ge=1, le=MAX_WINDOW_DAYS)]
+MARK_CHARS: Final = 16
+
+StepCount = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Mark = Annotated[str, Meta(max_length=MARK_CHARS)]
+Seen = Annotated[tuple[tuple[Count, Mark], ...], Meta(max_length=MAX_SEEN)]
+"""(local day, mark of the record) of the events that count for a step, by day."""
 
 
-class StepArg(msgspec.Struct, frozen=True):
-    """So many events, at a partner where `at_brand` names one, for which a condition holds."""
+class StepArg(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What must happen how often: an event of the campaign's brand, or of another, for which `when` holds."""
 
     event: Slug
     count: StepCount
     when: Source | None = None
-    at_brand: Slug | None = None
+    brand: Slug | None = None
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """See `StepArg`; `brand` is at which it counts."""
+    """What must happen how often, and where."""
 
     brand: Slug
     event: Slug
@@ -43,112 +57,101 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     when: Source | None = None
 
 
+Steps = Annotated[tuple[Step, ...], Meta(min_length=1, max_length=MAX_STEPS)]
 StepArgs = Annotated[tuple[StepArg, ...], Meta(min_length=1, max_length=MAX_STEPS)]
-Steps = Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)]
 
 
-class Challenge(msgspec.Struct, frozen=True, gc=False):
-    """A goal: all steps within so many local days of the brand; the campaign's event happens when it is reached."""
+class Challenge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A goal of several events within some days.
+
+    `repeat` is how often a shopper may reach it, 0: as often as it can. `serial` counts those of the campaign.
+    """
 
     brand: Slug
     event: Slug
     steps: Steps
     window_days: WindowDays
-    repeat: bool
-
-
-class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An event that counts: its local day, and a number made of its reference."""
-
-    day: Count
-    id: Count
-
-
-Marks = Annotated[tuple[Mark, ...], Meta(max_length=MARKS_PER_COUNT * MAX_STEP_COUNT)]
+    repeat: Count
+    serial: Count = 1
+    ended: bool = False
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False):
-    """How far an account has come: the marks of each step, and how often it has reached the goal."""
+    """How far an address has come: what it has done for each step, and how often it has reached the goal."""
 
-    steps: Annotated[tuple[Marks, ...], Meta(max_length=MAX_STEPS)]
-    completed: Count
+    serial: Count
+    seen: Annotated[tuple[Seen, ...], Meta(max_length=MAX_STEPS)]
+    done: Count = 0
 
 
-class StepShown(msgspec.Struct, frozen=True, gc=False):
-    """A step: `done` of `count` events in the present window."""
+class StepShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A step, and of a member how much of it counts today."""
 
     brand: Slug
     event: Slug
-    done: Count
     count: Count
+    have: Count | None = None
+    when: Source | None = None
 
 
-class ProgressShown(msgspec.Struct, frozen=True, gc=False):
-    """How far a shopper has come in a challenge, linked addresses together."""
-
-    campaign: Slug
-    brand: Slug
-    steps: tuple[StepShown, ...]
-    completed: Count
-
-
-class ChallengeShown(msgspec.Struct, frozen=True, gc=False):
-    """A challenge."""
+class ChallengeShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A challenge; of a member also how often it was reached. `repeat` 0: it may be reached as often as one can."""
 
     campaign: Slug
     brand: Slug
-    steps: Steps
+    event: Slug
+    steps: Annotated[tuple[StepShown, ...], Meta(max_length=MAX_STEPS)]
     window_days: WindowDays
-    repeat: bool
+    repeat: Count
+    open: bool
+    done: Count | None = None
 
 
 @event("campaign.challenge_set")
 class ChallengeSet(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A campaign has a goal."""
+    """A campaign rewards a challenge from now on; without `open`: no more."""
 
     campaign: Slug
     brand: BrandId
+    open: bool = False
 
 
-@event("campaign.challenge_progress")
-class ChallengeProgress(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An event counts for a step (from 0 on) of a member's challenge."""
+@event("campaign.challenge_moved")
+class ChallengeMoved(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A member has come closer to a goal: how much of each step counts now."""
 
     campaign: Slug
     brand: BrandId
     member: Address
-    step: Count
-    done: Count
-    count: Count
+    have: Annotated[tuple[Count, ...], Meta(max_length=MAX_STEPS)]
 
 
 @event("campaign.challenge_done")
 class ChallengeDone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A member has reached a goal, for the so-many-th time."""
+    """A member has reached a goal for the `round`th time; the reward is the record of this `ref`."""
 
     campaign: Slug
     brand: BrandId
     member: Address
-    completed: Count
+    round: Count
+    ref: Ref
 
 
-_CAMPAIGN: Final = ("campaign", SLUG)
-_MEMBER: Final = ("member", ADDRESS)
+CAMPAIGN: Final = ("campaign", SLUG)
+BRAND: Final = ("brand", SLUG)
 
 CHALLENGES: Final[Table[Challenge]] = Table(
-    "campaign/challenge",
-    (_CAMPAIGN,),
-    Challenge,
-    "a goal over several events",
-    missing="the campaign has no challenge",
-    present="the campaign has a challenge",
+    "campaign/challenge", (CAMPAIGN,), Challenge, "a goal that a campaign rewards", missing="no such challenge"
 )
 CHALLENGES_ON: Final[OrderedSet[str]] = OrderedSet(
-    "campaign/challenges-on", (("brand", SLUG), ("event", SLUG)), Slug, "challenges that an event moves on"
+    "campaign/challenges-on", (BRAND, ("event", SLUG)), Slug, "open challenges that an event counts for"
+)
+CHALLENGES_OF: Final[OrderedSet[str]] = OrderedSet(
+    "campaign/challenges-of", (BRAND,), Slug, "campaigns of a brand that reward a challenge"
 )
 PROGRESS: Final[Table[Progress]] = Table(
-    "campaign/progress", (_CAMPAIGN, _MEMBER), Progress, "how far an account has come in a challenge"
+    "campaign/progress", (CAMPAIGN, ("member", ADDRESS)), Progress, "how far an address has come in a challenge"
 )
 PROGRESS_OF: Final[OrderedSet[str]] = OrderedSet(
-    "campaign/progress-of", (_MEMBER,), Slug, "challenges in which an account has made progress"
+    "campaign/progress-of", (("member", ADDRESS),), Slug, "challenges in which an address has done something"
 )

@@ -1,21 +1,18 @@
-"""Challenges: a goal over several events, with progress that is seen (docs/campaign-pools.md).
+"""Challenges: a goal over several events, whose reward is a campaign (docs/challenges.md).
 
-A challenge belongs to a campaign on the event `challenge` (or `challenge-…`), which happens when a member reaches
-the goal. Each record of an event that a step names leaves a mark: its local day and a number made of its reference.
-The goal is reached when some window of so many days holds enough marks of every step. The marks then go; with
-`repeat` the next round begins.
-
-Marks are kept by address and put together over the group that is linked now, so nothing moves when accounts are
-linked. What a challenge makes happen moves on no challenge: so there is no circle.
+A challenge listens to records of its brand and of partners. When a shopper has done all steps within the window,
+what was done is used up, and an event of the campaign is recorded, whose rules pay.
 
 Invariants:
-    1. A record leaves at most one mark per step, and a whole reversal takes it away again, if it still counts.
-    2. Of a step at most MARKS_PER_COUNT times its count are kept, the newest.
+    1. A record counts once for each step that it fits, on the local day of its `at`, until it comes back.
+    2. What an address has done is kept under it; a shopper's progress is the sum over its linked addresses.
+    3. A goal that was reached uses up all that was done for it, by whichever address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -24,34 +21,37 @@ from contracts_py.calendar import local_day
 from contracts_py.campaign import language
 from contracts_py.campaign.challenge_records import (
     CHALLENGES,
+    CHALLENGES_OF,
     CHALLENGES_ON,
-    MARKS_PER_COUNT,
+    MARK_CHARS,
     MAX_PER_EVENT,
+    MAX_SEEN,
     PROGRESS,
     PROGRESS_OF,
     Challenge,
     ChallengeDone,
-    ChallengeProgress,
+    ChallengeMoved,
     ChallengeSet,
     ChallengeShown,
-    Mark,
     Progress,
-    ProgressShown,
     Step,
+    StepArg,
     StepArgs,
     StepShown,
-    WindowDays,
 )
 from contracts_py.campaign.facts import BrandHost, Sight, Sources, event_of
 from contracts_py.campaign.hooks import RecordMade, RecordUndone
 from contracts_py.campaign.recorder import Recorder
 from contracts_py.campaign.records import CAMPAIGNS
 from contracts_py.campaign.terms import in_force
+from contracts_py.campaign.types import WindowDays
+from contracts_py.identity import Authority, Erasure
 from vm.contract_api import (
     DEFAULT_PAGE,
     Address,
     Context,
     Contract,
+    Count,
     Cursor,
     Page,
     PageLimit,
@@ -65,7 +65,11 @@ from vm.contract_api import (
 )
 from vm.rules import units
 
-EVENT: Final = "challenge"
+KIND: Final = "challenge"
+"""The event of a campaign that rewards a challenge: this name, or it with a dash and more."""
+
+_FACTS: Final = frozenset({"event", "now"})
+"""What the condition of a step may read: what happened, which is the same whoever asks, and whenever."""
 
 
 class Challenges(Contract):
@@ -73,220 +77,255 @@ class Challenges(Contract):
 
     name = "campaign"
 
-    def __init__(self, sources: Sources, recorder: Recorder) -> None:
-        self._sources = sources
+    def __init__(self, authority: Authority, recorder: Recorder, sources: Sources) -> None:
+        self._authority = authority
         self._recorder = recorder
+        self._sources = sources
 
     @call
     def challenge(
-        self, ctx: Context, campaign: Slug, steps: StepArgs, window_days: WindowDays, repeat: bool = False
+        self,
+        ctx: Context,
+        campaign: Slug,
+        steps: StepArgs,
+        window_days: WindowDays,
+        repeat: bool | Count = False,
     ) -> ChallengeShown:
-        """Give a campaign a goal: all steps within a window of days (marketer); it stays as it is."""
-        authority = self._sources.authority
+        """Let a campaign reward a goal (marketer; one of each other brand whose events count signs too)."""
+        brand, event = self._owned(ctx, campaign)
+        if event != KIND and not event.startswith(f"{KIND}-"):
+            raise Refused("NOT_ELIGIBLE", f"the campaign's event is not {KIND}, nor {KIND}-…", event=event)
+        former = CHALLENGES.get(ctx, campaign)
+        if former is not None and not former.ended:
+            raise Refused("ALREADY_EXISTS", "the campaign rewards a challenge", campaign=campaign)
+        checked = tuple([self._step(ctx, brand, place, step) for place, step in enumerate(steps)])
+        for on in _listened_to(checked):
+            if sum(1 for _ in CHALLENGES_ON.iterate(ctx, *on)) >= MAX_PER_EVENT:
+                raise Refused("LIMIT_EXCEEDED", "too many challenges listen to the event", limit=MAX_PER_EVENT)
+            CHALLENGES_ON.add(ctx, *on, item=campaign)
+        serial = 1 if former is None else former.serial + 1
+        made = Challenge(brand, event, checked, window_days, _times(repeat), serial)
+        CHALLENGES.put(ctx, made, campaign)
+        CHALLENGES_OF.add(ctx, brand, item=campaign)
+        ctx.emit(ChallengeSet(campaign, brand, True))
+        return _shown(campaign, made)
+
+    def _step(self, ctx: Context, brand: str, place: int, step: StepArg) -> Step:
+        """Return a step as it is stored.
+
+        Raises:
+            Refused: INVALID_ARGS, NOT_FOUND; NOT_AUTHORISED, its brand has not signed.
+        """
+        where = f"steps[{place}]"
+        if step.event == KIND or step.event.startswith(f"{KIND}-"):
+            refuse(f"{where}.event", "an event that no challenge makes")
+        if step.when is not None and not language.checked(step.when, f"{where}.when", "bool").roots <= _FACTS:
+            refuse(f"{where}.when", "a condition on the event alone")
+        at = step.brand or brand
+        if at != brand:
+            self._authority.require_active(ctx, at)
+            self._authority.require_role(ctx, at, "marketer")
+        return Step(at, step.event, step.count, step.when)
+
+    @call
+    def end_challenge(self, ctx: Context, campaign: Slug) -> ChallengeShown:
+        """Let a campaign no longer reward its challenge (marketer); what was reached stays rewarded."""
+        self._owned(ctx, campaign)
+        challenge = CHALLENGES.require(ctx, campaign)
+        if challenge.ended:
+            raise Refused("EXPIRED", "the challenge has ended", campaign=campaign)
+        for on in _listened_to(challenge.steps):
+            CHALLENGES_ON.discard(ctx, *on, item=campaign)
+        after = replace(challenge, ended=True)
+        CHALLENGES.put(ctx, after, campaign)
+        ctx.emit(ChallengeSet(campaign, challenge.brand))
+        return _shown(campaign, after)
+
+    def _owned(self, ctx: Context, campaign: str) -> tuple[str, str]:
         brand, event = self._recorder.brand_and_event(ctx, campaign)
-        authority.require_active(ctx, brand)
-        authority.require_role(ctx, brand, "marketer")
-        if not _is_challenge(event):
-            raise Refused("NOT_ELIGIBLE", "the campaign's event is not challenge, nor challenge-…", event=event)
-        CHALLENGES.require_absent(ctx, campaign)
-        made = []
-        for place, step in enumerate(steps):
-            if _is_challenge(step.event):
-                refuse(f"steps[{place}].event", "an event that no challenge makes happen")
-            if step.when is not None:
-                language.checked(step.when, f"steps[{place}].when", "bool")
-            where = brand if step.at_brand is None else step.at_brand
-            authority.brand_record(ctx, where)
-            made.append(Step(where, step.event, step.count, step.when))
-        for where, on in sorted({(step.brand, step.event) for step in made}):
-            if sum(1 for _ in CHALLENGES_ON.iterate(ctx, where, on)) >= MAX_PER_EVENT:
-                raise Refused(
-                    "LIMIT_EXCEEDED", "too many challenges with this event", event=on, limit=MAX_PER_EVENT
-                )
-            CHALLENGES_ON.add(ctx, where, on, item=campaign)
-        CHALLENGES.put(ctx, Challenge(brand, event, tuple(made), window_days, repeat), campaign)
-        ctx.emit(ChallengeSet(campaign, brand))
-        return _shown(ctx, campaign)
+        self._authority.require_active(ctx, brand)
+        self._authority.require_role(ctx, brand, "marketer")
+        return brand, event
 
-    @view
-    def challenge_view(self, ctx: Context, campaign: Slug) -> ChallengeShown:
-        """Return a campaign's challenge."""
-        return _shown(ctx, campaign)
-
-    @view
-    def progress(
-        self, ctx: Context, member: Address, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
-    ) -> Page[ProgressShown]:
-        """Return how far a member has come in the challenges that it has begun, by campaign."""
-        people = self._sources.authority.linked_addresses(ctx, member)
-
-        def show(campaign: str) -> ProgressShown:
-            challenge = CHALLENGES.require(ctx, campaign)
-            today = self._day(ctx, challenge.brand, ctx.time)
-            marks, completed = _together(ctx, campaign, challenge, people)
-            done = _in_window(marks, today, challenge.window_days)
-            steps = [
-                StepShown(step.brand, step.event, min(count, step.count), step.count)
-                for step, count in zip(challenge.steps, done, strict=True)
-            ]
-            return ProgressShown(campaign, challenge.brand, tuple(steps), completed)
-
-        return PROGRESS_OF.page(ctx, member, cursor=cursor, limit=limit, show=show)
-
-    # -- what the campaigns tell -------------------------------------------------------------------
+    # -- what is told by others --------------------------------------------------------------------
 
     def on_record(self, ctx: Context, made: RecordMade) -> None:
-        """Let a record count for the challenges that its event moves on."""
+        """Count a record for the open challenges that listen to it, and reward those whose goal is reached."""
         for campaign in list(CHALLENGES_ON.iterate(ctx, made.brand, made.event)):
-            self._count(ctx, campaign, CHALLENGES.require(ctx, campaign), made)
-
-    def on_reversed(self, ctx: Context, undone: RecordUndone) -> None:
-        """Take the marks of a record away that came back as a whole."""
-        if undone.kept is not None:
-            return
-        gone = _mark_id(undone.brand, undone.event, undone.ref)
-        for campaign in list(CHALLENGES_ON.iterate(ctx, undone.brand, undone.event)):
-            progress = PROGRESS.get(ctx, campaign, undone.member)
-            if progress is not None:
-                left = tuple([tuple([mark for mark in marks if mark.id != gone]) for marks in progress.steps])
-                PROGRESS.put(ctx, replace(progress, steps=left), campaign, undone.member)
-
-    def _count(self, ctx: Context, campaign: str, challenge: Challenge, made: RecordMade) -> None:
-        if not self._sources.authority.is_active(ctx, challenge.brand):
-            return
-        _, terms = in_force(CAMPAIGNS.require(ctx, campaign), ctx.time)
-        if not terms.starts <= made.at < terms.ends:
-            return
-        people = self._sources.authority.linked_addresses(ctx, made.member)
-        _, completed = _together(ctx, campaign, challenge, people)
-        if completed and not challenge.repeat:
-            return
-        day = self._day(ctx, challenge.brand, made.at)
-        mark = Mark(day, _mark_id(made.brand, made.event, made.ref))
-        moved = list(self._moved(ctx, challenge, made))
-        if not moved:
-            return
-        _leave(ctx, campaign, challenge, made.member, mark, moved)
-        marks, _ = _together(ctx, campaign, challenge, people)
-        done = _in_window(marks, day, challenge.window_days)
-        for place in moved:
-            step = challenge.steps[place]
-            ctx.emit(
-                ChallengeProgress(
-                    campaign, challenge.brand, made.member, place, min(done[place], step.count), step.count
-                )
-            )
-        if _is_reached(challenge, marks, day):
-            self._complete(ctx, campaign, challenge, made.member, people, completed + 1)
-
-    def _moved(self, ctx: Context, challenge: Challenge, made: RecordMade) -> Iterator[int]:
-        """Yield the places of the steps for which a record counts; a condition that fails is not met."""
-        for place, step in enumerate(challenge.steps):
-            if (step.brand, step.event) != (made.brand, made.event):
+            challenge = CHALLENGES.require(ctx, campaign)
+            if not _is_open(ctx, campaign, made.at):
                 continue
-            if step.when is None or self._holds(ctx, step.when, challenge.brand, made):
-                yield place
+            fits = [self._fits(ctx, made, step, made.attrs) for step in challenge.steps]
+            if any(fits):
+                self._count(ctx, campaign, challenge, made, fits)
 
-    def _holds(self, ctx: Context, when: str, brand: str, made: RecordMade) -> bool:
-        offsets = self._sources.authority.brand_record(ctx, brand).offsets
-        event = event_of(made.attrs, made.event, made.ref, made.at)
-        sight = Sight(ctx, self._sources, brand, made.member, event, local_day(offsets, made.at))
-        rule = language.condition(when)
-        sight.need(rule)
-        outcome = rule.evaluate(sight.values, BrandHost(ctx, self._sources.lists, sight, offsets))
+    def _fits(self, ctx: Context, record: RecordMade | RecordUndone, step: Step, attrs: Mapping[str, Any]) -> bool:
+        """Tell whether a record counts for a step; one whose condition is an error does not."""
+        if (record.brand, record.event) != (step.brand, step.event):
+            return False
+        if step.when is None:
+            return True
+        offsets = self._authority.brand_record(ctx, step.brand).offsets
+        seen = event_of(attrs, record.event, record.ref, record.at)
+        sight = Sight(ctx, self._sources, step.brand, record.member, seen, local_day(offsets, record.at))
+        host = BrandHost(ctx, self._sources.lists, sight, offsets)
+        outcome = language.condition(step.when).evaluate(sight.values, host)
         ctx.charge(units(outcome.cost))
         return outcome.error is None and outcome.value is True
 
-    def _complete(
+    def _count(self, ctx: Context, campaign: str, challenge: Challenge, made: RecordMade, fits: list[bool]) -> None:
+        group = self._group(ctx, campaign, challenge, made.member)
+        if challenge.repeat and sum(one.done for one in group.values()) >= challenge.repeat:
+            return
+        entry = (self._day(ctx, challenge, made.at), _mark(made))
+        own = group[made.member]
+        seen = [
+            tuple(sorted([*done, entry]))[-MAX_SEEN:] if fit else done
+            for done, fit in zip(own.seen, fits, strict=True)
+        ]
+        group[made.member] = own = replace(own, seen=tuple(seen))
+        PROGRESS.put(ctx, own, campaign, made.member)
+        PROGRESS_OF.add(ctx, made.member, item=campaign)
+        have = self._have(ctx, challenge, group)
+        ctx.emit(ChallengeMoved(campaign, challenge.brand, made.member, have))
+        if all(count >= step.count for count, step in zip(have, challenge.steps, strict=True)):
+            # Where the reward is refused, the goal stays reached, and the next event that counts tries again.
+            ctx.attempt(partial(self._reward, ctx, campaign, challenge, made, group))
+
+    def _reward(
+        self, ctx: Context, campaign: str, challenge: Challenge, made: RecordMade, group: dict[str, Progress]
+    ) -> None:
+        """Use up what was done, and record the event that the campaign rewards."""
+        nothing = ((),) * len(challenge.steps)
+        number = 1 + sum(one.done for one in group.values())
+        for address, progress in group.items():
+            done = progress.done + (address == made.member)
+            if any(progress.seen):
+                PROGRESS.put(ctx, Progress(challenge.serial, nothing, done), campaign, address)
+        ref = f"{KIND}:{sha256(encode([campaign, made.member, number, made.ref])).hex()[:40]}"
+        ctx.emit(ChallengeDone(campaign, challenge.brand, made.member, number, ref))
+        attrs = {"challenge": campaign, "round": number}
+        self._recorder.run(ctx, challenge.brand, challenge.event, made.member, ref, attrs)
+
+    def on_undone(self, ctx: Context, undone: RecordUndone) -> None:
+        """Take a record back for the challenges for which it has counted, unless what was kept of it still fits."""
+        mark = _mark(undone)
+        for campaign in list(CHALLENGES_ON.iterate(ctx, undone.brand, undone.event)):
+            challenge = CHALLENGES.require(ctx, campaign)
+            progress = PROGRESS.get(ctx, campaign, undone.member)
+            if progress is None or progress.serial != challenge.serial:
+                continue
+            seen = []
+            for step, done in zip(challenge.steps, progress.seen, strict=True):
+                kept = undone.kept is not None and self._fits(ctx, undone, step, undone.kept)
+                seen.append(done if kept else tuple([entry for entry in done if entry[1] != mark]))
+            if tuple(seen) != progress.seen:
+                PROGRESS.put(ctx, replace(progress, seen=tuple(seen)), campaign, undone.member)
+
+    def erased(self, ctx: Context, erasure: Erasure) -> None:
+        """Forget what a member has done."""
+        for campaign in list(PROGRESS_OF.iterate(ctx, erasure.member)):
+            PROGRESS.delete(ctx, campaign, erasure.member)
+            PROGRESS_OF.discard(ctx, erasure.member, item=campaign)
+
+    def _group(self, ctx: Context, campaign: str, challenge: Challenge, member: str) -> dict[str, Progress]:
+        """Return the progress of all addresses of a shopper; what was done for an earlier challenge is none."""
+        fresh = Progress(challenge.serial, ((),) * len(challenge.steps))
+        found = {}
+        for address in self._authority.linked_addresses(ctx, member):
+            progress = PROGRESS.get(ctx, campaign, address)
+            found[address] = fresh if progress is None or progress.serial != challenge.serial else progress
+        return found
+
+    def _have(self, ctx: Context, challenge: Challenge, group: Mapping[str, Progress]) -> tuple[int, ...]:
+        """Return how much of each step counts today."""
+        oldest = self._day(ctx, challenge, ctx.time) - challenge.window_days
+        counts = []
+        for place in range(len(challenge.steps)):
+            days = [day for progress in group.values() for day, _ in progress.seen[place]]
+            ctx.charge(len(days))
+            counts.append(sum(1 for day in days if day > oldest))
+        return tuple(counts)
+
+    def _day(self, ctx: Context, challenge: Challenge, at: int) -> int:
+        return max(local_day(self._authority.brand_record(ctx, challenge.brand).offsets, at), 0)
+
+    # -- views -------------------------------------------------------------------------------------
+
+    @view
+    def challenges(
+        self, ctx: Context, brand: Slug, cursor: Cursor | None = None, limit: PageLimit = DEFAULT_PAGE
+    ) -> Page[ChallengeShown]:
+        """Return a brand's challenges by campaign, those that have ended included."""
+        self._authority.brand_record(ctx, brand)
+        return CHALLENGES_OF.page(
+            ctx,
+            brand,
+            cursor=cursor,
+            limit=limit,
+            show=lambda campaign: _shown(campaign, CHALLENGES.require(ctx, campaign)),
+        )
+
+    @view
+    def progress(
         self,
         ctx: Context,
-        campaign: str,
-        challenge: Challenge,
-        member: str,
-        people: Iterable[str],
-        completed: int,
-    ) -> None:
-        """Let the goal be reached: the marks go, and the campaign's event happens."""
-        for one in people:
-            progress = PROGRESS.get(ctx, campaign, one)
-            if progress is not None:
-                PROGRESS.put(ctx, replace(progress, steps=_no_marks(challenge)), campaign, one)
-        own = PROGRESS.require(ctx, campaign, member)
-        PROGRESS.put(ctx, replace(own, completed=own.completed + 1), campaign, member)
-        ctx.emit(ChallengeDone(campaign, challenge.brand, member, completed))
-        ref = f"{EVENT}:{sha256(encode([campaign, member, own.completed + 1])).hex()[:40]}"
-        attrs: Mapping[str, Any] = {"challenge": campaign, "completed": completed}
-        self._recorder.run(ctx, challenge.brand, challenge.event, member, ref, attrs)
+        member: Address,
+        campaign: Slug | None = None,
+        cursor: Cursor | None = None,
+        limit: PageLimit = DEFAULT_PAGE,
+    ) -> Page[ChallengeShown]:
+        """Return how far a member, linked addresses together, has come, in one challenge or in all.
 
-    def _day(self, ctx: Context, brand: str, at: int) -> int:
-        return local_day(self._sources.authority.brand_record(ctx, brand).offsets, at)
+        The pages of all are by what this address has begun itself.
+        """
+        if campaign is not None:
+            return Page([self._progress(ctx, campaign, member)], None)
+        show = partial(self._progress, ctx, member=member)
+        return PROGRESS_OF.page(ctx, member, cursor=cursor, limit=limit, show=show)
 
-
-def _is_challenge(event: str) -> bool:
-    return event == EVENT or event.startswith(f"{EVENT}-")
+    def _progress(self, ctx: Context, campaign: str, member: str) -> ChallengeShown:
+        challenge = CHALLENGES.require(ctx, campaign)
+        group = self._group(ctx, campaign, challenge, member)
+        done = sum(one.done for one in group.values())
+        return _shown(campaign, challenge, self._have(ctx, challenge, group), done)
 
 
-def _leave(
-    ctx: Context, campaign: str, challenge: Challenge, member: str, mark: Mark, moved: Sequence[int]
-) -> None:
-    """Add a mark to some steps; of each the newest are kept."""
-    before = PROGRESS.get(ctx, campaign, member)
-    if before is None:
-        before = Progress(_no_marks(challenge), 0)
-        PROGRESS_OF.add(ctx, member, item=campaign)
-    steps = list(before.steps)
-    for place in moved:
-        marks = sorted({*steps[place], mark}, key=_by_day)
-        steps[place] = tuple(marks[-MARKS_PER_COUNT * challenge.steps[place].count :])
-    PROGRESS.put(ctx, replace(before, steps=tuple(steps)), campaign, member)
+def _times(repeat: bool | int) -> int:
+    """Return how often a goal may be reached; 0: as often as one can."""
+    if isinstance(repeat, bool):
+        return 0 if repeat else 1
+    return repeat
 
 
-def _together(
-    ctx: Context, campaign: str, challenge: Challenge, people: Iterable[str]
-) -> tuple[list[list[Mark]], int]:
-    """Return the marks by step of all addresses of a shopper, and how often he has reached the goal."""
-    marks: list[list[Mark]] = [[] for _ in challenge.steps]
-    completed = 0
-    for one in people:
-        progress = PROGRESS.get(ctx, campaign, one)
-        if progress is not None:
-            completed += progress.completed
-            for place, own in enumerate(progress.steps):
-                marks[place] += own
-    return marks, completed
+def _listened_to(steps: tuple[Step, ...]) -> list[tuple[str, str]]:
+    return sorted({(step.brand, step.event) for step in steps})
 
 
-def _is_reached(challenge: Challenge, marks: Sequence[Sequence[Mark]], day: int) -> bool:
-    """Tell whether a window that holds a day, the newest mark's, has enough marks of every step.
-
-    A record can be older than others that are there, so the window need not end with its day.
-    """
-    ends = sorted({mark.day for own in marks for mark in own if day <= mark.day < day + challenge.window_days})
-    for end in ends:
-        done = _in_window(marks, end, challenge.window_days)
-        if all(count >= step.count for count, step in zip(done, challenge.steps, strict=True)):
-            return True
-    return False
+def _is_open(ctx: Context, campaign: str, at: int) -> bool:
+    record = CAMPAIGNS.require(ctx, campaign)
+    _, terms = in_force(record, ctx.time)
+    return record.status == "active" and terms.starts <= at < terms.ends
 
 
-def _in_window(marks: Sequence[Sequence[Mark]], end: int, days: int) -> list[int]:
-    """Return how many marks each step has on the days up to `end`."""
-    return [sum(end - days < mark.day <= end for mark in own) for own in marks]
+def _mark(record: RecordMade | RecordUndone) -> str:
+    return sha256(encode([record.brand, record.event, record.ref])).hex()[:MARK_CHARS]
 
 
-def _no_marks(challenge: Challenge) -> tuple[tuple[Mark, ...], ...]:
-    return tuple([() for _ in challenge.steps])
-
-
-def _by_day(mark: Mark) -> tuple[int, int]:
-    return mark.day, mark.id
-
-
-def _mark_id(brand: str, event: str, ref: str) -> int:
-    """Return a number of 52 bits for a record: two of one member's marks are not taken for one another."""
-    return int.from_bytes(sha256(encode([brand, event, ref]))[:7], "big") >> 4
-
-
-def _shown(ctx: Context, campaign: str) -> ChallengeShown:
-    challenge = CHALLENGES.require(ctx, campaign)
-    return ChallengeShown(campaign, challenge.brand, challenge.steps, challenge.window_days, challenge.repeat)
+def _shown(
+    campaign: str, challenge: Challenge, have: tuple[int, ...] | None = None, done: int | None = None
+) -> ChallengeShown:
+    steps = [
+        StepShown(step.brand, step.event, step.count, None if have is None else have[place], step.when)
+        for place, step in enumerate(challenge.steps)
+    ]
+    return ChallengeShown(
+        campaign,
+        challenge.brand,
+        challenge.event,
+        tuple(steps),
+        challenge.window_days,
+        challenge.repeat,
+        not challenge.ended,
+        done,
+    )

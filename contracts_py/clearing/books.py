@@ -5,7 +5,8 @@ Each line moves one pair and two positions with it, so that closing a period and
 Invariants, at every block, for each currency:
     1. A pair's sum is that of its lines. Over the brands of a period the positions sum to zero; a brand's is what
        its pairs come to, less what unwinding has carried on.
-    2. A pair's sum passes MAX_BOOKED by what unwinding moves alone, which so fits.
+    2. A pair's sum, with what holds keep, passes MAX_BOOKED by what unwinding moves and counter-entries alone,
+       which so fit; a capture finds the room that its hold has kept.
     3. Lines are added to the open period alone: that of the block's time, or the next where that was closed early.
     4. A reserve grows and falls with its brand's lines, but for those by which unwinding moves older debts: what is
        confirmed was owed before, and what is put back never left.
@@ -57,6 +58,7 @@ def add_line(
     exposed: int,
     tx: str | None = None,
     moved: bool = False,
+    kept: int | None = 0,
 ) -> None:
     """Book that `debtor` owes `creditor` an amount, in the open period.
 
@@ -64,15 +66,17 @@ def add_line(
         exposed: how much the debtor's exposure grows by it.
         tx: the transaction that is answerable; None: the one that executes.
         moved: unwinding moves an older debt here, which counts in reserves already.
+        kept: what holds keep of the debtor's credit, for which there must be room, too; None: the line is a hold's
+            own, for which there is.
 
     Raises:
-        Refused: LIMIT_EXCEEDED, the pair's sum of the period is beyond MAX_BOOKED, and not by what is moved.
+        Refused: LIMIT_EXCEEDED, the pair's sum of the period, with what is kept, is beyond MAX_BOOKED, and not by
+            what is moved or was kept.
     """
     period = open_period(ctx, currency)
     pair = _pair_to_book(ctx, currency, period, debtor, creditor)
-    if not moved and pair.sum + amount > MAX_BOOKED:
-        words = f"{debtor} owes {creditor} too much in {period}"
-        raise Refused("LIMIT_EXCEEDED", words, debtor=debtor, creditor=creditor, period=period, limit=MAX_BOOKED)
+    if not moved and kept is not None:
+        require_room(debtor, creditor, pair.sum + kept + amount)
     line = Line(amount, cause, ctx.time, tx or ctx.tx_id or None, None if exposed == amount else exposed)
     LINES.put(ctx, line, currency, period, debtor, creditor, pair.lines)
     after = Pair(pair.lines + 1, pair.sum + amount, pair.exposed + exposed)
@@ -83,6 +87,26 @@ def add_line(
         _shift_reserve(ctx, currency, debtor, -amount)
         _shift_reserve(ctx, currency, creditor, amount)
     ctx.emit(Booked(debtor, creditor, currency, period, pair.lines, amount, cause.kind, cause.ref))
+
+
+def require_room(debtor: str, creditor: str, booked: int) -> None:
+    """Refuse what would bring a pair's sum, with what holds keep, beyond what may be booked in a period.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED.
+    """
+    if booked > MAX_BOOKED:
+        words = f"{debtor} owes {creditor} too much in this period, with what is held"
+        raise Refused("LIMIT_EXCEEDED", words, debtor=debtor, creditor=creditor, limit=MAX_BOOKED)
+
+
+def booked_now(ctx: Context, currency: str, debtor: str, creditor: str) -> int:
+    """Return a pair's sum of the period to which a line would be added now."""
+    period = period_of(ctx.time)
+    books = PERIODS.get(ctx, currency, period)
+    if books is not None and books.status != "open":
+        period = next_period(period)
+    return pair_of(ctx, currency, period, debtor, creditor).sum
 
 
 def change_exposure(ctx: Context, debtor: str, creditor: str, currency: str, by: int) -> None:

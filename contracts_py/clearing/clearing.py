@@ -17,7 +17,14 @@ Invariants:
 
 from __future__ import annotations
 
-from contracts_py.clearing.books import add_line, change_exposure, credit_of, exposure_of
+from contracts_py.clearing.books import (
+    add_line,
+    booked_now,
+    change_exposure,
+    credit_of,
+    exposure_of,
+    require_room,
+)
 from contracts_py.clearing.records import CREDITS, FRACTIONS, Cause, Credit
 from contracts_py.money import Price
 from vm.contract_api import MAX_INT, Context, InvariantBroken, Refused
@@ -50,20 +57,22 @@ class Clearing:
             return 0
         amount = _whole_units(ctx, debtor, creditor, program, version, price, units)
         if amount:
-            _require_credit(ctx, price.currency, debtor, creditor, amount)
+            credit = _require_credit(ctx, price.currency, debtor, creditor, amount)
             cause = Cause(cause_kind, cause_ref)
-            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount)
+            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount, kept=credit.reserved)
         return amount
 
     def reserve(self, ctx: Context, debtor: str, creditor: str, currency: str, amount: int) -> None:
         """Keep credit for a hold; `Price.at_most` says how much its capture can need.
 
         Raises:
-            Refused: CREDIT_LIMIT.
+            Refused: CREDIT_LIMIT; LIMIT_EXCEEDED, with what is booked and kept it would pass MAX_BOOKED.
         """
         if debtor == creditor or not amount:
             return
         credit = _require_credit(ctx, currency, debtor, creditor, amount)
+        booked = booked_now(ctx, currency, debtor, creditor)
+        require_room(debtor, creditor, booked + credit.reserved + amount)
         CREDITS.put(ctx, Credit(credit.limit, credit.reserved + amount), currency, debtor, creditor)
 
     def release(self, ctx: Context, debtor: str, creditor: str, currency: str, amount: int) -> None:
@@ -88,7 +97,7 @@ class Clearing:
         cause_ref: str,
         reserved: int,
     ) -> int:
-        """Let go of what a hold has kept, and book the price of the units captured; never fails for credit.
+        """Let go of what a hold has kept, and book the price of the units captured; that never fails.
 
         Returns:
             The minor units booked, which are at most `Price.at_most(units)`.
@@ -99,7 +108,7 @@ class Clearing:
         amount = _whole_units(ctx, debtor, creditor, program, version, price, units)
         if amount:
             cause = Cause(cause_kind, cause_ref)
-            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount)
+            add_line(ctx, debtor, creditor, price.currency, amount, cause, exposed=amount, kept=None)
         return amount
 
     def counter(
@@ -128,11 +137,15 @@ class Clearing:
         """Take back an amount of a line that exposed its debtor to `freed` of it alone.
 
         The rest exposes the creditor, who owes it from now on: of a refund's line, which exposed nobody, its
-        creditor would else be let off the limit that the refund had freed.
+        creditor would else be let off the limit that the refund had freed. So does what its debtor is not exposed
+        to any more, as it was paid, refunded, or conceded as a line that was carried on.
 
         Raises:
             Refused: CREDIT_LIMIT, the creditor may not owe the rest; LIMIT_EXCEEDED.
         """
+        credit = credit_of(ctx, currency, debtor, creditor)
+        owed = exposure_of(ctx, currency, debtor, creditor, credit) - credit.reserved
+        freed = min(freed, max(0, owed))
         rest = amount - freed
         if rest:
             _require_credit(ctx, currency, creditor, debtor, rest)

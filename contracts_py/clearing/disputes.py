@@ -7,8 +7,9 @@ dispute may withdraw it; what was conceded stays.
 Invariants:
     1. What is conceded of a line is at most its amount, whatever becomes of its period.
     2. A line has at most one dispute; one that was withdrawn may be raised again.
-    3. Conceding a line frees as much of its debtor's credit as the line took, at most; what is conceded beyond that
-       takes the creditor's.
+    3. Conceding a line frees as much of its debtor's credit as the line took and the debtor still uses, at most;
+       what is conceded beyond that takes the creditor's. So conceding a line and what carried it on, or refunding
+       and conceding, never lets the creditor owe more than its limit.
 """
 
 from __future__ import annotations

@@ -253,6 +253,10 @@ class Authority:
         """Tell whether the facts of the person behind an account were erased."""
         return ERASED.get(ctx, account) is not None
 
+    def way_to_current(self, ctx: Context, account: str) -> tuple[str, ...]:
+        """Return an account, the one that it was merged into, and so on, up to its current one."""
+        return groups.way_to_current(ctx, account)
+
     def attestation_of(self, ctx: Context, account: str) -> Attestation | None:
         """Return the attestation in force of the highest level, and of these the one that lasts longest."""
         in_force = [

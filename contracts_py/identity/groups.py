@@ -5,8 +5,8 @@ merge adds an edge, so what was merged is in its target's group.
 
 Invariants:
     1. An edge stands with both its ends; a group has at most MAX_GROUP addresses.
-    2. FORMER is symmetric, too, but for what an address has forgotten, as it has left more than MAX_FORMER others;
-       from then on its own name is in its row.
+    2. FORMER is symmetric, too. Of more than MAX_FORMER others, an address and the earliest forget each other; from
+       then on the own name of each is in its row.
     3. The way from an account over MERGES ends, as a source becomes nobody's target any more.
 """
 
@@ -113,7 +113,19 @@ def remember_parted(ctx: Context, group: Sequence[str]) -> None:
         lost = [other for other in group if other not in now]
         if lost:
             former = [other for other in FORMER.get(ctx, address) or () if other not in lost]
-            FORMER.put(ctx, _last([*former, *lost], address), address)
+            kept = _last([*former, *lost], address)
+            FORMER.put(ctx, kept, address)
+            for other in [*former, *lost]:
+                if other not in kept:
+                    _forget_in_turn(ctx, other, address)
+
+
+def _forget_in_turn(ctx: Context, account: str, address: str) -> None:
+    """Let an account forget an address that has forgotten it: an erasure of that finds only who it remembers."""
+    former = FORMER.get(ctx, account) or ()
+    if address in former:
+        others = [other for other in former if other not in (address, account)]
+        FORMER.put(ctx, (account, *others), account)
 
 
 def _last(former: list[str], address: str) -> tuple[str, ...]:
@@ -136,13 +148,18 @@ def forget_links(ctx: Context, account: str) -> None:
     FORMER.delete(ctx, account)
 
 
+def way_to_current(ctx: Context, account: str) -> tuple[str, ...]:
+    """Return an account, the one that it was merged into, and so on, up to the one that its owner has now."""
+    way, merger = [account], MERGES.get(ctx, account)
+    while merger is not None:
+        way.append(merger.into)
+        merger = MERGES.get(ctx, merger.into)
+    return tuple(way)
+
+
 def current_account(ctx: Context, account: str) -> str:
     """Return the account into which this one was merged, directly or over others; itself where it was not."""
-    merger = MERGES.get(ctx, account)
-    while merger is not None:
-        account = merger.into
-        merger = MERGES.get(ctx, account)
-    return account
+    return way_to_current(ctx, account)[-1]
 
 
 def accounts_of(ctx: Context, account: str) -> Iterable[str]:

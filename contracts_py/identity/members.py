@@ -16,6 +16,7 @@ from contracts_py.identity.profiles import shown_terms
 from contracts_py.identity.records import ACCOUNTS, MAX_KEYS, NO_ACCOUNT, Auth, Membership, Threshold
 from contracts_py.identity.referrals import code_of
 from vm.contract_api import (
+    DERIVATION,
     Address,
     Context,
     Contract,
@@ -62,6 +63,7 @@ class Members(Contract):
         """Enroll a custodial member under the brand's salted commitment `ref` (issuer); return its address."""
         self._authority.require_active(ctx, brand)
         self._authority.require_role(ctx, brand, "issuer")
+        ctx.charge(DERIVATION)
         member = address_of_member(brand, bytes.fromhex(ref))
         record = ACCOUNTS.get(ctx, member) or NO_ACCOUNT
         if record.member is not None:

@@ -18,6 +18,7 @@ from contracts_py.identity.person_events import PoolJoined, PoolLeft, PoolOpened
 from contracts_py.identity.person_records import MAX_POOL_MEMBERS, POOL_OF, POOLS, Pool
 from contracts_py.identity.records import ACCOUNTS, NO_ACCOUNT
 from vm.contract_api import (
+    DERIVATION,
     Address,
     BasisPoints,
     Context,
@@ -48,6 +49,7 @@ class Pools(Contract):
         """Open a pool with its opener as the only member (the holder)."""
         groups.require_person(ctx, member)
         self._authority.require_acts_for(ctx, member)
+        ctx.charge(DERIVATION)
         address = address_of_pool(member, name)
         POOLS.require_absent(ctx, address)
         _require_in_no_pool(ctx, member)

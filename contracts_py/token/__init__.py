@@ -7,6 +7,7 @@
     terms        which rules of a program are in force, and what waits for its notice to end
     dates        on which date points expire, also when they come back
     purse        one account's points in one program: taken, credited, written back once
+    lot_costs    how many lots one operation may take
     supply       a program's counters, and the dates on which points go out of them by themselves
     asides       points that are set aside
     pending      points that are issued, but cannot be spent yet
@@ -21,6 +22,7 @@
     compliance   freezing
     households   what each member of a household has in its pool
     merges       points move with an account that is merged into another
+    moves        how far such moves have come, and their next steps
     ledger       what contracts above do with points: `Ledger`
 
 Expiry needs no transaction: a lot whose date has come is worth nothing, in every view, spend and supply figure of
@@ -40,16 +42,19 @@ from contracts_py.token.holds import Holds
 from contracts_py.token.households import Households
 from contracts_py.token.ledger import Ledger
 from contracts_py.token.merges import Merges
+from contracts_py.token.moves import Moves
 from contracts_py.token.points import Points
 from contracts_py.token.programs import Programs
 from contracts_py.token.records import NEVER, Parts, Program
 from contracts_py.token.redemptions import Redemptions
 from vm.contract_api import Contract
 
-__all__ = ["NEVER", "Households", "Ledger", "Merges", "Parts", "Program", "token_contract"]
+__all__ = ["NEVER", "Households", "Ledger", "Merges", "Moves", "Parts", "Program", "token_contract"]
 
 
-def token_contract(authority: Authority, clearing: Clearing, households: Households) -> list[Contract]:
+def token_contract(
+    authority: Authority, clearing: Clearing, households: Households, moves: Moves
+) -> list[Contract]:
     """Return the rooms of the token contract."""
     points = Points(authority, households)
     return [
@@ -60,4 +65,5 @@ def token_contract(authority: Authority, clearing: Clearing, households: Househo
         Holds(authority, clearing),
         Corrections(authority),
         Compliance(authority),
+        moves,
     ]

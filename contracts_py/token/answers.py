@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from contracts_py.money import Currency, Price
-from contracts_py.token.deeds import Booked
+from contracts_py.token.deeds import Booked, MoveKind
 from contracts_py.token.records import Announced, Decimals, Expiry, LotName, Symbol, TransferRule
 from vm.contract_api import Address, Amount, BasisPoints, Count, Hash, Integer, Name, Ref, Slug, TimeMs
 
@@ -335,3 +335,16 @@ class LiabilityCap(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     brand: Slug
     currency: Currency
     amount: Amount | None = None
+
+
+class MoveShown(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Points of an account that are on their way to another, program by program; `done` is the last that is over.
+
+    They move with a merge or its undoing, as the part of a member who has left a pool, or as all of a pool that has
+    closed.
+    """
+
+    kind: MoveKind
+    account: Address
+    to: Address
+    done: Slug | None = None

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from contracts_py.calendar import Offsets
 from contracts_py.token import dates
 from contracts_py.token.deeds import ASIDES, ASIDES_OF, Aside, AsideKey
+from contracts_py.token.lot_costs import SET_ASIDE
 from contracts_py.token.purse import Purse, sum_of
 from contracts_py.token.records import Parts
 from contracts_py.token.supply import Supply
@@ -38,7 +39,7 @@ def set_aside(ctx: Context, purse: Purse, supply: Supply, key: AsideKey, amount:
         Refused: ALREADY_EXISTS, INSUFFICIENT_BALANCE, LIMIT_EXCEEDED.
     """
     ASIDES.require_absent(ctx, *key)
-    parts = purse.take(amount, MAX_LOTS_OF_ASIDE)
+    parts = purse.take(amount, SET_ASIDE, MAX_LOTS_OF_ASIDE)
     supply.set_aside(parts)
     purse.change(held=amount)
     ASIDES.put(ctx, Aside(purse.program, purse.account, tuple(parts)), *key)

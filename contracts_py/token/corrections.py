@@ -221,7 +221,7 @@ def take_back(
         if purse is not first:
             expired += use_expired(ctx, purse, date, left - expired)
     left -= expired
-    others = purse.take_up_to(left) if left else []
+    others = purse.take_up_to(left, amount - left) if left else []
     left -= sum_of(others)
     supply.debit(own, "reversed")
     supply.debit(others, "reversed")

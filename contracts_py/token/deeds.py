@@ -34,6 +34,7 @@ from vm.contract_api import (
     OrderedSet,
     Ref,
     Schedule,
+    Sequence,
     Slug,
     Table,
     TimeMs,
@@ -175,11 +176,40 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     total_day: Count | None = None
 
 
-class MergedPoints(msgspec.Struct, frozen=True, gc=False):
-    """What a merge has moved out of an account: lots and debt."""
+MAX_LOTS_OF_STEP: Final = 100
+"""Lots that a move of all of an account's points carries within the operation that begins it; a program counts as
+two more. Some 50,000 units of work, which leaves the least `max_tx_cost` room for what else the operation does.
+"""
 
-    lots: LotParts
-    debt: Count
+
+class MergedPoints(msgspec.Struct, frozen=True, gc=False):
+    """Lots that one step of a merge has moved out of an account."""
+
+    lots: Annotated[tuple[tuple[TimeMs, Amount], ...], Meta(max_length=MAX_LOTS_OF_STEP)]
+
+
+MoveKind = Literal["merge", "unmerge", "leave", "close"]
+
+
+class Move(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Points of an account that are on their way to another, program by program; `done` is the last that is over.
+
+    `merge`: all of them, to the account that it was merged into. `unmerge`: what had come from `to`. `leave`: the
+    part of a pool's member; `close`: all of a pool, to its last member. Where the pool has many lots of a program,
+    `leave` counts them first, `at` that: `counted` are those before `upto`. Then the program is `shared_out`.
+    """
+
+    kind: MoveKind
+    to: Address
+    done: Slug | None = None
+    at: Slug | None = None
+    counted: Count = 0
+    upto: TimeMs = 0
+    shared_out: bool = False
+
+
+MAX_MOVES: Final = 16
+"""Moves out of one account that are under way at once."""
 
 
 class DayUse(msgspec.Struct, frozen=True, gc=False):
@@ -282,6 +312,22 @@ POOL_PARTS: Final[OrderedMap[str, int]] = OrderedMap(
     Count,
     "what each member has brought into a household pool, and has not been spent",
 )
-MERGED_POINTS: Final[Table[MergedPoints]] = Table(
-    "token/merged", (PROGRAM, ("source", ADDRESS)), MergedPoints, "what a merge has moved out of an account"
+MERGED_POINTS: Final[Sequence[MergedPoints]] = Sequence(
+    "token/merged",
+    (PROGRAM, ("source", ADDRESS)),
+    MergedPoints,
+    "what merges have moved out of an account, step by step",
 )
+MERGED_DEBT: Final[Table[int]] = Table(
+    "token/merged-debt", (PROGRAM, ("source", ADDRESS)), Amount, "what merges have moved of what an account owed"
+)
+MOVES: Final[Table[tuple[Move, ...]]] = Table(
+    "token/moves",
+    (ACCOUNT,),
+    Annotated[tuple[Move, ...], Meta(min_length=1, max_length=MAX_MOVES)],
+    "points of an account that are on their way to others, in the order in which they go",
+)
+RETURNING: Final[Table[str]] = Table(
+    "token/returning", (ACCOUNT,), Address, "from which account points are on their way back to this one"
+)
+MOVE_STEPS: Final = Schedule("token/move", (ACCOUNT,), "the next step of a move of all of an account's points")

@@ -14,21 +14,30 @@ Invariants:
 
 from __future__ import annotations
 
-from contracts_py.identity import Authority, PoolChange
-from contracts_py.token.deeds import POOL_PARTS
+from typing import Final
+
+from msgspec.structs import replace
+
+from contracts_py.identity import Authority
+from contracts_py.token.deeds import MOVES, POOL_PARTS, Move
 from contracts_py.token.events import PoolContributed, PoolPaidOut
+from contracts_py.token.merges import Merges
 from contracts_py.token.purse import Purse, sum_of
-from contracts_py.token.records import PROGRAMS_OF, Parts, Program
+from contracts_py.token.records import Parts, Program
 from contracts_py.token.supply import Supply
 from contracts_py.token.terms import rules_of
 from vm.contract_api import Context, Refused
 
+LOTS_COUNTED: Final = 256
+"""Lots of a pool that one step counts: some 4,500 units."""
+
 
 class Households:
-    """Token's side of pools; `left` is told by identity."""
+    """Token's side of pools; `contracts_py.token.moves` calls the steps by which a member is paid out."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, merges: Merges) -> None:
         self._authority = authority
+        self._merges = merges
 
     def purse_of_pool(self, ctx: Context, program: str, rules: Program, source: str, pool: Purse) -> bool:
         """Tell whether points that `source` sends to this purse are a contribution to its own pool.
@@ -52,16 +61,13 @@ class Households:
     ) -> None:
         """Add points that a member brings to his pool; the caller saves purse and supply."""
         amount = sum_of(parts)
-        before = pool.available() + pool.holding.held
         shares = dict(POOL_PARTS.entries(ctx, pool.program, pool.account))
-        total = sum(shares.values())
-        if total > before:
-            # Some of it was spent, or has expired: each member's part shrinks with it.
-            for who, part in scaled(list(shares.items()), before, total):
-                shares[who] = part
-                POOL_PARTS.put(ctx, part, pool.program, pool.account, item=who)
+        _scale_down(ctx, pool, shares, pool.available() + pool.holding.held)
+        if shares:
+            _note_shared_out(ctx, pool)
         POOL_PARTS.put(ctx, shares.get(member, 0) + amount, pool.program, pool.account, item=member)
         pool.credit(supply, parts)
+        pool.share()
         ctx.emit(PoolContributed(pool.program, rules.brand, pool.account, member, amount))
 
     def contribute_of_issue(
@@ -82,36 +88,89 @@ class Households:
         self.contribute(ctx, rules, pool, supply, purse.account, purse.take_from(date, part))
         pool.save()
 
-    def left(self, ctx: Context, change: PoolChange) -> None:
-        """Give a member who leaves his part of the pool's points, in every program; the last takes all.
+    def pay_part(
+        self, ctx: Context, program: str, pool: str, move: Move, most_lots: int, more_next: bool
+    ) -> tuple[Move, int, bool]:
+        """Give a member who has left its part of what a pool has in a program; return how far the move has come,
+        how many lots went, and whether that was all.
 
-        Where the pool is frozen nothing moves.
+        Where the pool is frozen nothing moves. Where it has more lots than are looked at in one step, they are
+        counted first, step by step, and all members' parts scaled down to what is there.
+
+        Args:
+            more_next: the next step may carry more lots than this one.
         """
-        for program in list(PROGRAMS_OF.iterate(ctx, change.pool)):
-            self._pay_out(ctx, program, change)
+        shares = dict(POOL_PARTS.entries(ctx, program, pool))
+        own = shares.get(move.to, 0)
+        purse = Purse.existing(ctx, program, pool) if own else None
+        if purse is None or purse.holding.frozen:
+            return move, 0, True
+        if move.shared_out:
+            parts = purse.take_first(most_lots, own)
+            is_all = sum_of(parts) == own or not purse.has_more_lots_than(len(parts))
+        elif not purse.has_more_lots_than(most_lots):
+            there, total = purse.available(), sum(shares.values())
+            amount = min(there, min(there + purse.holding.held, total) * own // total)
+            parts, is_all = purse.take_first(most_lots, amount), True
+        elif more_next:
+            return move, 0, False
+        else:
+            return _counted(ctx, purse, shares, move), most_lots, False
+        left = None if is_all else own - sum_of(parts)
+        POOL_PARTS.change(ctx, [(move.to, left)], program, pool)
+        self._pay_out(ctx, purse, move.to, parts)
+        return move, len(parts), is_all
 
-    def _pay_out(self, ctx: Context, program: str, change: PoolChange) -> None:
-        shares = dict(POOL_PARTS.entries(ctx, program, change.pool))
-        own = shares.get(change.member, 0)
-        pool = Purse.existing(ctx, program, change.pool)
-        if pool is None or pool.holding.frozen:
+    def pay_all(self, ctx: Context, program: str, pool: str, move: Move, most_lots: int) -> tuple[int, bool]:
+        """Give the last member who has left all that a pool has in a program; return how many lots went, and
+        whether that was all. Where the pool is frozen nothing moves.
+        """
+        purse = Purse.existing(ctx, program, pool)
+        if purse is None or purse.holding.frozen:
+            return 0, True
+        gone = [who for who, _ in POOL_PARTS.entries(ctx, program, pool)]
+        if gone:
+            POOL_PARTS.change(ctx, [(who, None) for who in gone], program, pool)
+        parts = purse.take_first(most_lots)
+        is_all = not purse.has_more_lots_than(len(parts))
+        self._pay_out(ctx, purse, move.to, parts)
+        return len(parts), is_all
+
+    def _pay_out(self, ctx: Context, pool: Purse, member: str, parts: Parts) -> None:
+        if not parts:
             return
-        there = pool.available()
-        amount = there
-        if change.members:
-            total = sum(shares.values())
-            part = min(there + pool.holding.held, total) * own // total if own else 0
-            amount = min(there, part)
-        gone = [change.member] if change.members else list(shares)
-        POOL_PARTS.change(ctx, [(who, None) for who in gone if who in shares], program, change.pool)
-        if not amount:
-            return
+        program = pool.program
         rules, supply = rules_of(ctx, program), Supply(ctx, program)
-        purse = Purse.of(ctx, program, rules.brand, change.member)
-        debt_paid = purse.credit(supply, pool.take(amount))
-        for changed in (pool, purse, supply):
-            changed.save()
-        ctx.emit(PoolPaidOut(program, rules.brand, change.pool, change.member, amount, debt_paid))
+        pool.save()
+        debt_paid = self._merges.bring(ctx, rules, program, member, supply, parts)
+        supply.save()
+        ctx.emit(PoolPaidOut(program, rules.brand, pool.account, member, sum_of(parts), debt_paid))
+
+
+def _counted(ctx: Context, pool: Purse, shares: dict[str, int], move: Move) -> Move:
+    """Count some more of a pool's lots; behind the last, scale its members' parts down to what is there."""
+    found, following = pool.count_from(move.upto, LOTS_COUNTED)
+    counted = move.counted + found
+    if following is not None:
+        return replace(move, at=pool.program, counted=counted, upto=following)
+    _scale_down(ctx, pool, shares, counted + pool.holding.held)
+    return replace(move, at=pool.program, shared_out=True)
+
+
+def _note_shared_out(ctx: Context, pool: Purse) -> None:
+    """Spare a member's leaving the counting, as all has been counted: it would miss what has come in meanwhile."""
+    moves = MOVES.get(ctx, pool.account)
+    if moves and moves[0].at == pool.program:
+        MOVES.put(ctx, (replace(moves[0], shared_out=True), *moves[1:]), pool.account)
+
+
+def _scale_down(ctx: Context, pool: Purse, shares: dict[str, int], there: int) -> None:
+    """Let each member's part shrink with what was spent, or has expired."""
+    total = sum(shares.values())
+    if total > there:
+        for who, part in scaled(list(shares.items()), there, total):
+            shares[who] = part
+            POOL_PARTS.put(ctx, part, pool.program, pool.account, item=who)
 
 
 def scaled(shares: list[tuple[str, int]], there: int, total: int) -> list[tuple[str, int]]:

@@ -18,12 +18,14 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from contracts_py.token.deeds import EXPIRED_LATE
+from contracts_py.token.lot_costs import LOTS_OF_ANY_TRANSACTION, MOVED, LotCost, most_lots
 from contracts_py.token.records import (
     BALANCES,
     EXPIRIES,
@@ -40,7 +42,7 @@ from contracts_py.token.records import (
     Parts,
 )
 from contracts_py.token.supply import Supply
-from vm.contract_api import EMPTY, GONE, Context, InvariantBroken, Refused
+from vm.contract_api import EMPTY, GONE, MAX_INT, Context, InvariantBroken, Refused
 
 _NO_HOLDING: Final = Holding()
 
@@ -130,19 +132,25 @@ class Purse:
 
     # -- changing ----------------------------------------------------------------------------------
 
-    def take(self, amount: int, most_lots: int | None = None) -> Parts:
+    def take(self, amount: int, cost: LotCost = MOVED, most: int = MAX_LOTS_OF_SPEND) -> Parts:
         """Take points from the live lots, earliest-expiring first; return what was taken.
+
+        Args:
+            cost: of each lot; a transaction must be able to pay for all.
+            most: lots at most.
 
         Raises:
             Refused: INSUFFICIENT_BALANCE; LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
         ctx = self._ctx
-        most_lots = most_lots or MAX_LOTS_OF_SPEND
+        limit = min(most, LOTS_OF_ANY_TRANSACTION)
         taken: Parts = []
         missing = amount
         for date in LOT_DATES.items(ctx, self._own, self.holding.lots, ctx.time + 1):
-            if len(taken) == most_lots:
-                message = f"the amount lies in more than {most_lots} lots; take less at once"
+            if len(taken) == LOTS_OF_ANY_TRANSACTION:
+                limit = min(most, most_lots(ctx, cost))
+            if len(taken) == limit:
+                message = f"the amount lies in more than {limit} lots; take less at once"
                 raise Refused("LIMIT_EXCEEDED", message, possible=amount - missing)
             lot = self._listed(date)
             part = min(lot.now, missing)
@@ -194,19 +202,57 @@ class Purse:
         """Put points on a date that were taken from another one of this account: that is no credit."""
         self._add([(date, amount)])
 
-    def take_up_to(self, most: int) -> Parts:
+    def take_up_to(self, most: int, besides: int = 0) -> Parts:
         """Take up to `most` points from the live lots, earliest-expiring first; return what was taken.
+
+        Args:
+            besides: what the operation takes elsewhere: with it, a refusal tells how much would go in all.
 
         Raises:
             Refused: LIMIT_EXCEEDED, the amount lies in too many lots, with what would go.
         """
-        available = 0
-        for _, amount in self.lots():
-            available += amount
-            if available >= most:
+        limit = LOTS_OF_ANY_TRANSACTION
+        if self.has_more_lots_than(limit):
+            limit = most_lots(self._ctx, MOVED)
+        parts = self.take_first(limit, most)
+        taken = sum_of(parts)
+        if taken < most and self.has_more_lots_than(limit):
+            message = f"the amount lies in more than {limit} lots; take less at once"
+            raise Refused("LIMIT_EXCEEDED", message, possible=besides + taken)
+        return parts
+
+    def has_more_lots_than(self, number: int) -> bool:
+        """Tell whether the account has more live lots than that."""
+        dates = LOT_DATES.items(self._ctx, self._own, self.holding.lots, self._ctx.time + 1)
+        return next(islice(dates, number, None), None) is not None
+
+    def count_from(self, date: int, most_lots: int) -> tuple[int, int | None]:
+        """Return how many points the next live lots from a date on hold, and the date of the one behind them."""
+        found = 0
+        start = max(date, self._ctx.time + 1)
+        for seen, at in enumerate(LOT_DATES.items(self._ctx, self._own, self.holding.lots, start)):
+            if seen == most_lots:
+                return found, at
+            found += self._listed(at).now
+        return found, None
+
+    def take_first(self, most_lots: int, most: int = MAX_INT) -> Parts:
+        """Take up to `most` points from the first live lots, be it none; return what was taken."""
+        taken: Parts = []
+        for date, amount in islice(self.lots(), most_lots):
+            if not most:
                 break
-        amount = min(available, most)
-        return self.take(amount) if amount else []
+            part = min(amount, most)
+            if part:  # Of some lots the operation has taken all before.
+                self._lot(date).now -= part
+                taken.append((date, part))
+                most -= part
+        return taken
+
+    def share(self) -> None:
+        """Note that points in this purse may be another account's."""
+        if not self.holding.shared:
+            self.holding = replace(self.holding, shared=True)
 
     def take_from(self, date: int, most: int) -> Parts:
         """Take up to `most` points from the live lot of one date."""

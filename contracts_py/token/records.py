@@ -179,7 +179,8 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An account in a program: the dates of its lots, expired ones until they are swept.
 
     `frozen` is a sum of LOCKED_… bits. `debt`, `held` and `pending` are what it owes, has reserved and
-    has not unlocked yet.
+    has not unlocked yet. Where `shared`, points in it may be another account's: it is a pool to which members have
+    brought some, or others were merged into it.
     """
 
     lots: _LotDates = EMPTY
@@ -187,6 +188,7 @@ class Holding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     debt: Count = 0
     held: Count = 0
     pending: Count = 0
+    shared: bool = False
 
 
 LotName = Annotated[str, code(16), Meta(max_length=16)]

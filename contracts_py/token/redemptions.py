@@ -25,7 +25,8 @@ from contracts_py.token.deeds import (
 )
 from contracts_py.token.events import Allowed, DoorClosed, DoorOpened, Redeemed, Refunded
 from contracts_py.token.limits import use_door
-from contracts_py.token.purse import Purse, split
+from contracts_py.token.lot_costs import LOTS_OF_ANY_TRANSACTION, MOVED, most_lots
+from contracts_py.token.purse import Purse, split, sum_of
 from contracts_py.token.records import PROGRAMS, Parts, Program
 from contracts_py.token.spending import (
     duplicate_ref,
@@ -152,6 +153,7 @@ class Redemptions(Contract):
         offsets = self._authority.brand_record(ctx, rules.brand).offsets
         _, left = split(list(reversed(redemption.lots)), before)
         taken, _ = split(left, amount)
+        _require_payable(ctx, taken)
         account = self._authority.current_account(ctx, redemption.account)
         purse, supply = Purse.of(ctx, program, rules.brand, account), Supply(ctx, program)
         parts = [(dates.refunded(ctx, offsets, date), part) for date, part in reversed(taken)]
@@ -276,6 +278,19 @@ class Redemptions(Contract):
         undone = REFUNDED.get(ctx, program, at_brand, ref) or RefundTotal(0, 0)
         lots = shown_parts(list(record.lots))
         return RedemptionOfRef(record.tx, record.account, record.amount, lots, undone.amount, record.booked)
+
+
+def _require_payable(ctx: Context, taken: Parts) -> None:
+    """Refuse a refund of more lots than a transaction can pay for.
+
+    Raises:
+        Refused: LIMIT_EXCEEDED, with how much would go.
+    """
+    if len(taken) > LOTS_OF_ANY_TRANSACTION:
+        limit = most_lots(ctx, MOVED)
+        if len(taken) > limit:
+            words = f"the amount lies in more than {limit} lots; refund less at once"
+            raise Refused("LIMIT_EXCEEDED", words, possible=sum_of(taken[:limit]))
 
 
 def require_unused(ctx: Context, program: str, at_brand: str, ref: str) -> None:

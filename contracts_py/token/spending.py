@@ -6,6 +6,9 @@ from contracts_py.calendar import Offsets
 from contracts_py.identity import Authority
 from contracts_py.token import dates
 from contracts_py.token.answers import LotPart, LotShown
+from contracts_py.token.deeds import MOVES, POOL_PARTS
+from contracts_py.token.lot_costs import SPENT
+from contracts_py.token.merges import is_owed
 from contracts_py.token.purse import Purse
 from contracts_py.token.records import NEVER, InactivityExpiry, Parts, Program, lot_name
 from contracts_py.token.supply import Supply
@@ -42,12 +45,28 @@ def purse_with_points(ctx: Context, program: str, account: str, amount: int) -> 
     """Return the purse of an account that is to give `amount` points.
 
     Raises:
-        Refused: INSUFFICIENT_BALANCE, it never had any.
+        Refused: INSUFFICIENT_BALANCE, it never had any; NOT_ELIGIBLE, some of them are on their way to another.
     """
     purse = Purse.existing(ctx, program, account)
     if purse is None:
         raise Refused("INSUFFICIENT_BALANCE", "the account has no points", available=0, needed=amount)
+    if purse.holding.shared:
+        _require_paid_out(ctx, program, account)
     return purse
+
+
+def _require_paid_out(ctx: Context, program: str, account: str) -> None:
+    """Refuse to take points of an account of which a part is another's, and on its way there (`moves`)."""
+    for move in MOVES.get(ctx, account) or ():
+        if move.done is not None and move.done >= program:
+            continue
+        if move.kind == "leave":
+            is_under_way = bool(POOL_PARTS.get(ctx, program, account, item=move.to))
+        else:
+            is_under_way = move.kind == "unmerge" and is_owed(ctx, program, move.to)
+        if is_under_way:
+            words = "points of the account are on their way to another, which takes some blocks; try again then"
+            raise Refused("NOT_ELIGIBLE", words, account=account, to=move.to)
 
 
 def receiver_of(ctx: Context, authority: Authority, brand: str, purse: Purse) -> Purse:
@@ -72,7 +91,7 @@ def spend(purse: Purse, supply: Supply, amount: int, counter: str) -> Parts:
         Refused: FROZEN, INSUFFICIENT_BALANCE, LIMIT_EXCEEDED.
     """
     purse.require_unfrozen()
-    parts = purse.take(amount)
+    parts = purse.take(amount, SPENT)
     supply.debit(parts, counter)
     return parts
 

@@ -120,6 +120,7 @@ def main() -> int:
     """Judge all mutants; print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name holds this text")
+    parser.add_argument("--under", nargs="*", default=[""], help="mutants of files whose paths begin so")
     parser.add_argument("--lessons", action="store_true", help="mutants of others' lessons (docs/lessons.md) only")
     parser.add_argument("--seeds", default="0-40", help="the simulator's seeds, A-B")
     parser.add_argument(
@@ -128,6 +129,7 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console()
     chosen = [mutant for mutant in MUTANTS if arguments.only in mutant.name]
+    chosen = [mutant for mutant in chosen if str(mutant.edits[0].path).startswith(tuple(arguments.under))]
     if arguments.lessons:
         chosen = [mutant for mutant in chosen if mutant.lessons]
     if not chosen:

@@ -280,8 +280,10 @@ def dispute(m: Model, a: Answer) -> Answer:
 def freed_by(m: Model, place: tuple[Any, ...], conceded: int, amount: int) -> tuple[int, int]:
     """Return what conceding more of a line frees of its debtor's credit, and what it takes of its creditor's."""
     exposed = lines(m, *place[1:-1])[place[-1]][2]
-    unused = max(0, exposed - conceded)
-    return min(unused, amount), max(0, amount - unused)
+    currency, _, debtor, creditor = place[1:-1]
+    owed = exposure(m, currency, debtor, creditor) - m.get("reserved", currency, debtor, creditor, default=0)
+    freed = min(max(0, exposed - conceded), amount, max(0, owed))
+    return freed, amount - freed
 
 
 def resolve(m: Model, a: Answer) -> Answer:

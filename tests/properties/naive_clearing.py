@@ -125,7 +125,9 @@ class NaiveClearing:
     def concession(self, key: tuple[str, str, str, int], conceded: int, amount: int) -> tuple[int, int]:
         """Return what conceding more of a line frees for its debtor, and what it exposes its creditor to."""
         unused = max(0, self.lines[key[:3]][key[3]][1] - conceded)
-        return min(unused, amount), max(0, amount - unused)
+        owed = self.exposure(*key[1:3]) - self.reserved[key[1], key[2]]
+        freed = min(unused, amount, max(0, owed))
+        return freed, amount - freed
 
     def concede(self, debtor: str, creditor: str, freed: int, exposed: int) -> None:
         """Let the creditor of a line owe what it concedes."""

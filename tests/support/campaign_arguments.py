@@ -41,9 +41,6 @@ _BY_ARGUMENT: dict[str, st.SearchStrategy[Any]] = {
     "once": st.booleans(),
     "commits": st.integers(0, 4),
     "members": st.just([]),
-    "steps": st.just([{"event": "visit", "count": 2}]),
-    "window_days": st.integers(1, 366),
-    "repeat": st.booleans(),
     "month": st.integers(1, 12),
     "day": st.integers(1, 31),
 }
@@ -53,7 +50,6 @@ _METHODS = (
     *(f"campaign.{call}" for call in ("list_discard", "codes", "reserve_code", "commit_code", "redeem_code")),
     *(f"campaign.{call}" for call in ("claim_purchase", "decide_claim", "draw", "draw_commit", "draw_reveal")),
     *(f"campaign.{call}" for call in ("schedule", "unschedule", "schedule_enter", "set_birthday", "open_birthday")),
-    *("campaign.challenge", "campaign_challenge", "campaign_progress"),
     *(f"campaign_{view}" for view in ("collection", "value_map", "lists", "list_items", "list_value", "code")),
     *(f"campaign_{view}" for view in ("code_pool", "code_pools", "claim", "claims", "draw", "draws")),
     *(f"campaign_{view}" for view in ("draw_winners", "draw_entries", "draw_proof", "schedules", "birthday")),

@@ -8,7 +8,7 @@ from typing import Any
 from contracts_py.clearing import Clearing
 from contracts_py.gov import gov_contract
 from contracts_py.identity import Authority, Brands, Exits, IdentityHooks, identity_contract
-from contracts_py.token import Households, token_contract
+from contracts_py.token import Households, Merges, Moves, token_contract
 from tests.contract_harness import Chain, Op, account_of, brand_ops, key_of
 from vm.contract_api import Refused
 from vm.runtime import Runtime
@@ -42,9 +42,11 @@ def listened_to(brands: Sequence[str] = ("aurora", "basil"), ops: Sequence[Op] =
     authority, hooks = Authority(), IdentityHooks()
     listener = Listener(hooks)
     own, exits = Brands(authority), Exits(authority, hooks)
+    merges = Merges(authority)
+    households = Households(authority, merges)
     rooms = [
         *identity_contract(authority, own, exits, hooks),
-        *token_contract(authority, Clearing(), Households(authority)),
+        *token_contract(authority, Clearing(), households, Moves(households, merges)),
         *gov_contract(authority, own, exits),
     ]
     founding = [op for brand in brands for op in brand_ops(brand)]

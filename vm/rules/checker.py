@@ -20,7 +20,7 @@ from vm.rules.kinds import BOOL, DYN, INT, NULL, Facts, Kind, join
 from vm.rules.metering import constant_list, own_cost
 from vm.rules.printer import shown
 from vm.rules.syntax import MAX_MACRO_NESTING, Literal, Node
-from vm.rules.values import DEEP_COMPARED
+from vm.rules.values import DEEP_COMPARED, DEEP_COMPARED_INSIDE
 
 _LEFT_OUT: Final = {
     "double": "double", "uint": "uint", "dyn": "dyn", "type": "type", "bool": "conversion to bool",
@@ -32,6 +32,7 @@ UNKNOWN: Final = replace(DYN, characters=0, items=0)
 """Any type that has no size."""
 
 _KEYS: Final = frozenset({"bool", "int", "string"})
+_ALL: Final = frozenset({"null", "bool", "int", "string", "bytes", "list", "map"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,17 @@ class Checker:
         if not _comparable(left.kind, right.kind):
             self._refuse(node, f"{node.operator} does not take {_a(left.kind)} and {_a(right.kind)}")
         if not isinstance(node.left, Literal) and not isinstance(node.right, Literal):
-            bound += _comparison_bound(left.kind, right.kind, deep=node.operator in ("==", "!="))
+            bound += min(left.kind.characters, right.kind.characters) // costs.COMPARED_PER_UNIT
+            if node.operator in ("==", "!="):
+                bound += self._deep(left.kind, right.kind)
         return Checked(BOOL, bound)
+
+    def _deep(self, left: Kind, right: Kind) -> int:
+        """Return the worst cost of comparing what can be lists or maps on both sides."""
+        deep = ("dyn", "list", "map")
+        if left.name not in deep or right.name not in deep:
+            return 0
+        return DEEP_COMPARED_INSIDE if self._variables else DEEP_COMPARED
 
     def _in(self, node: syntax.In) -> Checked:
         item, container = self.check(node.item), self.check(node.container)
@@ -193,7 +203,7 @@ class Checker:
             self._refuse(node, f"a list of {kind.inner()} never holds {_a(item.kind)}")
         if constant_list(node.container) is None and kind.name != "map":
             bound += kind.items * (costs.COMPARED_ELEMENT + item.kind.characters // costs.COMPARED_PER_UNIT)
-            bound += DEEP_COMPARED if _both_deep(item.kind, kind.inner()) else 0
+            bound += self._deep(item.kind, kind.inner())
         return Checked(BOOL, bound)
 
     def _chain(self, node: syntax.Chain) -> Checked:
@@ -335,8 +345,8 @@ def _joined(kinds: list[Kind]) -> Kind:
 
 
 def _key_names(kind: Kind) -> frozenset[str]:
-    """Return the types of keys that a map can have."""
-    return _KEYS if kind.key is None or kind.key.name == "dyn" else frozenset({kind.key.name})
+    """Return the types of what a map can be asked for; keys of several types say nothing of it, as in CEL."""
+    return _ALL if kind.key is None or kind.key.name == "dyn" else frozenset({kind.key.name})
 
 
 def _comparable(left: Kind, right: Kind) -> bool:
@@ -350,13 +360,3 @@ def _comparable(left: Kind, right: Kind) -> bool:
     return (
         left.name not in ("list", "map") or left.fields != right.fields or _comparable(left.inner(), right.inner())
     )
-
-
-def _both_deep(left: Kind, right: Kind) -> bool:
-    deep = ("dyn", "list", "map")
-    return left.name in deep and right.name in deep
-
-
-def _comparison_bound(left: Kind, right: Kind, *, deep: bool) -> int:
-    text = min(left.characters, right.characters) // costs.COMPARED_PER_UNIT
-    return max(text, DEEP_COMPARED) if deep and _both_deep(left, right) else text

@@ -41,8 +41,10 @@ def compiled(tree: Node, result: str, limit: int, exhausted: Outcome) -> Evaluat
         limit: the cost that it may not exceed.
         exhausted: its outcome beyond that.
     """
-    unmetered = _Function(tree, result, metered=False)
-    made = unmetered if not unmetered.wants_meter else _Function(tree, result, metered=True)
+    # Whether a meter is wanted shows when the code is written; macros always want one.
+    made = _Function(tree, result, metered=any(isinstance(node, syntax.Macro) for node in syntax.walk(tree)))
+    if made.wants_meter and not made.metered:
+        made = _Function(tree, result, metered=True)
     made.code.constants |= {"LIMIT": limit, "EXHAUSTED": exhausted}
     evaluate: Evaluate = made.code.function("rule")
     return evaluate
@@ -60,7 +62,7 @@ class _Function:
         )  # fmt: skip
         self._expressions = Expressions(self.code)
         self._result = result
-        self._metered = metered
+        self.metered = metered
         self._position = tree.position
         code = self.code
         code.open("def rule(values, host):")
@@ -77,11 +79,11 @@ class _Function:
         self.wants_meter = self._expressions.meters
 
     def _pay(self, cost: int) -> None:
-        if self._metered:
+        if self.metered:
             self._expressions.pay(cost)
 
     def _cost(self, cost: int) -> str:
-        return "m.cost" if self._metered else str(cost)
+        return "m.cost" if self.metered else str(cost)
 
     # The outermost conditionals and connectives return by themselves. `cost` is of all blocks on the way, the
     # node's own included, which the meter has been paid for except for the last `_pay`.
@@ -124,7 +126,7 @@ class _Function:
 
     def _outcome(self, text: str, cost: int) -> str:
         """Return an expression for the outcome; bools of known cost are made when the rule is compiled."""
-        if not self._metered and text in ("True", "False"):
+        if not self.metered and text in ("True", "False"):
             return self.code.constant(Outcome(text == "True", None, cost))
         return f"Outcome({text}, None, {self._cost(cost)})"
 

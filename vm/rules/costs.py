@@ -48,7 +48,7 @@ COMPARED_PER_UNIT: Final = 64
 """Characters or bytes that one unit compares."""
 COPIED_PER_UNIT: Final = 16
 """Characters, bytes or elements that one unit copies, searches or converts."""
-COMPARED: Final = 16
+COMPARED: Final = 8
 """A list or map that is compared with one as long."""
 COMPARED_ELEMENT: Final = 1
 """One element of a list or entry of a map that is compared or searched."""

@@ -117,7 +117,7 @@ class Expressions:
         return self._code.fresh("t")
 
     def _site(self, node: Node) -> str:
-        return self._code.constant(site_of(node))
+        return self._code.constant(site_of(node, inside=bool(self._variables)))
 
     def _meter(self) -> str:
         self.meters = True

@@ -8,7 +8,7 @@ from vm.rules import syntax
 from vm.rules.errors import ErrorKind, RuleError, RuleFault
 from vm.rules.printer import shown
 from vm.rules.syntax import Node
-from vm.rules.values import Value, type_name
+from vm.rules.values import DEEP_COMPARED, DEEP_COMPARED_INSIDE, Value, type_name
 
 
 class Site:
@@ -17,12 +17,13 @@ class Site:
     An error that an operation repeats is made once: sources of rules are small, and so is what is kept.
     """
 
-    __slots__ = ("_operands", "_told", "name", "position")
+    __slots__ = ("_operands", "_told", "allowance", "name", "position")
 
     def __init__(self, node: Node, name: str, operands: tuple[Node, ...]) -> None:
         self.position = node.position
         self.name = name
         self._operands = operands
+        self.allowance = DEEP_COMPARED
         self._told: dict[tuple[str, ...], RuleError] = {}
 
     def _told_operands(self) -> tuple[Node, ...]:
@@ -89,8 +90,19 @@ _KEPT_ERRORS: Final = 128
 """Errors that one operation keeps, more than the pairs of types that there are."""
 
 
-def site_of(node: Node) -> Site:
-    """Return the site of an operation that a node makes, arithmetic apart, which has one for each operator."""
+def site_of(node: Node, *, inside: bool = False) -> Site:
+    """Return the site of an operation that a node makes, arithmetic apart, which has one for each operator.
+
+    Args:
+        inside: whether the node stands in the body of a macro, where comparisons have a smaller allowance.
+    """
+    site = _site_of(node)
+    if inside:
+        site.allowance = DEEP_COMPARED_INSIDE
+    return site
+
+
+def _site_of(node: Node) -> Site:
     match node:
         case syntax.Select(field=field) | syntax.Has(field=field):
             return Site(node, f".{field}", node.children())

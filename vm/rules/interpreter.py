@@ -108,15 +108,18 @@ class Interpreter:
         left, right = self._value(node.left), self._value(node.right)
         charged = not isinstance(node.left, Literal) and not isinstance(node.right, Literal)
         if node.operator in ("==", "!="):
-            same = operations.same(site_of(node), self._meter, left, right, charged=charged)
+            same = operations.same(self._site(node), self._meter, left, right, charged=charged)
             return same == (node.operator == "==")
         return operations.ordered(site_of(node), self._meter, left, right, charged=charged)
 
     def _in(self, node: syntax.In, item: Value, container: Node) -> bool:
         constants = constant_list(container)
         if constants is None:
-            return operations.member(site_of(node), self._meter, item, self._value(container))
+            return operations.member(self._site(node), self._meter, item, self._value(container))
         return operations.listed(site_of(node), item, [constant.value for constant in constants])
+
+    def _site(self, node: Node) -> Site:
+        return site_of(node, inside=bool(self._variables))
 
     def _chain(self, site: Site, decisive: bool, operands: Sequence[Node]) -> bool:
         """`&&`, which false decides, and `||`, which true decides: what decides wins over errors before it."""

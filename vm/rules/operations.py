@@ -113,7 +113,7 @@ def same(site: Site, meter: Meter, left: Value, right: Value, *, charged: bool) 
     if not charged and kind not in ("list", "map"):
         return bool(left == right)
     try:
-        return equal(left, right, meter)
+        return equal(left, right, meter, site.allowance)
     except TooLarge:
         raise site.fault(ErrorKind.LIMIT, "lists and maps as large as these are not compared") from None
 
@@ -142,7 +142,7 @@ def member(site: Site, meter: Meter, item: Value, container: Value) -> bool:
     if (kind is not list and kind is not tuple) or not is_value(item):
         raise site.types(item, container)
     try:
-        return contains(container, item, meter)
+        return contains(container, item, meter, site.allowance)
     except TooLarge:
         raise site.fault(ErrorKind.LIMIT, "lists and maps as large as these are not compared") from None
 

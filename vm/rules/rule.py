@@ -23,7 +23,7 @@ from vm.rules.kinds import BOOL, BYTES, DYN, INT, LIST, MAP, STRING, Facts, Kind
 from vm.rules.names import host_reads, paths_read, roots_read
 from vm.rules.outcome import Outcome
 from vm.rules.parser import parse
-from vm.rules.syntax import Node
+from vm.rules.syntax import MAX_SOURCE_BYTES, Node
 
 _RESULTS: Final = {"bool": BOOL, "int": INT, "string": STRING, "bytes": BYTES, "list": LIST, "map": MAP, "any": DYN}
 
@@ -69,7 +69,8 @@ def check(source: str, facts: Facts, result: str | Kind = "bool", *, limit: int 
     """
     wanted = result if isinstance(result, str) else result.name.replace("dyn", "any")
     key = source, facts, wanted, limit
-    rule = RULES.get(key)
+    # What is too long is refused before it is hashed.
+    rule = RULES.get(key) if len(source) <= MAX_SOURCE_BYTES else None
     if rule is None:
         rule = _checked(source, facts, wanted, limit)
         RULES.put(key, len(source.encode()), rule)

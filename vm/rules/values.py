@@ -27,8 +27,11 @@ Pairs: TypeAlias = list[tuple[Value, Value]]
 INT_MIN: Final = -(2**63)
 INT_MAX: Final = 2**63 - 1
 
-DEEP_COMPARED: Final = 64
-"""Units that one comparison of lists or maps can cost: more is an error, so that the worst case is known."""
+DEEP_COMPARED: Final = 1_000
+DEEP_COMPARED_INSIDE: Final = 64
+"""Units that one comparison of lists or maps can cost, outside and inside of macros; more is an error.
+
+Every comparison of facts that are not declared can be one of lists, so that this is part of each worst case."""
 
 
 class BoolKey(Enum):
@@ -104,16 +107,16 @@ def _key_order(key: Value) -> tuple[int, int, str]:
 
 
 class TooLarge(Exception):
-    """A comparison of lists or maps cost more than DEEP_COMPARED."""
+    """A comparison of lists or maps cost more than it is allowed."""
 
 
-def equal(left: Value, right: Value, meter: Meter) -> bool:
-    """Tell whether two values are equal; values of different types are not."""
+def equal(left: Value, right: Value, meter: Meter, allowance: int) -> bool:
+    """Tell whether two values are equal; values of different types are not. Raises TooLarge."""
     kind = type_name(left)
     if kind != type_name(right):
         return False
     if kind in ("list", "map"):
-        return _Comparison(meter).equal(left, right)
+        return _Comparison(meter, allowance).equal(left, right)
     if kind in ("string", "bytes"):
         meter.charge(min(weight(left), weight(right)))
     return bool(left == right)
@@ -122,9 +125,9 @@ def equal(left: Value, right: Value, meter: Meter) -> bool:
 class _Comparison:
     """One comparison of lists or maps: pairs that wait, and what is left of the allowance."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, allowance: int) -> None:
         self._meter = meter
-        self._left = DEEP_COMPARED
+        self._left = allowance
 
     def equal(self, left: Value, right: Value) -> bool:
         waiting = [(left, right)]
@@ -169,13 +172,13 @@ class _Comparison:
         self._meter.charge(amount)
 
 
-def contains(items: Sequence[Value], item: Value, meter: Meter) -> bool:
-    """Tell whether a list has an element that is equal to an item."""
+def contains(items: Sequence[Value], item: Value, meter: Meter, allowance: int) -> bool:
+    """Tell whether a list has an element that is equal to an item. Raises TooLarge."""
     meter.charge(len(items) * (costs.COMPARED_ELEMENT + weight(item)))
     kind = type(item)
     if kind is str or kind is bytes or item is None:
         return item in items
     if kind is int or kind is bool:
         return any(type(element) is kind and element == item for element in items)
-    comparison = _Comparison(meter)
+    comparison = _Comparison(meter, allowance)
     return any(comparison.equal(element, item) for element in items)

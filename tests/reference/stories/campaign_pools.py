@@ -7,7 +7,6 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from contracts_py.calendar import days_from_civil
-from contracts_py.campaign.challenge_records import CHALLENGES_ON, MAX_PER_EVENT
 from contracts_py.campaign.claim_records import CLAIM_ENDS, CLAIMS_WAITING, MAX_CLAIMS
 from contracts_py.campaign.code_records import CODE_POOLS, COMMIT_BLOCKS
 from contracts_py.campaign.codes import commitment_of as code_commitment
@@ -88,7 +87,6 @@ def story() -> Story:
     _claims(told)
     _draws(told)
     _schedules(told)
-    _challenges(told)
     return told
 
 
@@ -694,54 +692,6 @@ def _birthdays(told: Story) -> None:
         ],
         **opened,
     )
-
-
-def _challenges(told: Story) -> None:
-    terms: dict[str, Any] = {"brand": "aurora", "when": "true", "starts": START, "ends": ENDS}
-    for campaign, event in (("threefold", "challenge"), ("fourfold", "challenge")):
-        then = [{"set_profile": {"reached": "true"}}]
-        told.does("aurora-marketer", "campaign.create", campaign=campaign, event=event, then=then, **terms)
-    goal: dict[str, Any] = {
-        "campaign": "threefold",
-        "steps": [{"event": "visit", "count": 1}, {"event": "visit", "count": 1, "at_brand": "borea"}],
-        "window_days": 30,
-    }
-    told.call(
-        "campaign.challenge",
-        "aurora-marketer",
-        "Who visits Aurora and Borea within 30 days reaches a goal.",
-        MARKETER,
-        [
-            NO_CAMPAIGN,
-            NO_MARKETER,
-            *NOT_ACTIVE,
-            no("NOT_ELIGIBLE", "The campaign's event is not challenge, nor challenge-….", campaign="summer-buys"),
-            no("NOT_FOUND", "A step names no brand.", steps=[{"event": "visit", "count": 1, "at_brand": "moons"}]),
-            no(
-                "INVALID_ARGS",
-                "A step's condition is none.",
-                steps=[{"event": "visit", "count": 1, "when": "event."}],
-            ),
-            no("INVALID_ARGS", "A challenge would move itself on.", steps=[{"event": "challenge", "count": 1}]),
-            no("ALREADY_EXISTS", "It has one.", sent("aurora-marketer", "campaign.challenge", **goal)),
-            no("LIMIT_EXCEEDED", "Too many challenges of this event.", _many_challenges),
-        ],
-        **goal,
-    )
-    for brand in ("aurora", "borea"):
-        visit: dict[str, Any] = {"brand": brand, "event": "visit", "member": ANN, "ref": "visit-1", "attrs": {}}
-        told.does(f"{brand}-issuer", "campaign.record", **visit, at=told.chain.time)
-    no_challenge = no("NOT_FOUND", "The campaign has no challenge.", campaign="fourfold")
-    told.view("campaign_challenge", "A challenge.", [no_challenge], campaign="threefold")
-    told.view("campaign_progress", "How far a member has come.", [], member=ANN)
-
-
-def _many_challenges(chain: Chain) -> None:
-    def fill(ctx: Context) -> None:
-        for number in range(MAX_PER_EVENT):
-            CHALLENGES_ON.add(ctx, "aurora", "visit", item=f"c-{number:02}")
-
-    chain.govern(fill)
 
 
 def _expiry(program: str) -> dict[str, Any]:

@@ -31,7 +31,9 @@ from tests.reference.stories.identity_chain import (
     no_person,
     not_the_holder,
 )
+from tests.reference.stories.moving import closing, many_moves
 from tests.reference.story import Story, no, sent, waited
+from vm.primitives.address import address_of_pool
 
 
 def links(told: Story) -> None:
@@ -147,6 +149,7 @@ def pools(told: Story) -> None:
                 "The member is in a pool.",
                 sent("ann", "identity.pool_open", **{**opened, "name": "cabin"}),
             ),
+            no("NOT_ELIGIBLE", "All points of the pool are on their way to who left it last.", closing(HOME)),
             *no_person(ANN, "ann"),
         ],
         **opened,
@@ -201,6 +204,7 @@ def pools(told: Story) -> None:
             not_the_holder(),
             no("NOT_FOUND", "The member is in no pool, or in another.", by="bob", member=BOB),
             no("NOT_FOUND", "The member has left it.", *left_pool(), by="ann", member=ANN),
+            no("LIMIT_EXCEEDED", "The parts of 16 others who left it are on their way.", many_moves(HOME)),
         ],
         member=CAT,
     )
@@ -211,6 +215,9 @@ def merges(told: Story) -> None:
     club = {"collection": "aurora-club", "brand": "aurora", "name": "Club", "symbol": "CLUB", "soulbound": True}
     told.does("aurora-marketer", "nft.create_collection", **club)
     told.does("aurora-issuer", "nft.mint", collection="aurora-club", token=1, to=MEMBER)
+    for member in (MEMBER, LAST):
+        told.does("aurora-cashier", "identity.pool_open", member=member, name="nest")
+        told.does("aurora-issuer", "token.issue", program="stars", to=address_of_pool(member, "nest"), amount=5)
     merge: dict[str, Any] = {"from": MEMBER, "into": LAST, "reason": "two cards of one shopper"}
     told.call(
         "identity.merge",
@@ -225,11 +232,11 @@ def merges(told: Story) -> None:
             no(
                 "NOT_ELIGIBLE",
                 "One side was merged already.",
-                sent("aurora-cashier", "identity.pool_open", member=MEMBER, name="nest"),
                 sent("aurora-issuer", "identity.merge", **merge),
             ),
             no("NOT_ELIGIBLE", "One side was erased.", erased(LAST, "aurora-compliance")),
             no("NOT_ELIGIBLE", "One side is a household pool.", into=HOME),
+            no("NOT_ELIGIBLE", "Points are on their way out of the account that is merged.", many_moves(MEMBER)),
             no("LIMIT_EXCEEDED", "More than 16 addresses would be linked.", full_group_of_member),
         ],
         **merge,
@@ -272,6 +279,11 @@ def merges(told: Story) -> None:
                 by="ann",
             ),
             no("NOT_ELIGIBLE", "It is a household pool.", member=HOME),
+            no(
+                "LIMIT_EXCEEDED",
+                "The parts of 16 others who left its pool are on their way.",
+                many_moves(address_of_pool(LAST, "nest")),
+            ),
         ],
         member=LAST,
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from contracts_py.swap.records import LEADING_FROM, MAX_TREATIES_OF_PROGRAM, TREATIES
 from contracts_py.token.records import PROGRAMS, SUPPLIES
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
+from tests.reference.stories.moving import on_its_way
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited
 from vm.contract_api import Context
 from vm.primitives.units import MAX_INT
@@ -228,6 +229,7 @@ def _exchanges(told: Story) -> None:
         no("LIMIT_EXCEEDED", "A sum would be beyond 2^53 − 1.", full_counter("stars", "swapped_out")),
         no("INSUFFICIENT_BALANCE", "The account has fewer points.", *amended(limits={}), amount=5_000),
         no("INSUFFICIENT_BALANCE", "The account never had points of the program.", by="bob"),
+        on_its_way("stars", ANN),
         no(
             "FROZEN",
             "The account is frozen.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.contract_harness import program_args
+from tests.reference.stories.moving import on_its_way
 from tests.reference.stories.token_chain import (
     ANN,
     BOB,
@@ -166,6 +167,7 @@ def _points(told: Story) -> None:
             no("INVALID_ARGS", "`to` is the account that gives.", to=ANN),
             no("INSUFFICIENT_BALANCE", "The account has fewer points.", amount=551),
             no("INSUFFICIENT_BALANCE", "The account never had points of the program.", by="cat"),
+            on_its_way("stars", ANN),
             no("FROZEN", "The account that gives is frozen.", frozen(ANN)),
             no("FROZEN", "The account that receives is frozen.", frozen(BOB)),
             no("NOT_TRANSFERABLE", "The program's points cannot be transferred.", strangers),
@@ -200,6 +202,7 @@ def _points(told: Story) -> None:
             no("NOT_AUTHORISED", "The signers do not act for the holder.", from_=ANN),
             no("INVALID_ARGS", "Nobody sends this, and no account is named.", by=""),
             no("INSUFFICIENT_BALANCE", "The account has fewer points.", amount=61),
+            on_its_way("stars", BOB),
             no("FROZEN", "The account is frozen.", frozen(BOB)),
             no("LIMIT_EXCEEDED", "The amount lies in too many lots.", scattered(BOB), amount=TOO_MANY_LOTS),
         ],
@@ -226,6 +229,7 @@ def _views(told: Story) -> None:
         [no("NOT_FOUND", "There is no such program.", pairs=[{"account": ANN, "program": "moons"}])],
         pairs=[{"account": ANN, "program": "stars"}, {"account": BOB, "program": "stars"}],
     )
+    told.view("token_moves", "Whether points of Bob's are on their way to another account; none are.", account=BOB)
     told.view("token_holders", "Who holds points, and how many.", [NO_PROGRAM], program="stars", limit=2)
     units = {"name": "Units", "symbol": "UNI", "backed": True, "price": PRICE, "expiry": {"kind": "none"}}
     told.does("borea-admin", "token.create_program", **program_args("borea-units", "borea", **units))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts_py.token.deeds import HOLD_ENDS
+from tests.reference.stories.moving import on_its_way
 from tests.reference.stories.token_chain import (
     ANN,
     BOB,
@@ -66,6 +67,7 @@ def till(told: Story) -> None:
                 sent("ann+aurora-cashier", "token.redeem", **till),
             ),
             no("INSUFFICIENT_BALANCE", "The account has fewer points.", amount=491),
+            on_its_way("stars", ANN),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",
@@ -142,6 +144,7 @@ def till(told: Story) -> None:
         at_brand="borea",
         ref="shop-1",
     )
+    large = {"program": "stars", "from": ANN, "amount": 1_600, "at_brand": "aurora", "ref": "large"}
     told.call(
         "token.refund",
         "borea-cashier",
@@ -159,6 +162,16 @@ def till(told: Story) -> None:
                 at_brand=None,
             ),
             no("LIMIT_EXCEEDED", "More than was redeemed, and not refunded.", amount=71),
+            no(
+                "LIMIT_EXCEEDED",
+                "The amount lies in too many lots.",
+                scattered(ANN),
+                sent("ann+aurora-cashier", "token.redeem", **large, item="Car"),
+                by="aurora-cashier",
+                at_brand="aurora",
+                redemption_ref="large",
+                amount=1_600,
+            ),
             no(
                 "DUPLICATE_REF",
                 "The reference has been used.",
@@ -242,6 +255,7 @@ def holds(told: Story) -> None:
                 from_=CAT,
                 by="cat+borea-cashier",
             ),
+            on_its_way("stars", ANN),
             no("FROZEN", "The account is frozen.", frozen(ANN)),
             no(
                 "CREDIT_LIMIT",

@@ -161,6 +161,16 @@ def test_member_limits_hold_in_every_window_and_over_linked_accounts() -> None:
     assert shop.record(1, BOB, at=shop.chain.time - 2 * DAY) == []
 
 
+def test_a_late_record_counts_in_the_windows_that_end_after_it() -> None:
+    shop = Shop()
+    shop.create(then=[issue(1)], per_member={"count": 2, "window_days": 3}, starts=TODAY - 9 * DAY)
+    shop.record(1)
+    shop.later(1)
+    shop.record(1)
+    assert shop.record(1, at=TODAY - DAY) == [], "the day before, today and tomorrow would have three"
+    assert shop.record(1, at=TODAY - 2 * DAY) == ["base"]
+
+
 def test_a_member_limit_without_a_window_is_for_ever() -> None:
     shop = Shop()
     shop.create(then=[issue(1)], per_member={"count": 1})

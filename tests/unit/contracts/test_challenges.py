@@ -1,179 +1,182 @@
-"""Challenges: several events within a window lead to a goal, whose progress is seen, and which is reached once."""
+"""A challenge is reached by several events within its window, at partners too, and rewarded by its campaign."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from contracts_py.campaign.challenge_records import MAX_PER_EVENT
-from tests.contract_harness import START, Chain, account_of, brand_ops, program_args
-from vm.contract_api import MS_PER_DAY
+import pytest
+
+from contracts_py.campaign.challenge_records import MAX_PER_EVENT, PROGRESS
+from contracts_py.identity import Authority, Brands
+from tests.contract_harness import account_of
+from tests.support.campaigns import DAY, TODAY, Shop
 
 ANN, BOB = account_of("ann"), account_of("bob")
-DAY = MS_PER_DAY
-FIVE: list[dict[str, Any]] = [{"event": "visit", "count": 3}, {"event": "visit", "count": 2, "at_brand": "basil"}]
+VISITS = [{"event": "visit", "count": 3}, {"event": "visit", "count": 2, "brand": "basil"}]
 
 
-def new_chain() -> Chain:
-    ops = [*brand_ops("aurora"), *brand_ops("basil"), ("token.create_program", program_args("miles", "aurora"))]
-    for brand in ("aurora", "basil"):
-        account = account_of(f"{brand}-marketer")
-        ops.append(("identity.grant_role", {"brand": brand, "role": "marketer", "account": account}))
-    chain = Chain(ops)
-    create(chain, "fivefold", "challenge")
-    return chain
+def opened(steps: list[dict[str, Any]] | None = None, **terms: Any) -> Shop:
+    """Return a shop whose campaign `tour` gives 100 miles for a challenge."""
+    shop = Shop()
+    reward = [{"issue": {"program": "miles", "amount": 100}}]
+    shop.create("tour", event="challenge-tour", then=reward, ends=TODAY + 60 * DAY)
+    challenge(shop, steps or VISITS, **terms)
+    return shop
 
 
-def create(chain: Chain, campaign: str, event: str, **changes: Any) -> None:
-    terms: dict[str, Any] = {
-        "campaign": campaign,
-        "brand": "aurora",
-        "event": event,
-        "when": "true",
-        "then": [{"issue": {"program": "miles", "amount": 100}}],
-        "starts": 0,
-        "ends": START + 60 * DAY,
-        "budget": {"program": "miles", "amount": 10_000},
-    }
-    signers = ["aurora-marketer", "aurora-issuer"]
-    chain.send("aurora-marketer", "campaign.create", signers, **{**terms, **changes})
+def challenge(shop: Shop, steps: list[dict[str, Any]], **terms: Any) -> Any:
+    made = {"campaign": "tour", "steps": steps, "window_days": 31, **terms}
+    both = ["aurora-marketer", "basil-marketer"]
+    return shop.chain.send("aurora-marketer", "campaign.challenge", both, **made)
 
 
-def challenge(chain: Chain, **changes: Any) -> Any:
-    args: dict[str, Any] = {"campaign": "fivefold", "steps": FIVE, "window_days": 30}
-    return chain.send("aurora-marketer", "campaign.challenge", **{**args, **changes})
+def visit(shop: Shop, brand: str = "aurora", member: str = ANN, **changes: Any) -> str:
+    """Record a visit; return its ref."""
+    args = shop.arguments(None, member, {"brand": brand, "event": "visit", **changes})
+    shop.chain.send(f"{brand}-issuer", "campaign.record", **args)
+    return str(args["ref"])
 
 
-def visit(
-    chain: Chain, ref: str, brand: str = "aurora", member: str = ANN, at: int | None = None, **attrs: Any
-) -> None:
-    made: dict[str, Any] = {"brand": brand, "event": "visit", "member": member, "ref": ref, "attrs": attrs}
-    chain.send(f"{brand}-issuer", "campaign.record", **made, at=chain.time if at is None else at)
-
-
-def done(chain: Chain, member: str = ANN) -> list[int]:
-    (shown,) = chain.view("campaign_progress", member=member)["items"]
-    return [step["done"] for step in shown["steps"]] + [shown["completed"]]
-
-
-def miles(chain: Chain, member: str = ANN) -> int:
-    found: int = chain.view("token_balance", program="miles", account=member)["available"]
-    return found
+def have(shop: Shop, member: str = ANN) -> tuple[list[int], int]:
+    """Return how much of each step counts, and how often the goal was reached."""
+    (shown,) = shop.chain.view("campaign_progress", member=member, campaign="tour")["items"]
+    return [step["have"] for step in shown["steps"]], shown["done"]
 
 
 def test_five_visits_two_of_them_at_a_partner() -> None:
-    chain = new_chain()
-    shown = challenge(chain)
-    assert chain.view("campaign_challenge", campaign="fivefold") == shown
-    assert [step["brand"] for step in shown["steps"]] == ["aurora", "basil"]
-    for number in range(3):
-        visit(chain, f"v{number}")
-    assert done(chain) == [3, 0, 0]
-    visit(chain, "v3")
-    assert done(chain) == [3, 0, 0]
-    visit(chain, "w0", "basil")
-    told = next(data for name, data in chain.events if name == "campaign.challenge_progress")
-    assert (told["step"], told["done"], told["count"]) == (1, 1, 2)
-    assert miles(chain) == 0
-    visit(chain, "w1", "basil")
-    assert [name for name, _ in chain.events if "challenge" in name][-1] == "campaign.challenge_done"
-    assert (miles(chain), done(chain)) == (100, [0, 0, 1])
-    for number in range(4, 9):
-        visit(chain, f"v{number}")
-        visit(chain, f"w{number}", "basil")
-    assert (miles(chain), done(chain)) == (100, [0, 0, 1])
+    shop = opened()
+    for brand in ("aurora", "basil", "aurora", "aurora"):
+        visit(shop, brand)
+    assert (have(shop), shop.points()) == (([3, 1], 0), 0)
+    visit(shop, "basil")
+    told = [data for kind, data in shop.chain.events if kind == "campaign.challenge_done"]
+    assert [(one["member"], one["round"]) for one in told] == [(ANN, 1)]
+    assert (have(shop), shop.points()) == (([0, 0], 1), 100)
+    for brand in ("aurora", "basil") * 3:
+        visit(shop, brand)
+    assert (have(shop), shop.points()) == (([0, 0], 1), 100)
 
 
-def test_what_may_be_repeated_begins_anew() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 2}], repeat=True)
-    for number in range(5):
-        visit(chain, f"v{number}")
-    assert (miles(chain), done(chain)) == (200, [1, 2])
+@pytest.mark.parametrize(("repeat", "reached"), [(False, 1), (1, 1), (2, 2), (True, 4), (0, 4)])
+def test_it_is_reached_as_often_as_it_says(repeat: bool | int, reached: int) -> None:
+    shop = opened([{"event": "visit", "count": 2}], repeat=repeat)
+    for _ in range(8):
+        visit(shop)
+    assert (have(shop)[1], shop.points()) == (reached, 100 * reached)
 
 
-def test_only_what_is_within_one_window_counts_in_whatever_order_it_comes() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 3}], window_days=5)
-    begin = chain.time
-    chain.until(begin + 20 * DAY)
-    visit(chain, "v0", at=begin)
-    visit(chain, "v1", at=begin + 5 * DAY)
-    visit(chain, "v2", at=begin + 9 * DAY)
-    assert miles(chain) == 0
-    visit(chain, "v3", at=begin + 7 * DAY)
-    assert miles(chain) == 100
+def test_only_what_happened_within_the_window_counts() -> None:
+    shop = opened([{"event": "visit", "count": 2}], window_days=7)
+    visit(shop)
+    shop.chain.until(TODAY + 7 * DAY)
+    assert have(shop) == ([0], 0)
+    visit(shop)
+    assert have(shop) == ([1], 0)
+    shop.chain.until(TODAY + 13 * DAY)
+    visit(shop)
+    assert have(shop) == ([0], 1)
 
 
-def test_conditions_and_the_campaigns_own_time() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 1, "when": 'event.shop == "old town"'}], repeat=True)
-    visit(chain, "v0", shop="station")
-    visit(chain, "v1")
-    assert miles(chain) == 0
-    visit(chain, "v2", shop="old town")
-    assert miles(chain) == 100
-    chain.until(START + 60 * DAY)
-    visit(chain, "v3", shop="old town")
-    assert miles(chain) == 100
+def test_a_step_counts_what_its_condition_says() -> None:
+    shop = opened([{"event": "purchase", "count": 2, "when": "event.amount >= 500"}])
+    for amount in (499, 500, None):
+        shop.record(amount)
+    assert have(shop) == ([1], 0)
 
 
-def test_linked_addresses_go_together_and_reach_it_once() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 2}])
-    visit(chain, "v0")
-    chain.send("ann", "identity.link", signers=["ann", "bob"], member=ANN, other=BOB)
-    visit(chain, "v1", member=BOB)
-    assert (miles(chain), miles(chain, BOB), done(chain)) == (0, 100, [0, 1])
-    for number in range(2, 5):
-        visit(chain, f"v{number}")
-    assert (miles(chain), miles(chain, BOB)) == (0, 100)
+def test_what_comes_back_no_longer_counts_unless_what_is_kept_still_fits() -> None:
+    shop = opened([{"event": "purchase", "count": 3, "when": "event.amount >= 500"}])
+    for ref in ("one", "two"):
+        shop.record(900, ref=ref)
+    shop.reverse("one", "back-1", keep={"amount": 600})
+    assert have(shop) == ([2], 0)
+    shop.reverse("one", "back-2", keep={"amount": 400})
+    assert have(shop) == ([1], 0)
+    shop.reverse("two", "back-3")
+    assert have(shop) == ([0], 0)
 
 
-def test_what_is_reversed_no_longer_counts() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 2}])
-    visit(chain, "v0")
-    undo: dict[str, Any] = {"brand": "aurora", "event": "visit", "ref": "v0"}
-    chain.send("aurora-issuer", "campaign.reverse", **undo, return_ref="r0", keep={})
-    assert done(chain) == [1, 0]
-    chain.send("aurora-issuer", "campaign.reverse", **undo, return_ref="r1")
-    assert done(chain) == [0, 0]
-    visit(chain, "v1")
-    assert miles(chain) == 0
-    visit(chain, "v2")
-    assert miles(chain) == 100
+def test_linked_addresses_come_closer_together() -> None:
+    shop = opened([{"event": "visit", "count": 3}])
+    visit(shop)
+    visit(shop, member=BOB)
+    shop.chain.send("ann", "identity.link", ["ann", "bob"], member=ANN, other=BOB)
+    assert have(shop, BOB) == ([2], 0)
+    visit(shop, member=BOB)
+    assert [have(shop, one) for one in (ANN, BOB)] == [([0], 1)] * 2
+    visit(shop)
+    assert have(shop) == ([0], 1)  # once for the shopper, by whichever address
 
 
-def test_a_suspended_brand_counts_nothing() -> None:
-    chain = new_chain()
-    challenge(chain, steps=[{"event": "visit", "count": 1, "at_brand": "basil"}])
-    chain.suspend("aurora")
-    visit(chain, "w0", "basil")
-    assert chain.view("campaign_progress", member=ANN)["items"] == []
+def test_what_happens_before_its_campaign_begins_or_while_it_is_paused_does_not_count() -> None:
+    shop = opened([{"event": "visit", "count": 2}])
+    visit(shop, at=TODAY - DAY)
+    shop.marketing("campaign.pause", campaign="tour")
+    visit(shop)
+    shop.marketing("campaign.resume", campaign="tour")
+    visit(shop)
+    assert have(shop) == ([1], 0)
 
 
-def test_what_challenge_cannot_be() -> None:
-    chain = new_chain()
-    create(chain, "buys", "purchase")
-    args: dict[str, Any] = {"campaign": "fivefold", "steps": FIVE, "window_days": 30}
+def test_a_reward_that_is_refused_is_tried_again_by_the_next_event() -> None:
+    shop = opened([{"event": "visit", "count": 1, "brand": "basil"}])
+    shop.chain.suspend("aurora")
+    visit(shop, "basil")
+    assert (have(shop), shop.points()) == (([1], 0), 0)
+    shop.chain.govern(lambda ctx: Brands(Authority()).set_suspended(ctx, "aurora", False))
+    visit(shop, "basil")
+    assert (have(shop), shop.points()) == (([0], 1), 100)
 
-    def refused(who: str = "aurora-marketer", **changes: Any) -> str:
-        return chain.refused(who, "campaign.challenge", **{**args, **changes})
 
-    assert refused("aurora-issuer") == "NOT_AUTHORISED"
-    assert refused(campaign="moons") == "NOT_FOUND"
-    assert refused(campaign="buys") == "NOT_ELIGIBLE"
-    assert refused(steps=[{"event": "visit", "count": 1, "at_brand": "moons"}]) == "NOT_FOUND"
-    assert refused(steps=[{"event": "visit", "count": 1, "when": "event."}]) == "INVALID_ARGS"
-    # What it makes happen would move it on for ever.
-    assert refused(steps=[{"event": "challenge", "count": 1}]) == "INVALID_ARGS"
-    assert refused(steps=[]) == "INVALID_ARGS"
-    challenge(chain)
-    assert refused() == "ALREADY_EXISTS"
-    for number in range(MAX_PER_EVENT - 1):
-        create(chain, f"more-{number:02}", "challenge-x")
-        challenge(chain, campaign=f"more-{number:02}")
-    create(chain, "one-more", "challenge-x")
-    assert refused(campaign="one-more") == "LIMIT_EXCEEDED"
-    chain.suspend("aurora")
-    assert refused(campaign="one-more") == "SUSPENDED"
+def test_an_ended_challenge_counts_no_more_and_a_new_one_begins_anew() -> None:
+    shop = opened([{"event": "visit", "count": 2}])
+    visit(shop)
+    shop.marketing("campaign.end_challenge", campaign="tour")
+    visit(shop)
+    assert shop.marketing_refused("campaign.end_challenge", campaign="tour") == "EXPIRED"
+    challenge(shop, [{"event": "visit", "count": 2}])
+    assert have(shop) == ([0], 0)
+    visit(shop)
+    assert have(shop) == ([1], 0)
+
+
+def test_erasure_removes_progress() -> None:
+    shop = opened()
+    visit(shop)
+    assert [one["campaign"] for one in shop.chain.view("campaign_progress", member=ANN)["items"]] == ["tour"]
+    shop.chain.send("ann", "identity.erase", member=ANN)
+    assert PROGRESS.get(shop.chain.state, "tour", ANN) is None
+    assert shop.chain.view("campaign_progress", member=ANN)["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "code"),
+    [
+        ([], "INVALID_ARGS"),
+        ([{"event": "visit", "count": 0}], "INVALID_ARGS"),
+        ([{"event": "challenge-x", "count": 1}], "INVALID_ARGS"),
+        ([{"event": "visit", "count": 1, "when": "member.tier == 'gold'"}], "INVALID_ARGS"),
+        ([{"event": "visit", "count": 1, "when": "event.amount +"}], "INVALID_ARGS"),
+        ([{"event": "visit", "count": 1, "brand": "basil"}], "NOT_AUTHORISED"),
+        ([{"event": "visit", "count": 1, "brand": "moons"}], "NOT_FOUND"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(steps: list[dict[str, Any]], code: str) -> None:
+    shop = Shop()
+    shop.create("tour", event="challenge")
+    args = {"campaign": "tour", "steps": steps, "window_days": 9}
+    assert shop.marketing_refused("campaign.challenge", **args) == code
+
+
+def test_an_event_has_so_many_challenges_and_no_more() -> None:
+    shop = Shop()
+    args = {"steps": [{"event": "visit", "count": 1}], "window_days": 9}
+    for number in range(MAX_PER_EVENT + 1):
+        shop.create(f"c{number}", event="challenge")
+    shop.create("other", event="purchase")
+    for number in range(MAX_PER_EVENT):
+        shop.marketing("campaign.challenge", campaign=f"c{number}", **args)
+    assert shop.marketing_refused("campaign.challenge", campaign="c0", **args) == "ALREADY_EXISTS"
+    assert shop.marketing_refused("campaign.challenge", campaign=f"c{MAX_PER_EVENT}", **args) == "LIMIT_EXCEEDED"
+    assert shop.marketing_refused("campaign.challenge", campaign="other", **args) == "NOT_ELIGIBLE"
+    assert len(shop.chain.view("campaign_challenges", brand="aurora")["items"]) == MAX_PER_EVENT

@@ -222,6 +222,28 @@ def test_a_pairs_sum_of_a_period_stays_far_below_what_an_integer_of_the_protocol
     assert chain.send("ann", "till.book", **{**args, "creditor": "comet"}, units=MAX_BOOKED) == MAX_BOOKED
 
 
+def test_what_is_held_can_be_captured_whatever_is_booked_meanwhile() -> None:
+    chain = clearing_chain(limit=2**53 - 1)
+    args: dict[str, Any] = {"debtor": "aurora", "creditor": "basil", "price": EUR}
+    book(chain, "aurora", "basil", MAX_BOOKED - 10)
+    assert chain.refused("ann", "till.hold", **args, units=11) == "LIMIT_EXCEEDED"
+    chain.send("ann", "till.hold", **args, units=6)
+    assert chain.refused("ann", "till.hold", **args, units=5) == "LIMIT_EXCEEDED"
+    assert chain.refused("ann", "till.book", **args, units=5) == "LIMIT_EXCEEDED"
+    book(chain, "aurora", "basil", 4)
+    assert chain.send("ann", "till.capture", **args, units=6, reserved=6) == 6
+    assert owed(chain, "basil") == MAX_BOOKED
+
+
+def test_a_hold_after_an_early_close_has_the_room_of_the_next_period() -> None:
+    chain = clearing_chain(limit=2**53 - 1)
+    args: dict[str, Any] = {"debtor": "aurora", "creditor": "basil", "price": EUR}
+    book(chain, "aurora", "basil", MAX_BOOKED)
+    assert chain.refused("ann", "till.hold", **args, units=1) == "LIMIT_EXCEEDED"
+    chain.send("aurora-treasurer", "clearing.close", currency="EUR", period=MONTH)
+    chain.send("ann", "till.hold", **args, units=1)
+
+
 def test_available_credit_is_an_integer_of_the_protocol_though_more_was_taken_back_than_stands() -> None:
     chain = clearing_chain(limit=2**53 - 1)
     chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=300)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from contracts_py.clearing.periods import end_of
 from contracts_py.clearing.records import LINES
 from tests.contract_harness import Chain, account_of
-from tests.support.clearing import book, clearing_chain, confirm, exposure, lines, owed, payments, status
+from tests.support.clearing import book, clearing_chain, confirm, exposure, limit_op, lines, owed, payments, status
 
 MONTH = "2023-11"
 LINE: dict[str, Any] = {"currency": "EUR", "period": MONTH, "debtor": "aurora", "creditor": "basil", "line": 0}
@@ -131,3 +133,44 @@ def test_conceding_what_took_back_a_refund_frees_what_that_took() -> None:
         0,
         0,
     )
+
+
+def unwound_line() -> Chain:
+    """Return a chain on which Aurora's debt of 100 to Basil was carried on, unpaid; Aurora lets Basil owe 50."""
+    chain = clearing_chain(limit=100, ops=[limit_op("basil", "aurora", 50)])
+    book(chain, "aurora", "basil", 100)
+    chain.until(end_of(MONTH))
+    chain.until(chain.time + chain.params.due_ms)
+    chain.send("basil-treasurer", "clearing.unwind", currency="EUR", period=MONTH)
+    return chain
+
+
+@pytest.mark.parametrize("carried_first", [True, False])
+def test_a_line_and_what_carried_it_on_are_not_both_conceded_beyond_the_limit(
+    carried_first: bool,
+) -> None:
+    chain = unwound_line()
+    (carried,) = [line for line in lines(chain, "aurora", "2023-12") if line["cause"]["kind"] == "unwind"]
+    both = [LINE, {**LINE, "period": "2023-12", "line": carried["line"]}]
+    first, second = reversed(both) if carried_first else both
+    for line in (first, second):
+        chain.send("basil-treasurer", "clearing.dispute", **line)
+    chain.send("basil-treasurer", "clearing.resolve", **first, amount=100)
+    assert (owed(chain, "basil"), exposure(chain, "aurora", "basil"), exposure(chain, "basil", "aurora")) == (
+        0,
+        0,
+        0,
+    )
+    assert chain.refused("basil-treasurer", "clearing.resolve", **second, amount=51) == "CREDIT_LIMIT"
+    chain.send("basil-treasurer", "clearing.resolve", **second, amount=50)
+    assert (owed(chain, "basil"), exposure(chain, "basil", "aurora")) == (-50, 50)
+
+
+def test_a_line_that_was_refunded_is_conceded_on_the_creditors_own_credit() -> None:
+    chain = clearing_chain(limit=100, ops=[limit_op("basil", "aurora", 50)])
+    book(chain, "aurora", "basil", 100)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=100)
+    chain.send("basil-treasurer", "clearing.dispute", **LINE)
+    assert chain.refused("basil-treasurer", "clearing.resolve", **LINE, amount=51) == "CREDIT_LIMIT"
+    chain.send("basil-treasurer", "clearing.resolve", **LINE, amount=50)
+    assert (owed(chain, "basil"), exposure(chain, "basil", "aurora")) == (-50, 50)

@@ -18,21 +18,10 @@ from tests.support.persons import (
     begin_exit,
     claimed,
     enroll,
-    listened_to,
 )
 
 ANN, BOB = account_of("ann"), account_of("bob")
 TILL = "aurora-cashier"
-
-
-@pytest.fixture
-def scene() -> tuple[Chain, Listener]:
-    return listened_to()
-
-
-@pytest.fixture
-def chain(scene: tuple[Chain, Listener]) -> Chain:
-    return scene[0]
 
 
 def known(chain: Chain, member: str) -> str:

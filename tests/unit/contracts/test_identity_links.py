@@ -132,6 +132,19 @@ def test_the_last_that_parted_are_remembered(chain: Chain, monkeypatch: pytest.M
     assert FORMER.get(chain.context(), DAN) == (ANN,)
 
 
+def test_no_row_names_an_address_that_was_erased_after_it_had_forgotten_whom_it_left(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "MAX_FORMER", 2)
+    for other in (BOB, CAT, DAN):
+        link(chain, ANN, other)
+        unlink(chain, ANN, other)
+    assert FORMER.get(chain.context(), BOB) == (BOB,), "it has forgotten some, too"
+    chain.send("ann", "identity.erase", member=ANN)
+    rows = [FORMER.get(chain.context(), account) or () for account in (ANN, BOB, CAT, DAN)]
+    assert not any(ANN in row for row in rows)
+
+
 def test_a_rotated_key_no_longer_links(chain: Chain) -> None:
     member = claimed(chain, "aurora", "mia")
     keys = [key_of(name).hex() for name in ("new", "spare")]

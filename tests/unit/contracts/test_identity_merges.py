@@ -27,16 +27,6 @@ ANN, BOB = account_of("ann"), account_of("bob")
 BOTH = ["aurora-issuer", "basil-issuer"]
 
 
-@pytest.fixture
-def scene() -> tuple[Chain, Listener]:
-    return listened_to()
-
-
-@pytest.fixture
-def chain(scene: tuple[Chain, Listener]) -> Chain:
-    return scene[0]
-
-
 def merge(chain: Chain, source: str, into: str, *signers: str) -> Any:
     signing = [*BOTH, *signers]
     return chain.send(signing[0], "identity.merge", signing, from_=source, into=into, reason="two cards")

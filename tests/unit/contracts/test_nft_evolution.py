@@ -112,6 +112,7 @@ def test_a_condition_that_does_not_hold_and_a_value_that_stays_make_no_version()
         ({"when": "event.total >= 0", "set": {"vip": "true"}}, "MISSING", None),
         ({"when": "event.amount >= 0", "set": {"vip": "true"}}, "TYPE", None),
         ({"when": "true", "set": {"visits": "1 / event.zero"}}, "DIVIDE_BY_ZERO", "visits"),
+        ({"when": "true", "set": {"level": '"gold"', "visits": "1 / event.zero"}}, "DIVIDE_BY_ZERO", "visits"),
         ({"when": "true", "set": {"visits": "token.traits.visits + 101"}}, "TRAIT: expected an integer", "visits"),
         ({"when": "true", "set": {"vip": "true", "level": "event.amount"}}, "TRAIT: expected one of", "level"),
         ({"when": "true", "set": {"visits": "event.amount"}}, "TYPE", "visits"),

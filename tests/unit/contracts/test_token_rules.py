@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts_py.token import purse
+from contracts_py.token import lot_costs, purse
 from contracts_py.token.deeds import REDEMPTIONS
 from contracts_py.token.records import NEVER
 from tests.contract_harness import Chain, account_of, brand_ops, credit_ops, key_of, program_args
@@ -253,7 +253,8 @@ def test_an_account_of_thousands_of_lots_spends_many_of_them_at_once(chain: Chai
 def test_a_spend_names_a_bounded_number_of_lots_and_says_how_much_would_go(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purse, "MAX_LOTS_OF_SPEND", 3)
+    monkeypatch.setattr(purse, "LOTS_OF_ANY_TRANSACTION", 3)
+    monkeypatch.setattr(lot_costs, "MAX_LOTS_OF_SPEND", 3)
     day = 86_400_000
     for n in range(5):
         args = {"program": "stars", "to": ANN, "amount": 2, "expires": chain.time + (n + 2) * day}

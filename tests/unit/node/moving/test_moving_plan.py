@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -194,12 +195,24 @@ def test_a_plan_that_others_can_have_written_is_refused_and_stays(
         path.symlink_to(planted) if fault == "link" else os.mkfifo(path)
         words = "is no regular file"
     with pytest.raises(MovingError, match=words):
-        Plan(plan.path, "test")
+        opened_within(30, plan.path, path if fault == "pipe" else None)
     assert planted.read_bytes()
     monkeypatch.undo()
     path.unlink()
     with Plan(plan.path, "test") as own:
         assert own.reused == bool(ending)
+
+
+def opened_within(seconds: float, plan: Path, pipe: Path | None) -> None:
+    """Open a plan; fail where that waits for somebody who writes into a pipe, which nobody does."""
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(Plan, plan, "test")
+        try:
+            opening.result(seconds)
+        except TimeoutError:
+            if pipe is not None:
+                os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # It goes on, and meets the pipe's end.
+            pytest.fail(f"{plan} is not opened after {seconds} s")
 
 
 def owned_by_another(found: os.stat_result) -> os.stat_result:

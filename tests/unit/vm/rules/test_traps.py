@@ -399,5 +399,7 @@ def test_facts_nested_deeper_than_python_recurses_are_compared() -> None:
     # An error of the comparison alone, which is absorbed like others.
     assert value("x == x || b", x=deep) is True
     assert value("x == [1]", x=deep) is False
+    assert value("x == y", x=[[1, 2]] * 40, y=[[1, 2]] * 40) is True
+    assert error("[1].exists(z, x == y)", x=[[1, 2]] * 40, y=[[1, 2]] * 40) is ErrorKind.LIMIT
     while deep:
         deep = deep[0]
