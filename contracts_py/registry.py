@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts_py.campaign import (
     CampaignHooks,
+    Challenges,
     JournalRecorder,
     Outside,
     Profiles,
@@ -39,6 +40,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
     recorder = JournalRecorder(journal)
     schedules = Schedules(authority, ledger, recorder)
+    challenges = Challenges(authority, recorder, journal.sources)
     rooms = [
         *identity_contract(authority, brands, exits, hooks),
         *clearing_contract(authority, clearing),
@@ -49,6 +51,7 @@ def contracts() -> tuple[list[Contract], Authority]:
         *campaign_rooms,
         *further_rooms(authority, recorder),
         schedules,
+        challenges,
         *gov_contract(authority, brands, exits),
     ]
     hooks.pool_joined.wire(moves.joined)
@@ -56,10 +59,10 @@ def contracts() -> tuple[list[Contract], Authority]:
     hooks.merged.wire(moves.merged, upkeep.merged, nft.merges.merged)
     hooks.unmerged.wire(moves.unmerged, upkeep.merged, nft.merges.unmerged)
     hooks.regrouped.wire(upkeep.regrouped)
-    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased)
+    hooks.erased.wire(upkeep.erased, Profiles().erased, schedules.erased, challenges.erased)
     hooks.brand_exited.wire()
     levels.changed.wire(nft.badges.on_tier)
     nft_hooks.moving.wire()
-    campaigns.recorded.wire(schedules.on_record)
-    campaigns.reversed.wire()
+    campaigns.recorded.wire(schedules.on_record, challenges.on_record)
+    campaigns.reversed.wire(challenges.on_undone)
     return rooms, authority

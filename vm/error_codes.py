@@ -25,6 +25,7 @@ CODES: Final[dict[str, str]] = {
     "ARBITRAGE": "The treaty would close a cycle that creates value.",
     "SLIPPAGE": "The result is below the minimum asked for.",
     "BUDGET_EXHAUSTED": "The campaign's budget is used up.",
+    "MEMBER_LIMIT": "The campaign has fired for this shopper as often as it does.",
     "UNDERFUNDED": "What backs the points would not cover them.",
     "OUT_OF_BUDGET": "The transaction, its sender or the block has no work units left.",
 }

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from contracts_py.campaign.arrangements import Arrangements
 from contracts_py.campaign.campaigns import Campaigns
+from contracts_py.campaign.challenges import Challenges
 from contracts_py.campaign.effects import Kinds
 from contracts_py.campaign.engine import Engine
 from contracts_py.campaign.facts import Sources
@@ -44,6 +45,7 @@ from vm.contract_api import Contract
 
 __all__ = [
     "CampaignHooks",
+    "Challenges",
     "Journal",
     "JournalRecorder",
     "Outside",

@@ -103,6 +103,7 @@ class Tokens(Contract):
         collected, record = self._require_own(ctx, collection, token, from_)
         self._require_unfrozen(ctx, collected.brand, record)
         self._hooks.moving.tell(ctx, Movement(collection, token, record.owner, None))
+        record = self._evolver.catch_up(ctx, collection, token, ctx.time)
         supply = SUPPLIES.require(ctx, collection)
         SUPPLIES.put(ctx, replace(supply, burned=supply.burned + 1), collection)
         TOKENS_OF.discard(ctx, collection, item=token)

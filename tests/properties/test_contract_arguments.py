@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contracts_py.identity.referrals import code_of
 from contracts_py.registry import contracts
 from tests.contract_harness import START, Chain, Op, account_of, as_read, brand_ops, key_of, program_args
-from tests.support import campaign_arguments
+from tests.support import campaign_arguments, tier_arguments
 from tests.support.clearing import Till, limit_op
 from vm.chain_records import ValidatorEntry
 from vm.contract_api import Context
@@ -312,6 +312,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "first": st.just({"digest": "ab" * 32, "signature": "00" * 64}),
     "second": st.just({"prepared_round": 2**53 - 1, "prepared_digest": "ab" * 32, "signature": "00" * 64}),
     **campaign_arguments.well_formed(MEMBER),
+    **tier_arguments.well_formed(MEMBER, SECOND),
 }
 
 

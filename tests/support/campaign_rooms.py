@@ -16,6 +16,8 @@ _RATES = {"name": "rates", "brand": "aurora"}
 _POOL = {"campaign": "aurora-codes", "root": ROOT, "count": 9, "expires": EXPIRES}
 _DRAW = {"campaign": "aurora-codes", "prizes": [{"name": "x"}], "closes": START + 9 * MS_PER_DAY}
 
+_TRIP: dict[str, Any] = {"steps": [{"event": "visit", "count": 3}], "window_days": 9}
+
 
 def prepared_ops(member: str) -> list[Op]:
     """Return genesis operations after which each call of `calls` has what it needs; `member` is aurora's."""
@@ -25,6 +27,8 @@ def prepared_ops(member: str) -> list[Op]:
         ("aurora-idle", "idle"),
         ("aurora-quiet", "idle"),
         ("aurora-cake", "birthday"),
+        ("aurora-tour", "challenge"),
+        ("aurora-trip", "challenge-trip"),
     ):
         terms: dict[str, Any] = {"campaign": campaign, "brand": "aurora", "event": event, "when": "true"}
         then = [{"set_profile": {"seen": "true"}}]
@@ -39,6 +43,7 @@ def prepared_ops(member: str) -> list[Op]:
         ("campaign.draw", {**_DRAW, "draw": "aurora-draw"}),
         ("campaign.schedule", {"campaign": "aurora-cake", "at": "birthday"}),
         ("campaign.schedule", {"campaign": "aurora-idle", "at": {"idle_days": 9}}),
+        ("campaign.challenge", {**_TRIP, "campaign": "aurora-trip"}),
         ("campaign.set_birthday", {"brand": "aurora", "member": member, "commitment": born}),
         ("campaign.claim_purchase", {"brand": "aurora", "commitment": RECEIPT, "at": START, "member": member}),
     ]
@@ -70,6 +75,8 @@ def calls(member: str, other: str) -> list[tuple[str, dict[str, Any], set[str]]]
         ("campaign.schedule", {"campaign": "aurora-quiet", "at": {"idle_days": 5}}, {"marketer"}),
         ("campaign.schedule_enter", {"campaign": "aurora-idle", "members": [member]}, {"marketer"}),
         ("campaign.unschedule", {"campaign": "aurora-idle"}, {"marketer"}),
+        ("campaign.challenge", {**_TRIP, "campaign": "aurora-tour"}, {"marketer"}),
+        ("campaign.end_challenge", {"campaign": "aurora-trip"}, {"marketer"}),
         ("campaign.set_birthday", {"brand": "aurora", "member": other, "commitment": RECEIPT}, {"issuer"}),
         ("campaign.open_birthday", {**who, "month": 11, "day": 15, "salt": SALT}, {"issuer"}),
     ]

@@ -11,6 +11,7 @@ from contracts_py.campaign.language import MAX_EVENT_UNITS
 from contracts_py.campaign.records import LOADS, MAX_PER_EVENT, Load
 from tests.contract_harness import START, Chain, Op, account_of, credit_ops, program_args
 from tests.reference.stories import campaign_pools
+from tests.reference.stories.campaign_challenges import challenged, reached
 from tests.reference.story import Deed, Story, alliance_ops, leaving, left, no, sent, suspended, waited, wrote
 
 DAY: Final = 86_400_000
@@ -161,7 +162,9 @@ def story() -> Story:
     _badge(told)
     _created(told)
     _arranged(told)
+    challenged(told)
     _recorded(told)
+    reached(told)
     _vouchers(told)
     _returned(told)
     _two_people(told)

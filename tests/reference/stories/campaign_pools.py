@@ -94,14 +94,14 @@ def _campaigns(told: Story) -> None:
     for campaign, event in (
         ("summer-codes", "code"),
         ("summer-buys", "purchase"),
+        ("summer-thanks", "purchase"),
         ("summer-prize", "draw-won"),
         ("back", "idle"),
         ("cake", "birthday"),
     ):
-        then: dict[str, Any] = {"issue": {"program": "stars", "amount": 100}}
-        terms: dict[str, Any] = {"budget": {"program": "stars", "amount": 10_000}}
+        then: list[dict[str, Any]] = [{"issue": {"program": "stars", "amount": 100}}]
         if campaign == "summer-buys":
-            then, terms = {"entry": {"draw": "aurora-summer", "count": 1}}, {}
+            then = [{"entry": {"draw": "aurora-summer", "count": 1}}]
         told.does(
             BOTH,
             "campaign.create",
@@ -109,10 +109,10 @@ def _campaigns(told: Story) -> None:
             brand="aurora",
             event=event,
             when="true",
-            then=[then],
+            then=then,
             starts=START,
             ends=ENDS,
-            **terms,
+            budget={"program": "stars", "amount": 10_000},
         )
     told.does("aurora-issuer", "identity.enroll", brand="aurora", ref=REF)
 

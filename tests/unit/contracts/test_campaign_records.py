@@ -52,11 +52,11 @@ def test_what_is_recorded_has_happened_lately() -> None:
 
 def test_priority_decides_and_then_the_id() -> None:
     shop = Shop()
-    for name, priority in (("zeta", 5), ("beta", 1), ("alpha", 1), ("omega", -3)):
+    for name, priority in (("zeta", 5), ("beta-two", 1), ("alpha", 1), ("omega", -3)):
         shop.create(name, priority=priority)
     shop.record(100)
-    assert list(shop.told) == ["zeta", "alpha", "beta", "omega"]
-    assert list(shop.preview(100)) == ["zeta", "alpha", "beta", "omega"]
+    assert list(shop.told) == ["zeta", "alpha", "beta-two", "omega"]
+    assert list(shop.preview(100)) == ["zeta", "alpha", "beta-two", "omega"]
 
 
 def test_of_a_group_one_fires_and_one_that_does_not_blocks_none() -> None:
@@ -159,6 +159,16 @@ def test_member_limits_hold_in_every_window_and_over_linked_accounts() -> None:
     assert shop.record(1) == ["base"], "the first use has left the window"
     # A late record of two days ago would make three within the window that ends today.
     assert shop.record(1, BOB, at=shop.chain.time - 2 * DAY) == []
+
+
+def test_a_late_record_counts_in_the_windows_that_end_after_it() -> None:
+    shop = Shop()
+    shop.create(then=[issue(1)], per_member={"count": 2, "window_days": 3}, starts=TODAY - 9 * DAY)
+    shop.record(1)
+    shop.later(1)
+    shop.record(1)
+    assert shop.record(1, at=TODAY - DAY) == [], "the day before, today and tomorrow would have three"
+    assert shop.record(1, at=TODAY - 2 * DAY) == ["base"]
 
 
 def test_a_member_limit_without_a_window_is_for_ever() -> None:

@@ -43,7 +43,10 @@ def test_before_its_start_at_it_before_its_end_at_it() -> None:
 
 def test_one_that_the_agenda_has_not_reached_is_expired_all_the_same() -> None:
     shop, voucher = with_voucher()
-    shop.chain.until(TODAY + 4 * DAY, postponing=VOUCHER_ENDS)
+    shop.chain.until(TODAY + 4 * DAY - 200)
+    shop.chain.strict.postponing = {VOUCHER_ENDS.keys.path}
+    assert refused(shop, voucher) == "EXPIRED", "at its end, to the millisecond"
+    shop.chain.strict.postponing = set()
     assert shop.chain.view("campaign_voucher", voucher=voucher)["state"] == "expired"
     assert refused(shop, voucher) == "EXPIRED"
 
@@ -62,7 +65,8 @@ def test_a_voucher_is_used_once_and_a_ref_uses_one() -> None:
 
 def test_a_used_voucher_does_not_expire() -> None:
     shop, voucher = with_voucher(starts_days=0)
-    redeem(shop, voucher)
+    expires = redeem(shop, voucher)["expires"]
+    assert not VOUCHER_ENDS.is_due(shop.chain.state, expires, voucher), "nothing is left to be done"
     shop.later(9)
     assert shop.chain.view("campaign_voucher", voucher=voucher)["state"] == "used"
 

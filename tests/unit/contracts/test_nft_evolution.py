@@ -112,6 +112,7 @@ def test_a_condition_that_does_not_hold_and_a_value_that_stays_make_no_version()
         ({"when": "event.total >= 0", "set": {"vip": "true"}}, "MISSING", None),
         ({"when": "event.amount >= 0", "set": {"vip": "true"}}, "TYPE", None),
         ({"when": "true", "set": {"visits": "1 / event.zero"}}, "DIVIDE_BY_ZERO", "visits"),
+        ({"when": "true", "set": {"level": '"gold"', "visits": "1 / event.zero"}}, "DIVIDE_BY_ZERO", "visits"),
         ({"when": "true", "set": {"visits": "token.traits.visits + 101"}}, "TRAIT: expected an integer", "visits"),
         ({"when": "true", "set": {"vip": "true", "level": "event.amount"}}, "TRAIT: expected one of", "level"),
         ({"when": "true", "set": {"visits": "event.amount"}}, "TYPE", "visits"),
@@ -581,3 +582,11 @@ def test_an_occasion_that_waited_counts_as_of_its_time() -> None:
     assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29"
     chain.until(chain.time + MS_PER_HOUR)
     assert shown(chain, TOKENS_AT_ONCE)["traits"]["motto"] == "29h"
+
+
+def test_a_burned_tokens_history_has_what_was_due_before() -> None:
+    chain = evolving(EARLIER)
+    mint(chain)
+    chain.until(chain.time + 31 * MS_PER_DAY, postponing=HELD_DUE)
+    chain.send("ann", "nft.burn", collection="aurora-club", token=1)
+    assert causes(chain) == ["mint", "held", "burn"]

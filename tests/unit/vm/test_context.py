@@ -57,6 +57,34 @@ def test_an_attempt_within_an_attempt_takes_back_its_own_part_only() -> None:
     assert [NUMBERS.get(ctx, key) for key in ("aa", "bb", "cc")] == [1, None, 3]
 
 
+def test_a_rehearsal_answers_what_would_come_of_it_and_leaves_nothing() -> None:
+    ctx = context(read_only=True)
+
+    def would() -> int:
+        NUMBERS.put(ctx, 2, "aa")
+        ctx.emit(Told("within"))
+        assert ctx.attempt(lambda: NUMBERS.put(ctx, 3, "bb")) is None
+        return (NUMBERS.get(ctx, "aa") or 0) + (NUMBERS.get(ctx, "bb") or 0)
+
+    assert ctx.rehearse(would) == 5
+    assert (NUMBERS.get(ctx, "aa"), NUMBERS.get(ctx, "bb"), ctx.events) == (None, None, [])
+    with pytest.raises(InvariantBroken, match="a view wrote"):
+        NUMBERS.put(ctx, 1, "aa")
+
+
+def test_a_rehearsal_that_is_refused_leaves_nothing_either() -> None:
+    ctx = context(read_only=True)
+
+    def would() -> None:
+        NUMBERS.put(ctx, 2, "aa")
+        raise Refused("NOT_ELIGIBLE", "never")
+
+    with pytest.raises(Refused, match="never"):
+        ctx.rehearse(would)
+    assert NUMBERS.get(ctx, "aa") is None
+    assert ctx.read_only
+
+
 def test_a_transaction_that_fails_after_a_refused_attempt_leaves_nothing() -> None:
     """What the attempt wrote has been taken back once: a second time it would not be there."""
     overlay = BlockOverlay(Reader(Params()))
