@@ -84,7 +84,10 @@ ARGUMENTS: Final[dict[str, str]] = {
     "order": "Which come first: by `priority`, or by what they are worth to the member (`best`).",
     "other": "The other account.",
     "owner": "The account that has the tokens.",
+<<<<<<< HEAD
     "token_balance_batch.pairs": "Accounts, each with a program.",
+=======
+>>>>>>> nft
     "payee": "The brand that is paid.",
     "payer": "The brand that pays.",
     "pending_until": f"Until when they cannot be spent, {_TIME}; at once where it is left out.",
@@ -154,6 +157,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "nft.transfer.from": "Whose token it is; another one's is refused.",
     "nft.create_collection.transfer": "Who may get a token that is not soulbound: anyone, or members of the brand.",
     "nft.update_collection.traits": "Traits to be added, or that take more values than before.",
+    "token_balance_batch.pairs": "Accounts, each with a program.",
     "nft_traits.keys": "Names of traits; all where they are left out.",
     "nft_tokens.collection": "Of this collection alone.",
     "clearing.confirm.amount": "The payment, in minor units.",

@@ -14,6 +14,7 @@ from node.errors import NotReady
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
 from node.gateway.limits import CLIENT
+from node.gateway.read_turns import MAX_WAITING_PER_CLIENT
 from node.gateway.table import described
 from vm.arguments.rules import integer
 
@@ -292,3 +293,22 @@ async def test_a_refused_request_leaves_no_cycle_that_holds_it(ask, call):
         assert len(gc.get_objects()) - before < 50
     finally:
         gc.enable()
+
+
+async def test_a_read_that_is_no_request_has_its_turn_and_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.gateway.dispatch.REFUSAL_SECONDS", 0.0)
+    dispatcher = Dispatcher({}, RpcLimits(), lambda: 0.0)
+    assert await dispatcher.read("ann", lambda: 7) == 7
+
+    def fails() -> int:
+        raise RpcFault("NOT_FOUND", "no such badge")
+
+    with pytest.raises(RpcFault, match="no such badge"):
+        await dispatcher.read("ann", fails)
+    await dispatcher._turns.begin("bob")  # Another one reads, and so many of hers wait already.
+    waiting = [asyncio.create_task(dispatcher.read("ann", lambda: 1)) for _ in range(MAX_WAITING_PER_CLIENT)]
+    await asyncio.sleep(0)
+    with pytest.raises(RpcFault, match="too many reads wait"):
+        await dispatcher.read("ann", lambda: 2)
+    dispatcher._turns.end()
+    assert await asyncio.gather(*waiting) == [1] * MAX_WAITING_PER_CLIENT
