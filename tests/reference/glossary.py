@@ -84,10 +84,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "order": "Which come first: by `priority`, or by what they are worth to the member (`best`).",
     "other": "The other account.",
     "owner": "The account that has the tokens.",
-<<<<<<< HEAD
     "token_balance_batch.pairs": "Accounts, each with a program.",
-=======
->>>>>>> nft
     "payee": "The brand that is paid.",
     "payer": "The brand that pays.",
     "pending_until": f"Until when they cannot be spent, {_TIME}; at once where it is left out.",
