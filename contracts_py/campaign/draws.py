@@ -63,6 +63,7 @@ from vm.contract_api import (
     Context,
     Contract,
     Hash,
+    InvariantBroken,
     Meta,
     Refused,
     Slug,
@@ -240,7 +241,7 @@ class Draws(Contract):
 
     def _seed(self, ctx: Context, draw: str, record: Draw) -> Draw:
         if record.entropy is None:
-            raise Refused("NOT_DUE", "the draw has no block yet", draw=draw)
+            raise InvariantBroken(f"the draw {draw} has secrets, and no block")
         secrets = [(w.brand, w.secret) for w in record.witnesses if w.secret is not None]
         digest = bytes.fromhex(record.entropy.digest)
         seed = seed_of(ctx.chain, draw, record.entropy.height, digest, secrets).hex()

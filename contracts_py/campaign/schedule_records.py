@@ -47,9 +47,7 @@ def _when(value: Any, field: str) -> Any:
         for name, days in value.items():
             if name in ("days_before_expiry", "idle_days") and type(days) is int and 1 <= days <= MAX_DAYS:
                 return value
-    return refuse(
-        field, f'"birthday", "anniversary", {{days_before_expiry}} or {{idle_days}}, of 1 to {MAX_DAYS}'
-    )
+    return refuse(field, f'"birthday", "anniversary", {{days_before_expiry}} or {{idle_days}}, of 1 to {MAX_DAYS}')
 
 
 _SCHEMA: Final = {

@@ -28,7 +28,7 @@ FileOrDash = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 def verify() -> None:
     """Prove a receipt, a state value or a draw to someone who has only the genesis document.
 
-    Of a receipt or state value, FILE holds what a node answered to chain_receipt with proof=true, or to state_proof:
+    Of a receipt or state value, FILE holds what a node answered to chain_receipt with proof=true or to state_proof:
     the whole JSON-RPC answer or its result; - reads standard input. No node is asked.
     """
 

@@ -94,14 +94,14 @@ def _campaigns(told: Story) -> None:
     for campaign, event in (
         ("summer-codes", "code"),
         ("summer-buys", "purchase"),
+        ("summer-thanks", "purchase"),
         ("summer-prize", "draw-won"),
         ("back", "idle"),
         ("cake", "birthday"),
     ):
-        then: dict[str, Any] = {"issue": {"program": "stars", "amount": 100}}
-        terms: dict[str, Any] = {"budget": {"program": "stars", "amount": 10_000}}
+        then: list[dict[str, Any]] = [{"issue": {"program": "stars", "amount": 100}}]
         if campaign == "summer-buys":
-            then, terms = {"entry": {"draw": "aurora-summer", "count": 1}}, {}
+            then = [{"entry": {"draw": "aurora-summer", "count": 1}}]
         told.does(
             BOTH,
             "campaign.create",
@@ -109,10 +109,10 @@ def _campaigns(told: Story) -> None:
             brand="aurora",
             event=event,
             when="true",
-            then=[then],
+            then=then,
             starts=START,
             ends=ENDS,
-            **terms,
+            budget={"program": "stars", "amount": 10_000},
         )
     told.does("aurora-issuer", "identity.enroll", brand="aurora", ref=REF)
 
@@ -361,6 +361,7 @@ def _codes(told: Story) -> None:
             no("DUPLICATE_REF", "Its ref was recorded.", _recorded("code", CODES[0])),
             no("LIMIT_EXCEEDED", "The shopper has redeemed his codes.", _pool_of(per_member=1), _redeemed(1)),
             no("LIMIT_EXCEEDED", "As many codes as the pool has were redeemed.", spent),
+            no("LIMIT_EXCEEDED", "The campaign's own limit per member.", _once("summer-codes"), _redeemed(1)),
             no("BUDGET_EXHAUSTED", "The campaign's budget is used up.", _poor("summer-codes")),
             *NOT_ACTIVE,
         ],
@@ -402,6 +403,10 @@ def _paused(campaign: str) -> Deed:
 
 def _poor(campaign: str) -> Deed:
     return sent(BOTH, "campaign.update", campaign=campaign, budget={"program": "stars", "amount": 1})
+
+
+def _once(campaign: str) -> Deed:
+    return sent(BOTH, "campaign.update", campaign=campaign, per_member={"count": 1})
 
 
 def _recorded(event: str, ref: str) -> Deed:

@@ -15,6 +15,7 @@ from contracts_py.campaign.paths import (
     root_above,
 )
 from tests.contract_harness import Chain
+from vm.contract_api import sha256
 
 SALT = bytes(range(32))
 
@@ -28,6 +29,13 @@ def test_each_leaf_of_a_tree_of_any_size_leads_to_its_root(count: int) -> None:
         path = path_of(tree, place)
         assert root_above(ctx, leaf, path) == root
         assert len(path) <= longest_path(count)
+
+
+def test_leaves_and_nodes_are_what_other_programs_compute() -> None:
+    assert code_leaf("x", SALT) == sha256(b"\0entente/code/1\0" + SALT + b"x")
+    assert item_leaf("milk") == sha256(b"\0entente/collection-item/1\0milk")
+    low, high = bytes(32), b"\xff" * 32
+    assert node(high, low) == node(low, high) == sha256(b"\1" + low + high)
 
 
 def test_a_node_does_not_pass_for_a_leaf() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from contracts_py.campaign import draw_entries
 from contracts_py.campaign.draw_check import problems
 from contracts_py.campaign.paths import item_leaf, levels, path_of
 from tests.contract_harness import START, Chain, account_of, brand_ops, key_of, program_args
@@ -252,3 +255,12 @@ def test_an_entry_is_for_a_draw_of_its_own_campaign() -> None:
         "ends": CLOSES,
     }
     assert chain.refused("basil-marketer", "campaign.create", **stolen) == "NOT_AUTHORISED"
+
+
+def test_a_draw_has_no_more_tickets_than_sums_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = new_chain()
+    giveaway(chain)
+    buy(chain, "o1", n=3)
+    monkeypatch.setattr(draw_entries, "MAX_TICKETS", 5)
+    assert buy(chain, "o2", n=3)["summer-buys"]["outcome"] == "LIMIT_EXCEEDED"
+    assert buy(chain, "o3", n=2)["summer-buys"]["outcome"] == "FIRED"

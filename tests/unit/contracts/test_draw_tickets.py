@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from contracts_py.campaign import draw_tickets
 from contracts_py.campaign.draw_records import ENTRANTS, TICKETS
-from contracts_py.campaign.draw_seed import WORD, number_below
+from contracts_py.campaign.draw_seed import WORD, commitment_of, number_below, seed_of
 from tests.contract_harness import CHAIN, START, MemoryState, account_of
-from vm.contract_api import Context
+from vm.contract_api import Context, encode, sha256
 from vm.errors import InvariantBroken
 from vm.state_view import BlockOverlay
 
@@ -88,3 +88,27 @@ def test_numbers_are_spread_evenly_and_rejected_beyond_the_last_multiple() -> No
     tried = [number_below(seed, place, total) for place in range(200)]
     assert len(set(tried)) == 200
     assert number_below(seed, 0, 1) == 0
+
+
+def test_a_word_beyond_the_last_multiple_is_not_used() -> None:
+    seed, total = bytes(range(32)), WORD // 2 + 1
+
+    def word(place: int, attempt: int) -> int:
+        data = seed + place.to_bytes(8, "big") + attempt.to_bytes(4, "big")
+        return int.from_bytes(sha256(data)[:8], "big")
+
+    rejected = [place for place in range(50) if word(place, 0) >= total]
+    assert len(rejected) > 10
+    for place in rejected:
+        first = next(word(place, attempt) for attempt in range(100) if word(place, attempt) < total)
+        assert number_below(seed, place, total) == first
+
+
+def test_the_seed_is_what_other_programs_compute() -> None:
+    secrets = [("basil", "11" * 32), ("comet", "22" * 32)]
+    told = ["c", "d", 7, b"\x05" * 32, [["basil", "11" * 32], ["comet", "22" * 32]]]
+    seed = seed_of("c", "d", 7, b"\x05" * 32, secrets)
+    assert seed == sha256(b"entente/draw/1\0" + encode(told))
+    assert seed != seed_of("c", "d", 7, b"\x05" * 32, [("basil", "11" * 32), ("comet", "23" * 32)])
+    commitment = commitment_of("c", "d", "basil", b"\x01" * 32)
+    assert commitment == sha256(b"entente/draw-secret/1\0" + encode(["c", "d", "basil", b"\x01" * 32])).hex()

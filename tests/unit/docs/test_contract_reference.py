@@ -25,7 +25,15 @@ ROOT = Path(__file__).parents[3]
 RUNTIME = Runtime(*contracts())
 METHODS = {**RUNTIME.calls, **RUNTIME.views}
 
+_OF_A_RULE = "A rule comes to it: the record stands, and tells it as the reason; test_campaign_pools.py."
 NOT_REACHED = {
+    "contracts_py/campaign/draw_entries.py: 'EXPIRED' 'the draw takes no more entries'": _OF_A_RULE,
+    "contracts_py/campaign/draw_entries.py: 'LIMIT_EXCEEDED' 'the draw has too many entries'": _OF_A_RULE,
+    "contracts_py/campaign/draw_entries.py: 'LIMIT_EXCEEDED' 'too many entries at once'": _OF_A_RULE,
+    "contracts_py/campaign/draw_entries.py: 'NOT_ELIGIBLE' \"the draw is another campaign's\"": _OF_A_RULE,
+    "contracts_py/campaign/effects/entry.py: 'NOT_AUTHORISED' \"the draw is another brand's\"": "campaign.create does, as "
+    "for other effects; test_campaign_pools.py.",
+    "contracts_py/campaign/lists.py: 'NOT_FOUND' f'no such {_WORDS[kind]}'": _OF_A_RULE,
     "contracts_py/gov/actions.py: 'LIMIT_EXCEEDED' f'at most {MAX_VALIDATORS} validators'": "The record of the set is "
     "bounded alike, and refuses first with the same code.",
     "contracts_py/tier/tiers.py: 'points' 'no negative number'": "Only contracts above ask for this; "
