@@ -26,14 +26,14 @@ from vm.rules import Facts, NoHost, Rule, RuleRefused, check
 MAX_COST: Final = 20_000
 """Worst case of a trigger's rules together, in units of the language: 2,000 of metering, or 0.8 ms."""
 
-MAX_BYTES: Final = 16_384
-"""Sources of a trigger's rules together: what an evolution reads."""
+MAX_BYTES: Final = 8_192
+"""Sources of a trigger's rules together: an evolution reads them, and a node compiles them once, in some 40 ms."""
 
 MAX_LISTENING: Final = 16
 """Collections of a brand with rules for one event, or for tiers: an event looks at all of them."""
 
-CHECK_UNITS_PER_BYTE: Final = 12
-"""Parsing, checking and compiling a source that was never seen takes some 4 µs a byte on an idle core."""
+CHECK_UNITS_PER_BYTE: Final = 18
+"""Parsing, checking and compiling a source that was never seen takes 5 to 7 µs a byte."""
 
 MAX_MESSAGE: Final = 400
 """Characters of what is told of a source that is no rule."""

@@ -190,7 +190,7 @@ WELL_FORMED: dict[str, st.SearchStrategy[Any]] = {
     "hold": st.sampled_from(["one", "two"]),
     "redemption_ref": st.sampled_from(["ab" * 32, "cd" * 32]),
     "note_hash": st.just("ab" * 32),
-    "pairs": st.just([{"account": account_of("ann"), "program": "none"}]),
+    "token_balance_batch.pairs": st.just([{"account": account_of("ann"), "program": "none"}]),
     "collection": st.sampled_from(["aurora-club", "basil-club"]),
     "token": st.sampled_from([0, 1, 2**53 - 1]),
     "owner": st.sampled_from([account_of("ann"), account_of("bob"), MEMBER]),

@@ -14,9 +14,10 @@ _HEAD: Final = """# Contract reference
 <!-- made by: python -m tests.reference -->
 
 One page for each contract: [identity](identity.md), [token](token.md), [swap](swap.md), [clearing](clearing.md),
-[tier](tier.md), [gov](gov.md). How they work together is told in [the guide](../contracts.md).
-[outcomes.json](outcomes.json) has, for programs, the codes with which each call and view refuses, and the events that
-a call tells.
+[tier](tier.md), [nft](nft.md), [campaign](campaign.md),
+[gov](gov.md). How they work together is told in [the guide](../contracts.md).
+[outcomes.json](outcomes.json) has, for programs, the codes with which each call and view refuses and the events
+that a call tells.
 
 Each page tells a story, executed on a chain in memory when the page is made. Each refusal in its tables was
 executed too: the example with some arguments or signers changed, on a copy of the chain as it stands before the

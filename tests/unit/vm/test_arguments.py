@@ -286,3 +286,22 @@ def test_schemas_say_what_is_checked() -> None:
     assert shape_of(tuple[Amount, Slug]).schema["minItems"] == 2
     assert shape_of(Ref).schema == {"type": "string", "pattern": "^[!-~]{1,64}$"}
     assert [member["type"] for member in shape_of(Scalar).schema["oneOf"]] == ["boolean", "integer", "string"]
+
+
+class Loose(msgspec.Struct, frozen=True):
+    """A struct without a tag."""
+
+    event: Slug | None = None
+
+
+def test_one_untagged_struct_may_stand_beside_scalars() -> None:
+    def method(on: Literal["tier", "manual"] | Loose) -> None: ...
+
+    binder = Binder(method, skip=0, where="test")
+    assert binder.bind({"on": "tier"}) == {"on": "tier"}
+    assert binder.bind({"on": {"event": "visit"}}) == {"on": Loose("visit")}
+    for wrong, field in (("other", "on"), ({"event": "NO"}, "on.event"), ({"x": 1}, "on.x"), (7, "on"), ([], "on")):
+        with pytest.raises(Refused) as caught:
+            binder.bind({"on": wrong})
+        assert (caught.value.code, caught.value.details["field"]) == ("INVALID_ARGS", field)
+    assert len(binder.fields["on"].shape.schema["oneOf"]) == 2
