@@ -183,7 +183,7 @@ ARGUMENTS: Final[dict[str, str]] = {
     "token.hold.from": "The account whose points are held.",
     "token_expiring.from": f"First date, {_TIME}.",
     "token_expiring.to": f"Last date, {_TIME}.",
-    "campaign.challenge.steps": "What must happen how often: an event, here or at a partner, for which `when` holds.",
+    "campaign.challenge.steps": "What must happen how often: an event, here or at a partner, where `when` holds.",
     "campaign.challenge.window_days": "Local days within which all steps must happen.",
     "campaign.challenge.repeat": "How often a shopper may reach it; false: once; true, 0: as often as it can.",
     "tier.define.metric": "`points` given by rules, `spend` in events, `visits` (days with events), or `events`.",
