@@ -211,7 +211,7 @@ class Campaigns(Contract):
         record = CAMPAIGNS.get(ctx, campaign)
         if draft.base != (0 if record is None else _latest(record)):
             raise Refused("CHANGED", "the campaign has another version by now", campaign=campaign)
-        require_sound(self._kinds, draft.terms, ctx.time)
+        require_sound(ctx, self._kinds, draft.terms)
         if record is None:
             return self._create(ctx, campaign, draft.brand, draft.event, draft.terms)
         return self._update(ctx, campaign, self._require_open(ctx, campaign), draft.terms)
@@ -236,7 +236,7 @@ class Campaigns(Contract):
             self._require_own_program(ctx, brand, terms.budget.program)
         effects = checked_effects(ctx, self._kinds, EffectDraft(brand, terms.budget), then)
         terms = replace(terms, then=effects)
-        require_sound(self._kinds, terms, ctx.time)
+        require_sound(ctx, self._kinds, terms)
         return terms
 
     def _require_own_program(self, ctx: Context, brand: str, program: str) -> None:
@@ -253,7 +253,7 @@ class Campaigns(Contract):
             refuse("budget.program", "the program that the budget has: what was spent is its points")
         if then is not None:
             return self._new_terms(ctx, record.brand, terms, then)
-        require_sound(self._kinds, terms, ctx.time)
+        require_sound(ctx, self._kinds, terms)
         return terms
 
     def _create(self, ctx: Context, campaign: str, brand: str, event: str, terms: Terms) -> CampaignState:

@@ -119,7 +119,7 @@ class Challenges(Contract):
         where = f"steps[{place}]"
         if step.event == KIND or step.event.startswith(f"{KIND}-"):
             refuse(f"{where}.event", "an event that no challenge makes")
-        if step.when is not None and not language.checked(step.when, f"{where}.when", "bool").roots <= _FACTS:
+        if step.when is not None and not language.checked(ctx, step.when, f"{where}.when", "bool").roots <= _FACTS:
             refuse(f"{where}.when", "a condition on the event alone")
         at = step.brand or brand
         if at != brand:

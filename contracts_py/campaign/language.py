@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from contracts_py.campaign.facts import FACTS
-from vm.contract_api import Refused
-from vm.rules import Rule, RuleRefused, check, units
+from vm.contract_api import Context, Refused
+from vm.rules import Rule, RuleRefused, check, check_units, units
 
 MAX_RULE_UNITS: Final = 5_000
 """Work units that all rules of one campaign may cost at worst: an eightieth of a transaction's."""
@@ -27,12 +27,13 @@ def value(source: str) -> Rule:
     return check(source, FACTS, "any")
 
 
-def checked(source: str, field: str, result: str) -> Rule:
-    """Return the rule that a client sends.
+def checked(ctx: Context, source: str, field: str, result: str) -> Rule:
+    """Return the rule that a client sends; what checking it takes is paid for.
 
     Raises:
         Refused: INVALID_ARGS, with line and column.
     """
+    ctx.charge(check_units(source))
     try:
         return check(source, FACTS, result)
     except RuleRefused as refusal:

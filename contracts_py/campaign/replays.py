@@ -117,7 +117,7 @@ class Replays(Contract):
         if then is not None:
             effects = checked_effects(ctx, self._kinds, Draft(brand, terms.budget), then)
             terms = replace(terms, then=effects)
-        require_sound(self._kinds, replace(terms, starts=0, ends=MAX_INT), ctx.time)
+        require_sound(ctx, self._kinds, replace(terms, starts=0, ends=MAX_INT))
         return terms
 
     def _walk(

@@ -50,7 +50,7 @@ def checked_effects(
         kind = kinds.by_name[name]
         effect = kind.check(ctx, draft, value, f"{here}.{name}")
         for source in kind.expressions(effect):
-            language.checked(source, f"{here}.{name}", "any")
+            language.checked(ctx, source, f"{here}.{name}", "any")
         found.append(effect)
     return tuple(found)
 
@@ -66,7 +66,7 @@ def issues(kinds: Kinds, effects: Sequence[Effect]) -> bool:
     return any(kinds.by_type[type(effect)].issues for effect in effects)
 
 
-def require_sound(kinds: Kinds, terms: Terms, time: int) -> int:
+def require_sound(ctx: Context, kinds: Kinds, terms: Terms) -> int:
     """Make sure of what terms say besides their effects; return what their rules cost at worst, in work units.
 
     Raises:
@@ -74,9 +74,9 @@ def require_sound(kinds: Kinds, terms: Terms, time: int) -> int:
     """
     if terms.ends <= terms.starts:
         refuse("ends", "a time after starts")
-    if terms.ends <= time:
+    if terms.ends <= ctx.time:
         raise Refused("EXPIRED", "the campaign would be over already", ends=terms.ends)
-    language.checked(terms.when, "when", "bool")
+    language.checked(ctx, terms.when, "when", "bool")
     cost = language.worst_units(rules_of(kinds, terms.when, terms.then))
     if cost > language.MAX_RULE_UNITS:
         words = "the campaign's rules cost too much at worst"

@@ -115,9 +115,9 @@ class Twins:
     def _reverse(self, number: int, keep: int | None) -> None:
         if number >= len(self.twin.records) or not self.twin.records[number].whole:
             return
-        kept: dict[str, Any] = (
-            {} if keep is None else {"keep": {"amount": min(keep, self.twin.records[number].amount)}}
-        )
+        kept: dict[str, Any] = {}
+        if keep is not None:
+            kept = {"keep": {"amount": min(keep, self.twin.records[number].amount)}}
         self.shop.chain.until(self.shop.chain.time + 1)
         return_ref = f"r{self.shop.chain.height}"
         answer = self.shop.reverse(f"o{number}", return_ref, **kept)

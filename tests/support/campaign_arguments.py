@@ -1,4 +1,4 @@
-"""Good values of the arguments of campaign's rooms for lists, codes, claims, draws and schedules."""
+"""Good values of the arguments of campaign's rooms."""
 
 from __future__ import annotations
 
@@ -55,10 +55,58 @@ _METHODS = (
     *(f"campaign_{view}" for view in ("draw_winners", "draw_entries", "draw_proof", "schedules", "birthday")),
 )
 
+_RULES = st.sampled_from(["true", "event.amount >= 5", "member.profile.purchases == 0"])
+_EFFECTS = st.sampled_from(
+    [
+        [{"issue": {"program": "none", "amount": "event.amount"}}],
+        [{"issue": {"program": "none", "amount": 2**53 - 1}}, {"tier_points": 2**53 - 1}],
+        [{"voucher": {"kind": "tea", "value": 2**53 - 1, "expires_days": 3_650}}],
+        [{"set_profile": {"size": "event.amount"}}],
+    ]
+)
+_EVENTS = st.sampled_from(["purchase", "visit"])
+_CORE: dict[str, st.SearchStrategy[Any]] = {
+    "campaign": st.sampled_from(["aurora-one", "aurora-two"]),
+    "brand": st.just("aurora"),
+    "event": _EVENTS,
+    "when": _RULES,
+    "then": _EFFECTS,
+    "starts": st.integers(0, START),
+    "ends": st.just(2**53 - 1),
+    "budget": st.just({"program": "none", "amount": 2**53 - 1}),
+    "per_member": st.sampled_from([{"count": 1}, {"count": 1_000, "window_days": 366}]),
+    "priority": st.integers(-9, 9),
+    "group": st.just("presents"),
+    "required": st.booleans(),
+    "groups": st.just(["presents"]),
+    "max_per_event": st.integers(1, 9),
+    "order": st.sampled_from(["priority", "best"]),
+    "variants": st.just([{"name": "double", "bps": 9, "then": [{"tier_points": 1}]}]),
+    "holdout_bps": st.integers(0, 9_000),
+    "shares": st.just([{"brand": "basil", "bps": 9}]),
+    "ref": st.sampled_from(["one", "two"]),
+    "return_ref": st.sampled_from(["one", "two"]),
+    "at": st.integers(START - 10**9, START),
+    "attrs": st.sampled_from([{"amount": 2**53 - 1}, {"amount": 5}, {}]),
+    "keep": st.sampled_from([{"amount": 1}, {}]),
+    "voucher": st.just("ab" * 16),
+    "from": st.integers(0, START),
+    "to": st.integers(START + 1, 2**53 - 1),
+    "cursor": st.just("19675.0."),
+    "limit": st.integers(1, 9),
+}
+_CORE_METHODS = (
+    *(f"campaign.{call}" for call in ("create", "update", "pause", "resume", "end", "set_approval", "propose")),
+    *(f"campaign.{call}" for call in ("approve", "stack", "experiment", "fund", "record", "reverse")),
+    "campaign.redeem_voucher",
+    *(f"campaign_{view}" for view in ("campaign", "uplift", "stack", "preview", "record", "replay", "voucher")),
+)
+
 
 def well_formed(member: str) -> dict[str, st.SearchStrategy[Any]]:
     """Return good values by `contract.method.argument`."""
     found = {f"{method}.{argument}": values for method, argument, values in _all()}
+    found.update({f"{method}.{argument}": _CORE[argument] for method in _CORE_METHODS for argument in _CORE})
     found["campaign.schedule.at"] = _BY_ARGUMENT["schedule.at"]
     found["campaign.schedule_enter.members"] = st.just([member])
     return found
