@@ -50,6 +50,44 @@ def test_what_is_recorded_has_happened_lately() -> None:
     shop.record(1, at=shop.chain.time + 200)
 
 
+def lots(shop: Shop) -> list[int | None]:
+    shown = shop.chain.view("token_balance", program="miles", account=ANN)["lots"]
+    return [lot["expires"] for lot in shown]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "effect"),
+    [({"kind": "days", "days": 9}, {}), ({"kind": "none"}, {"expires_days": 9})],
+    ids=["program", "effect"],
+)
+def test_points_last_from_what_they_are_for_however_late_it_is_recorded(
+    expiry: dict[str, Any], effect: dict[str, Any]
+) -> None:
+    shop = Shop(expiry=expiry)
+    shop.create(then=[issue(5, **effect)], starts=TODAY - 20 * DAY)
+    shop.record(100, at=TODAY - 6 * DAY)
+    assert lots(shop) == [TODAY + 3 * DAY]
+    assert shop.record(100, at=TODAY - 9 * DAY) == []
+    assert shop.outcome() == "EXPIRED"
+    assert shop.points() == 5
+
+
+def test_the_months_of_points_are_counted_from_what_they_are_for() -> None:
+    shop = Shop(expiry={"kind": "month_end", "months": 0})
+    shop.create(starts=TODAY - 20 * DAY)
+    shop.record(100)
+    assert lots(shop) == [TODAY + 16 * DAY]
+    assert shop.record(100, at=TODAY - 15 * DAY) == []
+    assert shop.outcome() == "EXPIRED"
+
+
+def test_activity_is_what_is_recorded_now() -> None:
+    shop = Shop(expiry={"kind": "inactivity", "days": 9})
+    shop.create(starts=TODAY - 20 * DAY)
+    shop.record(100, at=TODAY - 10 * DAY)
+    assert lots(shop) == [TODAY + 10 * DAY]
+
+
 def test_priority_decides_and_then_the_id() -> None:
     shop = Shop()
     for name, priority in (("zeta", 5), ("beta-two", 1), ("alpha", 1), ("omega", -3)):
