@@ -127,6 +127,10 @@ soak-rules: $(DEV_STAMP) ## Hold the rule language against Google's CEL and its 
 bench-rules: $(DEV_STAMP) ## Measure the rule language: evaluations a second, checking, what a unit takes (some 30 seconds).
 	$(BIN)/python -m tests.bench.bench_rules $(ARGS)
 
+.PHONY: bench-purchases
+bench-purchases: $(DEV_STAMP) ## Measure purchases final per second at four validators, recorded and issued by hand (2 minutes).
+	$(BIN)/python -m tests.bench.bench_purchases $(ARGS)
+
 .PHONY: model
 model: $(DEV_STAMP) ## Visit every state of the abstract protocol at small bounds (ARGS=--traces tells the attacks).
 	$(BIN)/python -m tests.model $(ARGS)
