@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -40,6 +39,10 @@ AGAIN_SECONDS: Final = 20.0
 LIFETIME_MS: Final = 60_000
 """Of the transaction, in real time."""
 
+NONCE_BYTES: Final = 8
+MEMO_BYTES: Final = 16
+"""The memo alone makes a marker that cannot have been known before; the nonce is as any other's."""
+
 Submit = Callable[[Sequence[bytes]], Awaitable[Sequence[Admission | TransactionRefused]]]
 
 
@@ -47,13 +50,20 @@ class RecoveryMarker:
     """Sends markers, from its task `run`, while this validator recovers, and announcements when it is silenced."""
 
     def __init__(
-        self, ledger: Ledger, key: SigningKey, clock: BlockClock, guard: SigningGuard, submit: Submit
+        self,
+        ledger: Ledger,
+        key: SigningKey,
+        clock: BlockClock,
+        guard: SigningGuard,
+        submit: Submit,
+        entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._ledger = ledger
         self._key = key
         self._clock = clock
         self._guard = guard
         self._submit = submit
+        self._entropy = entropy
 
     async def run(self) -> None:
         """Send a marker whenever one is needed, until cancelled."""
@@ -86,10 +96,10 @@ class RecoveryMarker:
         return encode_body(
             self._ledger.chain,
             address_of_key(self._key.public_key),
-            secrets.randbelow(MAX_INT + 1),
+            int.from_bytes(self._entropy(NONCE_BYTES)) & MAX_INT,
             now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
             [(call, {})],
-            memo=os.urandom(16).hex(),
+            memo=self._entropy(MEMO_BYTES).hex(),
         )
 
     async def _send(self, body: bytes, what: str) -> bool:

@@ -403,7 +403,7 @@ def test_a_new_file_is_synced_before_it_is_renamed_and_its_folder_after(
     assert done == ["rename", "folder"]
 
 
-@pytest.mark.parametrize("moment", ["write", "rename"])
+@pytest.mark.parametrize("moment", ["pwrite", "rename"])
 def test_a_rotation_that_fails_leaves_the_former_file(
     three: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
