@@ -80,6 +80,10 @@ class Checkers:
             self.fail(f"host {host.ident} signed two different messages for {place[1:]}")
         self._voted_on[host.ident] = max(message.height - 1, self._voted_on.get(host.ident, 0))
 
+    def has_voted(self, host: Host) -> bool:
+        """Tell whether a machine has sent a vote, in any life."""
+        return host.ident in self._voted_on
+
     def on_start(self, host: Host, node: Node) -> None:
         """A node was opened: all that its votes stand on is there."""
         height = node.store.head.height
@@ -168,7 +172,8 @@ class Checkers:
             position = node.store.find_transaction(purchase.id)
             if purchase.refused == "EXPIRED" and position is not None:
                 self.fail(f"a client was told EXPIRED, and host {host.ident} has executed it at {position}")
-            if purchase.receipt is None or purchase.receipt[0] < node.store.oldest_block:
+            store = node.store
+            if purchase.receipt is None or not store.oldest_block <= purchase.receipt[0] <= store.head.height:
                 continue
             if position is None or position[0] != purchase.receipt[0]:
                 self.fail(f"host {host.ident} does not hold the receipt {purchase.receipt}: {position}")

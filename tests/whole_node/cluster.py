@@ -138,6 +138,11 @@ class Cluster:
         """All that must serve and be served in the end."""
         return [host for host in self.hosts if host.ident not in self.liars and not self.has_fault(host, DEAD)]
 
+    def has_begun(self, host: Host) -> bool:
+        """Tell whether a machine has voted, or need not."""
+        is_late = self.plan.late and host is self.hosts[-1]
+        return is_late or host.ident in self.liars or host.ident >= self.plan.n or self.checkers.has_voted(host)
+
     def has_lost_disk(self, host: Host) -> bool:
         """Tell whether a machine may know less of its past than it has told."""
         return self.has_fault(host, WIPED) or self.has_fault(host, RESTORED)

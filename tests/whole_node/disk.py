@@ -140,7 +140,7 @@ class StoredDatabase:
         batches.clear()
 
     def cut_power(self, world: World) -> int:
-        """Go back to what is stable and to the first few of the other batches; return how many were lost."""
+        """Go back to what is stable, and to the first few of the other batches; return how many were lost."""
         lost = 0
         for log in (self._former_log, self._unsynced):
             kept = world.below(len(log) + 1)

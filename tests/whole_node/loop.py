@@ -12,6 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import math
 from asyncio import events
@@ -100,9 +101,12 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def kill(self) -> None:
         """End at once: nothing that waits here ever runs."""
         self.dead = True
-        self._ready.clear()
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine = task.get_coro()
+            if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
+        self._ready.clear()
 
     # -- callbacks ---------------------------------------------------------------------------------
 
@@ -133,7 +137,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self._ready.append(timer)
                 self._plan_turn()
 
-        self._world.after(math.ceil(when * 1_000 - 1e-6) - self._world.now, due)
+        self._world.after(math.ceil(when * 1_000) - self._world.now, due)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:

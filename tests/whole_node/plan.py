@@ -66,7 +66,10 @@ def draw_plan(world: World) -> Plan:
     plan.observers = chance.choice([0, 0, 1])
     plan.retain_blocks = chance.choice([None, None, 4, 10])
     plan.snapshot_distance = chance.choice([0, 6, 6, 12])
+    # A validator that comes late is one of the f.
     plan.late = chance.randrange(3) == 0
+    if plan.late and not plan.observers:
+        plan.faults = plan.faults[1:]
     plan.drop_percent = chance.choice([0, 0, 2, 10])
     plan.duplicate_percent = chance.choice([0, 5, 20])
     plan.late_percent = chance.choice([0, 5, 20])

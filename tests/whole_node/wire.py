@@ -175,6 +175,7 @@ class MemoryTransport(asyncio.Transport):
         self._ended = False
         self._reading = True
         self._received: deque[bytes] = deque()
+        self._stalled: deque[bytes] = deque()
         self._on_its_way = 0
         self._paused_writing = False
         self._high = TIGHT_WATER_BYTES
@@ -257,14 +258,15 @@ class MemoryTransport(asyncio.Transport):
                 self._world.after(network.delay(), self.ended_in_both_directions)
             if world.happens(max(network.drop_percent, network.drop_kind_percent.get(Kind(kind), 0))):
                 return
+        arrival = max(self._last_arrival, world.now + network.delay())
         if kind in REPEATABLE:
             if world.happens(network.duplicate_percent):
-                self._put_on_its_way(frame, world.now + network.delay())
+                self._put_on_its_way(frame, arrival + network.delay())
             if world.happens(network.late_percent):
-                self._put_on_its_way(frame, world.now + 5 * network.delay())
+                self._put_on_its_way(frame, arrival + 5 * network.delay())
                 return
-        self._last_arrival = max(self._last_arrival, world.now + network.delay())
-        self._put_on_its_way(frame, self._last_arrival)
+        self._last_arrival = arrival
+        self._put_on_its_way(frame, arrival)
 
     def _put_on_its_way(self, frame: bytes, arrival: int) -> None:
         self._on_its_way += len(frame)
@@ -274,16 +276,28 @@ class MemoryTransport(asyncio.Transport):
             self.protocol.pause_writing()
 
     def _arrive(self, frame: bytes) -> None:
-        partner = self.partner
-        if partner is None or partner._ended or (self._ended and not self.life.alive):
-            return
+        if self._stalled or not self._network.carries(self.life, self.target):
+            if not self._stalled:
+                self._world.after(STALLED_MS, self._go_on)
+            self._stalled.append(frame)
+        else:
+            self._hand_over(frame)
+
+    def _go_on(self) -> None:
+        """What was stalled arrives in order, if anything gets through now."""
         if not self._network.carries(self.life, self.target):
-            self._last_arrival = max(self._last_arrival, self._world.now + STALLED_MS)
-            self._world.after(STALLED_MS, lambda: self._arrive(frame))
+            self._world.after(STALLED_MS, self._go_on)
+            return
+        while self._stalled:
+            self._hand_over(self._stalled.popleft())
+
+    def _hand_over(self, frame: bytes) -> None:
+        partner = self.partner
+        if partner is None or partner._ended or self._ended:
             return
         self._on_its_way -= len(frame)
         partner.receive(frame)
-        if self._paused_writing and self._on_its_way <= self._high // 4 and not self._ended:
+        if self._paused_writing and self._on_its_way <= self._high // 4:
             self._paused_writing = False
             self._loop.call_soon(self.protocol.resume_writing)
 
