@@ -115,14 +115,15 @@ class Cluster:
     def _config(self, ident: int, keys: list[SigningKey]) -> NodeConfig:
         plan = self.plan
         peers = [(i, key) for i, key in enumerate(keys) if i != ident]
-        is_archive = ident == plan.n - 1 or ident >= plan.n
+        archive = plan.n - 2 if plan.late else plan.n - 1
+        is_archive = ident == archive or ident >= plan.n
         return NodeConfig(
             p2p_host=f"10.0.0.{ident + 1}",
             p2p_port=PORT,
             peers=tuple(PeerAddress(key.public_key.hex(), f"10.0.0.{i + 1}", PORT) for i, key in peers),
             retain_blocks=None if is_archive else plan.retain_blocks,
             state_history_blocks=30,
-            snapshot_distance=0 if ident == plan.n - 1 else plan.snapshot_distance,
+            snapshot_distance=0 if ident == archive else plan.snapshot_distance or (plan.retain_blocks or 0),
             snapshot_interval=5,
             min_free_disk_mib=0,
         )

@@ -18,6 +18,7 @@ from node.errors import NodeError
 from node.machine import Machine
 from node.node import Node, NodeSettings
 from node.opening import open_node
+from node.store import StoreError
 from tests.support.ledger import START_MS
 from vm.primitives.keys import SigningKey
 
@@ -145,7 +146,7 @@ class Host:
         settings = NodeSettings(self.config, self.signing_key, self.clock, disk, HOME, life.machine)
         try:
             life.node = open_node(self.cluster.genesis, self.cluster.runtime, settings)
-        except (NodeError, OSError) as error:
+        except (NodeError, StoreError, OSError) as error:
             self.cluster.checkers.on_start_refused(self, error)
             self._process_ended(life, SUPERVISOR_MS)
             return

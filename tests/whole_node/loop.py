@@ -137,7 +137,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self._ready.append(timer)
                 self._plan_turn()
 
-        self._world.after(math.ceil(when * 1_000) - self._world.now, due)
+        delay = math.ceil(when * 1_000) - self._world.now
+        # Time passes by itself on a real machine; here a wait that is too short to be counted would never end.
+        self._world.after(max(delay, 1) if when > self.time() else 0, due)
         return timer
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
