@@ -21,6 +21,7 @@ from node.backend import Admission
 from node.clock import BlockClock
 from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
+from node.own_transactions import expiry_of_own
 from node.signing_guard import SigningGuard
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
@@ -35,9 +36,6 @@ ANNOUNCEMENT: Final = "recovery.silenced"
 LOOK_SECONDS: Final = 0.5
 AGAIN_SECONDS: Final = 20.0
 """A marker that is not final by then may have been lost, or censored: another one is sent."""
-
-LIFETIME_MS: Final = 60_000
-"""Of the transaction, in real time."""
 
 NONCE_BYTES: Final = 8
 MEMO_BYTES: Final = 16
@@ -92,12 +90,11 @@ class RecoveryMarker:
             self._guard.announcement_made(sha256(body))
 
     def _body(self, call: str) -> bytes:
-        now = max(self._ledger.head_time, self._clock.now_ms())
         return encode_body(
             self._ledger.chain,
             address_of_key(self._key.public_key),
             int.from_bytes(self._entropy(NONCE_BYTES)) & MAX_INT,
-            now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
+            expiry_of_own(self._ledger, self._clock),
             [(call, {})],
             memo=self._entropy(MEMO_BYTES).hex(),
         )

@@ -1,1 +1,1 @@
-"""The simulator of whole nodes: production nodes on virtual time, memory and one seed (docs/testing-whole-node.md)."""
+"""The simulator of whole nodes: production nodes, virtual time, one seed (docs/testing-whole-node.md)."""

@@ -14,7 +14,8 @@ def describe(cluster: Cluster) -> str:
     receipts = sum(purchase.receipt is not None for purchase in cluster.clients.purchases)
     return (
         f"seed {cluster.seed}: {cluster.plan}\n"
-        f"  {max(cluster.checkers.decided, default=0)} blocks, calm {cluster.calm_ms} ms, {cluster.world.steps} events, "
+        f"  {max(cluster.checkers.decided, default=0)} blocks, calm {cluster.calm_ms} ms, "
+        f"{cluster.world.steps} events, "
         f"{receipts} of {len(cluster.clients.purchases)} purchases\n"
         f"  lives {[host.lives for host in cluster.hosts]}, power cuts {sum(h.power_cuts for h in cluster.hosts)}, "
         f"writes lost {sum(h.disk.lost for h in cluster.hosts)}, "

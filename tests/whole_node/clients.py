@@ -1,4 +1,4 @@
-"""Clients: tills that pay one point per purchase, and repeat the same bytes at one node after another until they know.
+"""Clients: tills that pay one point per purchase, and repeat the same bytes at node after node until they know.
 
 A client believes a receipt from any correct node; from then on it must be in every chain, at that place. A purchase
 that no node answers in time is repeated elsewhere; it must never be charged twice.
@@ -31,7 +31,7 @@ LIFETIME_MS = 15_000
 
 FINAL_REFUSALS = ("EXPIRED", "BLOCK_PRUNED")
 NOT_FINAL_YET = "expired by the clock"
-"""A block that was proposed before may still be decided; EXPIRED is final once block time is there (docs/rpc.md)."""
+"""A block that was proposed before may still be decided; EXPIRED is final once block time has passed it."""
 
 
 @dataclass

@@ -167,7 +167,9 @@ class Cluster:
     def balance(self, node: Node, account: str) -> int:
         """Return an account's points at a node's head."""
         head = node.store.head
-        ctx = Context(BlockOverlay(node.store.reader), self.genesis.chain, head.height, START_MS, MAX_INT, read_only=True)
+        ctx = Context(
+            BlockOverlay(node.store.reader), self.genesis.chain, head.height, START_MS, MAX_INT, read_only=True
+        )
         found = self.runtime.invoke_view(ctx, "token_balance", {"program": "miles", "account": account})
         return int(msgspec.to_builtins(found)["available"])
 
@@ -263,4 +265,4 @@ def run_seed(seed: int) -> Cluster:
     return cluster
 
 
-__all__ = ["Cluster", "VirtualLoop", "Violation", "run_seed"]
+__all__ = ["Cluster", "Violation", "VirtualLoop", "run_seed"]

@@ -77,7 +77,12 @@ class Network:
     # -- connecting --------------------------------------------------------------------------------
 
     def connect(
-        self, life: Life, place: Place, key: bytes, make: Callable[[], ProtocolT], dialled: asyncio.Future[ProtocolT]
+        self,
+        life: Life,
+        place: Place,
+        key: bytes,
+        make: Callable[[], ProtocolT],
+        dialled: asyncio.Future[ProtocolT],
     ) -> None:
         """Let a life dial; the future gets its protocol, or what went wrong, or nothing at all."""
         self.world.after(self.delay(), lambda: self._knock(life, place, make, dialled))
