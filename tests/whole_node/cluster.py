@@ -35,8 +35,8 @@ from .trouble import Trouble
 from .wire import Network
 
 CALM_LIMIT_MS = 150_000
-"""Bans last a minute, a dead connection is noticed after 15 s, a dial is repeated after 10 s, a round lasts 5 s at most,
-and what was missed must be fetched by then: a healthy run needs some seconds."""
+"""Bans last a minute, a dead connection is noticed after 15 s, a dial is repeated after 10 s, a round lasts 5 s at
+most, and what was missed must be fetched by then: a healthy run needs some seconds."""
 
 PORT = 26_545
 PARAMS = Params(
@@ -123,10 +123,17 @@ class Cluster:
             peers=tuple(PeerAddress(key.public_key.hex(), f"10.0.0.{i + 1}", PORT) for i, key in peers),
             retain_blocks=None if is_archive else plan.retain_blocks,
             state_history_blocks=30,
-            snapshot_distance=0 if ident == archive else plan.snapshot_distance or (plan.retain_blocks or 0),
+            snapshot_distance=self._snapshot_distance(ident, archive),
             snapshot_interval=5,
             min_free_disk_mib=0,
         )
+
+    def _snapshot_distance(self, ident: int, archive: int) -> int:
+        """Return how far behind a machine fetches a snapshot; see `plan.draw_plan` for who may."""
+        plan = self.plan
+        if ident == archive or (len(plan.faults) <= ident < plan.n and plan.faults):
+            return 0
+        return plan.snapshot_distance or (plan.retain_blocks or 0)
 
     # -- who is who --------------------------------------------------------------------------------
 

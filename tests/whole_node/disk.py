@@ -1,7 +1,7 @@
 """The disk of one machine: files and databases in memory, and what a power cut leaves of them.
 
-Two views are kept. The *present* one is what processes see; it survives the end of a process. The *stable* one is what
-was synced; a power cut goes back to it, and draws what else has reached the platter:
+Two views are kept. The *present* one is what processes see; it survives the end of a process. The *stable* one is
+what was synced; a power cut goes back to it, and draws what else has reached the platter:
 
 * of a file, writes since its last sync: whole, not at all, or some of their sectors;
 * of names, changes since their folder was synced: the first few, in order. A new file's name is stable once the
@@ -9,7 +9,7 @@ was synced; a power cut goes back to it, and draws what else has reached the pla
 * of a database, batches since its last synced one: the first few, each whole, as LevelDB's log is read. When it
   begins a new log, batches of the former one are safe only after its memory table was written, some batches later.
 
-The model keeps no more promises than POSIX and LevelDB do: what production forgets to sync is lost here sooner or later.
+The model keeps no more promises than POSIX and LevelDB do: what production forgets to sync is lost here at times.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Byzantine machines: production nodes whose frames pass through lies on their way out.
 
-A liar holds its own key only. A lie gets each frame that is about to leave for one target and returns what leaves in
-its place; several lies pass frames on to each other. What is changed in a signed message is signed again.
+A liar holds its own key only. A lie gets each frame that is about to leave for one target and returns what leaves
+in its place; several lies pass frames on to each other. What is changed in a signed message is signed again.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ SLOWEST_THREAD_MS = 30
 
 
 class Killed(SystemExit):
-    """The process is no more, in the midst of a system call. asyncio passes a SystemExit on, as no other exception."""
+    """The process is no more, in the midst of a system call; asyncio lets a SystemExit through."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):

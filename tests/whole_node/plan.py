@@ -13,15 +13,15 @@ from tests.simulation.world import World
 
 from .liars import LIARS
 
-STORM_MS = 12_000
+STORM_MS = 16_000
 SIZES = (4, 4, 4, 4, 5, 7)
 DEAD = "dead"
 WIPED = "wiped"
 LOG_LOST = "log lost"
 RESTORED = "old disk"
 FAULTS = ("none", DEAD, WIPED, LOG_LOST, RESTORED, *["liar"] * 6)
-"""Dead: never comes back. Wiped: starts again with an empty disk. Log lost: without its vote log. Old disk: with a copy
-of its disk of some time before. A liar follows one to three kinds of lies."""
+"""Dead: never comes back. Wiped: starts again with an empty disk. Log lost: without its vote log. Old disk: with a
+copy of its disk of some time before. A liar follows one to three kinds of lies."""
 
 
 @dataclass
@@ -59,37 +59,50 @@ class Plan:
 
 
 def draw_plan(world: World) -> Plan:
-    """Choose everything, from a world of its own; never more than f validators are faulty."""
+    """Choose everything, from a world of its own; never more than f validators are faulty.
+
+    A validator that joins by a snapshot signs again once a block holds its marker (node/signing_guard.py), so until
+    then it is one of the f. Where others are faulty, only machines that do not vote, or are faulty, fetch snapshots.
+    """
     chance = world.random
     plan = Plan(n=chance.choice(SIZES))
-    plan.faults = tuple(_draw_fault(world) for _ in range((plan.n - 1) // 3))
-    plan.observers = chance.choice([0, 0, 1])
-    plan.retain_blocks = chance.choice([None, None, 4, 10])
-    plan.snapshot_distance = chance.choice([0, 6, 6, 12])
-    # A validator that comes late is one of the f.
-    plan.late = chance.randrange(3) == 0
-    if plan.late and not plan.observers:
-        plan.faults = plan.faults[1:]
-    plan.drop_percent = chance.choice([0, 0, 2, 10])
-    plan.duplicate_percent = chance.choice([0, 5, 20])
-    plan.late_percent = chance.choice([0, 5, 20])
-    plan.break_percent = chance.choice([0, 0, 5, 50])
-    kinds = [None, None, Kind.CONSENSUS, Kind.TRANSACTIONS, Kind.CANDIDATE, Kind.BLOCKS, Kind.TRANSACTIONS_REPLY]
-    plan.lossy_kind = chance.choice(kinds)
-    plan.max_delay_ms = chance.choice([5, 20, 100, 400])
+    plan.faults = tuple(_draw_fault(world) for _ in range((plan.n - 1) // 3)) if chance.randrange(4) else ()
+    plan.late = chance.randrange(2) == 0
+    plan.observers = 1 if plan.faults and plan.late else chance.choice([0, 0, 1])
+    plan.snapshot_distance = chance.choice([0, 5, 5, 10])
+    if not plan.faults:
+        plan.retain_blocks = chance.choice([None, 4, 10])
     plan.skew_ms = chance.choice([0, 200, 1_500])
-    plan.disk_ms = chance.choice([0, 0, 10, 100])
-    plan.slow_percent = chance.choice([0, 0, 10, 50])
-    plan.slowest_turn_ms = chance.choice([5, 50, 300])
-    plan.crashes = chance.choice([0, 1, 3, 6])
-    plan.crashes_in_writes = chance.choice([0, 2, 5, 10])
-    plan.mass_power_cuts = chance.choice([0, 0, 1, 2])
-    plan.stops = chance.choice([0, 0, 1, 3])
-    plan.partitions = chance.choice([0, 0, 1, 3])
-    plan.one_way_cuts = chance.choice([0, 0, 2])
-    plan.full_disks = chance.choice([0, 0, 0, 1])
     plan.rotate_bytes = chance.choice([None, 1, 4_000])
+    plan.max_delay_ms = chance.choice([5, 20, 20, 80, 300])
+    _draw_network(world, plan)
+    _draw_machines(world, plan)
     return plan
+
+
+def _draw_network(world: World, plan: Plan) -> None:
+    """Half of the troubles are left out, so that the others meet a chain that lives."""
+    chance = world.random
+    plan.drop_percent = chance.choice([0, 0, 2, 10])
+    plan.duplicate_percent = chance.choice([0, 0, 5, 20])
+    plan.late_percent = chance.choice([0, 0, 5, 20])
+    plan.break_percent = chance.choice([0, 0, 5, 50])
+    kinds = [Kind.CONSENSUS, Kind.TRANSACTIONS, Kind.CANDIDATE, Kind.BLOCKS, Kind.TRANSACTIONS_REPLY]
+    plan.lossy_kind = chance.choice([None] * len(kinds) + kinds)
+    plan.partitions = chance.choice([0, 0, 0, 1, 3])
+    plan.one_way_cuts = chance.choice([0, 0, 0, 2])
+
+
+def _draw_machines(world: World, plan: Plan) -> None:
+    chance = world.random
+    plan.disk_ms = chance.choice([0, 0, 10, 100])
+    plan.slow_percent = chance.choice([0, 0, 2, 10])
+    plan.slowest_turn_ms = chance.choice([5, 30, 200])
+    plan.crashes = chance.choice([0, 0, 1, 4])
+    plan.crashes_in_writes = chance.choice([0, 2, 4, 8])
+    plan.mass_power_cuts = chance.choice([0, 0, 0, 1, 2])
+    plan.stops = chance.choice([0, 0, 1, 3])
+    plan.full_disks = chance.choice([0, 0, 0, 1])
 
 
 def _draw_fault(world: World) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """One process on a simulated machine: its files, its databases, its chance; and its sudden end.
 
-Every operation that reaches the disk counts. At the one that the disk's `crash_in` names the process ends, before the
-operation or just after it, by `Killed`; from then on nothing that it does has any effect.
+Every operation that reaches the disk counts. At the one that the disk's `crash_in` names the process ends, before
+the operation or just after it, by `Killed`; from then on nothing that it does has any effect.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The network between processes: connections of bytes in memory, with the delays and faults of the simulation.
 
-A connection behaves as TCP does: bytes arrive once and in order, or the connection ends. A partition stalls it, until
-it heals or one side gives up. A process that dies closes its connections, unless its power fails: then nobody
+A connection behaves as TCP does: bytes arrive once and in order, or the connection ends. A partition stalls it,
+until it heals or one side gives up. A process that dies closes its connections, unless its power fails: then nobody
 hears of it. Beyond TCP, single frames of kinds that a node must be able to lose, to get twice or to get late are
 lost, doubled and delayed: each of them, a connection that ends at the wrong moment can bring about as well.
 """
@@ -35,9 +35,6 @@ STALLED_MS = 200
 
 TIGHT_WATER_BYTES = 64 * 1024
 DIAL_MS = 30
-
-OnFrame = Callable[["Life", "Life", bytes, bytes], Iterator[bytes]]
-"""(sender, target, frame, all that leaves with it) -> the frames that leave in its place."""
 
 
 class Network:
