@@ -14,7 +14,8 @@ notes with each block. A log whose mark is behind the store's is not the log tha
 key whose votes these are: what another key has signed is unknown here.
 
 Invariants:
-    1. After `append` returns, `votes_above` of a later process yields the record.
+    1. After `append` returns, `votes_above` of a later process yields the record. So it does once it has yielded it
+       to any process: opening syncs what it reads.
     2. A record is never changed; a file is replaced only by a whole one, and only when none of its records matters.
        Where no descriptor is free to open the new one, nothing has changed yet, and the present file goes on.
     3. Sequence numbers never go back within one identity; `highest` and `floor` do so by `accept` only, which is
@@ -100,7 +101,7 @@ class WriteAheadLog:
             scan = scan_records(data, self._path, start)
             if scan.valid_bytes < len(data):
                 files.truncate(self._descriptor, scan.valid_bytes)
-                files.sync(self._descriptor)
+            self._make_durable()
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
         self.rotate_bytes = ROTATE_BYTES
@@ -281,6 +282,18 @@ class WriteAheadLog:
     def close(self) -> None:
         """Release the file."""
         self._files.close(self._descriptor)
+
+    def _make_durable(self) -> None:
+        """Sync what was read, and its name: a life that was killed may have written it and not synced it.
+
+        What is read here is sent again. Were it lost in a power cut afterwards, a later life could sign otherwise.
+        """
+        self._files.sync(self._descriptor)
+        folder = self._open(self._path.parent, os.O_RDONLY)
+        try:
+            self._files.sync(folder)
+        finally:
+            self._files.close(folder)
 
     def _replace_file(self, data: bytes) -> int:
         """Write a file beside the log, sync it, rename it into place, and return its descriptor.

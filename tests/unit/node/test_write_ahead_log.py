@@ -290,6 +290,23 @@ def test_append_returns_after_the_record_was_synced(three: Path, monkeypatch: py
     assert synced[0] == (three / "consensus.wal").stat().st_size > size
 
 
+def test_what_is_read_at_a_start_is_synced_before_it_is_believed(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    log = WriteAheadLog(three)
+    assert done == ["file", "folder"]
+    assert len(log.votes_above(0)) == 3
+    log.close()
+
+
 def test_an_empty_folder_is_a_new_log(tmp_path: Path) -> None:
     assert records(tmp_path / "new" / "wal") == []
 
