@@ -139,6 +139,12 @@ class StoredDatabase:
                 _set(self._stable, key, value)
         batches.clear()
 
+    def recover(self) -> None:
+        """A process opens it: LevelDB writes what its logs hold into a table, and syncs that."""
+        self.is_open = True
+        self._make_stable(self._former_log)
+        self._make_stable(self._unsynced)
+
     def cut_power(self, world: World) -> int:
         """Go back to what is stable, and to the first few of the other batches; return how many were lost."""
         lost = 0

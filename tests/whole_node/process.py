@@ -274,7 +274,7 @@ def engine_of(process: Process) -> Callable[..., MemoryEngine]:
                     process.disk.make(Path(path), stored)
         if not isinstance(stored, StoredDatabase) or stored.is_open:
             raise OSError(errno.EAGAIN, "the database is locked", path)
-        stored.is_open = True
+        stored.recover()
         return MemoryEngine(process, stored)
 
     return open_engine
