@@ -205,7 +205,7 @@ class Cluster:
                 self.checkers.check_at_end()
             finally:
                 for host in self.hosts:
-                    host.crash(power=True)
+                    host.end_of_run()
 
     def _run_until(self, time_ms: int, done: object = None) -> bool:
         """Let events happen; heads are looked at after each."""

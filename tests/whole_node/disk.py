@@ -182,12 +182,12 @@ class _NameChange:
     """A change of names that is not stable yet.
 
     Attributes:
-        folder: whose sync makes it stable.
+        names: which names it changes; their folder's sync makes it stable.
         apply: makes the change in the stable view.
         made: what got its first name by it; its own sync makes that stable as well.
     """
 
-    folder: Path
+    names: tuple[Path, ...]
     apply: Callable[[Names], None]
     made: Stored | None = None
 
@@ -216,7 +216,7 @@ class Disk:
     def make(self, path: Path, stored: Stored) -> None:
         """Give something new a name."""
         self.names[path] = stored
-        self.pending.append(_NameChange(path.parent, lambda names: names.update({path: stored}), stored))
+        self.pending.append(_NameChange((path,), lambda names: names.update({path: stored}), stored))
 
     def rename(self, path: Path, to: Path) -> None:
         """Give a file, or a folder with all that is in it, another name."""
@@ -225,12 +225,12 @@ class Disk:
         if isinstance(self.names.get(to), StoredDatabase):
             raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(to))
         _rename(self.names, path, to)
-        self.pending.append(_NameChange(to.parent, lambda names: _rename(names, path, to)))
+        self.pending.append(_NameChange((path, to), lambda names: _rename(names, path, to)))
 
     def remove(self, path: Path) -> None:
         """Delete a file, or a folder with all that is in it."""
         _remove(self.names, path)
-        self.pending.append(_NameChange(path.parent, lambda names: _remove(names, path)))
+        self.pending.append(_NameChange((path,), lambda names: _remove(names, path)))
 
     def exists(self, path: Path) -> bool:
         """Tell whether there is a file, or something in a folder, of that name."""
@@ -238,11 +238,12 @@ class Disk:
 
     def sync_names(self, folder: Path) -> None:
         """Make the changes of names in a folder stable."""
-        self._settle(lambda change: change.folder == folder)
+        self._settle(lambda change: change.names[-1].parent == folder)
 
     def sync_made(self, stored: Stored) -> None:
-        """Make the first name of a file or database stable: it was synced itself."""
-        self._settle(lambda change: change.made is stored)
+        """Make the first name of a file or database stable, and what that name stood for before: it was synced."""
+        made = {change.names[0] for change in self.pending if change.made is stored}
+        self._settle(lambda change: not made.isdisjoint(change.names))
 
     def _settle(self, is_stable: Callable[[_NameChange], bool]) -> None:
         left: list[_NameChange] = []

@@ -188,6 +188,11 @@ class Host:
             self.power_cuts += 1
             self.disk.cut_power()
 
+    def end_of_run(self) -> None:
+        """Let nothing run any more."""
+        if self.life is not None:
+            self._bury(self.life, power=True)
+
     def _bury(self, life: Life, power: bool) -> None:
         life.end(power)
         self.life = None
