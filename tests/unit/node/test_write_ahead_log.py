@@ -461,3 +461,23 @@ def test_damage_before_a_good_record_is_no_torn_tail(three: Path, damage: str) -
     path.write_bytes(data)
     with pytest.raises(WriteAheadLogDamaged, match=f"at byte {second}"):
         WriteAheadLog(three)
+
+
+def test_the_greatest_height_signed_stays_whatever_is_signed_later(tmp_path: Path) -> None:
+    log = WriteAheadLog(tmp_path)
+    log.append(vote(9), None)
+    log.append(vote(8), None)
+    assert log.highest == 9
+    log.close()
+
+
+def test_a_recovery_begins_and_ends_above_all_that_is_known_to_be_signed(three: Path) -> None:
+    log = WriteAheadLog(three)
+    for change in (lambda: log.begin_recovery(3), lambda: log.begin_signing(5)):
+        change()
+        assert (log.floor, log.highest) == (7, 7)
+        with pytest.raises(SignedBefore):
+            log.append(vote(7, 9), None)
+    log.begin_signing(8)
+    assert log.floor == 8
+    log.close()
