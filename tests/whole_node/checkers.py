@@ -4,6 +4,7 @@ Each raises Violation at the event that breaks its rule.
 
     agreement      nodes hold one block, with one pair of roots, per height; a head never has other roots
     one vote       an honest validator signs one message per (height, round, step), over all its lives
+    log first      what an honest validator sends would be in its log after a power cut at that moment
     durable        a start finds every block that a vote of this machine was built on, and opens after every crash
     no blame       no honest node calls another one forger, liar or equivocator
     no halt        no honest node halts or fails, but for a disk that refuses
@@ -30,6 +31,7 @@ from vm.receipt import decode_receipt
 from vm.transaction import parse_transaction
 
 from .clients import SHOP
+from .host import VOTE_LOG
 
 if TYPE_CHECKING:
     from .cluster import Cluster
@@ -78,6 +80,8 @@ class Checkers:
         vote = (digest_of(message), message.roots if isinstance(message, Commit) else None)
         if self._votes.setdefault(place, vote) != vote and not self._cluster.is_doubled(host.key):
             self.fail(f"host {host.ident} signed two different messages for {place[1:]}")
+        if frame[HEADER_BYTES:] not in host.disk.stable_content(VOTE_LOG):
+            self.fail(f"host {host.ident} sends {place[1:]} before a power cut would leave it in its log")
         self._voted_on[host.ident] = max(message.height - 1, self._voted_on.get(host.ident, 0))
 
     def has_voted(self, host: Host) -> bool:

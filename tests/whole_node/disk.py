@@ -40,7 +40,7 @@ class StoredFile:
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self._stable = b""
+        self.stable = b""
         self._unsynced: list[tuple[int, bytes | None]] = []
         """(place, bytes written there), or (size, None) where it was cut off."""
 
@@ -56,12 +56,12 @@ class StoredFile:
 
     def sync(self) -> None:
         """Make the content stable."""
-        self._stable = bytes(self.data)
+        self.stable = bytes(self.data)
         self._unsynced.clear()
 
     def cut_power(self, world: World) -> int:
         """Go back to what is stable, and to a part of what is not; return how many writes were torn or lost."""
-        self.data = bytearray(self._stable)
+        self.data = bytearray(self.stable)
         lost = len(self._unsynced)
         kept = world.below(lost + 1)
         for place, (offset, data) in enumerate(self._unsynced):
@@ -270,6 +270,11 @@ class Disk:
         for stored in self.names.values():
             if isinstance(stored, StoredDatabase):
                 stored.is_open = False
+
+    def stable_content(self, path: Path) -> bytes:
+        """Return what a file surely holds after a power cut."""
+        stored = self.stable.get(path)
+        return stored.stable if isinstance(stored, StoredFile) else b""
 
     def remove_now(self, path: Path) -> None:
         """Lose one file for good."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .cluster import Cluster
 
 HOME = Path("/home/node")
+VOTE_LOG = HOME / "wal" / "consensus.wal"
 SUPERVISOR_MS = 1_000
 """A process that has ended by itself is started again after so long."""
 

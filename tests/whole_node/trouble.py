@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .disk import Disk, StoredDatabase, StoredFile
-from .host import HOME
+from .host import VOTE_LOG
 from .plan import DEAD, LOG_LOST, RESTORED, STORM_MS, WIPED
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LOSSY_PERCENT = 60
 LONGEST_DOWN_MS = 4_000
 AFTER_HEIGHT = 2
-LOG = HOME / "wal" / "consensus.wal"
 
 
 class Trouble:
@@ -144,7 +143,7 @@ class Trouble:
         elif cluster.has_fault(host, WIPED):
             self._at_some_time(lambda: self._change_disk(host, host.disk.wipe))
         elif cluster.has_fault(host, LOG_LOST):
-            self._at_some_time(lambda: self._change_disk(host, lambda: host.disk.remove_now(LOG)))
+            self._at_some_time(lambda: self._change_disk(host, lambda: host.disk.remove_now(VOTE_LOG)))
         elif cluster.has_fault(host, RESTORED):
             self._world.after(self._world.below(STORM_MS // 2), lambda: self._copy_disk(host))
 

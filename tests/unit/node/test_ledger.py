@@ -221,12 +221,12 @@ def test_a_block_is_stored_with_the_mark_of_the_vote_log(chain: LocalChain) -> N
 
 
 def test_a_snapshot_holds_the_ids_that_expire_in_the_slot_of_its_block(tmp_path: Path) -> None:
-    """They can still be sent again."""
+    """They can still be sent again; those of slots before are deleted with the block."""
     params = Params(replay_slot_ms=10_000)
-    chain = LocalChain(tmp_path / "slots", params=params, options=StoreOptions(snapshot_interval=1))
-    raw = chain.sign("aurora-admin", [program_op("miles", "aurora")], expires=START_MS + 9_000)
+    chain = LocalChain(tmp_path / "slots", params=params, options=StoreOptions(snapshot_interval=2))
+    raw = chain.sign("aurora-admin", [program_op("miles", "aurora")], expires=START_MS + 19_000)
     chain.commit([raw], time=START_MS + 1_000)
-    chain.commit(time=START_MS + 2_000)  # deletes ids of slots that have passed
-    slot = (START_MS + 9_000) // params.replay_slot_ms
+    chain.commit(time=START_MS + 11_000)
+    slot = (START_MS + 19_000) // params.replay_slot_ms
     assert chain.store.snapshots.replay_ids(2, slot, 0, 10) == parse_transaction(raw).id
     chain.close()
