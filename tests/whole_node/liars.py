@@ -22,10 +22,11 @@ from consensus.messages import (
     seal_payload,
     vote_payload,
 )
-from consensus.types import header_digest
+from consensus.types import decode_block, decode_certificate, header_digest
 from network import messages
 from network.framing import HEADER_BYTES, encode_frame
 from network.kinds import Kind
+from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
 
@@ -210,7 +211,7 @@ class SyncLiar(Liar):
 
     def _changed(self, reply: messages.Blocks) -> messages.Blocks:
         items = list(reply.items)
-        way = self.world.below(7)
+        way = self.world.below(8)
         if not items or way == 0:
             return msgspec.structs.replace(reply, items=(), oldest=reply.oldest + self.world.below(50))
         place = self.world.below(len(items))
@@ -225,7 +226,17 @@ class SyncLiar(Liar):
             del items[place]
         elif way == 5:
             items.append(items[place])
+        elif way == 6:
+            items[place] = self._forged(block, certificate)
         return msgspec.structs.replace(reply, items=tuple(items[:64]))
+
+    @staticmethod
+    def _forged(block: bytes, certificate: bytes) -> tuple[bytes, bytes]:
+        """Return another block of that height, and the true certificate with its digest."""
+        true, sealed = decode_block(block), decode_certificate(certificate)
+        header = msgspec.structs.replace(true.header, time=true.header.time + 1)
+        named = msgspec.structs.replace(sealed, digest=header_digest(header))
+        return encode(msgspec.structs.replace(true, header=header)), encode(named)
 
 
 class SnapshotLiar(Liar):
