@@ -226,7 +226,7 @@ class SyncLiar(Liar):
             del items[place]
         elif way == 5:
             items.append(items[place])
-        elif way == 6:
+        elif way >= 6:
             items[place] = self._forged(block, certificate)
         return msgspec.structs.replace(reply, items=tuple(items[:64]))
 

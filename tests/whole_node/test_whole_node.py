@@ -66,6 +66,13 @@ def test_a_node_that_joins_late_fetches_a_snapshot() -> None:
     assert cluster.hosts[-1].snapshots_installed >= 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_node_that_joins_late_catches_up_beside_one_that_lies_about_blocks(seed: int) -> None:
+    cluster = Cluster(seed, Plan(faults=(("lies about blocks", "boasts"),), observers=1, late=True))
+    cluster.run()
+    assert cluster.hosts[-1].snapshots_installed == 0
+
+
 def test_a_violation_names_the_seed_and_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(cluster: Cluster) -> None:
         cluster.checkers.fail("a rule is broken")
