@@ -26,7 +26,7 @@ from network.framing import HEADER_BYTES
 from network.kinds import Kind
 from node.node import Node
 from tests.simulation.checkers import Violation
-from tests.support.ledger import START_MS, address_of
+from tests.support.ledger import address_of
 from vm.receipt import decode_receipt
 from vm.transaction import parse_transaction
 
@@ -219,6 +219,3 @@ class LogWatch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """See logging."""
         self._checkers.on_log(record)
-
-
-__all__ = ["START_MS", "Checkers", "LogWatch", "Violation"]

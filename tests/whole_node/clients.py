@@ -6,6 +6,7 @@ that no node answers in time is repeated elsewhere; it must never be charged twi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,6 @@ class Purchase:
     client: str
     expires: int
     attempts: int = 0
-    answered: int = 0
     receipt: tuple[int, str] | None = None
     refused: str | None = None
 
@@ -123,14 +123,12 @@ class Clients:
         place = height, decode_receipt(node.store.receipts(height)[index]).status
         self._answer(lambda: self._has_receipt(purchase, host, place))
 
-    def _answer(self, told: object) -> None:
+    def _answer(self, told: Callable[[], None]) -> None:
         """The answer may be lost with its connection."""
         if not self._world.happens(self._cluster.network.drop_percent):
-            assert callable(told)
             self._world.after(self._cluster.network.delay(), told)
 
     def _has_receipt(self, purchase: Purchase, host: Host, place: tuple[int, str]) -> None:
-        purchase.answered += 1
         self._cluster.note(b"receipt %d " % host.ident + purchase.id)
         if purchase.receipt is not None and purchase.receipt != place:
             self._cluster.checkers.fail(f"a purchase has two receipts: {purchase.receipt} and {place}")

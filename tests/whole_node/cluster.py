@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
@@ -29,7 +29,6 @@ from .checkers import Checkers, LogWatch
 from .clients import CLIENTS, Clients
 from .host import Host, Life
 from .liars import LIARS, Liar, lie
-from .loop import VirtualLoop
 from .plan import DEAD, RESTORED, STORM_MS, WIPED, Plan, draw_plan
 from .trouble import Trouble
 from .wire import Network
@@ -159,11 +158,6 @@ class Cluster:
         """Tell whether the machine with a key may sign again what it has signed: an old copy of it was put back."""
         return any(host.key == key and self.has_fault(host, RESTORED) for host in self.hosts)
 
-    def has_caught_up(self, host: Host) -> bool:
-        """Tell whether a machine holds what all have decided."""
-        node = host.node
-        return node is not None and node.store.head.height + 2 >= max(self.checkers.decided, default=0)
-
     def running_host(self) -> Host | None:
         """Return the machine whose turn it is."""
         for host in self.hosts:
@@ -207,12 +201,12 @@ class Cluster:
                 for host in self.hosts:
                     host.end_of_run()
 
-    def _run_until(self, time_ms: int, done: object = None) -> bool:
+    def _run_until(self, time_ms: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Let events happen; heads are looked at after each."""
 
         def look() -> bool:
             self.checkers.look()
-            return callable(done) and bool(done())
+            return done()
 
         return self.world.run_until(time_ms, look)
 
@@ -272,4 +266,4 @@ def run_seed(seed: int) -> Cluster:
     return cluster
 
 
-__all__ = ["Cluster", "Violation", "VirtualLoop", "run_seed"]
+__all__ = ["Cluster", "Violation", "run_seed"]
