@@ -3,7 +3,7 @@
 Two views are kept. The *present* one is what processes see; it survives the end of a process. The *stable* one is
 what was synced; a power cut goes back to it, and draws what else has reached the platter:
 
-* of a file, writes since its last sync: whole, not at all, or some of their sectors;
+* of a file, what was written since its last sync: whole, not at all, its beginning, or some of its sectors;
 * of names, changes since their folder was synced: the first few, in order. A new file's name is stable once the
   file is synced, as on ext4, xfs and btrfs; a rename or a deletion only once the folder is;
 * of a database, batches since its last synced one: the first few, each whole, as LevelDB's log is read. When it
@@ -41,60 +41,38 @@ class StoredFile:
     def __init__(self) -> None:
         self.data = bytearray()
         self.stable = b""
-        self._unsynced: list[tuple[int, bytes | None]] = []
-        """(place, bytes written there), or (size, None) where it was cut off."""
 
     def write(self, offset: int, data: bytes) -> None:
         """Write at a place; a gap before it reads as zeros."""
-        self._unsynced.append((offset, data))
-        _apply(self.data, offset, data)
+        self.data += bytes(max(0, offset - len(self.data)))
+        self.data[offset : offset + len(data)] = data
 
     def truncate(self, size: int) -> None:
         """Cut off, or fill up with zeros."""
-        self._unsynced.append((size, None))
-        _apply(self.data, size, None)
+        del self.data[size:]
+        self.data += bytes(size - len(self.data))
 
     def sync(self) -> None:
         """Make the content stable."""
         self.stable = bytes(self.data)
-        self._unsynced.clear()
 
-    def cut_power(self, world: World) -> int:
-        """Go back to what is stable, and to a part of what is not; return how many writes were torn or lost."""
-        self.data = bytearray(self.stable)
-        lost = len(self._unsynced)
-        kept = world.below(lost + 1)
-        for place, (offset, data) in enumerate(self._unsynced):
-            if place < kept:
-                _apply(self.data, offset, data)
-            elif place == kept and data is not None:
-                self._write_some_sectors(world, offset, data)
+    def cut_power(self, world: World) -> bool:
+        """Go back to what is stable, or to a part of what is not; tell whether anything was lost."""
+        present = bytes(self.data)
+        if present == self.stable:
+            return False
+        grown = max(0, len(present) - len(self.stable))
+        ways = (self.stable, present, present[: len(present) - world.below(grown + 1)], self._some_sectors(world))
+        self.data = bytearray(ways[world.below(len(ways))])
         self.sync()
-        return lost
+        return self.stable != present
 
-    def _write_some_sectors(self, world: World, offset: int, data: bytes) -> None:
-        way = world.below(3)
-        if way == 0:
-            return
-        if way == 1:
-            _apply(self.data, offset, data[: world.below(len(data) + 1)])
-            return
-        end = offset + len(data)
-        if len(self.data) < end:
-            self.data += bytes(end - len(self.data))
-        for start in range(offset - offset % SECTOR_BYTES, end, SECTOR_BYTES):
-            if world.below(2):
-                first, last = max(start, offset), min(start + SECTOR_BYTES, end)
-                self.data[first:last] = data[first - offset : last - offset]
-
-
-def _apply(content: bytearray, offset: int, data: bytes | None) -> None:
-    if data is None:
-        del content[offset:]
-        content += bytes(offset - len(content))
-        return
-    content += bytes(max(0, offset - len(content)))
-    content[offset : offset + len(data)] = data
+    def _some_sectors(self, world: World) -> bytes:
+        """Return what is read where the file has its length, and only some sectors were written since the sync."""
+        present = bytes(self.data)
+        former = self.stable[: len(present)].ljust(len(present), b"\0")
+        sectors = (slice(at, at + SECTOR_BYTES) for at in range(0, len(present), SECTOR_BYTES))
+        return b"".join(present[at] if world.below(2) else former[at] for at in sectors)
 
 
 class StoredDatabase:

@@ -151,6 +151,8 @@ class Host:
             self.cluster.checkers.on_start_refused(self, error)
             self._process_ended(life, SUPERVISOR_MS)
             return
+        if self.cluster.plan.rotate_bytes is not None:
+            life.node._wal.rotate_bytes = self.cluster.plan.rotate_bytes
         self.cluster.checkers.on_start(self, life.node)
         life.loop.create_task(self._serve(life, life.node), name="serve")
 
