@@ -82,7 +82,7 @@ unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parall
 
 .PHONY: simulation
 simulation: $(DEV_STAMP) ## Run the simulator's seeds that belong to the tests.
-	$(BIN)/pytest tests/simulation -n $(TEST_WORKERS)
+	$(BIN)/pytest tests/simulation tests/whole_node -n $(TEST_WORKERS)
 
 .PHONY: integration
 integration: $(DEV_STAMP) ## Run the tests with real processes and sockets, one by one.
@@ -108,7 +108,7 @@ SEEDS ?=
 LEDGER_SEEDS ?=
 
 .PHONY: soak
-soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, or ARGS="--seed N"; then soak-ledger and soak-rules.
+soak: $(DEV_STAMP) ## Simulate faulty clusters on all cores: SEEDS=10000 fresh seeds, SEEDS=A-B, ARGS="--seed N", ARGS=--whole-node for whole nodes; then soak-ledger and soak-rules.
 	$(BIN)/python -m tests.simulation $(or $(ARGS),--soak $(or $(SEEDS),1000))
 	$(if $(ARGS),,$(MAKE) soak-ledger soak-rules)
 

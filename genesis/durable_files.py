@@ -88,16 +88,6 @@ def durable_file(path: Path, *, mode: int = PRIVATE, replace: bool = True) -> It
     sync_folder(path.parent)
 
 
-def rename_durably(path: Path, to: Path) -> None:
-    """Rename a file or folder within its folder, and return once the new name stays.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    os.rename(path, to)
-    sync_folder(to.parent)
-
-
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk, as far as this user may open it.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from network.door import DoorRules
@@ -51,6 +52,8 @@ class Timing:
     dead_after: float = 15.0
     drain: float = 20.0
     tick: float = 1.0
+    jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0)
+    """What a pause before a dial is multiplied by, drawn anew for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class NetworkConfig:
         advertise: the address told to peers; None means the host they see and the listening port.
         inbound_rules: what is read from a peer without pausing; frame sizes are not configurable.
         door: how many connections may be half-open, and how many may begin.
+        instance: 16 random bytes that tell this start of the node from others; drawn where none are given.
     """
 
     chain: str
@@ -73,3 +77,4 @@ class NetworkConfig:
     scoring: ScoringRules = field(default_factory=ScoringRules)
     inbound_rules: Mapping[Kind, KindRule] = field(default_factory=lambda: RULES)
     door: DoorRules = field(default_factory=DoorRules)
+    instance: bytes = b""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
@@ -107,7 +106,7 @@ class Dialer:
 
     def _pause(self) -> float:
         doubled = self._timing.redial_base * float(1 << min(self._failures, 16))
-        return min(self._longest_pause(), doubled) * random.uniform(0.5, 1.0)
+        return min(self._longest_pause(), doubled) * self._timing.jitter()
 
 
 class Dialers:

@@ -18,14 +18,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol, cast
 
-from network.certificates import make_contexts
 from network.config import NetworkConfig, PeerAddress
 from network.errors import OutOfPlace
 from network.framing import encode_frame
 from network.handshake import keeps_newcomer, read_hello
 from network.hearsay import scope_of
 from network.kinds import RULES, Kind
-from network.listener import Listener
 from network.messages import (
     PROTOCOL_VERSION,
     REPLY_KINDS,
@@ -44,12 +42,14 @@ from network.reach import Reach
 from network.scoring import Offence, Scoreboard
 from network.tasks import start_task
 from network.transport import Connection
+from network.wire import Door, TlsWire, Wire
 from vm.primitives.hashing import ZERO_HASH
 from vm.primitives.keys import SigningKey
 
 _log = logging.getLogger(__name__)
 
 MAX_UNGREETED_PER_KEY: Final = 4
+INSTANCE_BYTES: Final = 16
 _LINKS_DELAY_SECONDS: Final = 0.05
 _REPLIES: Final = frozenset(REPLY_KINDS.values())
 
@@ -76,6 +76,7 @@ class PeerManager:
     Args:
         key: the node's own key, its identity in TLS.
         is_permitted: asked at each handshake whether a key is in the chain's node list.
+        wire: how connections come about; TLS over TCP without.
     """
 
     def __init__(
@@ -84,20 +85,21 @@ class PeerManager:
         key: SigningKey,
         handlers: Handlers,
         is_permitted: Callable[[bytes], bool],
+        wire: Wire | None = None,
     ) -> None:
         self._config = config
         self._own_key = key.public_key
         self._handlers = handlers
         self._is_permitted = is_permitted
         self._scores = Scoreboard(config.scoring)
-        self._contexts = make_contexts(config.chain, key)
-        self._instance = os.urandom(16)
+        self._wire: Wire = wire or TlsWire(config, key)
+        self._instance = config.instance or os.urandom(INSTANCE_BYTES)
         self._status = Status(height=0, round=0, digest=ZERO_HASH)
-        self._ungreeted: set[Connection] = set()
+        self._ungreeted: dict[Connection, None] = {}
         self._peers: dict[bytes, Peer] = {}
         self._limits: dict[bytes, InboundLimits] = {}
-        self._reach = Reach(config, key, self._contexts, self._new_connection, self._is_missing)
-        self._listener: Listener | None = None
+        self._reach = Reach(config, key.public_key, self._wire, self._new_connection, self._is_missing)
+        self._listener: Door | None = None
         self._watching: asyncio.Task[None] | None = None
         self._links_due: asyncio.TimerHandle | None = None
 
@@ -109,10 +111,7 @@ class PeerManager:
         Raises:
             OSError: the listening address cannot be had.
         """
-        timing = self._config.timing
-        self._listener = Listener(
-            self._contexts.server, self._new_connection, self._ticket_holder, timing.handshake, self._config.door
-        )
+        self._listener = self._wire.door(self._new_connection, self._is_welcome)
         self._listener.start(self._config.listen_host, self._config.listen_port)
         self._watching = start_task(self._watch(), "network-watch")
         self.set_addresses(self._config.peers)
@@ -210,7 +209,7 @@ class PeerManager:
 
     def connection_ready(self, connection: Connection) -> None:
         """Greet an authenticated connection."""
-        self._ungreeted.add(connection)
+        self._ungreeted[connection] = None
         connection.continue_limits(self._limits)
         listen = self._config.advertise or ("", self.listen_port)
         hello = Hello(
@@ -249,7 +248,7 @@ class PeerManager:
 
     def connection_closed(self, connection: Connection, reason: str) -> None:
         """Forget a connection."""
-        self._ungreeted.discard(connection)
+        self._ungreeted.pop(connection, None)
         peer = self._peers.get(connection.key)
         if peer is not None and peer.connection is connection:
             del self._peers[connection.key]
@@ -262,7 +261,7 @@ class PeerManager:
     # -- inside ------------------------------------------------------------------------------------
 
     def _new_connection(self, dialled_key: bytes | None = None) -> Connection:
-        return Connection(self, self._is_welcome, self._config.inbound_rules, dialled_key)
+        return Connection(self, self._is_welcome, self._wire.proved_key, self._config.inbound_rules, dialled_key)
 
     def _is_welcome(self, key: bytes) -> bool:
         if key == self._own_key or not self._is_permitted(key):
@@ -271,7 +270,7 @@ class PeerManager:
         return ungreeted < MAX_UNGREETED_PER_KEY and not self._scores.is_banned(key, self._now_ms())
 
     def _greeted(self, connection: Connection, hello: Hello) -> None:
-        self._ungreeted.discard(connection)
+        self._ungreeted.pop(connection, None)
         standing = self._peers.get(connection.key)
         if standing is not None:
             if not keeps_newcomer(
@@ -325,9 +324,6 @@ class PeerManager:
         """Note that a peer is at an address: what comes from there has places of its own at the door."""
         if self._listener is not None:
             self._listener.know(host)
-
-    def _ticket_holder(self, server_name: str) -> bytes | None:
-        return self._reach.ticket_holder(server_name, self._is_welcome)
 
     def _is_missing(self, key: bytes) -> bool:
         return key not in self._peers and self._is_welcome(key)

@@ -1,18 +1,14 @@
-"""How this node reaches its peers: the book of places, the dialers, and the tickets that it shows."""
+"""How this node reaches its peers: the book of places and the dialers."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 
-from network.certificates import SERVER_NAME, TlsContexts
 from network.config import NetworkConfig, PeerAddress
 from network.dialer import Dialers
 from network.hearsay import AddressBook, Origin, Place
-from network.tickets import Tickets
 from network.transport import Connection
-from vm.primitives.keys import SigningKey
+from network.wire import Wire
 
 
 class Reach:
@@ -26,16 +22,14 @@ class Reach:
     def __init__(
         self,
         config: NetworkConfig,
-        key: SigningKey,
-        contexts: TlsContexts,
+        own_key: bytes,
+        wire: Wire,
         new_connection: Callable[[bytes], Connection],
         is_missing: Callable[[bytes], bool],
     ) -> None:
-        self._timing = config.timing
-        self._own_key = key.public_key
-        self._contexts = contexts
+        self._own_key = own_key
+        self._wire = wire
         self._new_connection = new_connection
-        self._tickets = Tickets(config.chain, key)
         own_hosts = [config.listen_host, *([config.advertise[0]] if config.advertise else [])]
         self._book = AddressBook(self._own_key, own_hosts, is_missing)
         self._dialers = Dialers(self._own_key, self._book, self._dial, is_missing, config.timing)
@@ -53,10 +47,6 @@ class Reach:
         self._book.told(teller, entries)
         self._dialers.book_changed()
 
-    def ticket_holder(self, server_name: str, is_welcome: Callable[[bytes], bool]) -> bytes | None:
-        """Return the welcome key whose ticket a ClientHello's server name shows, if it shows one."""
-        return self._tickets.holder(server_name, is_welcome, int(time.time()))
-
     def wake(self, key: bytes) -> None:
         """Look at one peer again: its connection ended."""
         self._dialers.wake(key)
@@ -70,18 +60,7 @@ class Reach:
         await self._dialers.stop()
 
     async def _dial(self, key: bytes, place: Place) -> Connection:
-        # Hearsay may lead to a stranger, which is shown nothing.
-        ticket = None if place.origin is Origin.TOLD else self._tickets.issue(key, int(time.time()))
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(self._timing.dial):
-            _, connection = await loop.create_connection(
-                lambda: self._new_connection(key),
-                place.host,
-                place.port,
-                ssl=self._contexts.client,
-                server_hostname=ticket or SERVER_NAME,
-                ssl_handshake_timeout=self._timing.handshake,
-            )
+        connection = await self._wire.dial(key, place, lambda: self._new_connection(key))
         if place.origin is Origin.CONFIGURED and not connection.closed:
             self._book.ours(connection.address[0])
         return connection

@@ -22,7 +22,6 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol, cast
 
-from network.certificates import peer_key
 from network.errors import NotPermitted, PeerError
 from network.framing import FrameReader, encode_frame
 from network.kinds import KIB, RULES, Kind, KindRule, Priority
@@ -61,6 +60,7 @@ class Connection(asyncio.BufferedProtocol):
 
     Args:
         is_welcome: whether a proved key may connect now.
+        proved_key: the key that a transport's other side has proved to hold; raises NotPermitted.
         rules: how much of each kind is read without pausing.
         dialled_key: whom this side meant to reach; None when the other side dialled.
     """
@@ -69,11 +69,13 @@ class Connection(asyncio.BufferedProtocol):
         self,
         owner: ConnectionOwner,
         is_welcome: Callable[[bytes], bool],
+        proved_key: Callable[[asyncio.BaseTransport], bytes],
         rules: Mapping[Kind, KindRule],
         dialled_key: bytes | None = None,
     ) -> None:
         self._owner = owner
         self._is_welcome = is_welcome
+        self._proved_key = proved_key
         self._loop = asyncio.get_running_loop()
         self._reader = FrameReader()
         self._limits = InboundLimits(self._loop.time(), rules)
@@ -163,7 +165,7 @@ class Connection(asyncio.BufferedProtocol):
         self._limits = limits.setdefault(self.key, self._limits)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """asyncio: the TLS handshake is done; check whose it was before anything else."""
+        """asyncio: the handshake is done; check whose it was before anything else."""
         self._transport = cast(asyncio.Transport, transport)
         self.address = tuple(transport.get_extra_info("peername") or ("", 0))[:2]
         _send_at_once(transport)
@@ -177,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
         self._owner.connection_ready(self)
 
     def _authenticate(self, transport: asyncio.BaseTransport) -> bytes:
-        key = peer_key(transport.get_extra_info("ssl_object"))
+        key = self._proved_key(transport)
         if self.dialled_key is not None and key != self.dialled_key:
             raise NotPermitted("another key than the one dialled")
         if not self._is_welcome(key):

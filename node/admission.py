@@ -157,8 +157,8 @@ class AdmissionQueue:
                 while self._queues:
                     key, jobs = next(iter(self._queues.items()))
                     self._work(key, jobs)
-                    del self._queues[key]
-                    if jobs:
+                    # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
+                    if self._queues.pop(key, None) is not None and jobs:
                         self._queues[key] = jobs  # behind the others
                     await asyncio.sleep(0)
                 self._wake.clear()

@@ -21,30 +21,31 @@ from msgspec.structs import replace
 from genesis.document import Genesis
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
+from network.tasks import start_task
 from node.admin import AdminSocket
 from node.backup import frames
 from node.clock import make_clock
 from node.config import NodeConfig, load_config
-from node.descriptors import LEAST_DATABASE, plan_descriptors, raise_descriptor_limit
+from node.descriptors import plan_descriptors, raise_descriptor_limit
 from node.disk_space import DiskFull, DiskSpace
 from node.errors import ConfigError
 from node.failures import EXIT_FAILURE
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
-from node.node import Node, NodeSettings
-from node.signing_guard import compare_with_store
-from node.snapshot_folders import install_ready
-from node.store import Store, StoreError, StoreOptions
+from node.memory import give_back_memory
+from node.node import NodeSettings
+from node.opening import open_node
+from node.store import StoreError
 from node.write_ahead_format import WriteAheadLogError
-from node.write_ahead_log import WriteAheadLog
-from vm.errors import GenesisError
 from vm.primitives.keys import SigningKey
-from vm.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
 EXIT_DISK: Final = 74
 """EX_IOERR of sysexits.h."""
+
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""Rarer collections: blocks allocate much and leave little garbage in cycles."""
 
 
 def run(home: Path, key: SigningKey) -> int:
@@ -65,37 +66,6 @@ def run(home: Path, key: SigningKey) -> int:
     return asyncio.run(_serve(home, config, genesis, key))
 
 
-def open_store(
-    home: Path, config: NodeConfig, genesis: Genesis, runtime: Runtime, max_open_files: int = LEAST_DATABASE
-) -> Store:
-    """Open the node's store; a new one gets the genesis state.
-
-    Args:
-        max_open_files: what the database may open at once.
-
-    Raises:
-        ConfigError: the genesis cannot be executed, or the folder holds another chain.
-        StoreError: the database cannot be opened.
-    """
-    history = config.state_history_blocks
-    # Twice within what is kept: else a snapshot, or the blocks behind it, could leave before it is fetched.
-    kept = history if config.retain_blocks is None else min(history, config.retain_blocks)
-    interval = min(config.snapshot_interval, max(1, kept // 2))
-    options = StoreOptions(history, snapshot_interval=interval, max_open_files=max_open_files)
-    store = Store.open(home / "data", options)
-    if not store.is_initialised:
-        try:
-            state = genesis.genesis_state(runtime)
-        except GenesisError as error:
-            store.close()
-            raise ConfigError(f"genesis: {error}") from None
-        store.initialise(genesis.canonical, state.values, 16**genesis.document.state_depth, state.once)
-    elif store.genesis_bytes != genesis.canonical:
-        store.close()
-        raise ConfigError(f"{home / 'data'} holds another chain than {home / 'genesis.json'}")
-    return store
-
-
 async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey) -> int:
     """Run the node; once it has fetched a snapshot, put it together anew on that."""
     stopping = asyncio.Event()
@@ -113,24 +83,17 @@ async def _run_once(
     home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey, stopping: asyncio.Event
 ) -> int | None:
     """Run the node until it ends, with an exit code, or until a snapshot is to be installed: None."""
-    runtime = build_runtime()
     disk = DiskSpace(home, config.min_free_disk_mib)
     plan = plan_descriptors(raise_descriptor_limit(), config.rpc.max_connections)
     config = replace(config, rpc=replace(config.rpc, max_connections=plan.connections))
+    settings = NodeSettings(config, key, make_clock(config.clock), disk, home)
     try:
-        disk.check()
-        if install_ready(home):
-            _log.info("the snapshot that was fetched has become the store")
-        store = open_store(home, config, genesis, runtime, plan.database)
-        wal = WriteAheadLog(home / "wal")
-        compare_with_store(wal, store, key.public_key)
+        node = open_node(genesis, build_runtime(), settings, plan.database)
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
-    if wal.bytes_cut_off:
-        _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
-    node = Node(genesis, runtime, store, wal, NodeSettings(config, key, make_clock(config.clock), disk, home))
     gateway = Gateway(node, config)
-    admin = AdminSocket(home, lambda: frames(store, genesis.chain, wal.highest))
+    admin = AdminSocket(home, lambda: frames(node.store, genesis.chain, node.highest_vote))
+    memory = start_task(give_back_memory(), "memory")
     try:
         try:
             await node.start()
@@ -140,9 +103,12 @@ async def _run_once(
             ) from None
         await gateway.start()
         await admin.start()
+        gc.set_threshold(*GC_THRESHOLDS)
+        gc.freeze()
         await _first_of(stopping, node.disk_failed, node.failed, node.snapshot_ready)
         _log.info("stopping")
     finally:
+        memory.cancel()
         await admin.stop()
         await gateway.stop()
         await node.stop()

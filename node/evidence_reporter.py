@@ -22,6 +22,7 @@ from contracts_py.gov.reports import is_recorded, is_wanted, report_count
 from node.clock import BlockClock
 from node.errors import NotReady
 from node.ledger import Ledger
+from node.own_transactions import expiry_of_own
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.transaction import encode_body, sign_body
@@ -36,8 +37,6 @@ TURN_SECONDS: Final = 1.0
 """So much later does the next validator report: a block is final in less."""
 
 RETRY_SECONDS: Final = 10.0
-LIFETIME_MS: Final = 60_000
-"""Of a report's transaction, in real time."""
 
 Place = tuple[str, int, int, Any]
 """Which contradiction: the validator's key, height, round, step."""
@@ -113,13 +112,12 @@ class EvidenceReporter:
         return not is_recorded(reader, *pending.place) and is_wanted(count, pending.args["height"])
 
     def _transaction(self, args: dict[str, Any]) -> bytes:
-        now = max(self._ledger.head_time, self._clock.now_ms())
         self._nonce += 1
         body = encode_body(
             self._ledger.chain,
             address_of_key(self._key.public_key),
             self._nonce,
-            now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
+            expiry_of_own(self._ledger, self._clock),
             [("gov.report", args)],
         )
         return sign_body(body, [self._key])

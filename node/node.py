@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from consensus.state import State
 from consensus.verification import Verifier
 from genesis.document import Genesis
-from network.config import NetworkConfig, PeerAddress
-from network.peers import PeerManager
+from network.config import NetworkConfig, PeerAddress, Timing
+from network.peers import INSTANCE_BYTES, PeerManager
 from node.admission import AdmissionQueue, Source
 from node.backend import Admission
 from node.block_builder import BlockBuilder, Proposer
@@ -36,13 +36,14 @@ from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
 from node.failures import handler
 from node.ledger import Executed, Ledger
-from node.memory import give_back_memory
+from node.machine import Machine
 from node.mempool import Mempool
 from node.metrics import Metrics
 from node.peering import Peering
 from node.pruning import Pruner
 from node.recovery_marker import RecoveryMarker
 from node.snapshot_driver import SnapshotDriver
+from node.snapshot_folders import SnapshotFolders
 from node.snapshot_server import SnapshotServer
 from node.store import Store
 from node.sync_driver import SyncDriver, believable_height
@@ -63,8 +64,6 @@ SETTLED_MS: Final = 50
 HALTED: Final = "the node has halted"
 OLD_HEAD_HEARTBEATS: Final = 3
 """A chain that lives makes a block per heartbeat; one or two may be late."""
-GC_THRESHOLDS: Final = (50_000, 20, 50)
-"""Rarer collections: blocks allocate much and leave little garbage in cycles (PERFORMANCE.md, point 8)."""
 
 
 class Node:
@@ -78,7 +77,6 @@ class Node:
         self.store = store
         self.clock = settings.clock
         self._disk = settings.disk
-        self._home = settings.home
         self._config = settings.config
         self._key = settings.key
         self._wal = wal
@@ -95,7 +93,12 @@ class Node:
         self._permitted = self._ledger.permitted_keys()
         self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
         self._trusts_configuration = False
-        self._wire(wal)
+        self._assemble(wal, settings)
+
+    @property
+    def highest_vote(self) -> int:
+        """The greatest height that this validator is known to have signed for."""
+        return self._wal.highest
 
     @property
     def snapshot_ready(self) -> asyncio.Event:
@@ -107,7 +110,8 @@ class Node:
         """Whether this node decides the next height; governance changes it while the node runs."""
         return self._ledger.next_validators().index_of(self._key.public_key) is not None
 
-    def _wire(self, wal: WriteAheadLog) -> None:
+    def _assemble(self, wal: WriteAheadLog, settings: NodeSettings) -> None:
+        machine = settings.machine
         verifier = Verifier(self.genesis.chain)
         self._peering = Peering(self._ledger, verifier)
         self._processor = BlockProcessor(self._ledger, self._mempool, self._peering, self.clock)
@@ -128,8 +132,11 @@ class Node:
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
         guard = self._driver.guard
-        self._marker = RecoveryMarker(self._ledger, self._key, self.clock, guard, self._admission.submit)
-        self._manager = PeerManager(self._network_config(), self._key, self._peering, self._is_permitted)
+        submit = self._admission.submit
+        self._marker = RecoveryMarker(self._ledger, self._key, self.clock, guard, submit, machine.entropy)
+        network = self._network_config(machine)
+        wire = machine.wire(network, self._key)
+        self._manager = PeerManager(network, self._key, self._peering, self._is_permitted, wire)
         self._pruner: Pruner | None = None
         if self._config.retain_blocks is not None:
             self._pruner = Pruner(
@@ -141,7 +148,7 @@ class Node:
             self._ledger,
             lambda: self._manager,
             self._sync,
-            self._home,
+            SnapshotFolders(settings.home, machine.files, machine.engine),
             self._config.snapshot_distance,
             lambda: self._driver.halted,
         )
@@ -151,13 +158,15 @@ class Node:
             self._manager, self._processor, self._driver, self._sync, self._admission, self._snapshot_server
         )
 
-    def _network_config(self) -> NetworkConfig:
+    def _network_config(self, machine: Machine) -> NetworkConfig:
         config = self._config
         return NetworkConfig(
             chain=self.genesis.chain,
             listen_host=config.p2p_host,
             listen_port=config.p2p_port,
             peers=tuple(PeerAddress(bytes.fromhex(p.public_key), p.host, p.port) for p in config.peers),
+            timing=Timing(jitter=machine.jitter),
+            instance=machine.entropy(INSTANCE_BYTES),
         )
 
     def _is_permitted(self, key: bytes) -> bool:
@@ -205,12 +214,10 @@ class Node:
         self._run(self._sync.run(), self._driver.halt_for)
         for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
             self._run(work, self._fail)
-        for work in (self._snapshot_server.run(), self._snapshots.run(), give_back_memory()):
+        for work in (self._snapshot_server.run(), self._snapshots.run()):
             self._run(work, self._fail)
         if self._pruner is not None:
             self._run(self._pruner.run(), self._fail)
-        gc.set_threshold(*GC_THRESHOLDS)
-        gc.freeze()
         head = self.store.head
         _log.info("chain %s at height %d, state root %s", self.genesis.chain, head.height, head.state_root.hex())
 
@@ -468,12 +475,13 @@ def _step_name(state: State) -> str:
     return "commit" if state.lock is not None and state.lock.round == state.round else "prepare"
 
 
+@dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """What an operator gives a node: its configuration, its key, and the clock and disk that follow from it."""
+    """What an operator gives a node: its configuration, its key, and where it runs."""
 
-    def __init__(self, config: NodeConfig, key: SigningKey, clock: BlockClock, disk: DiskSpace, home: Path) -> None:
-        self.config = config
-        self.key = key
-        self.clock = clock
-        self.disk = disk
-        self.home = home
+    config: NodeConfig
+    key: SigningKey
+    clock: BlockClock
+    disk: DiskSpace
+    home: Path
+    machine: Machine = field(default_factory=Machine)

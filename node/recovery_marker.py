@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -22,6 +21,7 @@ from node.backend import Admission
 from node.clock import BlockClock
 from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
+from node.own_transactions import expiry_of_own
 from node.signing_guard import SigningGuard
 from vm.primitives.address import address_of_key
 from vm.primitives.hashing import sha256
@@ -37,8 +37,9 @@ LOOK_SECONDS: Final = 0.5
 AGAIN_SECONDS: Final = 20.0
 """A marker that is not final by then may have been lost, or censored: another one is sent."""
 
-LIFETIME_MS: Final = 60_000
-"""Of the transaction, in real time."""
+NONCE_BYTES: Final = 8
+MEMO_BYTES: Final = 16
+"""The memo alone makes a marker that cannot have been known before; the nonce is as any other's."""
 
 Submit = Callable[[Sequence[bytes]], Awaitable[Sequence[Admission | TransactionRefused]]]
 
@@ -47,13 +48,20 @@ class RecoveryMarker:
     """Sends markers, from its task `run`, while this validator recovers, and announcements when it is silenced."""
 
     def __init__(
-        self, ledger: Ledger, key: SigningKey, clock: BlockClock, guard: SigningGuard, submit: Submit
+        self,
+        ledger: Ledger,
+        key: SigningKey,
+        clock: BlockClock,
+        guard: SigningGuard,
+        submit: Submit,
+        entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._ledger = ledger
         self._key = key
         self._clock = clock
         self._guard = guard
         self._submit = submit
+        self._entropy = entropy
 
     async def run(self) -> None:
         """Send a marker whenever one is needed, until cancelled."""
@@ -82,14 +90,13 @@ class RecoveryMarker:
             self._guard.announcement_made(sha256(body))
 
     def _body(self, call: str) -> bytes:
-        now = max(self._ledger.head_time, self._clock.now_ms())
         return encode_body(
             self._ledger.chain,
             address_of_key(self._key.public_key),
-            secrets.randbelow(MAX_INT + 1),
-            now + min(LIFETIME_MS * self._clock.rate, self._ledger.params.max_tx_ttl_ms),
+            int.from_bytes(self._entropy(NONCE_BYTES)) & MAX_INT,
+            expiry_of_own(self._ledger, self._clock),
             [(call, {})],
-            memo=os.urandom(16).hex(),
+            memo=self._entropy(MEMO_BYTES).hex(),
         )
 
     async def _send(self, body: bytes, what: str) -> bool:

@@ -29,11 +29,12 @@ import msgspec
 
 from consensus.trust import NotCertified
 from genesis.document import Genesis
-from genesis.durable_files import make_private_folder, rename_durably
+from genesis.durable_files import make_private_folder
 from genesis.protocol import build_runtime
 from node.backup import BackupError, BackupReader, Entries, Manifest
 from node.config import NodeConfig
 from node.disk_space import MEBIBYTE, DiskFull, DiskSpace
+from node.files import SYSTEM_FILES, rename_durably
 from node.restored_chain import RestoredChain, WalkedChain
 from node.store import LogMark, Store, StoreCorrupt, StoreError, StoreOptions, StoreRebuild, write_database
 from node.store.layout import DERIVED, META_KEYS, PRIMARY, Meta
@@ -82,7 +83,7 @@ def restore_backup(file: Path, home: Path, genesis: Genesis, free_mib: int = FRE
         _rebuild(beside, genesis, manifest, taken.meta)
         mark = _mark_recovering(home / "wal", max(manifest.signed, manifest.height + 1))
         _note_log(beside, mark)
-        rename_durably(beside, data)
+        rename_durably(SYSTEM_FILES, beside, data)
     finally:
         reader.close()
         shutil.rmtree(beside, ignore_errors=True)

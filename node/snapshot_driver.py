@@ -18,13 +18,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256 as _sha256
-from pathlib import Path
 from typing import Final
 
 from consensus.trust import CertifiedSets, NotCertified
@@ -56,7 +54,7 @@ from network.snapshot_sync import (
 )
 from node.errors import BadPart, NotOffered
 from node.ledger import Ledger
-from node.snapshot_folders import declare_ready, incoming_folder
+from node.snapshot_folders import SnapshotFolders
 from node.snapshot_once import OnceFetch, parts_of
 from node.snapshot_trust import TrustedSets
 from node.store import StoreFailure
@@ -97,7 +95,7 @@ class SnapshotDriver:
     """Fetches a snapshot when this node needs one.
 
     Args:
-        home: the node's folder.
+        folders: where the snapshot is put.
         distance: so many blocks behind is too far for executing them; 0: never fetch a snapshot.
         halted: why the node has stopped taking part, None while it runs.
     """
@@ -107,14 +105,14 @@ class SnapshotDriver:
         ledger: Ledger,
         peers: Callable[[], PeerManager],
         sync: SyncDriver,
-        home: Path,
+        folders: SnapshotFolders,
         distance: int,
         halted: Callable[[], str | None],
     ) -> None:
         self._ledger = ledger
         self._peers = peers
         self._sync = sync
-        self._home = home
+        self._folders = folders
         self._distance = distance
         self._halted = halted
         self._verifier = Verifier(ledger.chain)
@@ -161,10 +159,9 @@ class SnapshotDriver:
 
     def _forget_superfluous(self) -> None:
         """Delete what was begun, once block sync has brought this node to its peers' height without it."""
-        folder = incoming_folder(self._home)
-        if 0 < self._sync.target <= self._ledger.height and folder.exists():
+        if 0 < self._sync.target <= self._ledger.height:
             with _disk_errors():
-                shutil.rmtree(folder)
+                self._folders.forget_incoming()
 
     # -- choosing a height -------------------------------------------------------------------------
 
@@ -191,7 +188,7 @@ class SnapshotDriver:
         offers = await self._offers()
         if not offers:
             return
-        incoming = IncomingSnapshot(incoming_folder(self._home))
+        incoming = self._folders.open_incoming()
         try:
             begun = incoming.target.head.height if incoming.target is not None else 0
             # What has been begun first, then what most peers offer, then the latest.
@@ -208,7 +205,7 @@ class SnapshotDriver:
                     incoming.finish(self._ledger.store.genesis_bytes, genesis_head, fetch.newest, fetch.links)
                     incoming.close()
                     with _disk_errors():
-                        declare_ready(self._home)
+                        self._folders.declare_ready()
                     elapsed = asyncio.get_running_loop().time() - started
                     figures = height, fetch.bytes_fetched, elapsed, len(fetch.senders)
                     _log.info("the snapshot of height %d is whole: %d bytes in %.1f s from %d peers", *figures)

@@ -15,40 +15,72 @@ sees. So the vote log is marked first: the validator follows without signing unt
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
-from genesis.durable_files import rename_durably
+from node.files import SYSTEM_FILES, Files, rename_durably
+from node.store.engine import OpenEngine, open_leveldb
+from node.store.incoming import IncomingSnapshot
 from node.write_ahead_log import WriteAheadLog
 
 
-def incoming_folder(home: Path) -> Path:
-    """Return where a snapshot is fetched into."""
-    return home / "data.incoming"
+class SnapshotFolders:
+    """The folders of one node's home.
 
-
-def declare_ready(home: Path) -> None:
-    """Say that the incoming snapshot is whole; its database must be closed."""
-    rename_durably(incoming_folder(home), home / "data.ready")
-
-
-def install_ready(home: Path) -> bool:
-    """Put a whole snapshot into the store's place, if there is one; nobody may have the store or the log open.
-
-    Raises:
-        WriteAheadLogError: the vote log cannot be read or marked; nothing has been moved.
+    Args:
+        files: the file system that holds the home.
+        engine: opens the databases in it.
     """
-    ready, data, replaced = home / "data.ready", home / "data", home / "data.replaced"
-    installed = ready.exists()
-    if installed:
-        log = WriteAheadLog(home / "wal")
-        log.begin_recovery(log.highest)
-        log.close()
-        if data.exists():
-            if replaced.exists():
-                shutil.rmtree(replaced)
-            rename_durably(data, replaced)
-        rename_durably(ready, data)
-    if replaced.exists() and data.exists():
-        shutil.rmtree(replaced)
-    return installed
+
+    def __init__(self, home: Path, files: Files = SYSTEM_FILES, engine: OpenEngine = open_leveldb) -> None:
+        self._home = home
+        self._files = files
+        self._engine = engine
+        self.incoming = home / "data.incoming"
+        self.ready = home / "data.ready"
+
+    def open_incoming(self) -> IncomingSnapshot:
+        """Open or create the snapshot on its way in.
+
+        Raises:
+            StoreFailure: the database cannot be opened.
+        """
+        return IncomingSnapshot(self.incoming, self._engine, self._files)
+
+    def forget_incoming(self) -> None:
+        """Delete what was begun, if anything was.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        if self._files.exists(self.incoming):
+            self._files.remove_tree(self.incoming)
+
+    def declare_ready(self) -> None:
+        """Say that the incoming snapshot is whole; its database must be closed.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        rename_durably(self._files, self.incoming, self.ready)
+
+    def install_ready(self) -> bool:
+        """Put a whole snapshot into the store's place, if there is one; neither store nor log may be open.
+
+        Raises:
+            WriteAheadLogError: the vote log cannot be read or marked; nothing has been moved.
+            OSError: the disk refuses; the next start goes on.
+        """
+        files, data, replaced = self._files, self._home / "data", self._home / "data.replaced"
+        installed = files.exists(self.ready)
+        if installed:
+            log = WriteAheadLog(self._home / "wal", files)
+            log.begin_recovery(log.highest)
+            log.close()
+            if files.exists(data):
+                if files.exists(replaced):
+                    files.remove_tree(replaced)
+                rename_durably(files, data, replaced)
+            rename_durably(files, self.ready, data)
+        if files.exists(replaced) and files.exists(data):
+            files.remove_tree(replaced)
+        return installed

@@ -138,7 +138,8 @@ class SnapshotServer:
 
     def _chunk(self, request: GetStateChunk) -> StateChunk:
         count = min(request.count, MAX_CHUNK_NODES)
-        found = self._ledger.store.snapshots.state_slice(request.height, request.prefix, count)
+        now = asyncio.get_running_loop().time
+        found = self._ledger.store.snapshots.state_slice(request.height, request.prefix, count, now=now)
         if found is None:
             return StateChunk(id=request.id, covered=None, records=(), children=())
         return StateChunk(

@@ -14,7 +14,8 @@ notes with each block. A log whose mark is behind the store's is not the log tha
 key whose votes these are: what another key has signed is unknown here.
 
 Invariants:
-    1. After `append` returns, `votes_above` of a later process yields the record.
+    1. After `append` returns, `votes_above` of a later process yields the record. So it does once it has yielded it
+       to any process: opening syncs what it reads.
     2. A record is never changed; a file is replaced only by a whole one, and only when none of its records matters.
        Where no descriptor is free to open the new one, nothing has changed yet, and the present file goes on.
     3. Sequence numbers never go back within one identity; `highest` and `floor` do so by `accept` only, which is
@@ -28,14 +29,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from consensus.messages import VoteRecord
-from genesis.durable_files import rename_durably
 from node.descriptors import OUT_OF_DESCRIPTORS
 from node.errors import NodeError
+from node.files import SYSTEM_FILES, Files, rename_durably
 from node.store import LogMark
 from node.write_ahead_format import (
     OWNER_BYTES,
@@ -55,6 +56,7 @@ from vm.primitives.hashing import sha256
 _log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "consensus.wal"
+IDENTITY_BYTES: Final = 16
 ROTATE_BYTES: Final = 4 * 1024 * 1024
 """About the votes of one full block, or of some thousand empty ones: a start reads it in milliseconds."""
 
@@ -66,13 +68,19 @@ class SignedBefore(NodeError):
 class WriteAheadLog:
     """The log of one validator; one owner process, one thread.
 
+    Args:
+        files: where it is written.
+        entropy: as os.urandom, which it is without: the identity of a new log.
+
     Attributes:
         bytes_cut_off: of a torn record, when the log was opened.
         is_new: whether there was no file.
         rotate_bytes: the size beyond which a file is replaced; the simulator sets a small one.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, files: Files = SYSTEM_FILES, entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
         """Open or create <folder>/consensus.wal and read what it holds.
 
         Raises:
@@ -80,19 +88,20 @@ class WriteAheadLog:
             WriteAheadLogError: the disk refuses.
         """
         self._path = folder / FILE_NAME
+        self._files = files
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.is_new = not self._path.exists()
+            files.make_folder(folder)
+            self.is_new = not files.exists(self._path)
             if self.is_new:
-                head = FileHead(os.urandom(16), 0, 0, Standing.NEW, UNKNOWN_OWNER)
-                os.close(_replace_file(self._path, head.pack()))
-            self._descriptor = os.open(self._path, os.O_RDWR)
-            data = self._path.read_bytes()
+                head = FileHead(entropy(IDENTITY_BYTES), 0, 0, Standing.NEW, UNKNOWN_OWNER)
+                files.close(self._replace_file(head.pack()))
+            self._descriptor = files.open(self._path, os.O_RDWR)
+            data = files.read(self._path)
             self._head, start = read_head(data, self._path)
             scan = scan_records(data, self._path, start)
             if scan.valid_bytes < len(data):
-                os.ftruncate(self._descriptor, scan.valid_bytes)
-                os.fsync(self._descriptor)
+                files.truncate(self._descriptor, scan.valid_bytes)
+            self._make_durable()
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: {error.strerror}") from None
         self.rotate_bytes = ROTATE_BYTES
@@ -158,7 +167,7 @@ class WriteAheadLog:
             # A vote for `height` is signed only when all below are decided in the store.
             if not is_full or not self._rotated(framed):
                 self._write(framed)
-                os.fdatasync(self._descriptor)
+                self._files.sync_data(self._descriptor)
                 self._size += len(framed)
         except OSError as error:
             self._cut_back()
@@ -249,8 +258,8 @@ class WriteAheadLog:
     def _rotate(self, head: FileHead, content: bytes) -> None:
         """Replace the file by a new one, whole at any moment."""
         data = head.pack() + content
-        descriptor = _replace_file(self._path, data)
-        os.close(self._descriptor)
+        descriptor = self._replace_file(data)
+        self._files.close(self._descriptor)
         self._descriptor = descriptor
         self._head = head
         self._size = len(data)
@@ -259,20 +268,69 @@ class WriteAheadLog:
         view = memoryview(framed)
         offset = self._size
         while view:
-            written = os.pwrite(self._descriptor, view, offset)
+            written = self._files.write(self._descriptor, view, offset)
             offset += written
             view = view[written:]
 
     def _cut_back(self) -> None:
         """Remove a half-written record, so that a later one does not stand behind damage."""
         try:
-            os.ftruncate(self._descriptor, self._size)
+            self._files.truncate(self._descriptor, self._size)
         except OSError as error:
             raise WriteAheadLogError(f"{self._path}: a half-written record remains: {error.strerror}") from None
 
     def close(self) -> None:
         """Release the file."""
-        os.close(self._descriptor)
+        self._files.close(self._descriptor)
+
+    def _make_durable(self) -> None:
+        """Sync what was read, and its name: a life that was killed may have written it and not synced it.
+
+        What is read here is sent again. Were it lost in a power cut afterwards, a later life could sign otherwise.
+        """
+        self._files.sync(self._descriptor)
+        folder = self._open(self._path.parent, os.O_RDONLY)
+        try:
+            self._files.sync(folder)
+        finally:
+            self._files.close(folder)
+
+    def _replace_file(self, data: bytes) -> int:
+        """Write a file beside the log, sync it, rename it into place, and return its descriptor.
+
+        All that is opened is opened before anything is written: once the new file has its name, a missing
+        descriptor could leave the log with the old one.
+
+        Raises:
+            _OutOfDescriptors: nothing has changed.
+            OSError: the disk refuses.
+        """
+        files, beside = self._files, self._path.with_name(self._path.name + ".new")
+        with contextlib.ExitStack() as opened:
+            folder = self._open(self._path.parent, os.O_RDONLY)
+            opened.callback(files.close, folder)
+            descriptor = self._open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            try:
+                offset = 0
+                while offset < len(data):
+                    offset += files.write(descriptor, memoryview(data)[offset:], offset)
+                files.sync(descriptor)
+                files.rename(beside, self._path)
+                files.sync(folder)
+            except OSError:
+                files.close(descriptor)
+                with contextlib.suppress(OSError):
+                    files.remove(beside)
+                raise
+            return descriptor
+
+    def _open(self, path: Path, flags: int) -> int:
+        try:
+            return self._files.open(path, flags)
+        except OSError as error:
+            if error.errno in OUT_OF_DESCRIPTORS:
+                raise _OutOfDescriptors(error.errno, error.strerror, str(path)) from None
+            raise
 
 
 def set_aside(folder: Path) -> Path:
@@ -286,7 +344,7 @@ def set_aside(folder: Path) -> Path:
     while (aside := path.with_name(f"{FILE_NAME}.damaged-{count}")).exists():
         count += 1
     try:
-        rename_durably(path, aside)
+        rename_durably(SYSTEM_FILES, path, aside)
     except OSError as error:
         raise WriteAheadLogError(f"{path}: {error.strerror}") from None
     return aside
@@ -294,42 +352,3 @@ def set_aside(folder: Path) -> Path:
 
 class _OutOfDescriptors(OSError):
     """No file can be opened now; nothing has been written."""
-
-
-def _replace_file(path: Path, data: bytes) -> int:
-    """Write a file beside `path`, sync it, rename it into place, and return its descriptor.
-
-    All that is opened is opened before anything is written: once the new file has its name, a missing descriptor
-    could leave the log with the old one.
-
-    Raises:
-        _OutOfDescriptors: nothing has changed.
-        OSError: the disk refuses.
-    """
-    beside = path.with_name(path.name + ".new")
-    with contextlib.ExitStack() as opened:
-        folder = _open(path.parent, os.O_RDONLY)
-        opened.callback(os.close, folder)
-        descriptor = _open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-            os.rename(beside, path)
-            os.fsync(folder)
-        except OSError:
-            os.close(descriptor)
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-        return descriptor
-
-
-def _open(path: Path, flags: int) -> int:
-    try:
-        return os.open(path, flags, 0o600)
-    except OSError as error:
-        if error.errno in OUT_OF_DESCRIPTORS:
-            raise _OutOfDescriptors(error.errno, error.strerror, str(path)) from None
-        raise

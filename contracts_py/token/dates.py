@@ -26,8 +26,7 @@ def earned_date(ctx: Context, offsets: Offsets, expiry: Expiry, earned: int, day
     if isinstance(expiry, InactivityExpiry):
         return rule_date(ctx, offsets, expiry)
     date = _date_from(offsets, expiry, earned)
-    if date <= ctx.time:
-        raise Refused("EXPIRED", "the points would have expired already", expires=date)
+    _require_to_come(ctx, date)
     return date
 
 
@@ -37,9 +36,13 @@ def explicit_date(ctx: Context, offsets: Offsets, expires: int) -> int:
     Raises:
         Refused: EXPIRED, LIMIT_EXCEEDED.
     """
+    _require_to_come(ctx, expires)
+    return _within_range(next_day_start(offsets, expires))
+
+
+def _require_to_come(ctx: Context, expires: int) -> None:
     if expires <= ctx.time:
         raise Refused("EXPIRED", "the points would have expired already", expires=expires)
-    return _within_range(next_day_start(offsets, expires))
 
 
 def rule_date(ctx: Context, offsets: Offsets, expiry: Expiry) -> int:

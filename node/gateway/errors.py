@@ -64,7 +64,11 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "MALFORMED": (REFUSED, "The bytes are no canonical transaction."),
     "BAD_SIGNATURE": (REFUSED, "A signature is missing, wrong, or of a key that the body does not name."),
     "WRONG_CHAIN": (REFUSED, "The transaction is for another chain."),
-    "EXPIRED": (REFUSED, "`expires` is not after the present block time."),
+    "EXPIRED": (
+        REFUSED,
+        "`expires` is not after the present time. Final once `time` of `node_info` has passed it; before, a "
+        "block that was proposed earlier may still execute the transaction.",
+    ),
     "EXPIRES_TOO_FAR": (REFUSED, "`expires` is more than max_tx_ttl_ms ahead."),
     "TOO_LARGE": (REFUSED, "The transaction has more than 128 KiB."),
     "NOT_AUTHORISED": (REFUSED, "The signers may not act for the sender."),

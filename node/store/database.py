@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 
 import plyvel
 
+from node.store.engine import Engine, OpenEngine, open_leveldb
 from node.store.errors import StoreFailure
 
 RESTORE_CACHE_BYTES: Final = 8 << 20
@@ -60,14 +61,12 @@ class _HeldBatch:
         self.changes[key] = None
 
 
-TABLE_BYTES = 16 << 20
-"""Size of LevelDB's tables. With its default of 2 MiB a chain of 50 million purchases has some 6,700 of them, more
-than are kept open, and a purchase took 55 µs more (docs/decisions/once-records.md, Cost).
-"""
-
-
 class Database:
-    """One open LevelDB."""
+    """One open database.
+
+    Args:
+        engine: opens what it is kept in; LevelDB without.
+    """
 
     def __init__(
         self,
@@ -76,17 +75,15 @@ class Database:
         write_buffer_bytes: int,
         create: bool = True,
         max_open_files: int = FEW_FILES,
+        engine: OpenEngine = open_leveldb,
     ) -> None:
         try:
-            self._db: Any = plyvel.DB(
+            self._db: Engine = engine(
                 path,
-                create_if_missing=create,
-                compression=None,
-                bloom_filter_bits=10,
-                lru_cache_size=block_cache_bytes,
-                write_buffer_size=write_buffer_bytes,
+                create=create,
+                block_cache_bytes=block_cache_bytes,
+                write_buffer_bytes=write_buffer_bytes,
                 max_open_files=max_open_files,
-                max_file_size=TABLE_BYTES,
             )
         except (plyvel.Error, OSError) as error:
             raise StoreFailure(

@@ -15,15 +15,16 @@ Invariants:
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from node.files import SYSTEM_FILES, Files
 from node.store.blocks import BlockRecords
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Batch, Database
+from node.store.engine import OpenEngine, open_leveldb
 from node.store.errors import CommitRefused, StoreCorrupt
 from node.store.incoming_once import IncomingLogs
 from node.store.layout import (
@@ -89,13 +90,15 @@ _slot_decoder = TypedDecoder(IncomingSlot)
 class IncomingSnapshot:
     """The unfinished store; one owner."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, engine: OpenEngine = open_leveldb, files: Files = SYSTEM_FILES) -> None:
         """Open or create it; what is there is kept for `begin`.
 
         Raises:
             StoreFailure: the database cannot be opened.
         """
         self._path = path
+        self._engine = engine
+        self._files = files
         self._database = self._open()
         record = self._database.get(INCOMING_KEY)
         try:
@@ -110,7 +113,7 @@ class IncomingSnapshot:
         return IncomingLogs(self._database)
 
     def _open(self) -> Database:
-        return Database(str(self._path), _CACHE_BYTES, _WRITE_BUFFER_BYTES)
+        return Database(str(self._path), _CACHE_BYTES, _WRITE_BUFFER_BYTES, engine=self._engine)
 
     def close(self) -> None:
         """Close the database; it can be opened again."""
@@ -152,7 +155,7 @@ class IncomingSnapshot:
 
     def _start_afresh(self) -> None:
         self._database.close()
-        shutil.rmtree(self._path)
+        self._files.remove_tree(self._path)
         self._database = self._open()
         self.target = None
 

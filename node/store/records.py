@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from node.store.blocks import IndexEntries
+from node.store.engine import OpenEngine, open_leveldb
 from node.store.layout import LogMark
 from vm.once_log import Appended, OnceProof
 from vm.state_proof import StateProof
@@ -28,6 +29,7 @@ class StoreOptions:
         write_buffer_bytes: LevelDB's memory table; replayed at a start.
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
         max_open_files: what LevelDB keeps open; beyond it a table is opened again to be read.
+        engine: opens what the store is kept in.
     """
 
     state_history_blocks: int | None = 1_000
@@ -37,6 +39,7 @@ class StoreOptions:
     write_buffer_bytes: int = 16 * MEBIBYTE
     snapshot_interval: int | None = None
     max_open_files: int = 256
+    engine: OpenEngine = open_leveldb
 
     def __post_init__(self) -> None:
         if self.state_history_blocks is not None and self.state_history_blocks < 1:

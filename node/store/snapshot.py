@@ -19,7 +19,7 @@ Invariants:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as _sha256
 
@@ -162,7 +162,12 @@ class SnapshotRecords:
         return self._began_with_snapshot and self._database.get(FOREIGN_ID + transaction_id) is not None
 
     def state_slice(
-        self, height: int, prefix: str, count: int, max_bytes: int = MAX_CHUNK_BYTES
+        self,
+        height: int,
+        prefix: str,
+        count: int,
+        max_bytes: int = MAX_CHUNK_BYTES,
+        now: Callable[[], float] = time.monotonic,
     ) -> StateSlice | None:
         """Return the state after an offered height below neighbouring nodes of the tree; None if it is not offered.
 
@@ -170,20 +175,21 @@ class SnapshotRecords:
             height: one of `heights()`.
             prefix: the first node's name, of `depth` nibbles or more.
             count: nodes wanted; fewer may be answered, at least one.
+            now: seconds, by which the answer ends after MAX_CHUNK_SECONDS.
         """
         level = len(prefix)
         if height not in self.heights() or level < self._tree.depth:
             return None
         first = int(prefix, 16)
         count = min(count, FANOUT**level - first)
-        deadline = time.monotonic() + MAX_CHUNK_SECONDS
+        deadline = now() + MAX_CHUNK_SECONDS
         records: list[StateRecord] = []
         size = node_at = 0
         node = first
         for key_hash, record in self._records(height, prefix, count):
             index = _node_of(key_hash, level)
             if index != node:
-                if size >= max_bytes or time.monotonic() > deadline:
+                if size >= max_bytes or now() > deadline:
                     return StateSlice(index - first, records)
                 node, node_at = index, len(records)
             records.append(split_record(record))

@@ -70,12 +70,12 @@ class Store:
             StoreCorrupt: what it holds contradicts itself.
         """
         options = options or StoreOptions()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
         database = Database(
             str(path),
             options.block_cache_bytes,
             options.write_buffer_bytes,
             max_open_files=options.max_open_files,
+            engine=options.engine,
         )
         try:
             return cls(database, options)

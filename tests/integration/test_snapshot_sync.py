@@ -13,7 +13,7 @@ import pytest
 from genesis.document import Genesis
 from node.app import EXIT_DISK
 from node.client.verification import verify_state
-from node.snapshot_folders import incoming_folder
+from node.snapshot_folders import SnapshotFolders
 from node.store.incoming import IncomingSnapshot
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM, balance, issue
@@ -77,7 +77,7 @@ def refuse_more_disk(network: LocalNetwork) -> None:
     network.start(LATE)
     network.wait_for(lambda: FETCHING in log_of(network, LATE), "it fetches")
     process = network.processes.pop(LATE)
-    written = max(file.stat().st_size for file in incoming_folder(network.home(LATE)).glob("*.log"))
+    written = max(file.stat().st_size for file in SnapshotFolders(network.home(LATE)).incoming.glob("*.log"))
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (written + 2_000,) * 2)
     assert process.wait(timeout=60) == EXIT_DISK
     assert " HALTED " in log_of(network, LATE)
@@ -85,7 +85,7 @@ def refuse_more_disk(network: LocalNetwork) -> None:
 
 def missing_buckets(network: LocalNetwork) -> int:
     """Return how many buckets of the incoming snapshot are not here yet; nobody may have it open."""
-    incoming = IncomingSnapshot(incoming_folder(network.home(LATE)))
+    incoming = IncomingSnapshot(SnapshotFolders(network.home(LATE)).incoming)
     try:
         assert incoming.target is not None
         return len(incoming.missing())

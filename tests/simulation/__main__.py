@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tests.whole_node.__main__ import whole_node
+
 from .cluster import run_seed
 from .plan import LIVENESS, SAFETY
 from .soak import seeds_of, soak
@@ -17,8 +19,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="replay one seed and tell what happened")
     parser.add_argument("--soak", metavar="N|A-B", help="run N fresh seeds, or those from A to B (B excluded)")
     parser.add_argument("--mode", choices=[SAFETY, LIVENESS], help="instead of the one that the seed draws")
+    parser.add_argument(
+        "--whole-node", action="store_true", help="whole nodes (tests/whole_node) in place of the core"
+    )
     parser.add_argument("--latency", action="store_true", help="measure what each Byzantine strategy costs")
     arguments = parser.parse_args()
+    if arguments.whole_node:
+        return whole_node(arguments.seed, seeds_of(arguments.soak or "1000"))
     if arguments.seed is not None:
         print(describe(run_seed(arguments.seed, arguments.mode)))
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 from rich.console import Console
@@ -12,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .checkers import Violation
 from .cluster import run_seed
+
+RunChunk = Callable[[range, "str | None"], "tuple[Counter[str], list[str]]"]
+"""Runs some seeds in another process: what to add up, and the failures."""
 
 CHUNK = 10
 FAILURES_SHOWN = 20
@@ -48,7 +52,7 @@ def run_chunk(seeds: range, mode: str | None) -> tuple[Counter[str], list[str]]:
     return counts, failures
 
 
-def soak(seeds: range, mode: str | None) -> int:
+def soak(seeds: range, mode: str | None, run: RunChunk = run_chunk) -> int:
     """Run all seeds; return the exit code."""
     console = Console()
     chunks = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)]
@@ -64,7 +68,7 @@ def soak(seeds: range, mode: str | None) -> int:
     )
     with ProcessPoolExecutor(os.cpu_count()) as pool, Progress(*columns, console=console) as progress:
         task = progress.add_task("soak", total=len(seeds), failed="")
-        for counts, failures in pool.map(run_chunk, chunks, [mode] * len(chunks)):
+        for counts, failures in pool.map(run, chunks, [mode] * len(chunks)):
             total += counts
             for text in failures:
                 failed += 1
@@ -73,6 +77,8 @@ def soak(seeds: range, mode: str | None) -> int:
             progress.update(task, advance=counts["seeds"], failed=f"{failed} failed" if failed else "")
     seconds = time.perf_counter() - began
     facts = ", ".join(f"{count:,} {what}" for what, count in sorted(total.items()) if what != "seeds")
-    run = total["seeds"]
-    console.print(f"seeds {seeds.start}-{seeds.stop}: {run:,} run, {failed} failed, {run / seconds:.1f}/s; {facts}")
+    count = total["seeds"]
+    console.print(
+        f"seeds {seeds.start}-{seeds.stop}: {count:,} run, {failed} failed, {count / seconds:.1f}/s; {facts}"
+    )
     return 1 if failed else 0

@@ -19,6 +19,7 @@ from consensus_kit import (
 from consensus.effects import BuildBlock, CheckBlock, FetchCandidate, ScheduleTimeout, Send
 from consensus.inputs import CandidateFetched, RebroadcastDue, TimerExpired
 from consensus.messages import Commit, Prepare, Proposal, RoundChange
+from consensus.rounds import fetch
 
 
 def timers(effects):
@@ -371,3 +372,12 @@ def test_seals_decide_while_we_wait_in_a_later_round():
     digest = b"\1" * 32
     effects = core.receive(*(commit(core.here, i, digest) for i in range(3)))
     assert kinds(effects) == ["FetchCandidate"]
+
+
+def test_who_was_heard_to_hold_a_block_later_is_asked_beside_the_others():
+    core = Core(context(own=2))
+    fetch(core.state, b"\7" * 32, [0])
+    fetch(core.state, b"\7" * 32, [3, 2, 0])
+    core.state.effects.clear()
+    asked = [e for e in core.feed(RebroadcastDue(1)) if isinstance(e, FetchCandidate)]
+    assert asked == [FetchCandidate(1, b"\7" * 32, (0, 3))]

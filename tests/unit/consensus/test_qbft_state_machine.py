@@ -248,6 +248,26 @@ def test_candidates_are_bounded_and_the_accepted_one_stays():
     assert list(core.state.candidates.values()) == [accepted, *blocks[-CANDIDATES_KEPT + 1 :]]
 
 
+def test_the_candidate_of_the_lock_stays_in_later_rounds():
+    """It must be proposed again, and may be in no other hands."""
+    core = Core(context(own=3))
+    locked = candidate(core.here)
+    core.lock(locked, [0, 1])
+    core.feed(TimerExpired(1, 0))
+    assert core.state.accepted is None
+    for number in range(3 * CANDIDATES_KEPT):
+        block = candidate(core.here, tag=b"%d" % number)
+        core.state.keep_candidate(digest_of_candidate(block), block)
+    assert core.state.candidate(digest_of_candidate(locked)) == locked
+
+
+def test_a_candidate_that_was_not_asked_for_is_not_kept():
+    core = Core(context(own=3))
+    block = candidate(core.here)
+    assert core.feed(CandidateFetched(block)) == []
+    assert core.state.candidate(digest_of_candidate(block)) is None
+
+
 # Execution and decision
 
 

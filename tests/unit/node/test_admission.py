@@ -89,6 +89,23 @@ async def test_a_transaction_is_admitted_once_and_the_same_bytes_are_answered_al
     assert await desk.queue.submit([raw]) == [Admission(tx.id, committed=True)]
 
 
+async def test_a_halt_that_an_admission_leads_to_ends_the_queue_quietly(chain: LocalChain, tmp_path: Path) -> None:
+    """What is admitted may lead to a block at once, its vote to a disk that refuses, and that to a halt."""
+    queues: list[AdmissionQueue] = []
+    clock = ManualClock(START_MS)
+    queue = AdmissionQueue(
+        chain.ledger, Mempool(NodeConfig()), clock, lambda _, source: queues[0].close("the node has halted")
+    )
+    queues.append(queue)
+    task = asyncio.create_task(queue.run())
+    submitted = [asyncio.create_task(queue.submit([chain.sign("aurora-admin", OPS)])) for _ in range(2)]
+    outcomes = await asyncio.gather(*submitted, return_exceptions=True)
+    await asyncio.sleep(0)
+    assert not task.done()
+    assert [type(outcome) for outcome in outcomes] == [NotReady, NotReady]
+    task.cancel()
+
+
 async def test_of_two_transactions_with_one_id_the_first_stays(chain: LocalChain, desk: Desk) -> None:
     raw = chain.sign("aurora-admin", OPS)
     await desk.queue.submit([raw])

@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from consensus.types import header_digest
+from node import block_processor
 from node.block_processor import VERIFY_SLICE
 from node.clock import TOLERANCE_MS
 from tests.support.driver import LocalDriver, until
@@ -217,3 +219,35 @@ async def test_nonces_of_one_sender_need_no_order_and_may_have_gaps(chain: Local
     for tx in transactions:
         local.mempool.add(tx)
     assert await judged(local, transactions) is None
+
+
+async def test_a_block_of_exactly_the_largest_size_is_valid(chain: LocalChain, local: LocalDriver) -> None:
+    most = chain.ledger.params.max_block_bytes
+    one = transaction(chain)
+    sized = [
+        msgspec.structs.replace(one, raw=bytes(size), id=sha256(bytes([size % 251]))) for size in (most - 7, 7)
+    ]
+    header = local.candidate(sized, TIME).header
+    assert chain.ledger.fault_in(header, sized) is None
+    sized[0] = msgspec.structs.replace(sized[0], raw=bytes(most - 6))
+    assert chain.ledger.fault_in(header, sized) == f"{most + 1} bytes of transactions, at most {most}"
+
+
+async def test_an_execution_ends_where_the_head_moves_meanwhile(
+    chain: LocalChain, local: LocalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_processor, "EXECUTE_SLICE", 1)
+    transactions = [transaction(chain, START_MS + 60_000) for _ in range(3)]
+    candidate = local.candidate(transactions, TIME)
+    executing = asyncio.create_task(local.processor.execute_body(candidate, transactions))
+    await asyncio.sleep(0)
+    chain.commit()
+    assert await executing is None
+    assert local.processor.executed(header_digest(candidate.header)) is None
+
+
+async def test_outcomes_end_with_their_height(chain: LocalChain, local: LocalDriver) -> None:
+    candidate = local.candidate([], TIME)
+    assert await local.processor.execute_body(candidate, []) is not None
+    local.processor.clear()
+    assert local.processor.executed(header_digest(candidate.header)) is None

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from consensus.inputs import RebroadcastDue
@@ -102,6 +103,22 @@ def one_block(local: LocalDriver) -> tuple[Executed, Certificate]:
     execution.run(0)
     executed = execution.finish()
     return executed, chain._certificate(candidate.header, executed.roots)
+
+
+async def test_a_vote_waits_for_the_blocks_below_to_be_on_the_disk(chain: LocalChain, tmp_path: Path) -> None:
+    """Block sync lets commits wait for a common sync of the disk; a vote in the midst of that stands on them."""
+    local = follower(chain, tmp_path)
+    chain.store.hold()
+    executed, certificate = one_block(local)
+    seals = tuple(seal for seal in certificate.seals if seal.index != local.index)  # it was away
+    local.driver.commit(executed, msgspec.structs.replace(certificate, seals=seals))
+    assert chain.store._database._held
+    assert local.proposer == local.index
+    local.mempool.add(transaction(chain))
+    local.driver.work_available()
+    assert sent(local, Proposal)
+    assert not chain.store._database._held
+    local.close()
 
 
 async def test_repeating_a_fetch_does_not_begin_it_again_at_a_silent_source(

@@ -22,6 +22,7 @@ from node.errors import NotReady
 from node.failures import EXIT_FAILURE, handler
 from node.gateway.reads import ChainReads
 from node.gateway.transaction_methods import TransactionMethods
+from node.machine import Machine
 from node.node import Node
 from node.work_schedule import WorkSchedule
 from node.write_ahead_log import WriteAheadLog
@@ -101,7 +102,12 @@ class Running:
         self.chain = LocalChain(folder / "data")
         disk = SimpleNamespace(check=lambda: None, free_bytes=0)
         settings: Any = SimpleNamespace(
-            config=NodeConfig(), key=key_of("node"), clock=ManualClock(START_MS), home=folder, disk=disk
+            config=NodeConfig(),
+            key=key_of("node"),
+            clock=ManualClock(START_MS),
+            home=folder,
+            disk=disk,
+            machine=Machine(),
         )
         wal = WriteAheadLog(folder / "wal")
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, wal, settings)

@@ -13,14 +13,15 @@ from consensus.types import Roots, header_digest
 from consensus.verification import Verifier
 from node import ledger
 from node.ledger import Ledger
-from node.store import StoreOptions
-from tests.support.ledger import LocalChain, address_of, key_of
+from node.store import LogMark, StoreOptions
+from tests.support.ledger import START_MS, LocalChain, address_of, key_of, program_op
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.errors import InvariantBroken
 from vm.membership import current_validators
+from vm.params import Params
 from vm.primitives.keys import SigningKey
 from vm.receipt import Receipt
-from vm.transaction import Transaction
+from vm.transaction import Transaction, parse_transaction
 
 NEWCOMER = key_of("newcomer")
 ROTATED = key_of("rotated")
@@ -215,3 +216,24 @@ def test_a_version_that_this_release_knows_is_not_warned_of(
     monkeypatch.setattr(ledger, "SUPPORTED_VERSIONS", frozenset({2, 3}))
     chain.decide({"action": "schedule_upgrade", "version": 3, "height": chain.height + 9})
     assert caplog.records == []
+
+
+def test_a_block_is_stored_with_the_mark_of_the_vote_log(chain: LocalChain) -> None:
+    mark = LogMark(b"i" * 16, 5)
+    execution = chain.ledger.execute(candidate := chain._candidate([], chain.ledger.head_time + 200), [])
+    execution.run(1)
+    executed = execution.finish()
+    chain.ledger.commit(executed, chain._certificate(candidate.header, executed.roots), mark)
+    assert chain.store.log_mark == mark
+
+
+def test_a_snapshot_holds_the_ids_that_expire_in_the_slot_of_its_block(tmp_path: Path) -> None:
+    """They can still be sent again; those of slots before are deleted with the block."""
+    params = Params(replay_slot_ms=10_000)
+    chain = LocalChain(tmp_path / "slots", params=params, options=StoreOptions(snapshot_interval=2))
+    raw = chain.sign("aurora-admin", [program_op("miles", "aurora")], expires=START_MS + 19_000)
+    chain.commit([raw], time=START_MS + 1_000)
+    chain.commit(time=START_MS + 11_000)
+    slot = (START_MS + 19_000) // params.replay_slot_ms
+    assert chain.store.snapshots.replay_ids(2, slot, 0, 10) == parse_transaction(raw).id
+    chain.close()

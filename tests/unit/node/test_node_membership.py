@@ -12,6 +12,7 @@ import pytest
 
 from consensus.messages import Prepare, RoundChange, encode_message, round_change_payload, vote_payload
 from node.config import NodeConfig, PeerAddress
+from node.machine import Machine
 from node.node import Node
 from node.sync_driver import believable_height
 from node.write_ahead_log import WriteAheadLog
@@ -46,6 +47,7 @@ class Local:
             clock=self.clock,
             home=folder,
             disk=SimpleNamespace(check=lambda: None, free_bytes=0),
+            machine=Machine(),
         )
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, self.wal, settings)
         self.chain.ledger = self.node._ledger

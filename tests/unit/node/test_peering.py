@@ -17,6 +17,7 @@ from network.messages import GetBlocks
 from network.scoring import Offence
 from node.answers import MAX_WAITING_BYTES
 from node.config import NodeConfig
+from node.machine import Machine
 from node.node import Node
 from node.write_ahead_log import WriteAheadLog
 from tests.support.fake_peer import FakePeer
@@ -39,6 +40,7 @@ class Local:
             clock=ManualClock(START_MS),
             home=folder,
             disk=SimpleNamespace(check=lambda: None, free_bytes=0),
+            machine=Machine(),
         )
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, self.wal, settings)
         self.heard: list[Message] = []

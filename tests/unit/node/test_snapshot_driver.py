@@ -36,7 +36,7 @@ from network.snapshot_sync import OnceRange
 from node import snapshot_driver
 from node.disk_space import DiskFull
 from node.snapshot_driver import SnapshotDriver
-from node.snapshot_folders import incoming_folder, install_ready
+from node.snapshot_folders import SnapshotFolders
 from node.snapshot_once import OnceFetch
 from node.snapshot_server import SnapshotServer
 from node.snapshot_trust import TrustedSets
@@ -164,7 +164,7 @@ def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalCh
         chain.ledger,
         lambda: cast(PeerManager, peers),
         cast(SyncDriver, FarBehind()),
-        home,
+        SnapshotFolders(home),
         15,
         lambda: None,
     )
@@ -177,8 +177,8 @@ async def fetch(home: Path, peers: SnapshotPeers) -> Store:
     async with asyncio.timeout(30):
         await driver.run()
     chain.close()
-    assert install_ready(home)
-    assert not install_ready(home)
+    assert SnapshotFolders(home).install_ready()
+    assert not SnapshotFolders(home).install_ready()
     return Store.open(home / "data", OPTIONS)
 
 
@@ -366,8 +366,8 @@ async def test_what_was_fetched_before_a_crash_is_not_asked_again(source: LocalC
     with pytest.raises(asyncio.CancelledError):
         await driver.run()
     chain.close()
-    assert not install_ready(home)
-    begun = IncomingSnapshot(incoming_folder(home))
+    assert not SnapshotFolders(home).install_ready()
+    begun = IncomingSnapshot(SnapshotFolders(home).incoming)
     missing = set(begun.missing())
     assert 0 < len(missing) < 65_536
     begun.close()
@@ -538,7 +538,7 @@ async def test_too_little_room_ends_the_attempt_and_what_has_come_is_kept(
     with pytest.raises(DiskFull):
         await asyncio.wait_for(driver.run(), 30)
     chain.close()
-    begun = IncomingSnapshot(incoming_folder(home))
+    begun = IncomingSnapshot(SnapshotFolders(home).incoming)
     assert 0 < len(begun.missing()) < 65_536
     begun.close()
     check(await fetch(home, SnapshotPeers(peer)), source)
@@ -581,7 +581,7 @@ async def test_a_crash_in_the_exchange_leaves_a_whole_store(
         (home / "data").rename(home / "data.replaced")
     if moment == "both moved":
         (home / "data.ready").rename(home / "data")
-    install_ready(home)
+    SnapshotFolders(home).install_ready()
     check(Store.open(home / "data", OPTIONS), source)
     assert sorted(path.name for path in home.iterdir() if path.name.startswith("data")) == ["data"]
 

@@ -290,6 +290,23 @@ def test_append_returns_after_the_record_was_synced(three: Path, monkeypatch: py
     assert synced[0] == (three / "consensus.wal").stat().st_size > size
 
 
+def test_what_is_read_at_a_start_is_synced_before_it_is_believed(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    log = WriteAheadLog(three)
+    assert done == ["file", "folder"]
+    assert len(log.votes_above(0)) == 3
+    log.close()
+
+
 def test_an_empty_folder_is_a_new_log(tmp_path: Path) -> None:
     assert records(tmp_path / "new" / "wal") == []
 
@@ -403,7 +420,7 @@ def test_a_new_file_is_synced_before_it_is_renamed_and_its_folder_after(
     assert done == ["rename", "folder"]
 
 
-@pytest.mark.parametrize("moment", ["write", "rename"])
+@pytest.mark.parametrize("moment", ["pwrite", "rename"])
 def test_a_rotation_that_fails_leaves_the_former_file(
     three: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -444,3 +461,23 @@ def test_damage_before_a_good_record_is_no_torn_tail(three: Path, damage: str) -
     path.write_bytes(data)
     with pytest.raises(WriteAheadLogDamaged, match=f"at byte {second}"):
         WriteAheadLog(three)
+
+
+def test_the_greatest_height_signed_stays_whatever_is_signed_later(tmp_path: Path) -> None:
+    log = WriteAheadLog(tmp_path)
+    log.append(vote(9), None)
+    log.append(vote(8), None)
+    assert log.highest == 9
+    log.close()
+
+
+def test_a_recovery_begins_and_ends_above_all_that_is_known_to_be_signed(three: Path) -> None:
+    log = WriteAheadLog(three)
+    for change in (lambda: log.begin_recovery(3), lambda: log.begin_signing(5)):
+        change()
+        assert (log.floor, log.highest) == (7, 7)
+        with pytest.raises(SignedBefore):
+            log.append(vote(7, 9), None)
+    log.begin_signing(8)
+    assert log.floor == 8
+    log.close()
