@@ -34,7 +34,7 @@ from node.log_setup import set_up_logging
 from node.node import Node, NodeSettings
 from node.signing_guard import compare_with_store
 from node.snapshot_folders import install_ready
-from node.store import Store, StoreError, StoreOptions
+from node.store import Store, StoreCorrupt, StoreError, StoreOptions, advice
 from node.write_ahead_format import WriteAheadLogError
 from node.write_ahead_log import WriteAheadLog
 from vm.errors import GenesisError
@@ -124,6 +124,8 @@ async def _run_once(
         store = open_store(home, config, genesis, runtime, plan.database)
         wal = WriteAheadLog(home / "wal")
         compare_with_store(wal, store, key.public_key)
+    except StoreCorrupt as error:
+        raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
     if wal.bytes_cut_off:

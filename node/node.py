@@ -44,7 +44,7 @@ from node.pruning import Pruner
 from node.recovery_marker import RecoveryMarker
 from node.snapshot_driver import SnapshotDriver
 from node.snapshot_server import SnapshotServer
-from node.store import Store
+from node.store import Store, StoreCorrupt
 from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
 from node.write_ahead_log import WriteAheadLog
@@ -198,6 +198,7 @@ class Node:
         loop = asyncio.get_running_loop()
         self._started_at = self._last_commit = loop.time()
         loop.set_exception_handler(handler(self._fail))
+        self.store.watch(lambda damage: _on_loop(loop, self._driver.halt_for, damage))
         self._peering.tell_head()  # so that the first HELLO, too, says where we stand
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
@@ -228,7 +229,7 @@ class Node:
     def _fail(self, error: BaseException) -> None:
         """Stop taking part, and let the process end: by our own fault, or because the disk refuses."""
         self._driver.halt_for(error)
-        if not isinstance(error, DISK_ERRORS):
+        if not isinstance(error, (*DISK_ERRORS, StoreCorrupt)):  # a restart heals no damage: stay, and say so
             self.failed.set()
 
     def _halted(self) -> None:
@@ -457,6 +458,12 @@ class Node:
         metrics.sync_target.set(self._sync.target)
         metrics.dropped.set(self._admission.dropped_from_peers)
         return metrics.text()
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[StoreCorrupt], None], damage: StoreCorrupt) -> None:
+    """Let the event loop act on what any thread has found; a loop that is closed needs nothing any more."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(act, damage)
 
 
 def _step_name(state: State) -> str:

@@ -59,7 +59,7 @@ from node.ledger import Ledger
 from node.snapshot_folders import declare_ready, incoming_folder
 from node.snapshot_once import OnceFetch, parts_of
 from node.snapshot_trust import TrustedSets
-from node.store import StoreFailure
+from node.store import StoreCorrupt, StoreFailure
 from node.store.incoming import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync_driver import SyncDriver
 from vm.once_log import OnceLog
@@ -145,6 +145,11 @@ class SnapshotDriver:
                 continue
             try:
                 await self._fetch_snapshot()
+            except StoreCorrupt as error:
+                # This can be fetched again; damage of the node's own store halts it by itself (Store.watch).
+                _log.error("the incoming snapshot is given up: %s", error)
+                with _disk_errors():
+                    shutil.rmtree(incoming_folder(self._home), ignore_errors=True)
             finally:
                 self._fetch = None
                 self._sync.paused = False

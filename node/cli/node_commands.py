@@ -10,6 +10,7 @@ import click
 from genesis.document import Genesis
 from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.keystore import generate_key, read_key_file
+from node.cli.check_command import check
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option, warn
 from node.cli.output import CliError, json_option, print_fields, print_json, shortened
 from node.cli.recovery_commands import recover
@@ -135,6 +136,7 @@ def status(home: Path | None, url: str | None, api_key: str | None, as_json: boo
 
 
 node.add_command(recover)
+node.add_command(check)
 
 
 def _peer(text: str) -> PeerAddress:

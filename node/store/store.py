@@ -8,15 +8,19 @@ Invariants:
     1. Heights are committed one after the other; a height that is there is never replaced.
     2. The head's state root is the root of the tree, which is checked at each start.
     3. Nothing in memory changes before the batch is on the disk, or held (`hold`) until a flush.
+    4. A store in which damage was found is not opened again (`DAMAGE_NOTE`), until a check finds it whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from genesis.durable_files import write_durably
 from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Database
@@ -47,12 +51,23 @@ from vm.state_tree import MAX_DEPTH, StateTree
 
 _mark_decoder = TypedDecoder(LogMark)
 
+DAMAGE_NOTE: Final = "DAMAGED"
+"""A file in the store's folder that says what was found damaged. A table that has rotten is met only where it is
+read: without the note a restarted node would be ready until the next such read."""
+
+HEADS_CHECKED: Final = 100_000
+"""Heights below the head that are looked at when a store is opened; some 0.1 s. A block that is lost although its
+sync returned was in LevelDB's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
+
 
 class Store:
     """The open database; use `Store.open`."""
 
-    def __init__(self, database: Database, options: StoreOptions) -> None:
+    def __init__(self, database: Database, options: StoreOptions, path: Path) -> None:
         self._database = database
+        self._path = path
+        self._on_damage: Callable[[StoreCorrupt], None] | None = None
+        database.watch(self._note_damage)
         self._options = options
         self._blocks = BlockRecords(database)
         self._values = StateValues(database, options.value_cache_bytes)
@@ -70,7 +85,9 @@ class Store:
             StoreCorrupt: what it holds contradicts itself.
         """
         options = options or StoreOptions()
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _require_no_note(path)
         database = Database(
             str(path),
             options.block_cache_bytes,
@@ -78,7 +95,7 @@ class Store:
             max_open_files=options.max_open_files,
         )
         try:
-            return cls(database, options)
+            return cls(database, options, path)
         except StoreError:
             database.close()
             raise
@@ -86,6 +103,17 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
+        """Call `on_damage`, on any thread, when damage is met, whoever was reading."""
+        self._on_damage = on_damage
+
+    def _note_damage(self, damage: StoreCorrupt) -> None:
+        # A disk that rots may refuse the note as well; the node halts all the same.
+        with contextlib.suppress(OSError):
+            write_durably(self._path / DAMAGE_NOTE, f"{damage}\n")
+        if self._on_damage is not None:
+            self._on_damage(damage)
 
     def snapshot(self) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
         """Offer everything that is stored, in order of keys, as of the last commit; commits may go on meanwhile."""
@@ -142,8 +170,9 @@ class Store:
         if tree.root != head.state_root:
             raise StoreCorrupt(
                 f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"
-                f" at height {head.height}: restore a backup or fetch the state again"
+                f" at height {head.height}"
             )
+        self._blocks.require_heads(max(meta.oldest_block, head.height - HEADS_CHECKED + 1), head)
         self._pages.check_against(
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )
@@ -441,6 +470,18 @@ class Store:
         """
         to_height = self.head.height if to_height is None else min(to_height, self.head.height)
         return self._blocks.positions(kind, name, from_height, to_height, after, limit)
+
+
+def _require_no_note(path: Path) -> None:
+    """Refuse a store in which damage was found before.
+
+    Raises:
+        StoreCorrupt: there is a note.
+    """
+    note = path / DAMAGE_NOTE
+    if note.exists():
+        told = note.read_text(errors="replace")[:1_000].strip()
+        raise StoreCorrupt(f"{told} (found when the store was in use; {note} says so)")
 
 
 @dataclass(slots=True)
