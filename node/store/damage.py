@@ -30,17 +30,23 @@ def damaged_file(path: Path) -> Path:
     return Path(refused[-1].decode(errors="replace")) if refused else path
 
 
-def tables_holding(listing: bytes, key: bytes) -> list[str]:
-    """Return the names of the tables whose range of keys has a key in it.
+def tables_at(listing: bytes, at: bytes, stop: bytes) -> list[str]:
+    """Return the names of the tables in which the first keys from `at` up to `stop` can be.
 
     Args:
-        listing: LevelDB's property `leveldb.sstables`.
+        listing: LevelDB's property `leveldb.sstables`. The tables of a level above 0 stand in the order of their keys.
     """
-    found = []
+    found: list[str] = []
+    is_sorted = has_one = False
     for line in listing.split(b"\n"):
+        if line.startswith(b"--- level "):
+            is_sorted, has_one = not line.startswith(b"--- level 0 "), False
         match = _TABLE.match(line)
-        if match is not None and _unescaped(match[2]) <= key <= _unescaped(match[3]):
+        if match is None or (is_sorted and has_one):
+            continue
+        if _unescaped(match[2]) <= stop and at <= _unescaped(match[3]):
             found.append(f"{int(match[1]):06d}.ldb")
+            has_one = True
     return found
 
 

@@ -25,7 +25,7 @@ from typing import Any, Final, Protocol
 
 import plyvel
 
-from node.store.damage import damaged_file, tables_holding
+from node.store.damage import damaged_file, tables_at
 from node.store.errors import StoreCorrupt, StoreFailure
 
 RESTORE_CACHE_BYTES: Final = 8 << 20
@@ -131,7 +131,7 @@ class Database:
         try:
             value: bytes | None = self._get(key)
         except _FAULTS as error:
-            raise self._fault("cannot read from the database", error, key) from error
+            raise self._fault("cannot read from the database", error, (key, key)) from error
         return value
 
     def scan(self, start: bytes, stop: bytes, once: bool = False) -> Iterator[tuple[bytes, bytes]]:
@@ -148,7 +148,7 @@ class Database:
                     yield key, value
                     at = key
         except _FAULTS as error:
-            raise self._fault("cannot read from the database", error, at) from error
+            raise self._fault("cannot read from the database", error, (at, stop)) from error
 
     def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
         """Return the last entry with start < key < stop, None where there is none.
@@ -160,7 +160,7 @@ class Database:
             with self._iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
                 found: tuple[bytes, bytes] | None = next(iterator, None)
         except _FAULTS as error:
-            raise self._fault("cannot read from the database", error, stop) from error
+            raise self._fault("cannot read from the database", error, (start, stop)) from error
         return found
 
     @contextmanager
@@ -259,16 +259,18 @@ class Database:
         """Call `on_damage`, on any thread, when a wrong checksum is met, whoever was reading."""
         self._on_damage = on_damage
 
-    def _fault(self, what: str, error: Exception, key: bytes | None = None) -> StoreCorrupt | StoreFailure:
+    def _fault(
+        self, what: str, error: Exception, keys: tuple[bytes, bytes] | None = None
+    ) -> StoreCorrupt | StoreFailure:
         """Return our error for one of LevelDB's; tell who watches of damage.
 
         Args:
-            key: what was being read; it tells in which files the damage can be.
+            keys: the first and the last of what was still to be read; they tell in which files the damage can be.
         """
         if not isinstance(error, plyvel.CorruptionError):
             return StoreFailure(f"{what}: {_text(error)}")
         where = Path(self._path)
-        files = [] if key is None else tables_holding(self._db.get_property(b"leveldb.sstables") or b"", key)
+        files = [] if keys is None else tables_at(self._db.get_property(b"leveldb.sstables") or b"", *keys)
         names = " or ".join(str(where / name) for name in files) or str(where)
         corrupt = StoreCorrupt(f"{names} is damaged: {_text(error)}")
         if self._on_damage is not None:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from node.cli.main import main
 from node.store import Store, StoreCorrupt, StoreOptions
-from node.store.damage import damaged_file, tables_holding
+from node.store.damage import damaged_file, tables_at
 from node.store.layout import BLOCK, HEAD, OLDEST_BLOCK_KEY, RECEIPTS, STATE, TRANSACTION, at_height, number
 from node.store.store import DAMAGE_NOTE
 from node.store_check import Checked, check_store
@@ -208,9 +208,11 @@ def test_a_running_node_is_not_checked(chain: LocalChain, tmp_path: Path) -> Non
 def test_names_of_files(tmp_path: Path) -> None:
     listing = (
         b"--- level 0 ---\n 10:314['k0' @ 27 : 1 .. 'k5' @ 30 : 1]\n"
-        b"--- level 1 ---\n 7:9['a\\x00' @ 1 : 1 .. 'k\\xff' @ 2 : 0]\n"
+        b"--- level 1 ---\n 7:9['a\\x00' @ 1 : 1 .. 'k\\xff' @ 2 : 0]\n 8:9['m' @ 1 : 1 .. 'n' @ 2 : 0]\n"
     )
-    assert tables_holding(listing, b"k3") == ["000010.ldb", "000007.ldb"]
-    assert tables_holding(listing, b"a\0b") == ["000007.ldb"]
-    assert tables_holding(listing, b"z") == []
+    assert tables_at(listing, b"k3", b"k3") == ["000010.ldb", "000007.ldb"]
+    assert tables_at(listing, b"a\0b", b"a\0b") == ["000007.ldb"]
+    assert tables_at(listing, b"l", b"z") == ["000008.ldb"]
+    assert tables_at(listing, b"b", b"z") == ["000010.ldb", "000007.ldb"]
+    assert tables_at(listing, b"z", b"z") == []
     assert damaged_file(tmp_path) == tmp_path
