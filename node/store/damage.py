@@ -34,7 +34,7 @@ def tables_at(listing: bytes, at: bytes, stop: bytes) -> list[str]:
     """Return the names of the tables in which the first keys from `at` up to `stop` can be.
 
     Args:
-        listing: LevelDB's property `leveldb.sstables`. The tables of a level above 0 stand in the order of their keys.
+        listing: LevelDB's property `leveldb.sstables`, in which the tables of a level above 0 stand in order.
     """
     found: list[str] = []
     is_sorted = has_one = False

@@ -56,9 +56,7 @@ def into_tables(data: Path) -> Path:
     return only(data, "*.ldb")
 
 
-def test_a_flipped_bit_in_the_log_is_refused_with_the_file_and_the_height(
-    chain: LocalChain, tmp_path: Path
-) -> None:
+def test_a_flipped_bit_in_the_log_is_refused_with_file_and_height(chain: LocalChain, tmp_path: Path) -> None:
     data = tmp_path / "data"
     log = only(data, "*.log")
     flip(log, block_in_log(data, 5))
