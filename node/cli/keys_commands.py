@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -24,9 +26,13 @@ from genesis.keystore import (
     write_key_file,
 )
 from node.cli.output import json_option, note, print_fields, print_json
+from node.config import hashed_key
 from vm.primitives.keys import SigningKey
 
 KeyPath = click.Path(path_type=Path, dir_okay=False)
+
+API_KEY_BYTES: Final = 32
+"""256 random bits: nobody guesses it, so that its plain hash may be stored."""
 
 passphrase_file_option = click.option(
     "--passphrase-file",
@@ -136,6 +142,18 @@ def export(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
         print_json({"seed": seed})
     else:
         click.echo(seed)
+
+
+@keys.command(short_help="Make an API key, and its hash for node.toml.")
+@json_option
+def api(as_json: bool) -> None:
+    """Make an API key for a node's JSON-RPC: the key for the client, its hash for node.toml."""
+    key = secrets.token_urlsafe(API_KEY_BYTES)
+    fields = {"key": key, "entry": hashed_key(key)}
+    if as_json:
+        print_json(fields)
+    else:
+        print_fields(fields)
 
 
 def _show(file: Path, as_json: bool) -> None:

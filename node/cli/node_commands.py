@@ -16,7 +16,7 @@ from node.cli.output import CliError, json_option, print_fields, print_json, sho
 from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
-from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, load_config
+from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, keys_in_clear, load_config
 from node.errors import ConfigError
 from vm.primitives.units import bounded_digits, is_lower_hex
 
@@ -42,7 +42,7 @@ def start(home: Path, passphrase_file: Path | None) -> None:
     """Run a node in the foreground."""
     if not home.is_dir():
         raise ConfigError(f"home folder {home} does not exist; `entente node init --home {home}` makes one")
-    load_config(home)
+    warn(keys_in_clear(load_config(home)))
     warn(exposed_in(home))
     key = open_key(home / "key.json", passphrase_file).key
     # Imported here, as it brings the whole node: mistakes are told without waiting for it.
