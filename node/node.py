@@ -36,6 +36,7 @@ from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
 from node.failures import handler
 from node.ledger import Executed, Ledger
+from node.liveness import Liveness
 from node.memory import give_back_memory
 from node.mempool import Mempool
 from node.metrics import Metrics
@@ -125,6 +126,7 @@ class Node:
         )
         self._driver.on_halt = self._halted
         self._schedule = WorkSchedule(self._proposer.has_work, self._work_began)
+        self._liveness = Liveness(self._ledger, self.clock, self._schedule, lambda: self._driver.state)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
         guard = self._driver.guard
@@ -206,7 +208,7 @@ class Node:
         self._run(self._sync.run(), self._driver.halt_for)
         for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
             self._run(work, self._fail)
-        for work in (self._snapshot_server.run(), self._snapshots.run(), give_back_memory()):
+        for work in (self._snapshot_server.run(), self._snapshots.run(), self._liveness.run(), give_back_memory()):
             self._run(work, self._fail)
         if self._pruner is not None:
             self._run(self._pruner.run(), self._fail)
@@ -377,6 +379,8 @@ class Node:
         reasons = []
         if self._driver.halted is not None:
             reasons.append(f"halted: {self._driver.halted}")
+        else:
+            reasons += self._liveness.reasons()
         if self._driver.unready is not None:
             reasons.append(self._driver.unready)
         recovering = self._driver.guard.reason
@@ -447,6 +451,8 @@ class Node:
         metrics.mempool_transactions.set(len(self._mempool))
         metrics.mempool_bytes.set(self._mempool.size_bytes)
         metrics.ready.set(self.node_health()["ready"])
+        metrics.head_ahead.set(self._liveness.head_ahead_ms / 1_000)
+        metrics.work_waiting.set(self._liveness.waiting_seconds)
         metrics.disk_free.set(self._disk.free_bytes)
         metrics.recovering.set(self._driver.guard.reason is not None)
         metrics.silenced.set(self._driver.guard.silenced)
