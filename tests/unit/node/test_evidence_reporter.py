@@ -135,14 +135,9 @@ async def test_the_log_tells_it_in_words(
     task.cancel()
     key = chain.validator_keys[SENDER].public_key.hex()[:16]
     tx_id = parse_transaction(submissions.raws[0]).id.hex()
-    assert caplog.messages[0] == (
-        f"evidence that validator {key} signed two different messages at height {HEIGHT}, round {ROUND}, prepare "
-        + (
-            f"is reported in transaction {tx_id}"
-            if refusal is None
-            else "is not reported: the pool is full (POOL_FULL)"
-        )
-    )
+    what = f"validator {key} signed two different messages at height {HEIGHT}, round {ROUND}, prepare"
+    told = "not reported: the pool is full (POOL_FULL)" if refusal else f"reported in transaction {tx_id}"
+    assert caplog.messages[0] == f"evidence that {what} is {told}"
 
 
 @pytest.mark.usefixtures("quick")
