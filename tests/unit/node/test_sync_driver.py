@@ -120,13 +120,18 @@ async def test_a_chain_is_imported_from_one_peer(chain: LocalChain, source: Loca
 
 
 async def test_the_log_tells_that_a_node_syncs_and_when_it_is_done(
-    chain: LocalChain, source: LocalChain, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    chain: LocalChain,
+    source: LocalChain,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0.0)
     caplog.set_level(logging.INFO, "node.sync_driver")
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
     node.sync.peer_at(HONEST, 6)
     task = asyncio.create_task(node.sync.run())
-    await until(lambda: "in step" in caplog.text)
+    await until(lambda: "in step" in caplog.text, turns=10_000)
     task.cancel()
     assert caplog.messages == ["syncing: height 0 of 6, which a peer claims", "in step with its peers at height 6"]
     node.local.close()
