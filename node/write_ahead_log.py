@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Final
 
 from consensus.messages import VoteRecord
-from genesis.durable_files import rename_durably
+from genesis.durable_files import make_private_folder, rename_durably
 from node.descriptors import OUT_OF_DESCRIPTORS
 from node.errors import NodeError
 from node.store import LogMark
@@ -81,7 +81,7 @@ class WriteAheadLog:
         """
         self._path = folder / FILE_NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private_folder(folder)
             self.is_new = not self._path.exists()
             if self.is_new:
                 head = FileHead(os.urandom(16), 0, 0, Standing.NEW, UNKNOWN_OWNER)

@@ -12,7 +12,7 @@ from typing import Final
 
 import click
 
-from genesis.durable_files import PRIVATE_FOLDER
+from genesis.durable_files import make_private_folder
 from genesis.keystore import (
     PASSPHRASE_ENV,
     LoadedKey,
@@ -76,7 +76,8 @@ def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Pa
     passphrase = None if unencrypted else find_passphrase(passphrase_file, passphrase_of_environment(), ask)()
     # The first thing that a new operator types is `keys new HOME/key.json`, and there is no HOME yet.
     with contextlib.suppress(OSError):  # writing the file says what is wrong
-        path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if path.parent.parent.is_dir():
+            make_private_folder(path.parent)
     write_key_file(path, key, passphrase)
 
 

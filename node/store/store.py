@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from genesis.durable_files import write_durably
+from genesis.durable_files import make_private_folder, write_durably
 from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Database
-from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
+from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError, StoreFailure
 from node.store.history import StateHistory
 from node.store.layout import (
     CERTIFICATE,
@@ -86,7 +86,7 @@ class Store:
         """
         options = options or StoreOptions()
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path)
         _require_no_note(path)
         database = Database(
             str(path),
@@ -470,6 +470,18 @@ class Store:
         """
         to_height = self.head.height if to_height is None else min(to_height, self.head.height)
         return self._blocks.positions(kind, name, from_height, to_height, after, limit)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a store's folder so that its name stays: LevelDB syncs what is in it, not the folder that it is in.
+
+    Raises:
+        StoreFailure: the disk refuses.
+    """
+    try:
+        make_private_folder(path)
+    except OSError as error:
+        raise StoreFailure(f"cannot make the folder {path}: {error.strerror}") from error
 
 
 def _require_no_note(path: Path) -> None:
