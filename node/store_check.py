@@ -24,6 +24,7 @@ from node.errors import ConfigError
 from node.restore import FOREIGN_FAULTS, chain_in
 from node.restored_chain import RestoredChain
 from node.store import Store, StoreCorrupt, StoreError, StoreFailure, StoreOptions, StoreRebuild
+from node.store.damage_note import DamageNote
 from node.store.database import RESTORE_BUFFER_BYTES, RESTORE_CACHE_BYTES, Database
 from node.store.in_place import InPlace
 from node.store.layout import (
@@ -38,7 +39,6 @@ from node.store.layout import (
     at_height,
     number,
 )
-from node.store.store import DAMAGE_NOTE
 
 LOOKED_AHEAD = 10_000
 """Heights that are read one by one where a table is damaged; a table of 16 MiB has fewer, empty blocks apart."""
@@ -82,7 +82,7 @@ def check_store(home: Path, genesis: Genesis) -> Checked:
     finally:
         database.close()
     if checked.problem is None:
-        (path / DAMAGE_NOTE).unlink(missing_ok=True)
+        DamageNote(path).delete()
         checked = _opens(path, checked)
     return checked
 

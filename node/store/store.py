@@ -8,23 +8,22 @@ Invariants:
     1. Heights are committed one after the other; a height that is there is never replaced.
     2. The head's state root is the root of the tree, which is checked at each start.
     3. Nothing in memory changes before the batch is on the disk, or held (`hold`) until a flush.
-    4. A store in which damage was found is not opened again (`DAMAGE_NOTE`), until a check finds it whole.
+    4. A store in which damage was found is not opened again (`DamageNote`), until a check finds it whole.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from genesis.durable_files import make_private_folder, write_durably
 from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
+from node.store.damage_note import DamageNote, make_store_folder
 from node.store.database import Database
-from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError, StoreFailure
+from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
 from node.store.history import StateHistory
 from node.store.layout import (
     CERTIFICATE,
@@ -51,10 +50,6 @@ from vm.state_tree import MAX_DEPTH, StateTree
 
 _mark_decoder = TypedDecoder(LogMark)
 
-DAMAGE_NOTE: Final = "DAMAGED"
-"""A file in the store's folder that says what was found damaged. A table that has rotten is met only where it is
-read: without the note a restarted node would be ready until the next such read."""
-
 HEADS_CHECKED: Final = 100_000
 """Heights below the head that are looked at when a store is opened; some 0.1 s. A block that is lost although its
 sync returned was in LevelDB's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
@@ -65,7 +60,7 @@ class Store:
 
     def __init__(self, database: Database, options: StoreOptions, path: Path) -> None:
         self._database = database
-        self._path = path
+        self._note = DamageNote(path)
         self._on_damage: Callable[[StoreCorrupt], None] | None = None
         database.watch(self._note_damage)
         self._options = options
@@ -86,8 +81,8 @@ class Store:
         """
         options = options or StoreOptions()
         path = Path(path)
-        _make_folder(path)
-        _require_no_note(path)
+        make_store_folder(path)
+        DamageNote(path).require_none()
         database = Database(
             str(path),
             options.block_cache_bytes,
@@ -109,9 +104,7 @@ class Store:
         self._on_damage = on_damage
 
     def _note_damage(self, damage: StoreCorrupt) -> None:
-        # A disk that rots may refuse the note as well; the node halts all the same.
-        with contextlib.suppress(OSError):
-            write_durably(self._path / DAMAGE_NOTE, f"{damage}\n")
+        self._note.write(damage)
         if self._on_damage is not None:
             self._on_damage(damage)
 
@@ -470,30 +463,6 @@ class Store:
         """
         to_height = self.head.height if to_height is None else min(to_height, self.head.height)
         return self._blocks.positions(kind, name, from_height, to_height, after, limit)
-
-
-def _make_folder(path: Path) -> None:
-    """Make a store's folder so that its name stays: LevelDB syncs what is in it, not the folder that it is in.
-
-    Raises:
-        StoreFailure: the disk refuses.
-    """
-    try:
-        make_private_folder(path)
-    except OSError as error:
-        raise StoreFailure(f"cannot make the folder {path}: {error.strerror}") from error
-
-
-def _require_no_note(path: Path) -> None:
-    """Refuse a store in which damage was found before.
-
-    Raises:
-        StoreCorrupt: there is a note.
-    """
-    note = path / DAMAGE_NOTE
-    if note.exists():
-        told = note.read_text(errors="replace")[:1_000].strip()
-        raise StoreCorrupt(f"{told} (found when the store was in use; {note} says so)")
 
 
 @dataclass(slots=True)

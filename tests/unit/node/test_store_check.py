@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from node.cli.main import main
 from node.store import Store, StoreCorrupt, StoreOptions
 from node.store.damage import damaged_file, tables_at
+from node.store.damage_note import NAME
 from node.store.layout import BLOCK, HEAD, OLDEST_BLOCK_KEY, RECEIPTS, STATE, TRANSACTION, at_height, number
-from node.store.store import DAMAGE_NOTE
 from node.store_check import Checked, check_store
 from tests.support.ledger import LocalChain, address_of, program_op
 
@@ -111,7 +111,7 @@ def test_a_store_with_damage_is_not_opened_again_until_it_is_found_whole(chain: 
     with pytest.raises(StoreCorrupt):
         Store.open(data)
     flip(table, at)  # as if it had been the machine's memory
-    with pytest.raises(StoreCorrupt, match=DAMAGE_NOTE):
+    with pytest.raises(StoreCorrupt, match=NAME):
         Store.open(data)
     assert check_store(tmp_path, chain.genesis) == Checked(BLOCKS, BLOCKS, None, None)
     Store.open(data).close()
