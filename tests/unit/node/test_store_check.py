@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import plyvel
 import pytest
 from click.testing import CliRunner
 
+from node.backup import frames, write_file
 from node.cli.main import main
+from node.pruning import Pruner
+from node.restore import restore_backup
 from node.store import Store, StoreCorrupt, StoreOptions
 from node.store.damage import damaged_file, tables_at
 from node.store.damage_note import NAME
@@ -167,6 +171,21 @@ def test_the_check_names_the_first_bad_height(
     assert checked.verified == (BLOCKS if height is None else height - 1)
     assert checked.problem is not None
     assert problem in checked.problem
+
+
+def test_pruned_and_restored_stores_are_whole(chain: LocalChain, tmp_path: Path) -> None:
+    again = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
+    again.commit(time=again.ledger.head_time + 60_000)
+    pruner = Pruner(again.store, 3, lambda: again.ledger.head_time, again.runtime.calls)
+    while asyncio.run(pruner.prune_one()):
+        pass
+    assert again.store.oldest_block > 1
+    write_file(tmp_path / "backup", frames(again.store, again.genesis.chain, 0))
+    height = again.height
+    again.close()
+    assert check_store(tmp_path, chain.genesis) == Checked(height, height, None, None)
+    restore_backup(tmp_path / "backup", tmp_path / "restored", chain.genesis, free_mib=0)
+    assert check_store(tmp_path / "restored", chain.genesis) == Checked(height, height, None, None)
 
 
 def test_the_check_compares_where_transactions_are(chain: LocalChain, tmp_path: Path) -> None:
