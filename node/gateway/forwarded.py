@@ -45,7 +45,8 @@ class Clients:
         hop = request.remote
         if not self._trusted or not self._is_proxy(_address(hop or "")):
             return client_of(hop)
-        listed = ",".join(request.headers.getall(HEADER, [])).rsplit(",", MAX_HOPS)[-MAX_HOPS:]
+        # What stands left of the last MAX_HOPS entries stays one text, which is no address.
+        listed = ",".join(request.headers.getall(HEADER, [])).rsplit(",", MAX_HOPS)
         for entry in reversed(listed):
             address = _address(entry.strip())
             if address is None:
