@@ -8,6 +8,8 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 # ---------------------------------------------------------------- builder: has pip and setuptools, is thrown away
 FROM ${BASE_IMAGE} AS builder
 WORKDIR /build
+# So that a build's own leftovers can be told from others: the older builder keeps this stage as an image.
+LABEL entente.stage=builder
 
 # A company's own certificate authorities, if there are any in docker/ca; they do not reach the final image.
 COPY docker/ca/ ca/
@@ -22,8 +24,9 @@ ENV PIP_CERT=/build/ca.pem \
     PIP_ROOT_USER_ACTION=ignore
 
 # The node's environment has no pip of its own: nothing in the final image can install anything.
-COPY docker/constraints.txt ./
-RUN python3 -m venv tools \
+COPY docker/constraints.txt docker/check_index.py ./
+RUN python3 check_index.py ca.pem \
+ && python3 -m venv tools \
  && tools/bin/pip install --only-binary=:all: -c constraints.txt setuptools wheel \
  && python3 -m venv --without-pip /opt/entente
 

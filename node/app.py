@@ -35,7 +35,7 @@ from node.log_setup import set_up_logging
 from node.memory import give_back_memory
 from node.node import NodeSettings
 from node.opening import open_node
-from node.store import StoreError
+from node.store import StoreCorrupt, StoreError, advice
 from node.write_ahead_format import WriteAheadLogError
 from vm.primitives.keys import SigningKey
 
@@ -89,6 +89,8 @@ async def _run_once(
     settings = NodeSettings(config, key, make_clock(config.clock), disk, home)
     try:
         node = open_node(genesis, build_runtime(), settings, plan.database)
+    except StoreCorrupt as error:
+        raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
     gateway = Gateway(node, config)

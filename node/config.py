@@ -12,7 +12,10 @@ one operator decides: addresses, limits, files.
 
 from __future__ import annotations
 
+import re
 import tomllib
+from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -38,6 +41,12 @@ PeerHost = Annotated[str, msgspec.Meta(min_length=1, max_length=253, pattern=r"^
 PublicKey = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 ApiKey = Annotated[str, msgspec.Meta(min_length=1, max_length=1_024, pattern=r"^[^\x00-\x20\x7f]+$")]
 """A header cannot carry control characters, and spaces around a key are not part of it."""
+
+Network = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0-9a-fA-F.:]+(/[0-9]{1,3})?$")]
+"""An IP address, or a network in the form 10.0.0.0/8."""
+
+HASHED: Final = "sha256:"
+_HASHED_KEY: Final = re.compile(HASHED + r"[0-9a-f]{64}")
 
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT)]
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB)]
@@ -73,11 +82,13 @@ class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_requests_per_second: Count = 20_000
     """Calls, not HTTP requests; a batch of 100 counts as 100."""
     read_api_keys: Annotated[tuple[ApiKey, ...], msgspec.Meta(max_length=1_000)] = ()
-    """Bearer keys that reads need; none means open."""
+    """Bearer keys that reads need, each as its hash (`entente keys api`) or in clear; none means open."""
     write_api_keys: Annotated[tuple[ApiKey, ...], msgspec.Meta(max_length=1_000)] = ()
     allowed_hosts: Annotated[tuple[PeerHost, ...], msgspec.Meta(max_length=1_000)] = ()
     """Names, beside IP addresses, localhost and rpc_host, by which clients may call this node, and whose web pages
     may use it."""
+    trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=1_000)] = ()
+    """Addresses and networks of proxies whose X-Forwarded-For is believed; none: no header is."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,6 +114,26 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mempool_per_sender: Count = 20_000
     clock: VirtualClock | None = None
     rpc: RpcLimits = RpcLimits()
+
+
+def hashed_key(key: str) -> str:
+    """Return how node.toml names an API key without telling it. A key is random, so that it needs no salt."""
+    return HASHED + sha256(key.encode()).hexdigest()
+
+
+def is_hashed(entry: str) -> bool:
+    """Tell whether an entry of the lists of API keys is a key's hash."""
+    return _HASHED_KEY.fullmatch(entry) is not None
+
+
+def keys_in_clear(config: NodeConfig) -> list[str]:
+    """Return a sentence for each list that holds API keys in clear."""
+    lists = {"read_api_keys": config.rpc.read_api_keys, "write_api_keys": config.rpc.write_api_keys}
+    return [
+        f"rpc.{name} in node.toml holds keys in clear; `entente keys api` makes one whose hash is enough there"
+        for name, entries in lists.items()
+        if not all(map(is_hashed, entries))
+    ]
 
 
 PRIVATE_IN_HOME: Final = ("node.toml", "data", "wal", "node.log")
@@ -133,6 +164,9 @@ def load_config(home: Path) -> NodeConfig:
     for name, host in [("rpc_host", config.rpc_host), ("p2p_host", config.p2p_host)]:
         if not _can_be_resolved(host):
             raise ConfigError(f"{path}: {name} is no address and no name of a host")
+    for entry in config.rpc.trusted_proxies:
+        if not _is_network(entry):
+            raise ConfigError(f"{path}: rpc.trusted_proxies: {entry} is no IP address and no network")
     return config
 
 
@@ -165,6 +199,14 @@ def _can_be_resolved(host: str) -> bool:
     try:
         host.encode("idna")
     except UnicodeError:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
         return False
     return True
 

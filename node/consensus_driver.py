@@ -33,7 +33,7 @@ from node.disk_space import DiskFull
 from node.ledger import Executed, Ledger
 from node.recovery_marker import is_announcement
 from node.signing_guard import SigningGuard
-from node.store import StoreFailure
+from node.store import StoreCorrupt, StoreFailure, advice
 from node.write_ahead_format import WriteAheadLogError
 from node.write_ahead_log import WriteAheadLog
 from vm.primitives.keys import SigningKey
@@ -406,6 +406,9 @@ class ConsensusDriver:
         if isinstance(error, DISK_ERRORS):
             self.halt(f"disk: {error}", {})
             self.disk_failed.set()
+            return
+        if isinstance(error, StoreCorrupt):
+            self.halt(f"the store is damaged: {error}. {advice()}", {})
             return
         _log.critical("unexpected exception", exc_info=error)
         self.halt(f"{type(error).__name__}: {error}", {})

@@ -19,8 +19,9 @@ from typing import Any, Final
 from consensus.effects import Evidence
 from consensus.messages import Commit, Message, RoundChange, digest_of, step_of
 from contracts_py.gov.reports import is_recorded, is_wanted, report_count
+from node.backend import Admission
 from node.clock import BlockClock
-from node.errors import NotReady
+from node.errors import NotReady, TransactionRefused
 from node.ledger import Ledger
 from node.own_transactions import expiry_of_own
 from vm.primitives.address import address_of_key
@@ -101,9 +102,9 @@ class EvidenceReporter:
         try:
             (outcome,) = await self._submit([self._transaction(pending.args)])
         except NotReady as error:
-            _log.info("evidence %s is not reported yet: %s", pending.place, error)
+            _log.info("evidence %s is not reported yet: %s", _named(pending.place), error)
         else:
-            _log.warning("evidence %s is reported: %s", pending.place, outcome)
+            _log.warning("evidence %s %s", _named(pending.place), _told(outcome))
 
     def _is_wanted(self, pending: _Pending) -> bool:
         """Tell whether the chain has no such report, and would take it."""
@@ -121,6 +122,19 @@ class EvidenceReporter:
             [("gov.report", args)],
         )
         return sign_body(body, [self._key])
+
+
+def _named(place: Place) -> str:
+    """Return a contradiction as the log names it."""
+    key, height, round_, step = place
+    return f"that validator {key[:16]} signed two different messages at height {height}, round {round_}, {step}"
+
+
+def _told(outcome: Admission | TransactionRefused) -> str:
+    """Return what became of a report's transaction, as the log tells it."""
+    if isinstance(outcome, Admission):
+        return f"is reported in transaction {outcome.id.hex()}"
+    return f"is not reported: {outcome.message} ({outcome.reason})"
 
 
 def report_args(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:

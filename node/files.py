@@ -11,14 +11,17 @@ import shutil
 from pathlib import Path
 from typing import Final, Protocol
 
-_PRIVATE: Final = 0o600
+from genesis.durable_files import PRIVATE, make_private_folder
 
 
 class Files(Protocol):
     """What is asked of a file system; every method raises OSError where it refuses."""
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder and those above it; one that exists is left as it is."""
+        """Make a folder that is the owner's only, and those above it, and return once their names stay.
+
+        One that exists is left as it is.
+        """
         ...
 
     def exists(self, path: Path) -> bool:
@@ -71,7 +74,7 @@ class SystemFiles:
 
     def make_folder(self, path: Path) -> None:
         """See `Files.make_folder`."""
-        path.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path)
 
     def exists(self, path: Path) -> bool:
         """See `Files.exists`."""
@@ -79,7 +82,7 @@ class SystemFiles:
 
     def open(self, path: Path, flags: int) -> int:
         """See `Files.open`."""
-        return os.open(path, flags, _PRIVATE)
+        return os.open(path, flags, PRIVATE)
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""
@@ -133,3 +136,21 @@ def rename_durably(files: Files, path: Path, to: Path) -> None:
         files.sync(folder)
     finally:
         files.close(folder)
+
+
+def write_durably(files: Files, path: Path, content: bytes) -> None:
+    """Write a file whole, beside its name first, and return once it stays; one caller at a time.
+
+    Raises:
+        OSError: the disk refuses; an existing file is as it was.
+    """
+    beside = path.with_name(f".{path.name}")
+    descriptor = files.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        written = 0
+        while written < len(content):
+            written += files.write(descriptor, memoryview(content)[written:], written)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+    rename_durably(files, beside, path)

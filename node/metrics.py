@@ -25,6 +25,12 @@ class Metrics:
         self.silenced = self._gauge(
             "entente_silenced", "1 while this validator does not sign, as another process signs with its key"
         )
+        self.head_ahead = self._gauge(
+            "entente_head_ahead_seconds", "How far the head's block time is ahead of this node's clock"
+        )
+        self.work_waiting = self._gauge(
+            "entente_work_waiting_seconds", "How long there has been work without a block"
+        )
         self.disk_free = self._gauge("entente_disk_free_bytes", "Room on the disk that holds the node's home")
         self.evidence = self._gauge("entente_evidence", "Conflicting signed messages seen")
         self.validator_faults = Gauge(

@@ -36,6 +36,7 @@ from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
 from node.failures import handler
 from node.ledger import Executed, Ledger
+from node.liveness import Liveness
 from node.machine import Machine
 from node.mempool import Mempool
 from node.metrics import Metrics
@@ -45,7 +46,7 @@ from node.recovery_marker import RecoveryMarker
 from node.snapshot_driver import SnapshotDriver
 from node.snapshot_folders import SnapshotFolders
 from node.snapshot_server import SnapshotServer
-from node.store import Store
+from node.store import Store, StoreCorrupt
 from node.sync_driver import SyncDriver, believable_height
 from node.work_schedule import WorkSchedule
 from node.write_ahead_log import WriteAheadLog
@@ -129,6 +130,7 @@ class Node:
         )
         self._driver.on_halt = self._halted
         self._schedule = WorkSchedule(self._proposer.has_work, self._work_began)
+        self._liveness = Liveness(self._ledger, self.clock, self._schedule, lambda: self._driver.state)
         self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
         self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
         guard = self._driver.guard
@@ -207,6 +209,7 @@ class Node:
         loop = asyncio.get_running_loop()
         self._started_at = self._last_commit = loop.time()
         loop.set_exception_handler(handler(self._fail))
+        self.store.watch(lambda damage: _on_loop(loop, self._driver.halt_for, damage))
         self._peering.tell_head()  # so that the first HELLO, too, says where we stand
         await self._manager.start()
         self._schedule.height_started(self._ledger.params)
@@ -214,7 +217,7 @@ class Node:
         self._run(self._sync.run(), self._driver.halt_for)
         for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
             self._run(work, self._fail)
-        for work in (self._snapshot_server.run(), self._snapshots.run()):
+        for work in (self._snapshot_server.run(), self._snapshots.run(), self._liveness.run()):
             self._run(work, self._fail)
         if self._pruner is not None:
             self._run(self._pruner.run(), self._fail)
@@ -235,7 +238,7 @@ class Node:
     def _fail(self, error: BaseException) -> None:
         """Stop taking part, and let the process end: by our own fault, or because the disk refuses."""
         self._driver.halt_for(error)
-        if not isinstance(error, DISK_ERRORS):
+        if not isinstance(error, (*DISK_ERRORS, StoreCorrupt)):  # a restart heals no damage: stay, and say so
             self.failed.set()
 
     def _halted(self) -> None:
@@ -383,6 +386,8 @@ class Node:
         reasons = []
         if self._driver.halted is not None:
             reasons.append(f"halted: {self._driver.halted}")
+        else:
+            reasons += self._liveness.reasons()
         if self._driver.unready is not None:
             reasons.append(self._driver.unready)
         recovering = self._driver.guard.reason
@@ -453,6 +458,8 @@ class Node:
         metrics.mempool_transactions.set(len(self._mempool))
         metrics.mempool_bytes.set(self._mempool.size_bytes)
         metrics.ready.set(self.node_health()["ready"])
+        metrics.head_ahead.set(self._liveness.head_ahead_ms / 1_000)
+        metrics.work_waiting.set(self._liveness.waiting_seconds)
         metrics.disk_free.set(self._disk.free_bytes)
         metrics.recovering.set(self._driver.guard.reason is not None)
         metrics.silenced.set(self._driver.guard.silenced)
@@ -464,6 +471,12 @@ class Node:
         metrics.sync_target.set(self._sync.target)
         metrics.dropped.set(self._admission.dropped_from_peers)
         return metrics.text()
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[StoreCorrupt], None], damage: StoreCorrupt) -> None:
+    """Let the event loop act on what any thread has found; a loop that is closed needs nothing any more."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(act, damage)
 
 
 def _step_name(state: State) -> str:

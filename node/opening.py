@@ -68,8 +68,14 @@ def open_store(
     # Twice within what is kept: else a snapshot, or the blocks behind it, could leave before it is fetched.
     kept = history if config.retain_blocks is None else min(history, config.retain_blocks)
     interval = min(config.snapshot_interval, max(1, kept // 2))
-    engine = (machine or Machine()).engine
-    options = StoreOptions(history, snapshot_interval=interval, max_open_files=max_open_files, engine=engine)
+    machine = machine or Machine()
+    options = StoreOptions(
+        history,
+        snapshot_interval=interval,
+        max_open_files=max_open_files,
+        engine=machine.engine,
+        files=machine.files,
+    )
     store = Store.open(home / "data", options)
     if not store.is_initialised:
         try:

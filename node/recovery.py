@@ -12,7 +12,7 @@ from pathlib import Path
 from node.config import NodeConfig
 from node.errors import ConfigError
 from node.signing_guard import compare_with_store
-from node.store import Store, StoreCorrupt, StoreError, StoreOptions
+from node.store import Store, StoreCorrupt, StoreError, StoreOptions, advice
 from node.write_ahead_format import Standing, WriteAheadLogDamaged, WriteAheadLogError
 from node.write_ahead_log import WriteAheadLog, set_aside
 
@@ -49,7 +49,7 @@ def recover_log(home: Path, config: NodeConfig, *, copied: bool = False, accept:
     try:
         store = Store.open(home / "data", StoreOptions(state_history_blocks=config.state_history_blocks))
     except StoreCorrupt as error:
-        raise ConfigError(f"{home / 'data'}: {error}") from None
+        raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except StoreError as error:
         raise ConfigError(f"{error}; stop the node first") from None
     try:

@@ -35,7 +35,7 @@ from node.backup import BackupError, BackupReader, Entries, Manifest
 from node.config import NodeConfig
 from node.disk_space import MEBIBYTE, DiskFull, DiskSpace
 from node.files import SYSTEM_FILES, rename_durably
-from node.restored_chain import RestoredChain, WalkedChain
+from node.restored_chain import RestoredChain
 from node.store import LogMark, Store, StoreCorrupt, StoreError, StoreOptions, StoreRebuild, write_database
 from node.store.layout import DERIVED, META_KEYS, PRIMARY, Meta
 from node.write_ahead_log import WriteAheadLog
@@ -46,7 +46,7 @@ from vm.transaction import TransactionError
 FREE_MIB: Final = NodeConfig().min_free_disk_mib
 """What stays free where nobody says otherwise."""
 
-_FOREIGN_FAULTS = (
+FOREIGN_FAULTS: Final = (
     StoreCorrupt,
     NotCertified,
     TransactionError,
@@ -135,7 +135,7 @@ def _rebuild(path: Path, genesis: Genesis, manifest: Manifest, meta: dict[bytes,
         BackupError: something does not follow from the genesis document.
         StoreError: the disk refuses.
     """
-    rebuild = StoreRebuild(path, genesis.document.state_depth)
+    rebuild = StoreRebuild.open(path, genesis.document.state_depth)
     try:
         claimed = Meta.read(meta)
         _require(claimed.genesis == genesis.canonical, "it holds another genesis document")
@@ -144,13 +144,13 @@ def _rebuild(path: Path, genesis: Genesis, manifest: Manifest, meta: dict[bytes,
         _require((head.height, head.digest, head.state_root) == said, "its head is not what it says")
         _require(rebuild.state.build_tree() == head.state_root, "its values do not give the head's state root")
         rebuild.state.rebuild_once()
-        chain = _walk(rebuild, genesis)
+        chain = chain_in(rebuild, genesis).walk()
         _require(chain.head == head, "its blocks do not lead to its head")
         _require(claimed.history_floor <= head.height, "its history begins above its head")
         rebuild.state.verify_history(rebuild.certified_root, claimed.history_floor, head.height)
         rebuild.state.verify_replay_ids(head.height)
         rebuild.finish(msgspec.structs.replace(claimed, oldest_block=chain.oldest_block))
-    except _FOREIGN_FAULTS as error:
+    except FOREIGN_FAULTS as error:
         raise BackupError(f"the backup cannot be used: {error}") from None
     finally:
         rebuild.close()
@@ -161,11 +161,12 @@ def _require(condition: bool, complaint: str) -> None:
         raise BackupError(f"the backup cannot be used: {complaint}")
 
 
-def _walk(rebuild: StoreRebuild, genesis: Genesis) -> WalkedChain:
+def chain_in(rebuild: StoreRebuild, genesis: Genesis) -> RestoredChain:
+    """Return the chain of a database, to be walked from the genesis document."""
     runtime = build_runtime()
     tree = StateTree(genesis.document.state_depth, {})
     genesis_root = tree.update(genesis.genesis_state(runtime).values).root
-    return RestoredChain(rebuild.database, genesis, rebuild.reader, genesis_root, runtime.calls).walk()
+    return RestoredChain(rebuild.database, genesis, rebuild.reader, genesis_root, runtime.calls)
 
 
 def _mark_recovering(folder: Path, floor: int) -> LogMark:

@@ -90,7 +90,13 @@ class RestoredChain:
         self._sets = CertifiedSets(genesis.chain, genesis.validator_set)
         self._announced = _announced_sets(reader)
         self._only_links = True
+        self._taken = 0
         self._chain = WalkedChain(Head(0, genesis.digest, genesis_root, ZERO_HASH))
+
+    @property
+    def height(self) -> int:
+        """The last height that was taken, whole."""
+        return self._taken
 
     def walk(self) -> WalkedChain:
         """Verify every height, and write heads and indexes.
@@ -143,6 +149,7 @@ class RestoredChain:
         elif chain.oldest_block:
             raise StoreCorrupt(f"block {height} is missing")
         self._database.write(batch)
+        self._taken = height
 
     def _link(self, header: Header) -> None:
         """Require that a header follows the one before, or that a snapshot's chain begins here."""

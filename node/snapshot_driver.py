@@ -57,7 +57,7 @@ from node.ledger import Ledger
 from node.snapshot_folders import SnapshotFolders
 from node.snapshot_once import OnceFetch, parts_of
 from node.snapshot_trust import TrustedSets
-from node.store import StoreFailure
+from node.store import StoreCorrupt, StoreFailure
 from node.store.incoming import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync_driver import SyncDriver
 from vm.once_log import OnceLog
@@ -143,6 +143,11 @@ class SnapshotDriver:
                 continue
             try:
                 await self._fetch_snapshot()
+            except StoreCorrupt as error:
+                # This can be fetched again; damage of the node's own store halts it by itself (Store.watch).
+                _log.error("the incoming snapshot is given up: %s", error)
+                with _disk_errors():
+                    self._folders.forget_incoming()
             finally:
                 self._fetch = None
                 self._sync.paused = False

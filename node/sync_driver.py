@@ -39,6 +39,9 @@ PATIENCE_SECONDS: Final = 1.5
 SHORT_PATIENCE_SECONDS: Final = 0.25
 """The same, where no block is being executed here: messages overtake each other by no more."""
 
+TELL_SECONDS: Final = 10.0
+"""How often the log tells how far catching up is."""
+
 FAR_BEHIND_BLOCKS: Final = 3
 
 
@@ -70,6 +73,7 @@ class SyncDriver:
         self._verifier = verifier
         self._plan = BlockSync(ledger.height)
         self._behind_since: float | None = None
+        self._told_at: float | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self.syncing = False
         self.paused = False
@@ -110,6 +114,7 @@ class SyncDriver:
                 await asyncio.sleep(pause)
                 behind = self._seconds_behind()
                 self.syncing = behind >= PATIENCE_SECONDS
+                self._tell()
                 if self.paused or self.yields_to():
                     pause = TICK_SECONDS
                     continue
@@ -119,6 +124,16 @@ class SyncDriver:
         finally:
             for task in self._requests:
                 task.cancel()
+
+    def _tell(self) -> None:
+        """Let the log say that this node catches up, how far it is, and that it is done."""
+        now = asyncio.get_running_loop().time()
+        if self.syncing and (self._told_at is None or now - self._told_at >= TELL_SECONDS):
+            _log.info("syncing: height %d of %d, which a peer claims", self._ledger.height, self._plan.target)
+            self._told_at = now
+        elif not self.syncing and self._told_at is not None:
+            _log.info("in step with its peers at height %d", self._ledger.height)
+            self._told_at = None
 
     def _seconds_behind(self) -> float:
         """Return for how long a peer has been ahead of us; for ever, if by several blocks."""

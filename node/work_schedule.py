@@ -28,6 +28,7 @@ class WorkSchedule:
         self._last_block = 0.0
         self._last_start = 0.0
         self._told = False
+        self._work_since: float | None = None
 
     def height_started(self, params: Params) -> None:
         """A height begins: the former was decided at this moment."""
@@ -39,6 +40,7 @@ class WorkSchedule:
             # interval of its own, would make n blocks in the time of one.
             self._last_start = self._last_block
         self._told = False
+        self._work_since = None
         self._wait_until(self._last_start + params.block_interval_ms / 1_000)
 
     def transactions_arrived(self) -> None:
@@ -53,6 +55,12 @@ class WorkSchedule:
         """Tell whether an empty block is due."""
         elapsed = asyncio.get_running_loop().time() - self._last_block
         return elapsed * 1_000 >= self._params.empty_block_interval_ms
+
+    def waiting_seconds(self) -> float:
+        """Return how long this height has had work, 0 where it has none."""
+        if self._work_since is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._work_since
 
     def stop(self) -> None:
         """Call nothing any more."""
@@ -70,7 +78,11 @@ class WorkSchedule:
         # Looking again finds a transaction that becomes valid later, and repeats, while the height lasts,
         # what the core may have found to be nothing at the time.
         self._wait_until(now + RECHECK_SECONDS)
-        if self._has_transactions() or self.heartbeat_due():
+        if not (self._has_transactions() or self.heartbeat_due()):
+            self._work_since = None  # what waited has expired
+        else:
+            if self._work_since is None:
+                self._work_since = now
             if not self._told:
                 self._told = True
                 self._last_start = now

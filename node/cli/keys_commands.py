@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 import click
 
-from genesis.durable_files import PRIVATE_FOLDER
+from genesis.durable_files import make_private_folder
 from genesis.keystore import (
     PASSPHRASE_ENV,
     LoadedKey,
@@ -24,9 +26,13 @@ from genesis.keystore import (
     write_key_file,
 )
 from node.cli.output import json_option, note, print_fields, print_json
+from node.config import hashed_key
 from vm.primitives.keys import SigningKey
 
 KeyPath = click.Path(path_type=Path, dir_okay=False)
+
+API_KEY_BYTES: Final = 32
+"""256 random bits: nobody guesses it, so that its plain hash may be stored."""
 
 passphrase_file_option = click.option(
     "--passphrase-file",
@@ -70,7 +76,8 @@ def save_key(path: Path, key: SigningKey, unencrypted: bool, passphrase_file: Pa
     passphrase = None if unencrypted else find_passphrase(passphrase_file, passphrase_of_environment(), ask)()
     # The first thing that a new operator types is `keys new HOME/key.json`, and there is no HOME yet.
     with contextlib.suppress(OSError):  # writing the file says what is wrong
-        path.parent.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        if path.parent.parent.is_dir():
+            make_private_folder(path.parent)
     write_key_file(path, key, passphrase)
 
 
@@ -136,6 +143,18 @@ def export(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
         print_json({"seed": seed})
     else:
         click.echo(seed)
+
+
+@keys.command(short_help="Make an API key, and its hash for node.toml.")
+@json_option
+def api(as_json: bool) -> None:
+    """Make an API key for a node's JSON-RPC: the key for the client, its hash for node.toml."""
+    key = secrets.token_urlsafe(API_KEY_BYTES)
+    fields = {"key": key, "entry": hashed_key(key)}
+    if as_json:
+        print_json(fields)
+    else:
+        print_fields(fields)
 
 
 def _show(file: Path, as_json: bool) -> None:

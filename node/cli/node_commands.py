@@ -10,12 +10,13 @@ import click
 from genesis.document import Genesis
 from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.keystore import generate_key, read_key_file
+from node.cli.check_command import check
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option, warn
 from node.cli.output import CliError, json_option, print_fields, print_json, shortened
 from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
-from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, load_config
+from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, keys_in_clear, load_config
 from node.errors import ConfigError
 from vm.primitives.units import bounded_digits, is_lower_hex
 
@@ -41,7 +42,7 @@ def start(home: Path, passphrase_file: Path | None) -> None:
     """Run a node in the foreground."""
     if not home.is_dir():
         raise ConfigError(f"home folder {home} does not exist; `entente node init --home {home}` makes one")
-    load_config(home)
+    warn(keys_in_clear(load_config(home)))
     warn(exposed_in(home))
     key = open_key(home / "key.json", passphrase_file).key
     # Imported here, as it brings the whole node: mistakes are told without waiting for it.
@@ -135,6 +136,7 @@ def status(home: Path | None, url: str | None, api_key: str | None, as_json: boo
 
 
 node.add_command(recover)
+node.add_command(check)
 
 
 def _peer(text: str) -> PeerAddress:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genesis.durable_files import write_durably
+from genesis.durable_files import make_private_folder, write_durably
 from node.cli.output import CliError, json_option, note, print_json
 from node.cli.rpc import api_key_option, with_node
 from node.cli.testnet_commands import dir_option
@@ -78,7 +78,7 @@ def _write(folder: Path, made: Statement) -> dict[str, Any]:
     name = f"statement-{made.brand}-{made.period}-{made.currency}"
     page, table = folder / f"{name}.html", folder / f"{name}.csv"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         write_durably(page, html_of(made))
         write_durably(table, csv_of(made))
     except OSError as error:

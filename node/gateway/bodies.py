@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import ClientError, web
+from aiohttp import ClientError, HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
@@ -54,10 +54,12 @@ class BodyReader:
         """Return the body; `release` it once it is answered.
 
         Raises:
-            HttpRefusal: it is too large, breaks off, comes too slowly, or there are too many.
+            HttpRefusal: it is too large, breaks off, comes too slowly, or there are too many; or the client expects
+                what this server does not know.
         """
         if (request.content_length or 0) > self._limit:
             raise self._too_large()
+        await _continue(request)
         body = Body(bytearray(), Hold(client))
         try:
             async with Pace(BODY_TIMEOUT_S) as pace:
@@ -92,6 +94,24 @@ class BodyReader:
         limit = self._limit
         fault = RpcFault("REQUEST_TOO_LARGE", f"the body has more than {limit} bytes", limit=limit)
         return HttpRefusal(413, fault)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Tell a client to go on that waits for this before it sends a body (`Expect: 100-continue`).
+
+    curl asks so from 1 MiB on and waits a second, others wait for ever. aiohttp's low-level server leaves it to us.
+
+    Raises:
+        HttpRefusal: it expects something else.
+    """
+    expected = request.headers.get("Expect")
+    if expected is None or request.version < HttpVersion11:  # who speaks HTTP/1.0 does not wait (RFC 9110, 10.1.1)
+        return
+    if expected.strip().lower() != "100-continue":
+        raise HttpRefusal(417, RpcFault("BAD_HTTP", f"the node knows no expectation {expected[:50]!r}"))
+    transport = request.transport
+    if transport is not None and not request.content.total_bytes:
+        transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _too_slow(*, dropped: bool) -> HttpRefusal:

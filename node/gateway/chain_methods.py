@@ -94,7 +94,8 @@ class ChainMethods:
         """
         wanted = self._reads.height + 1 if height is None else height
         if wanted > self._reads.height + 1:
-            raise not_found(f"the validators of height {wanted} are not known yet", height=wanted)
+            message = f"the validators of height {wanted} are not known yet; the head is {self._reads.height}"
+            raise not_found(message, height=wanted, head=self._reads.height)
         validators = self._reads.validators(wanted)
         entries = []
         for index, validator in enumerate(validators.validators):
@@ -161,7 +162,11 @@ class ChainMethods:
             **certified(self._reads, height),
         }
 
-    @rpc("chain_transactions", "{items: [{id, hash, height, index, time, sender, calls, status, error}, …], next}")
+    @rpc(
+        "chain_transactions",
+        "{items: [{id, hash, height, index, time, sender, calls, status, error}, …], "
+        "next, complete_to, oldest, resume}",
+    )
     def transactions(
         self,
         account: Address | None = None,
@@ -176,6 +181,12 @@ class ChainMethods:
 
         A page may hold fewer than `limit` items, or none, and still have a `next`, as the work for a page is
         bounded: go on until `next` is null.
+
+        What is answered is complete up to the height `complete_to`; `to` may lie beyond the head, and is then not
+        reached yet. `resume` is a cursor also on the last page: a later call with it goes on where this one ended.
+        Without `from` and `cursor` a node begins at the first block that it keeps, `oldest`. A range that begins or
+        ends below that is BLOCK_PRUNED, one that begins beyond the height after the head is NOT_FOUND (this node
+        lags): both errors name both ends. A `from` above `to` is INVALID_PARAMS.
         """
         return self._pages.page({"account": account, "brand": brand, "call": call}, from_, to, cursor, limit)
 

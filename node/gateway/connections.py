@@ -6,7 +6,8 @@ longest, one of the client that holds most is closed. Where all are busy, one of
 share of the total is given up; its request may be repeated.
 
 Invariants:
-    1. At most `total` connections are admitted at once, and at most `per_client` of one client.
+    1. At most `total` connections are admitted at once, and at most `per_client` of one client that is no trusted
+       proxy.
     2. Admitting, and every change between idle and busy, costs a constant amount of work, however many there are.
     3. A client with fewer than SHARE connections never loses one that is busy.
 """
@@ -73,10 +74,16 @@ class ConnectionTable:
         """Those whose client waits for the node."""
         return len(self._busy)
 
-    def admit(self, client: str) -> Slot | None:
-        """Count a new connection, for which another may be closed; None where the client has its fill."""
+    def admit(self, client: str, *, is_many: bool = False) -> Slot | None:
+        """Count a new connection, for which another may be closed; None where the client has its fill.
+
+        Args:
+            is_many: a trusted proxy, which may have as many as there are.
+        """
         count = self._count.get(client, 0)
-        if count >= self._per_client or (self._admitted >= self.limit and not self._make_room(count)):
+        if (count >= self._per_client and not is_many) or (
+            self._admitted >= self.limit and not self._make_room(count)
+        ):
             return None
         self._count[client] = self._count.get(client, 0) + 1
         self._admitted += 1

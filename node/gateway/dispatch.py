@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +46,10 @@ _NULL_ID: Final = b"null"
 _MAX_ID_BYTES: Final = 1_024
 """Our bound: an id is echoed, so it must not let a small request ask for a large answer."""
 
+
+EXACT: Final = 2.0**53
+"""From here on a float is an integer, and may be one whose last digits are lost: beyond 64 bits the parser gives
+floats. An id must come back with the digits that it had, so that it is refused."""
 
 REFUSAL_SECONDS: Final = 0.5
 """A connection is refused twice a second: 256 of a client then cost what they take to parse, some hundredths."""
@@ -217,7 +220,7 @@ class Dispatcher:
         id_json = _id_json(request["id"]) if "id" in request else None
         problem = _request_problem(request)
         if problem is None and "id" in request and id_json is None:
-            problem = f"id is a number, null, or a string of at most {_MAX_ID_BYTES} bytes as JSON"
+            problem = f"id is null, a number of 64 bits, or a string of at most {_MAX_ID_BYTES} bytes as JSON"
         if problem is not None:
             return _Entry(id_json or _NULL_ID, outcome=RpcFault("INVALID_REQUEST", problem))
         entry = _Entry(id_json)
@@ -380,7 +383,7 @@ def _request_problem(request: dict[str, Any]) -> str | None:
     if type(request.get("method")) is not str:
         return "method must be a string"
     if "params" in request and type(request["params"]) not in (dict, list):
-        return "params must be an object or an array"
+        return "params must be an object or an array; leave params out where there are none"
     return None
 
 
@@ -389,7 +392,7 @@ def _id_json(value: Any) -> bytes | None:
     kind = type(value)
     if kind is int or value is None:
         return orjson.dumps(value)
-    if kind is str or (kind is float and math.isfinite(value)):
+    if kind is str or (kind is float and abs(value) < EXACT):
         text = orjson.dumps(value)
         return text if len(text) <= _MAX_ID_BYTES else None
     return None

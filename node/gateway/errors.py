@@ -39,7 +39,10 @@ CODES: Final[dict[int, str]] = {
 REASONS: Final[dict[str, tuple[int, str]]] = {
     "PARSE_ERROR": (PARSE_ERROR, "The body is not JSON (UTF-8, no byte order mark, nested at most 1,024 deep)."),
     "INVALID_REQUEST": (INVALID_REQUEST, "The JSON is not a request object, or is an empty batch."),
-    "CONTENT_TYPE": (INVALID_REQUEST, "POST needs `content-type: application/json`, and no content-encoding."),
+    "CONTENT_TYPE": (
+        INVALID_REQUEST,
+        "POST needs `content-type: application/json` in UTF-8, and no content-encoding.",
+    ),
     "BAD_HTTP": (INVALID_REQUEST, "The bytes are no request of HTTP/1.0 or HTTP/1.1; the connection is closed."),
     "HOST_NOT_ALLOWED": (
         INVALID_REQUEST,

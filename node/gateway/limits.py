@@ -1,7 +1,7 @@
 """What one client may use: calls per second, and methods by API key.
 
-A client is an IP address, an IPv6 one its /64 network, as that is what a single host commonly owns. Proxies in
-front of a node should limit by themselves: the node sees one address and does not trust forwarded ones.
+A client is an IP address, an IPv6 one its /64 network, as that is what a single host commonly owns. Behind a proxy
+that the operator trusts it is the address that the proxy tells (node/gateway/forwarded.py).
 
 Invariants:
     1. At most MAX_TRACKED_CLIENTS buckets are kept; the one refilled longest ago goes first, and a full
@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
+
+from node.config import HASHED, is_hashed
 
 MAX_TRACKED_CLIENTS: Final = 10_000
 """Some 3 MB of buckets; beyond it strangers only lose the memory of having been slow."""
@@ -65,11 +67,15 @@ class RateLimiter:
 
 
 class ApiKeys:
-    """Who may read and write. A key for writes reads too, as a client sends one key with all its calls."""
+    """Who may read and write. A key for writes reads too, as a client sends one key with all its calls.
+
+    Args:
+        read, write: keys in clear, or as `hashed_key` writes them.
+    """
 
     def __init__(self, read: Sequence[str], write: Sequence[str]) -> None:
-        self._write = [_digest(key) for key in write]
-        self._read = [_digest(key) for key in read]
+        self._write = [_stored_digest(key) for key in write]
+        self._read = [_stored_digest(key) for key in read]
 
     def permissions(self, authorization: str | None) -> tuple[bool, bool]:
         """Return (may read, may write) for an Authorization header, None where there is none."""
@@ -84,6 +90,10 @@ class ApiKeys:
             writes = writes or is_writer
             reads = reads or is_reader or is_writer
         return reads, writes
+
+
+def _stored_digest(entry: str) -> bytes:
+    return bytes.fromhex(entry.removeprefix(HASHED)) if is_hashed(entry) else _digest(entry)
 
 
 def _digest(key: str) -> bytes:

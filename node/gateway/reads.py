@@ -105,15 +105,15 @@ class ChainReads:
         if 1 <= height < oldest:
             message = f"block {height} is pruned; the oldest kept by this node is {oldest}"
             return RpcFault("BLOCK_PRUNED", message, height=height, oldest=oldest, head=self.height)
-        return not_found(f"no block {height}; the head is {self.height}", height=height)
+        return not_found(f"no block {height}; the head is {self.height}", height=height, head=self.height)
 
-    def check_not_pruned(self, height: int) -> None:
-        """Make sure that blocks from a height on are kept.
+    def require_kept(self, height: int) -> None:
+        """Make sure that blocks from a height on are here; those after the head may be none yet.
 
         Raises:
-            RpcFault: BLOCK_PRUNED.
+            RpcFault: BLOCK_PRUNED; NOT_FOUND beyond the height after the head: this node lags, or the caller errs.
         """
-        if 1 <= height < self._store.oldest_block:
+        if 1 <= height < self._store.oldest_block or height > self.height + 1:
             raise self._no_block(height)
 
     @property
@@ -134,7 +134,7 @@ class ChainReads:
         """Return a block's digest; raises NOT_FOUND."""
         head = self._store.head_at(height)
         if head is None:
-            raise not_found(f"no block {height}; the head is {self.height}", height=height)
+            raise self._no_block(height)
         return head.digest
 
     def certificate(self, height: int) -> Certificate:
@@ -149,7 +149,8 @@ class ChainReads:
                 return embedded
         data = self._store.certificate_bytes(height)
         if data is None:
-            raise not_found(f"no certificate of height {height}; the head is {self.height}", height=height)
+            message = f"no certificate of height {height}; the head is {self.height}"
+            raise not_found(message, height=height, head=self.height)
         return decode_certificate(data)
 
     def receipts(self, height: int) -> list[bytes]:
@@ -254,7 +255,7 @@ class ChainReads:
     def _unavailable(self, height: int, error: Exception) -> RpcFault:
         if isinstance(error, StatePruned):
             return RpcFault("STATE_PRUNED", str(error), height=height, head=self.height)
-        return not_found(f"no state of height {height}; the head is {self.height}", height=height)
+        return not_found(f"no state of height {height}; the head is {self.height}", height=height, head=self.height)
 
     def seal_record(self, public_key_hex: str) -> ValidatorRecord:
         """Return a validator's last embedded seal and last skip, as of the head."""

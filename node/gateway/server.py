@@ -3,7 +3,8 @@
 It stands on aiohttp's low-level server, without router and middleware, because a busy node answers thousands
 of requests a second. A JSON-RPC error is HTTP 200, except where HTTP tools must see it: 401 without a valid
 key, 413 for a body that is too large, 415 for a content type that is not JSON (which also keeps other sites'
-scripts out: no CORS header is ever sent), 421 and 403 for other names and pages (see `hosts`), 429 over the limits.
+scripts out: no CORS header is ever sent), 417 for another expectation than 100-continue, 421 and 403 for other
+names and pages (see `hosts`), 429 over the limits.
 
     Listener ──► ConnectionTable ──► GatewayConnection ──► HostRule ──► BodyReader ──► Dispatcher ──► AnswerSender
 
@@ -40,6 +41,7 @@ from node.gateway.chain_methods import ChainMethods
 from node.gateway.connections import ConnectionTable, GatewayConnection
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
 from node.gateway.errors import HttpRefusal, RpcFault
+from node.gateway.forwarded import Clients
 from node.gateway.hosts import HostRule
 from node.gateway.limits import CLIENT, ApiKeys, RateLimiter, client_of
 from node.gateway.listener import Listener
@@ -55,6 +57,9 @@ from node.log_setup import Tally
 _log = logging.getLogger(__name__)
 
 JSON_TYPES: Final = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
+UTF_8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+"""What a charset parameter may say; ASCII is a part of UTF-8."""
+
 BODIES_AT_ONCE: Final = 16
 """All bodies held at once have at most this many times max_request_bytes (128 MiB by default)."""
 
@@ -84,6 +89,7 @@ class Gateway:
         self._answer_shares = Shares(ANSWERS_AT_ONCE * limits.max_response_bytes)
         self._bodies = BodyReader(limits.max_request_bytes, self._body_shares)
         self._answers = AnswerSender(self._answer_shares)
+        self._clients = Clients(limits.trusted_proxies)
         self._hosts = HostRule([config.rpc_host, *limits.allowed_hosts])
         self._connections = ConnectionTable(
             limits.max_connections or MOST_CONNECTIONS, limits.max_connections_per_client
@@ -159,7 +165,8 @@ class Gateway:
 
     def _admit(self, connection: socket.socket, address: str) -> asyncio.Protocol | None:
         """Return the protocol of a new connection; None, and it is answered, where its client has its fill."""
-        slot = self._connections.admit(client_of(address))
+        # A proxy that is trusted brings many clients, whose requests are counted one by one.
+        slot = self._connections.admit(client_of(address), is_many=self._clients.is_trusted(address))
         if slot is None or self._web is None:
             with contextlib.suppress(OSError):
                 connection.send(_refused_connection(self._limits.max_connections_per_client))
@@ -233,10 +240,10 @@ class Gateway:
     async def _rpc(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"}, text="JSON-RPC 2.0: POST a request\n")
-        if request.content_type not in JSON_TYPES or "Content-Encoding" in request.headers:
-            message = "POST needs content-type: application/json, and no content-encoding"
-            return _fault_response(415, RpcFault("CONTENT_TYPE", message))
-        client = client_of(request.remote)
+        problem = content_problem(request)
+        if problem is not None:
+            return _fault_response(415, RpcFault("CONTENT_TYPE", problem), close="Expect" in request.headers)
+        client = self._clients.of(request)
         body = await self._bodies.read(request, client)
         answer = self._answers.begin(client)
         try:
@@ -266,6 +273,17 @@ class Gateway:
         if reply.unauthorised:
             return _json_response(401, reply.body, {"WWW-Authenticate": "Bearer"})
         return _json_response(429 if limited else 200, reply.body)
+
+
+def content_problem(request: web.BaseRequest) -> str | None:
+    """Return what is wrong with the headers that describe a body, None where they are those of JSON in UTF-8."""
+    if request.content_type not in JSON_TYPES:
+        return "POST needs content-type: application/json"
+    if (request.charset or "utf-8").lower() not in UTF_8:
+        return f"JSON comes in UTF-8, not in {request.charset!r:.50}"
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        return "POST needs a body without content-encoding (identity)"
+    return None
 
 
 @contextmanager

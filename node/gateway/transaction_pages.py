@@ -3,6 +3,11 @@
 With one filter a page is a walk along its index. With several, the first one's index is walked and the others
 are asked at each height it names. Without any, blocks are walked. The work for a page is bounded by
 positions, blocks and bytes; a page that ends for that reason has a `next`.
+
+Invariants:
+    1. Every matching transaction of the heights from where the caller began up to `complete_to` has been answered
+       by this page or those before it. What this node does not have (yet, or any more) is an error, never left out.
+    2. `resume`, as the next call's cursor, goes on right there, also when the chain has grown.
 """
 
 from __future__ import annotations
@@ -47,16 +52,15 @@ class TransactionPages:
         cursor: str | None,
         limit: int,
     ) -> dict[str, Any]:
-        """Return {items, next}.
+        """Return {items, next, complete_to, oldest, resume}.
 
         Raises:
-            RpcFault: INVALID_PARAMS for a cursor that is not ours, BLOCK_PRUNED for a `from` that is not kept.
+            RpcFault: INVALID_PARAMS for a cursor that is not ours or a range that is reversed, BLOCK_PRUNED and
+                NOT_FOUND for one that begins below what is kept or beyond the height after the head.
         """
-        if from_height is not None:
-            self._reads.check_not_pruned(max(from_height, 1))
-        first = max(from_height or 1, self._reads.oldest_block)
-        last = min(self._reads.height if to_height is None else to_height, self._reads.height)
         after = None if cursor is None else _position(cursor)
+        first = self._first(from_height, to_height, after)
+        last = self._reads.height if to_height is None else min(to_height, self._reads.height)
         given = [(kind, name) for kind, name in filters.items() if name is not None]
         if given:
             positions, next_ = self._indexed(given, first, last, after, limit)
@@ -65,7 +69,29 @@ class TransactionPages:
         items = self._summaries(positions)
         if len(items) < len(positions):
             next_ = positions[len(items) - 1]
-        return {"items": items, "next": None if next_ is None else _cursor(next_)}
+        return {
+            "items": items,
+            "next": None if next_ is None else _cursor(next_),
+            "complete_to": last if next_ is None else next_[0] - (next_[1] < _MAX_BLOCK_POSITIONS),
+            "oldest": self._reads.oldest_block,
+            "resume": _cursor((last, _MAX_BLOCK_POSITIONS) if next_ is None else next_),
+        }
+
+    def _first(self, from_height: int | None, to_height: int | None, after: Position | None) -> int:
+        """Return the first height to look at, which is here, or is the one after the head."""
+        reads = self._reads
+        begins = {"from": from_height, "cursor": None if after is None else after[0]}
+        for param, height in begins.items():
+            if height is not None and to_height is not None and height > to_height:
+                raise invalid_param("to", f"the range is reversed: `{param}` is at {height}, `to` is {to_height}")
+        if after is not None:
+            first = max(from_height or 0, after[0] + (after[1] >= _MAX_BLOCK_POSITIONS))
+        elif from_height is not None:
+            first = from_height
+        else:
+            first = reads.oldest_block if to_height is None else min(reads.oldest_block, to_height)
+        reads.require_kept(max(first, 1))
+        return first
 
     def _indexed(
         self, filters: list[tuple[str, str]], first: int, last: int, after: Position | None, limit: int

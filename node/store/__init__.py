@@ -3,6 +3,7 @@
 from node.store.blocks import IndexPage, Position, PrunedBlock
 from node.store.database import write_database
 from node.store.errors import (
+    HEALING,
     CommitRefused,
     HeightAhead,
     StatePruned,
@@ -10,6 +11,7 @@ from node.store.errors import (
     StoreCorrupt,
     StoreError,
     StoreFailure,
+    advice,
 )
 from node.store.layout import Head, LogMark
 from node.store.rebuild import StoreRebuild
@@ -18,6 +20,7 @@ from node.store.store import Store
 from node.store.values import StateValues
 
 __all__ = [
+    "HEALING",
     "BlockCommit",
     "CommitRefused",
     "Head",
@@ -37,5 +40,6 @@ __all__ = [
     "StoreFailure",
     "StoreOptions",
     "StoreRebuild",
+    "advice",
     "write_database",
 ]

@@ -128,6 +128,23 @@ class BlockRecords:
         record = self._database.get(at_height(HEAD, height))
         return None if record is None else read(head_decoder, record, f"head {height}")
 
+    def require_heads(self, first: int, head: Head) -> None:
+        """Make sure that every height from `first` to the head is here, and that the last is the head.
+
+        Raises:
+            StoreCorrupt: one is not; a height is written in one batch, so its block is missing as well.
+        """
+        expected = first
+        stop = at_height(HEAD, head.height + 1)
+        for key, record in self._database.scan(at_height(HEAD, first), stop, once=True):
+            if key != at_height(HEAD, expected):
+                break
+            if expected == head.height and read(head_decoder, record, f"head {expected}") != head:
+                raise StoreCorrupt(f"block {expected} is not the head that the store names")
+            expected += 1
+        if expected <= head.height:
+            raise StoreCorrupt(f"block {expected} is missing, below the head {head.height}")
+
     def block(self, height: int) -> bytes | None:
         """Return the canonical block."""
         return self._database.get(at_height(BLOCK, height))

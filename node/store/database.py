@@ -10,19 +10,24 @@ does not sync an old log when it begins a new one, so an older write could be lo
 Invariants:
     1. What a held batch says is in every read from `write` on, and on the disk after `flush`, whole or not at all.
     2. What is held is written before any scan, snapshot and other write, and by `close`.
+    3. Nothing is read whose checksum is wrong: opening refuses a damaged log or table, each read compares the
+       checksum of the block that it takes from the disk. LevelDB does neither by itself: it drops a damaged record
+       of its log, which loses blocks that were synced, and gives out a damaged table's bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import plyvel
 
+from node.store.damage import damaged_file, tables_at
 from node.store.engine import Engine, OpenEngine, open_leveldb
-from node.store.errors import StoreFailure
+from node.store.errors import StoreCorrupt, StoreFailure
 
 RESTORE_CACHE_BYTES: Final = 8 << 20
 RESTORE_BUFFER_BYTES: Final = 32 << 20
@@ -48,7 +53,7 @@ HELD_BYTES: Final = 4 << 20
 _ABSENT: Final = object()
 
 
-class _HeldBatch:
+class HeldBatch:
     """A batch that becomes a part of a greater one."""
 
     def __init__(self) -> None:
@@ -61,11 +66,19 @@ class _HeldBatch:
         self.changes[key] = None
 
 
+_FAULTS: Final = (plyvel.Error, OSError, RuntimeError)
+"""What an engine's calls raise; RuntimeError once the database is closed."""
+
+
 class Database:
     """One open database.
 
     Args:
         engine: opens what it is kept in; LevelDB without.
+
+    Raises:
+        StoreCorrupt: a checksum is wrong, or a file is missing; the message names the file.
+        StoreFailure: the database is in use, or the disk refuses.
     """
 
     def __init__(
@@ -77,6 +90,7 @@ class Database:
         max_open_files: int = FEW_FILES,
         engine: OpenEngine = open_leveldb,
     ) -> None:
+        self._path = path
         try:
             self._db: Engine = engine(
                 path,
@@ -85,11 +99,15 @@ class Database:
                 write_buffer_bytes=write_buffer_bytes,
                 max_open_files=max_open_files,
             )
+        except plyvel.CorruptionError as error:
+            raise StoreCorrupt(f"{damaged_file(Path(path))} is damaged: {_text(error)}") from error
         except (plyvel.Error, OSError) as error:
             raise StoreFailure(
-                f"cannot open the database at {path}: {error} (is another process using it?)"
+                f"cannot open the database at {path}: {_text(error)} (is another process using it?)"
             ) from error
-        self._get = self._db.get
+        self._get = partial(self._db.get, verify_checksums=True)
+        self._iterator = partial(self._db.iterator, verify_checksums=True)
+        self._on_damage: Callable[[StoreCorrupt], None] | None = None
         self._failure: str | None = None
         self._holding = False
         self._held: dict[bytes, bytes | None] = {}
@@ -103,8 +121,8 @@ class Database:
                 return held  # type: ignore[no-any-return]
         try:
             value: bytes | None = self._get(key)
-        except (plyvel.Error, OSError, RuntimeError) as error:
-            raise StoreFailure(f"cannot read from the database: {error}") from error
+        except _FAULTS as error:
+            raise self._fault("cannot read from the database", error, (key, key)) from error
         return value
 
     def scan(self, start: bytes, stop: bytes, once: bool = False) -> Iterator[tuple[bytes, bytes]]:
@@ -114,11 +132,14 @@ class Database:
             once: what is read for a stranger, and soon not again, does not take the place of what is in use here.
         """
         self._write_held()
+        at = start
         try:
-            with self._db.iterator(start=start, stop=stop, fill_cache=not once) as iterator:
-                yield from iterator
-        except (plyvel.Error, OSError, RuntimeError) as error:
-            raise StoreFailure(f"cannot read from the database: {error}") from error
+            with self._iterator(start=start, stop=stop, fill_cache=not once) as iterator:
+                for key, value in iterator:
+                    yield key, value
+                    at = key
+        except _FAULTS as error:
+            raise self._fault("cannot read from the database", error, (at, stop)) from error
 
     def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
         """Return the last entry with start < key < stop, None where there is none.
@@ -127,10 +148,10 @@ class Database:
         """
         self._write_held()
         try:
-            with self._db.iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
+            with self._iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
                 found: tuple[bytes, bytes] | None = next(iterator, None)
-        except (plyvel.Error, OSError, RuntimeError) as error:
-            raise StoreFailure(f"cannot read from the database: {error}") from error
+        except _FAULTS as error:
+            raise self._fault("cannot read from the database", error, (start, stop)) from error
         return found
 
     @contextmanager
@@ -138,15 +159,18 @@ class Database:
         """Offer all entries in order, as they are now, whatever is written meanwhile."""
         self._write_held()
         try:
-            with self._db.snapshot() as snapshot, snapshot.iterator(fill_cache=False) as iterator:
+            with (
+                self._db.snapshot() as snapshot,
+                snapshot.iterator(fill_cache=False, verify_checksums=True) as iterator,
+            ):
                 yield iterator
-        except (plyvel.Error, OSError, RuntimeError) as error:
-            raise StoreFailure(f"cannot read from the database: {error}") from error
+        except _FAULTS as error:
+            raise self._fault("cannot read from the database", error) from error
 
     def batch(self) -> Batch:
         """Return an empty batch."""
         if self._holding:
-            return _HeldBatch()
+            return HeldBatch()
         batch: Batch = self._db.write_batch(sync=True)
         return batch
 
@@ -174,7 +198,7 @@ class Database:
 
     def write(self, batch: Any) -> None:
         """Write a batch and wait until it is on the disk, or hold it."""
-        if isinstance(batch, _HeldBatch):
+        if isinstance(batch, HeldBatch):
             self._check_writable()
             self._held.update(batch.changes)
             self._held_bytes += sum(len(key) + len(value or b"") for key, value in batch.changes.items())
@@ -188,9 +212,9 @@ class Database:
         self._check_writable()
         try:
             batch.write()
-        except (plyvel.Error, OSError, RuntimeError) as error:
+        except _FAULTS as error:
             self._failure = str(error)
-            raise StoreFailure(f"cannot write to the database, nothing was written: {error}") from error
+            raise self._fault("cannot write to the database, nothing was written", error) from error
 
     def _check_writable(self) -> None:
         # After a failed write LevelDB's log may end in half a record. A new start cuts that off; written
@@ -201,7 +225,7 @@ class Database:
     def unsynced_batch(self) -> Batch:
         """Return an empty batch that may be lost, whole, in a crash of the machine."""
         if self._holding:
-            return _HeldBatch()
+            return HeldBatch()
         batch: Batch = self._db.write_batch(sync=False)
         return batch
 
@@ -209,8 +233,8 @@ class Database:
         """Rewrite the tables of a range without what was deleted; other threads may go on meanwhile."""
         try:
             self._db.compact_range(start=start, stop=stop)
-        except (plyvel.Error, OSError, RuntimeError) as error:
-            raise StoreFailure(f"cannot compact the database: {error}") from error
+        except _FAULTS as error:
+            raise self._fault("cannot compact the database", error) from error
 
     def put_unsynced(self, key: bytes, value: bytes) -> None:
         """Set one key that may be lost in a crash of the machine."""
@@ -218,9 +242,31 @@ class Database:
         self._check_writable()
         try:
             self._db.put(key, value)
-        except (plyvel.Error, OSError, RuntimeError) as error:
+        except _FAULTS as error:
             self._failure = str(error)
-            raise StoreFailure(f"cannot write to the database: {error}") from error
+            raise self._fault("cannot write to the database", error) from error
+
+    def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
+        """Call `on_damage`, on any thread, when a wrong checksum is met, whoever was reading."""
+        self._on_damage = on_damage
+
+    def _fault(
+        self, what: str, error: Exception, keys: tuple[bytes, bytes] | None = None
+    ) -> StoreCorrupt | StoreFailure:
+        """Return our error for one of LevelDB's; tell who watches of damage.
+
+        Args:
+            keys: the first and the last of what was still to be read; they tell in which files the damage can be.
+        """
+        if not isinstance(error, plyvel.CorruptionError):
+            return StoreFailure(f"{what}: {_text(error)}")
+        where = Path(self._path)
+        files = [] if keys is None else tables_at(self._db.get_property(b"leveldb.sstables") or b"", *keys)
+        names = " or ".join(str(where / name) for name in files) or str(where)
+        corrupt = StoreCorrupt(f"{names} is damaged: {_text(error)}")
+        if self._on_damage is not None:
+            self._on_damage(corrupt)
+        return corrupt
 
     def close(self) -> None:
         """Close the database; everything else fails afterwards."""
@@ -229,6 +275,12 @@ class Database:
                 self.flush()
         finally:
             self._db.close()
+
+
+def _text(error: Exception) -> str:
+    """Return LevelDB's message, which plyvel hands on as bytes."""
+    told = error.args[0] if isinstance(error, plyvel.Error) and error.args else error
+    return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
 
 
 def write_database(path: Path, chunks: Iterable[Iterable[tuple[bytes, bytes]]]) -> None:

@@ -1,7 +1,8 @@
 """The key-value engine below the store, as `node.store.database` uses it, and LevelDB by plyvel as one.
 
 The interface is plyvel's own, so that no call in production passes through another layer. An engine raises
-`plyvel.Error`, OSError or RuntimeError where it refuses. The simulator of whole nodes has an engine in memory.
+`plyvel.Error`, OSError or RuntimeError where it refuses, and `plyvel.CorruptionError` for a wrong checksum where it
+was asked to verify. The simulator of whole nodes has an engine in memory, which has no checksums.
 
 Invariants that every engine keeps:
     1. A batch is written whole or not at all, also over a crash.
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Final, Protocol, cast
 
 import plyvel
@@ -44,7 +44,9 @@ class EngineBatch(Protocol):
 class EngineSnapshot(Protocol):
     """All entries of one moment."""
 
-    def iterator(self, *, fill_cache: bool = True) -> AbstractContextManager[Entries]:
+    def iterator(
+        self, *, fill_cache: bool = True, verify_checksums: bool = False
+    ) -> AbstractContextManager[Entries]:
         """Offer all entries in order."""
         ...
 
@@ -52,7 +54,7 @@ class EngineSnapshot(Protocol):
 class Engine(Protocol):
     """One open database."""
 
-    def get(self, key: bytes, /) -> bytes | None:
+    def get(self, key: bytes, /, *, verify_checksums: bool = False) -> bytes | None:
         """Return a value, or None."""
         ...
 
@@ -68,6 +70,7 @@ class Engine(Protocol):
         reverse: bool = False,
         include_start: bool = True,
         fill_cache: bool = True,
+        verify_checksums: bool = False,
     ) -> AbstractContextManager[Entries]:
         """Offer the entries with start ≤ key < stop in order, or backwards."""
         ...
@@ -82,6 +85,10 @@ class Engine(Protocol):
 
     def compact_range(self, *, start: bytes, stop: bytes) -> None:
         """Give back the space of what was deleted in a range; another thread may call it."""
+        ...
+
+    def get_property(self, name: bytes, /) -> bytes | None:
+        """Return what the engine tells of itself; `node.store.damage` asks for LevelDB's tables."""
         ...
 
     def close(self) -> None:
@@ -104,16 +111,25 @@ class OpenEngine(Protocol):
 
 
 def open_leveldb(
-    path: str, *, create: bool, block_cache_bytes: int, write_buffer_bytes: int, max_open_files: int
+    path: str,
+    *,
+    create: bool,
+    block_cache_bytes: int,
+    write_buffer_bytes: int,
+    max_open_files: int,
+    paranoid: bool = True,
 ) -> Engine:
-    """Open a LevelDB; see `OpenEngine`."""
-    if create:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    """Open a LevelDB; see `OpenEngine`. The folder above it must exist.
+
+    Args:
+        paranoid: refuse a damaged log; only a copy of what was refused is opened without.
+    """
     return cast(
         Engine,
         plyvel.DB(
             path,
             create_if_missing=create,
+            paranoid_checks=paranoid,
             compression=None,
             bloom_filter_bits=10,
             lru_cache_size=block_cache_bytes,

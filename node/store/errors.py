@@ -22,6 +22,19 @@ class StoreCorrupt(StoreError):
     """Stored data contradict each other."""
 
 
+HEALING = (
+    "move HOME/data away, keep HOME/wal, and restore a backup or start the node again to fetch the chain from its "
+    "peers (docs/operations-recovery.md, A damaged store)"
+)
+"""What an operator does about a StoreCorrupt."""
+
+
+def advice(home: str = "HOME") -> str:
+    """Return what an operator does whose node has met a StoreCorrupt."""
+    found = f"With the node stopped, `entente node check --home {home}` tells the first bad height; to heal, "
+    return found + HEALING.replace("HOME", home)
+
+
 class CommitRefused(StoreError):
     """A block does not follow the head, or contradicts a stored block."""
 

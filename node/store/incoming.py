@@ -99,12 +99,16 @@ class IncomingSnapshot:
         self._path = path
         self._engine = engine
         self._files = files
-        self._database = self._open()
+        try:
+            self._database = self._open()
+        except StoreCorrupt:
+            files.remove_tree(path)  # nothing depends on it yet
+            self._database = self._open()
         record = self._database.get(INCOMING_KEY)
         try:
             self.target = None if record is None else read(_target_decoder, record, "incoming snapshot")
         except StoreCorrupt:
-            self._start_afresh()  # nothing depends on it yet
+            self._start_afresh()
         self._done = bytearray(self._database.get(DONE_KEY) or b"")
 
     @property

@@ -66,17 +66,22 @@ _Values = Sequence[tuple[bytes, bytes | None]]
 
 
 class StoreRebuild:
-    """A new database of primary records, until it is a store.
+    """A new database of primary records, until it is a store; or a store, `InPlace`, that is checked.
 
     Attributes:
         state: what concerns the state.
         reader: the values, verified once `state.build_tree` has returned the certified root.
     """
 
-    def __init__(self, path: Path, depth: int) -> None:
-        self.database = Database(str(path), RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES, create=False)
+    def __init__(self, database: Database, depth: int) -> None:
+        self.database = database
         self.state = StateRebuild(self.database, depth)
         self.reader = StateValues(self.database, RESTORE_CACHE_BYTES)
+
+    @classmethod
+    def open(cls, path: Path, depth: int) -> StoreRebuild:
+        """Open a new database of primary records."""
+        return cls(Database(str(path), RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES, create=False), depth)
 
     def certified_root(self, height: int) -> bytes:
         """Return the state root of a height whose head has been written.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from node.files import SYSTEM_FILES, Files
 from node.store.blocks import IndexEntries
 from node.store.engine import OpenEngine, open_leveldb
 from node.store.layout import LogMark
@@ -30,6 +31,7 @@ class StoreOptions:
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
         max_open_files: what LevelDB keeps open; beyond it a table is opened again to be read.
         engine: opens what the store is kept in.
+        files: holds the folder of the store.
     """
 
     state_history_blocks: int | None = 1_000
@@ -40,6 +42,7 @@ class StoreOptions:
     snapshot_interval: int | None = None
     max_open_files: int = 256
     engine: OpenEngine = open_leveldb
+    files: Files = SYSTEM_FILES
 
     def __post_init__(self) -> None:
         if self.state_history_blocks is not None and self.state_history_blocks < 1:

@@ -8,17 +8,20 @@ Invariants:
     1. Heights are committed one after the other; a height that is there is never replaced.
     2. The head's state root is the root of the tree, which is checked at each start.
     3. Nothing in memory changes before the batch is on the disk, or held (`hold`) until a flush.
+    4. A store in which damage was found is not opened again (`DamageNote`), until a check finds it whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
+from node.store.damage_note import DamageNote, make_store_folder
 from node.store.database import Database
 from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
 from node.store.history import StateHistory
@@ -47,12 +50,19 @@ from vm.state_tree import MAX_DEPTH, StateTree
 
 _mark_decoder = TypedDecoder(LogMark)
 
+HEADS_CHECKED: Final = 100_000
+"""Heights below the head that are looked at when a store is opened; some 0.1 s. A block that is lost although its
+sync returned was in LevelDB's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
+
 
 class Store:
     """The open database; use `Store.open`."""
 
-    def __init__(self, database: Database, options: StoreOptions) -> None:
+    def __init__(self, database: Database, options: StoreOptions, path: Path) -> None:
         self._database = database
+        self._note = DamageNote(path, options.files)
+        self._on_damage: Callable[[StoreCorrupt], None] | None = None
+        database.watch(self._note_damage)
         self._options = options
         self._blocks = BlockRecords(database)
         self._values = StateValues(database, options.value_cache_bytes)
@@ -70,6 +80,9 @@ class Store:
             StoreCorrupt: what it holds contradicts itself.
         """
         options = options or StoreOptions()
+        path = Path(path)
+        make_store_folder(path, options.files)
+        DamageNote(path, options.files).require_none()
         database = Database(
             str(path),
             options.block_cache_bytes,
@@ -78,7 +91,7 @@ class Store:
             engine=options.engine,
         )
         try:
-            return cls(database, options)
+            return cls(database, options, path)
         except StoreError:
             database.close()
             raise
@@ -86,6 +99,15 @@ class Store:
     def close(self) -> None:
         """Close the database."""
         self._database.close()
+
+    def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
+        """Call `on_damage`, on any thread, when damage is met, whoever was reading."""
+        self._on_damage = on_damage
+
+    def _note_damage(self, damage: StoreCorrupt) -> None:
+        self._note.write(damage)
+        if self._on_damage is not None:
+            self._on_damage(damage)
 
     def snapshot(self) -> AbstractContextManager[Iterator[tuple[bytes, bytes]]]:
         """Offer everything that is stored, in order of keys, as of the last commit; commits may go on meanwhile."""
@@ -142,8 +164,9 @@ class Store:
         if tree.root != head.state_root:
             raise StoreCorrupt(
                 f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"
-                f" at height {head.height}: restore a backup or fetch the state again"
+                f" at height {head.height}"
             )
+        self._blocks.require_heads(max(meta.oldest_block, head.height - HEADS_CHECKED + 1), head)
         self._pages.check_against(
             lambda page_id: tree.node(tree.depth, int(page_id, 16)) if len(page_id) == tree.depth else None
         )

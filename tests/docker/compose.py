@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,6 +67,20 @@ def image_megabytes(name: str) -> float:
     """Return an image's size."""
     size = _run(["docker", "image", "inspect", "--format", "{{.Size}}", name], timeout_s=30).stdout
     return int(size) / 1_000_000
+
+
+def stage_images() -> set[str]:
+    """Return the images without a name that builds of ours have left: the older builder keeps its first stage."""
+    filters = ["--filter", "dangling=true", "--filter", "label=entente.stage=builder"]
+    return set(_run(["docker", "images", "-q", "--no-trunc", *filters], 30).stdout.split())
+
+
+def remove_images(names: Iterable[str]) -> list[str]:
+    """Remove images; return those that are left."""
+    wanted = [name for name in names if image_exists(name)]
+    if wanted:
+        _run(["docker", "image", "rm", *wanted], 120)
+    return [name for name in wanted if image_exists(name)]
 
 
 @contextmanager

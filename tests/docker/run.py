@@ -26,6 +26,8 @@ from compose import (
     find_engine,
     image_exists,
     image_megabytes,
+    remove_images,
+    stage_images,
 )
 
 from genesis.testnet import TestnetManifest
@@ -84,6 +86,7 @@ def main() -> int:
     settings = {f"{name.upper()}_RPC_PORT": str(port) for name, port in ports.items()}
     compose = Compose(command, PROJECT, {**settings, "ENTENTE_IMAGE": IMAGE, "BASE_IMAGE": base})
     failures: list[str] = []
+    stages_before = stage_images()
     try:
         compose.tear_down()
         run(compose, {name: Node(name, port) for name, port in ports.items()})
@@ -94,6 +97,8 @@ def main() -> int:
         failures.append("interrupted")
     finally:
         failures += _tear_down(compose)
+        # A later build takes longer for it; what a test has made it takes away.
+        failures += [f"left over: {image}" for image in remove_images([IMAGE, *(stage_images() - stages_before)])]
     for failure in failures:
         print(f"docker-test: FAILED: {failure}", file=sys.stderr)
     if not failures:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from node.cli.processes import running_pid, stop_nodes
 
 pytestmark = pytest.mark.integration
 
+ROOT = Path(__file__).parents[2]
 ENTENTE = [sys.executable, "-m", "node.cli.main"]
 TIMEOUT_S = 120
 
@@ -79,6 +82,13 @@ def verified(directory: Path, kind: str, document: bytes) -> subprocess.Complete
     return subprocess.run(command, input=document, capture_output=True, timeout=TIMEOUT_S, check=False)
 
 
+def documented_commands() -> str:
+    """Return what docs/operations-docker.md tells a newcomer to do with a fresh testnet."""
+    text = (ROOT / "docs" / "operations-docker.md").read_text()
+    block = text[text.index("    as_aurora=") : text.index("`entente` on the host")]
+    return textwrap.dedent(block).replace("--dir testnet", "--dir net")
+
+
 def test_the_tour(directory: Path) -> None:
     subprocess.run([*up(directory), "--detach"], check=True, timeout=TIMEOUT_S)
     url = load_manifest(directory).validators[1].rpc
@@ -96,6 +106,18 @@ def test_the_tour(directory: Path) -> None:
     assert altered.returncode == 1
     assert altered.stderr.startswith(b"Error: not proved")
     assert verified(directory, "state", rpc(url, "state_proof", key="chain/params")).returncode == 0
+
+    paid = subprocess.run(
+        ["bash", "-e", "-c", documented_commands()],
+        cwd=directory.parent,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert paid.returncode == 0, paid.stderr
+    assert '"amount": 100' in paid.stdout
 
     last = load_manifest(directory).validators[3]
     stop_nodes([last])

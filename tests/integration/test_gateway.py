@@ -260,6 +260,44 @@ async def test_pages_of_transactions(web: Web, chain: LocalChain):
         assert await web.error("chain_transactions", {"limit": limit}) == (-32602, "INVALID_PARAMS")
 
 
+async def test_a_page_says_how_far_it_is_complete_and_how_to_go_on(web: Web, chain: LocalChain):
+    for _ in range(3):
+        chain.commit([chain.sign("aurora-admin", [issue(1)]) for _ in range(4)])
+
+    async def page(**params):
+        answer = await web.call("chain_transactions", params)
+        return [(item["height"], item["index"]) for item in answer.pop("items")], answer
+
+    items, told = await page(limit=6)
+    assert items[-1] == (2, 1)
+    assert (told["complete_to"], told["oldest"], told["resume"]) == (1, 1, told["next"])
+    for filters in ({}, {"account": SHOPPER}, {"account": SHOPPER, "brand": "aurora"}):
+        _, told = await page(to=6_000, **filters)
+        assert (told["next"], told["complete_to"]) == (None, 3)
+        assert await page(cursor=told["resume"], **filters) == ([], told)
+    assert (await page(**{"from": 2, "to": 2}))[1]["complete_to"] == 2
+    assert (await page(**{"from": 4}))[1]["complete_to"] == 3  # the next height is no lag
+    _, told = await page(account=SHOPPER)
+    chain.commit([chain.sign("aurora-admin", [issue(1)]) for _ in range(2)])
+    assert (await page(account=SHOPPER, cursor=told["resume"]))[0] == [(4, 0), (4, 1)]
+    assert (await page(to=2, cursor=(await page(to=2))[1]["resume"]))[0] == []
+
+
+async def test_a_range_that_the_node_does_not_have_is_an_error_that_names_both_ends(web: Web, chain: LocalChain):
+    chain.commit([chain.sign("aurora-admin", [issue(1)])])
+    for filters in ({}, {"account": SHOPPER}):
+        answer = await web.answer("chain_transactions", {"from": 5_000, "to": 6_000, **filters})
+        assert answer["error"]["code"] == -32001
+        assert answer["error"]["data"] == {"reason": "NOT_FOUND", "height": 5_000, "head": 1}
+        answer = await web.answer("chain_transactions", {"cursor": "5.0", **filters})
+        assert answer["error"]["data"] == {"reason": "NOT_FOUND", "height": 5, "head": 1}
+        for params in ({"from": 9, "to": 3}, {"from": 1, "to": 0}, {"cursor": "1.0", "to": 0}):
+            answer = await web.answer("chain_transactions", {**params, **filters})
+            assert answer["error"]["data"] == {"reason": "INVALID_PARAMS", "param": "to"}
+    for method in ("chain_block", "chain_certificate", "chain_validators"):
+        assert (await web.answer(method, {"height": 5_000}))["error"]["data"]["head"] == 1
+
+
 async def test_a_page_ends_where_the_blocks_read_for_it_are_large(web: Web, chain: LocalChain, monkeypatch):
     for _ in range(5):
         chain.commit([chain.sign("aurora-admin", [issue(1)], memo="m" * 1_000) for _ in range(3)])

@@ -15,6 +15,7 @@ from node.app import EXIT_DISK
 from node.client.verification import verify_state
 from node.snapshot_folders import SnapshotFolders
 from node.store.incoming import IncomingSnapshot
+from node.store_check import check_store
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM, balance, issue
 from tests.support.same_chain import wait_same_head
@@ -174,3 +175,9 @@ def test_a_validator_without_home_joins_by_snapshot_and_signs_again(network: Loc
         issue(network, LATE, basil, 1, f"three-{number}")
     wait_same_head(network, [1, 2, 3])
     assert all(" CRITICAL " not in log_of(network, index) for index in (1, 2, 3))
+
+    # What a snapshot has made and what the node has added to it is whole, to the last record.
+    height = network.height(LATE)
+    network.kill(LATE)
+    checked = check_store(network.home(LATE), genesis)
+    assert (checked.problem, checked.verified >= height) == (None, True)

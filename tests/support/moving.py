@@ -68,7 +68,7 @@ class MemoryChain:
         if method == "node_info":
             return {"chain": CHAIN, "clock": self.chain.time, "time": self.chain.time}
         if method == "chain_transactions":
-            return {"items": [], "next": None}
+            return {"items": [], "next": None, "complete_to": self.chain.height}
         try:
             return self.chain.view(method, **params)
         except Refused as refusal:

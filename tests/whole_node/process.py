@@ -160,14 +160,14 @@ class MemoryFiles:
 
 
 class MemoryEngine:
-    """An open database of a process: a `node.store.engine.Engine`."""
+    """An open database of a process: a `node.store.engine.Engine`; nothing in it rots, so it has no checksums."""
 
     def __init__(self, process: Process, stored: StoredDatabase) -> None:
         self._process = process
         self._stored: StoredDatabase | None = stored
         self._get = stored.entries.get
 
-    def get(self, key: bytes) -> bytes | None:
+    def get(self, key: bytes, *, verify_checksums: bool = False) -> bytes | None:
         """See `Engine.get`."""
         self._check_open()
         return self._get(key)
@@ -195,6 +195,7 @@ class MemoryEngine:
         reverse: bool = False,
         include_start: bool = True,
         fill_cache: bool = True,
+        verify_checksums: bool = False,
     ) -> Iterator[Entries]:
         """See `Engine.iterator`."""
         found = self._check_open().between(start, stop, include_start)
@@ -213,6 +214,10 @@ class MemoryEngine:
     def compact_range(self, *, start: bytes, stop: bytes) -> None:
         """See `Engine.compact_range`."""
         self._check_open()
+
+    def get_property(self, name: bytes) -> bytes | None:
+        """See `Engine.get_property`; there is nothing to tell."""
+        return None
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -233,7 +238,7 @@ class MemorySnapshot:
         self._entries = entries
 
     @contextmanager
-    def iterator(self, *, fill_cache: bool = True) -> Iterator[Entries]:
+    def iterator(self, *, fill_cache: bool = True, verify_checksums: bool = False) -> Iterator[Entries]:
         """See `EngineSnapshot.iterator`."""
         yield iter(self._entries)
 

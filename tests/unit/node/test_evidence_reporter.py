@@ -23,7 +23,8 @@ from consensus.messages import (
 from consensus.types import Roots, Seal
 from contracts_py.gov import reports as gov_reports
 from node import evidence_reporter
-from node.errors import NotReady
+from node.backend import Admission
+from node.errors import NotReady, TransactionRefused
 from node.evidence_reporter import EvidenceReporter
 from tests.contract_harness import as_read
 from tests.support.driver import until
@@ -33,6 +34,7 @@ from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
 from vm.runtime import Runtime
 from vm.state_view import BlockOverlay
+from vm.transaction import parse_transaction
 
 HEIGHT, ROUND, SENDER = 2, 1, 3
 DIGESTS = [sha256(b"one"), sha256(b"two")]
@@ -76,14 +78,19 @@ class Submissions:
         self.ready = True
         self.asked = 0
         self.statuses: list[str] = []
+        self.raws: Sequence[bytes] = ()
+        self.refusal: TransactionRefused | None = None
 
     async def submit(self, raws: Sequence[bytes]) -> list[Any]:
         self.asked += 1
+        self.raws = raws
         await asyncio.sleep(0)
         if not self.ready:
             raise NotReady("not now")
         self.statuses.append(self.chain.commit(raws)[0].status)
-        return ["admitted"]
+        if self.refusal is not None:
+            return [self.refusal]
+        return [Admission(parse_transaction(raws[0]).id, committed=False)]
 
 
 def reports(chain: LocalChain) -> list[dict[str, Any]]:
@@ -112,6 +119,25 @@ async def test_evidence_comes_onto_the_chain(chain: LocalChain, made: Any) -> No
     (item,) = reports(chain)
     assert (item["validator"], item["height"]) == (chain.validator_keys[SENDER].public_key.hex(), HEIGHT)
     task.cancel()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("refusal", [None, TransactionRefused("POOL_FULL", "the pool is full")])
+async def test_the_log_tells_it_in_words(
+    chain: LocalChain, caplog: pytest.LogCaptureFixture, refusal: TransactionRefused | None
+) -> None:
+    submissions = Submissions(chain)
+    submissions.refusal = refusal
+    reporter = EvidenceReporter(chain.ledger, key_of("aurora-validator"), ManualClock(START_MS), submissions.submit)
+    task = asyncio.create_task(reporter.run())
+    reporter.found(Evidence(prepare(chain, 0), prepare(chain, 1)))
+    await until(lambda: bool(caplog.records))
+    task.cancel()
+    key = chain.validator_keys[SENDER].public_key.hex()[:16]
+    tx_id = parse_transaction(submissions.raws[0]).id.hex()
+    what = f"validator {key} signed two different messages at height {HEIGHT}, round {ROUND}, prepare"
+    told = "not reported: the pool is full (POOL_FULL)" if refusal else f"reported in transaction {tx_id}"
+    assert caplog.messages[0] == f"evidence that {what} is {told}"
 
 
 @pytest.mark.usefixtures("quick")

@@ -69,6 +69,24 @@ def test_blocks_below_those_retained_go_once_their_transactions_have_expired(cha
     assert [height for height, _ in page.items] == [18, 19, 20, 21]
 
 
+def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: LocalChain) -> None:
+    for _ in range(6):
+        transfer(chain)
+    pages = ChainMethods(ChainReads(LocalNode(chain)))
+    begun = pages.transactions(limit=3)
+    assert (begun["oldest"], begun["next"]) == (1, begun["resume"])
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    prune_all(pruner_of(chain, retain=3))
+    for account in (None, address_of("aurora-admin")):
+        page = pages.transactions(account=account)
+        assert (page["items"][0]["height"], page["oldest"], page["complete_to"]) == (6, 6, 8)
+        for params in ({"from_": 1}, {"to": 5}, {"cursor": begun["next"]}):
+            with pytest.raises(RpcFault) as refused:
+                pages.transactions(account=account, **params)
+            assert refused.value.data["reason"] == "BLOCK_PRUNED"
+            assert (refused.value.data["oldest"], refused.value.data["head"]) == (6, 8)
+
+
 def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: LocalChain) -> None:
     chain.commit(time=chain.ledger.head_time + 60_000)
     late = transfer(chain, expires_in=50_000)

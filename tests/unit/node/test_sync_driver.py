@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from node import sync_driver
 from node.consensus_driver import ConsensusDriver
 from node.ledger import Executed
 from node.sync_driver import BadBlock, SyncDriver
-from tests.support.driver import LocalDriver
+from tests.support.driver import LocalDriver, until
 from tests.support.ledger import LocalChain
 from vm.params import Params
 from vm.primitives.codec import encode
@@ -115,6 +116,24 @@ async def test_a_chain_is_imported_from_one_peer(chain: LocalChain, source: Loca
     await asyncio.wait_for(node.reached[6].wait(), 10)
     task.cancel()
     assert node.local.ledger.store.head.state_root == source.store.head.state_root
+    node.local.close()
+
+
+async def test_the_log_tells_that_a_node_syncs_and_when_it_is_done(
+    chain: LocalChain,
+    source: LocalChain,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0.0)
+    caplog.set_level(logging.INFO, "node.sync_driver")
+    node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
+    node.sync.peer_at(HONEST, 6)
+    task = asyncio.create_task(node.sync.run())
+    await until(lambda: "in step" in caplog.text, turns=10_000)
+    task.cancel()
+    assert caplog.messages == ["syncing: height 0 of 6, which a peer claims", "in step with its peers at height 6"]
     node.local.close()
 
 

@@ -133,3 +133,18 @@ def test_nothing_is_told_after_stop(scene: Scene) -> None:
     scene.schedule.stop()
     scene.loop.advance(200.0)
     assert scene.told == []
+
+
+def test_it_knows_how_long_there_has_been_work(scene: Scene) -> None:
+    scene.loop.advance(10.0)
+    assert scene.schedule.waiting_seconds() == 0.0
+    scene.arrive()
+    scene.loop.advance(3.5)
+    assert scene.schedule.waiting_seconds() == 3.5
+    scene.schedule.height_started(Params())
+    assert scene.schedule.waiting_seconds() == 0.0
+    scene.loop.advance(1.0)
+    assert scene.schedule.waiting_seconds() == pytest.approx(1.0)  # the transaction is still there
+    scene.pending = False  # it has expired
+    scene.loop.advance(1.0)
+    assert scene.schedule.waiting_seconds() == 0.0
