@@ -10,6 +10,7 @@ from typing import Any
 import click
 from rich.text import Text
 
+from contracts_py.campaign.facts import FACTS as CAMPAIGN_FACTS
 from node.cli.output import CliError, console, json_option, print_fields, print_json, table
 from node.cli.rules_cases import CaseResult, run_cases
 from node.cli.rules_documents import (
@@ -37,6 +38,13 @@ result_option = click.option(
     help="The type that the value must have.",
 )
 
+for_option = click.option(
+    "--for",
+    "use",
+    type=click.Choice(["campaign"]),
+    help="Take the facts and types that this contract gives its rules; without it any field is accepted.",
+)
+
 
 @click.group()
 def rules() -> None:
@@ -50,10 +58,11 @@ def rules() -> None:
 @click.argument("file", type=FilePath)
 @facts_option
 @result_option
+@for_option
 @json_option
-def check_command(file: Path, facts_file: Path | None, result: str, as_json: bool) -> None:
+def check_command(file: Path, facts_file: Path | None, result: str, use: str | None, as_json: bool) -> None:
     """Check a rule, and tell what it reads and costs at most."""
-    rule = _checked(file, _facts(facts_file)[0], result)
+    rule = _checked(file, _facts(facts_file)[0], result, use)
     told = {
         "result": "any" if rule.kind == "dyn" else rule.kind,
         "reads": sorted(rule.names),
@@ -70,11 +79,12 @@ def check_command(file: Path, facts_file: Path | None, result: str, as_json: boo
 @rules.command("cost")
 @click.argument("file", type=FilePath)
 @facts_option
+@for_option
 @json_option
-def cost_command(file: Path, facts_file: Path | None, as_json: bool) -> None:
+def cost_command(file: Path, facts_file: Path | None, use: str | None, as_json: bool) -> None:
     """Tell what a rule costs at most and, with facts, what it costs over them."""
     values, host = _facts(facts_file)
-    rule = _checked(file, values, "any")
+    rule = _checked(file, values, "any", use)
     told = {"max_cost": rule.max_cost, "max_metering_units": units(rule.max_cost)}
     if facts_file is not None:
         cost = rule.evaluate(values, host).cost
@@ -148,9 +158,10 @@ def _facts(file: Path | None) -> tuple[dict[str, Value], DocumentHost]:
         raise CliError(f"{file}: {error}") from None
 
 
-def _checked(file: Path, values: Mapping[str, Value], result: str) -> Rule:
+def _checked(file: Path, values: Mapping[str, Value], result: str, use: str | None = None) -> Rule:
+    known = kinds_of(values) if use is None else CAMPAIGN_FACTS
     try:
-        return check(source_of(file), kinds_of(values), result)
+        return check(source_of(file), known, result)
     except RuleRefused as refused:
         raise CliError(f"the rule is refused: {refused.pointed()}") from None
 

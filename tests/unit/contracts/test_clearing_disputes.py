@@ -120,6 +120,17 @@ def test_conceding_a_refund_takes_the_credit_again_that_it_had_freed() -> None:
     assert owed(chain, "aurora") == -100
 
 
+def test_conceding_a_refund_frees_nothing_that_its_debtor_owes_for_something_else() -> None:
+    chain = clearing_chain(limit=100)
+    book(chain, "aurora", "basil", 100)
+    chain.send("ann", "till.refund", debtor="aurora", creditor="basil", currency="EUR", amount=100)
+    book(chain, "basil", "aurora", 30)
+    refund = {**LINE, "debtor": "basil", "creditor": "aurora"}
+    chain.send("aurora-treasurer", "clearing.dispute", **refund)
+    chain.send("aurora-treasurer", "clearing.resolve", **refund, amount=100)
+    assert (exposure(chain, "basil", "aurora"), exposure(chain, "aurora", "basil")) == (30, 100)
+
+
 def test_conceding_what_took_back_a_refund_frees_what_that_took() -> None:
     chain = clearing_chain(limit=100)
     book(chain, "aurora", "basil", 100)

@@ -124,6 +124,7 @@ def test_undoing_a_merge_in_the_middle_brings_everything_back(monkeypatch: pytes
     unmerge(chain, old)
     (under_way,) = chain.view("token_moves", account=new)
     assert (under_way["kind"], under_way["to"]) == ("unmerge", old)
+    assert chain.view("token_moves", account=old) == [], "the merge itself is over"
     assert redeem(chain, TILL, names[0], new, 1, "a") == "NOT_ELIGIBLE", "some of it is the other's"
     args = {"from_": old, "into": new, "reason": "again"}
     assert chain.refused(ISSUER, "identity.merge", **args) == "NOT_ELIGIBLE"
@@ -282,6 +283,37 @@ def test_a_dusted_member_of_a_household_is_erased() -> None:
     chain.send("ann", "identity.erase", member=ANN)
     settle(chain)
     assert total(chain, names, ANN, pool) == [5 * len(names), 0]
+
+
+def test_who_leaves_later_is_paid_when_all_is_paid_to_who_left_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    items_per_block(monkeypatch, 0)
+    names = programs(60)
+    chain = dusty_chain(len(names))
+    pool = household(chain, "eve", "ann", "bob")
+    for program in names:
+        for who, account in (("ann", ANN), ("bob", BOB)):
+            chain.send(ISSUER, "token.issue", program=program, to=account, amount=5)
+            bring(chain, who, program, pool, 5)
+    chain.send("ann", "identity.pool_leave", member=ANN)
+    chain.send("bob", "identity.pool_leave", member=BOB)
+    assert [move["to"] for move in chain.view("token_moves", account=pool)] == [ANN, BOB]
+    assert total(chain, names, BOB) == [0]
+    items_per_block(monkeypatch, 1)
+    settle(chain)
+    assert total(chain, names, ANN, BOB, pool) == [300, 300, 0]
+
+
+@pytest.mark.parametrize("lots", [1, 400])
+def test_a_frozen_pool_pays_nothing_to_who_leaves(lots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    items_per_block(monkeypatch, 1)
+    chain = dusty_chain(1)
+    pool = household(chain, "ann", "bob")
+    give_lots(chain, "p000", ANN, lots)
+    bring(chain, "ann", "p000", pool, lots)
+    chain.send("aurora-compliance", "token.freeze", account=pool, program="p000")
+    chain.send("ann", "identity.pool_leave", member=ANN)
+    settle(chain)
+    assert total(chain, ["p000"], ANN, pool) == [0, lots]
 
 
 def test_the_last_pays_nothing_that_is_anothers(monkeypatch: pytest.MonkeyPatch) -> None:

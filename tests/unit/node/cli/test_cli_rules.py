@@ -67,6 +67,17 @@ def test_check_points_at_the_character(tmp_path: Path) -> None:
     assert 'line 2, column 18: there is no fact gold (text is quoted: "gold")' in result.stderr
 
 
+def test_check_for_a_campaign_knows_what_a_campaign_tells_its_rules(rule: Path, tmp_path: Path) -> None:
+    assert answer("rules", "check", rule, "--for", "campaign")["result"] == "bool"
+    file = tmp_path / "misspelt.rule"
+    file.write_text('event.amount > 0 && member.teir == "gold"')
+    assert run("rules", "check", file).exit_code == 0
+    for command in ("check", "cost"):
+        result = run("rules", command, file, "--for", "campaign")
+        assert result.exit_code == 1
+        assert "member has no field teir; its fields are: " in result.stderr
+
+
 def test_eval_shows_which_part_gave_what(rule: Path, tmp_path: Path) -> None:
     result = run("rules", "eval", rule, "--facts", facts(tmp_path))
     assert result.exit_code == 0
