@@ -5,9 +5,9 @@ from __future__ import annotations
 from contracts_py.campaign import (
     CampaignHooks,
     Challenges,
-    JournalRecorder,
     Outside,
     Profiles,
+    Recorder,
     Schedules,
     campaign_contract,
     further_rooms,
@@ -38,7 +38,7 @@ def contracts() -> tuple[list[Contract], Authority]:
     campaigns = CampaignHooks()
     outside = Outside(tiers, nft.badges)
     campaign_rooms, journal = campaign_contract(authority, clearing, ledger, outside, campaigns)
-    recorder = JournalRecorder(journal)
+    recorder = Recorder(journal)
     schedules = Schedules(authority, ledger, recorder)
     challenges = Challenges(authority, recorder, journal.sources)
     rooms = [

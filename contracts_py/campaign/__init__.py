@@ -28,7 +28,7 @@ from contracts_py.campaign.facts import Sources
 from contracts_py.campaign.hooks import CampaignHooks, RecordMade, RecordUndone
 from contracts_py.campaign.journal import Journal
 from contracts_py.campaign.lists import Lists
-from contracts_py.campaign.recorder import JournalRecorder
+from contracts_py.campaign.recorder import Recorder
 from contracts_py.campaign.recordings import Recordings
 from contracts_py.campaign.replays import Replays
 from contracts_py.campaign.reversals import Reversals
@@ -47,11 +47,11 @@ __all__ = [
     "CampaignHooks",
     "Challenges",
     "Journal",
-    "JournalRecorder",
     "Outside",
     "Profiles",
     "RecordMade",
     "RecordUndone",
+    "Recorder",
     "Schedules",
     "campaign_contract",
     "further_rooms",

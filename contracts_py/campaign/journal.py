@@ -18,7 +18,7 @@ from typing import Any
 
 from contracts_py.calendar import Offsets, local_day
 from contracts_py.campaign import profiles
-from contracts_py.campaign.answers import FIRED, RecordDone, Told, cut, shown
+from contracts_py.campaign.answers import FIRED, Told, cut, shown
 from contracts_py.campaign.attrs import checked
 from contracts_py.campaign.deeds import DAYS, RECORDS, DayHead, Recorded
 from contracts_py.campaign.engine import Engine, Verdict
@@ -47,43 +47,46 @@ class Journal:
 
     def record(
         self, ctx: Context, brand: str, event: str, member: str, ref: str, at: int, attrs: Mapping[str, Any]
-    ) -> RecordDone:
-        """Record something, run the brand's rules, and tell who listens.
+    ) -> list[Verdict]:
+        """Record something, run the brand's rules, and tell who listens; return what became of each campaign.
 
         Raises:
             Refused: SUSPENDED, DUPLICATE_REF, EXPIRED, INVALID_ARGS, LIMIT_EXCEEDED.
         """
-        offsets = self.sources.authority.require_active(ctx, brand).offsets
         used = RECORDS.get(ctx, brand, event, ref)
         if used is not None:
             raise Refused("DUPLICATE_REF", "the reference has been recorded", tx=used.tx, account=used.member)
-        account = self.sources.authority.current_account(ctx, member)
-        values, data = checked(ctx, attrs)
-        cause = cause_of(ctx, offsets, brand, event, account, ref, at)
-        sight = Sight(ctx, self.sources, brand, account, event_of(values, event, ref, at), cause.day)
+        cause, sight, values, data = self._seen(ctx, brand, event, member, ref, at, attrs)
         verdicts = self.engine.run(ctx, sight, cause, self.engine.candidates(ctx, brand, event))
         facts = sight.remembered()
         self._note(ctx, cause, sight, values)
         fired = tuple([verdict.fired for verdict in verdicts if verdict.outcome == FIRED])
         before = _next_of_day(ctx, cause)
-        recorded = Recorded(ctx.tx_id or None, account, at, ctx.time, data, facts, fired, before)
+        recorded = Recorded(ctx.tx_id or None, cause.member, at, ctx.time, data, facts, fired, before)
         RECORDS.put(ctx, recorded, brand, event, ref)
         rules, untold = told(verdicts)
-        ctx.emit(RecordTold(brand, event, account, ref, at, rules, untold))
-        names = tuple([one.campaign for one in fired])
-        self.hooks.recorded.tell_each(ctx, RecordMade(brand, event, account, ref, at, values, names))
-        return RecordDone(names)
+        ctx.emit(RecordTold(brand, event, cause.member, ref, at, rules, untold))
+        made = RecordMade(brand, event, cause.member, ref, at, values, fired_of(verdicts))
+        self.hooks.recorded.tell_each(ctx, made)
+        return verdicts
 
     def preview(
         self, ctx: Context, brand: str, event: str, member: str, ref: str, at: int, attrs: Mapping[str, Any]
     ) -> list[Verdict]:
         """Return what `record` would do; the caller rehearses it."""
+        cause, sight, _, _ = self._seen(ctx, brand, event, member, ref, at, attrs)
+        return self.engine.run(ctx, sight, cause, self.engine.candidates(ctx, brand, event))
+
+    def _seen(
+        self, ctx: Context, brand: str, event: str, member: str, ref: str, at: int, attrs: Mapping[str, Any]
+    ) -> tuple[Cause, Sight, dict[str, Value], bytes]:
+        """Return what is to be recorded, what rules see of it, and the attributes with their canonical bytes."""
         offsets = self.sources.authority.require_active(ctx, brand).offsets
         account = self.sources.authority.current_account(ctx, member)
-        values, _ = checked(ctx, attrs)
+        values, data = checked(ctx, attrs)
         cause = cause_of(ctx, offsets, brand, event, account, ref, at)
         sight = Sight(ctx, self.sources, brand, account, event_of(values, event, ref, at), cause.day)
-        return self.engine.run(ctx, sight, cause, self.engine.candidates(ctx, brand, event))
+        return cause, sight, values, data
 
     def _note(self, ctx: Context, cause: Cause, sight: Sight, values: Mapping[str, Value]) -> None:
         """Let the member's own facts change, after the rules have seen them."""
@@ -93,6 +96,11 @@ class Journal:
         ctx.attempt(partial(tiers.note, ctx, cause.brand, cause.member, cause.event, amount, cause.at))
         facts = sight.values["event"]
         ctx.attempt(partial(badges.on_event, ctx, cause.brand, cause.member, cause.event, facts))
+
+
+def fired_of(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return the campaigns that fired."""
+    return tuple([verdict.candidate.name for verdict in verdicts if verdict.outcome == FIRED])
 
 
 def cause_of(ctx: Context, offsets: Offsets, brand: str, event: str, member: str, ref: str, at: int) -> Cause:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from contracts_py.campaign.answers import FIRED
-from contracts_py.campaign.events import RecordTold
-from contracts_py.campaign.journal import Journal
+from contracts_py.campaign.journal import Journal, fired_of
 from contracts_py.campaign.records import CAMPAIGNS
 from vm.contract_api import Context
 
@@ -26,8 +25,11 @@ class Ran:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-class Recorder(Protocol):
+class Recorder:
     """The campaigns, as other rooms see them."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
 
     def brand_and_event(self, ctx: Context, campaign: str) -> tuple[str, str]:
         """Return whose a campaign is, and of which event.
@@ -35,7 +37,8 @@ class Recorder(Protocol):
         Raises:
             Refused: NOT_FOUND.
         """
-        ...
+        record = CAMPAIGNS.require(ctx, campaign)
+        return record.brand, record.event
 
     def run(
         self,
@@ -52,34 +55,6 @@ class Recorder(Protocol):
         Raises:
             Refused: DUPLICATE_REF, SUSPENDED, NOT_ELIGIBLE, …: what `campaign.record` refuses.
         """
-        ...
-
-
-class JournalRecorder:
-    """The campaigns themselves."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def brand_and_event(self, ctx: Context, campaign: str) -> tuple[str, str]:
-        """See `Recorder`."""
-        record = CAMPAIGNS.require(ctx, campaign)
-        return record.brand, record.event
-
-    def run(
-        self,
-        ctx: Context,
-        brand: str,
-        event: str,
-        member: str,
-        ref: str,
-        attrs: Mapping[str, Any],
-        at: int | None = None,
-    ) -> Ran:
-        """See `Recorder`; why a campaign did not fire, the event of the record says."""
-        before = len(ctx.events)
-        done = self._journal.record(ctx, brand, event, member, ref, ctx.time if at is None else at, attrs)
-        new = [one.data for one in ctx.events[before:]]
-        told = next(data for data in new if isinstance(data, RecordTold) and data.ref == ref)
-        skipped = {rule.campaign: rule.outcome for rule in told.rules if rule.outcome != FIRED}
-        return Ran(done.fired, skipped)
+        verdicts = self._journal.record(ctx, brand, event, member, ref, ctx.time if at is None else at, attrs)
+        skipped = {one.candidate.name: one.outcome for one in verdicts if one.outcome != FIRED}
+        return Ran(fired_of(verdicts), skipped)

@@ -7,7 +7,7 @@ from contracts_py.campaign import profiles
 from contracts_py.campaign.answers import FIRED, Extent, Preview, ProfileShown, RecordDone, RecordShown, Told, shown
 from contracts_py.campaign.attrs import Attrs
 from contracts_py.campaign.deeds import LEFT, PROFILES, RECORDS, Fired
-from contracts_py.campaign.journal import Journal, told
+from contracts_py.campaign.journal import Journal, fired_of, told
 from contracts_py.identity import Authority
 from vm.contract_api import Address, Context, Contract, Ref, Refused, Slug, TimeMs, call, view
 
@@ -31,7 +31,7 @@ class Recordings(Contract):
         `campaign.recorded` tells which fired, what each gave, and why the others did not.
         """
         self._authority.require_role(ctx, brand, "issuer")
-        return self._journal.record(ctx, brand, event, member, ref, at, attrs)
+        return RecordDone(fired_of(self._journal.record(ctx, brand, event, member, ref, at, attrs)))
 
     @view
     def preview(
