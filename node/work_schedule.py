@@ -29,11 +29,13 @@ class WorkSchedule:
         self._last_start = 0.0
         self._told = False
         self._work_since: float | None = None
+        self._now: Callable[[], float] = lambda: 0.0
 
     def height_started(self, params: Params) -> None:
         """A height begins: the former was decided at this moment."""
         loop = asyncio.get_running_loop()
         self._params = params
+        self._now = loop.time
         self._last_block = loop.time()
         if not self._told:
             # Another validator saw work before we did. Were its block not counted, n validators, each at an
@@ -57,10 +59,8 @@ class WorkSchedule:
         return elapsed * 1_000 >= self._params.empty_block_interval_ms
 
     def waiting_seconds(self) -> float:
-        """Return how long this height has had work, 0 where it has none."""
-        if self._work_since is None:
-            return 0.0
-        return asyncio.get_running_loop().time() - self._work_since
+        """Return how long this height has had work, 0 where it has none, asked in the loop or outside of it."""
+        return 0.0 if self._work_since is None else self._now() - self._work_since
 
     def stop(self) -> None:
         """Call nothing any more."""
