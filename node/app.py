@@ -33,7 +33,7 @@ from node.failures import EXIT_FAILURE
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
 from node.memory import give_back_memory
-from node.node import NodeSettings
+from node.node import Node, NodeSettings
 from node.opening import open_node
 from node.store import StoreCorrupt, StoreError, advice
 from node.write_ahead_format import WriteAheadLogError
@@ -48,8 +48,11 @@ GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Rarer collections: blocks allocate much and leave little garbage in cycles."""
 
 
-def run(home: Path, key: SigningKey) -> int:
+def run(home: Path, key: SigningKey, node_class: type[Node] = Node) -> int:
     """Run the node of a home folder until SIGINT or SIGTERM.
+
+    Args:
+        node_class: of which class the node is; tests run one that lies.
 
     Returns:
         The process's exit code.
@@ -63,16 +66,16 @@ def run(home: Path, key: SigningKey) -> int:
         genesis = Genesis.load(home / "genesis.json")
     except GenesisDocumentError as error:
         raise ConfigError(f"genesis: {error}") from None
-    return asyncio.run(_serve(home, config, genesis, key))
+    return asyncio.run(_serve(home, config, genesis, key, node_class))
 
 
-async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey) -> int:
+async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey, node_class: type[Node]) -> int:
     """Run the node; once it has fetched a snapshot, put it together anew on that."""
     stopping = asyncio.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
     while True:
-        code = await _run_once(home, config, genesis, key, stopping)
+        code = await _run_once(home, config, genesis, key, node_class, stopping)
         if code is not None:
             return code
         gc.unfreeze()
@@ -80,7 +83,12 @@ async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningK
 
 
 async def _run_once(
-    home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey, stopping: asyncio.Event
+    home: Path,
+    config: NodeConfig,
+    genesis: Genesis,
+    key: SigningKey,
+    node_class: type[Node],
+    stopping: asyncio.Event,
 ) -> int | None:
     """Run the node until it ends, with an exit code, or until a snapshot is to be installed: None."""
     disk = DiskSpace(home, config.min_free_disk_mib)
@@ -88,7 +96,7 @@ async def _run_once(
     config = replace(config, rpc=replace(config.rpc, max_connections=plan.connections))
     settings = NodeSettings(config, key, make_clock(config.clock), disk, home)
     try:
-        node = open_node(genesis, build_runtime(), settings, plan.database)
+        node = open_node(genesis, build_runtime(), settings, plan.database, node_class)
     except StoreCorrupt as error:
         raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:

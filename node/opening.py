@@ -27,9 +27,16 @@ _log = logging.getLogger(__name__)
 
 
 def open_node(
-    genesis: Genesis, runtime: Runtime, settings: NodeSettings, max_open_files: int = LEAST_DATABASE
+    genesis: Genesis,
+    runtime: Runtime,
+    settings: NodeSettings,
+    max_open_files: int = LEAST_DATABASE,
+    node_class: type[Node] = Node,
 ) -> Node:
     """Open store and vote log, a waiting snapshot first, and return the node that owns them from now on.
+
+    Args:
+        node_class: of which class the node is; tests run one that lies.
 
     Raises:
         ConfigError: the genesis cannot be executed, or the folder holds another chain.
@@ -44,7 +51,7 @@ def open_node(
     compare_with_store(wal, store, settings.key.public_key)
     if wal.bytes_cut_off:
         _log.warning("cut %d bytes of a torn record off the write-ahead log", wal.bytes_cut_off)
-    return Node(genesis, runtime, store, wal, settings)
+    return node_class(genesis, runtime, store, wal, settings)
 
 
 def open_store(

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import node.app
 from consensus.messages import decode_message, encode_message
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
 from genesis.keystore import load_key
 from network.kinds import RULES, Kind
+from node.app import run
 from node.node import Node
 from tests.byzantine.lies import LIES, Lie
 from vm.transaction import Transaction
@@ -33,8 +33,8 @@ _options = argparse.Namespace()
 class LyingNode(Node):
     """The production node, whose consensus speaks through a liar."""
 
-    def _wire(self, *args: Any, **kwargs: Any) -> None:
-        super()._wire(*args, **kwargs)
+    def _assemble(self, *args: Any, **kwargs: Any) -> None:
+        super()._assemble(*args, **kwargs)
         self.liar = Liar(self)
         self._driver._port = LyingPort(self._peering, self.liar)  # type: ignore[assignment]
         self._driver._proposer = LyingProposer(self, self.liar)  # type: ignore[assignment]
@@ -205,8 +205,8 @@ def main() -> None:
     parser.add_argument("--censored", nargs="*", default=[])
     parser.add_argument("--home", type=Path, required=True)
     parser.parse_args(namespace=_options)
-    node.app.Node = LyingNode  # type: ignore[misc]
-    raise SystemExit(node.app.run(_options.home, load_key(_options.home / "key.json", passphrase=lambda: "").key))
+    key = load_key(_options.home / "key.json", passphrase=lambda: "").key
+    raise SystemExit(run(_options.home, key, LyingNode))
 
 
 if __name__ == "__main__":
