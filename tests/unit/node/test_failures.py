@@ -170,4 +170,4 @@ async def test_the_process_ends_with_a_code_of_its_own(tmp_path: Path, monkeypat
     monkeypatch.setattr(AdmissionQueue, "run", lambda self: broken())
     genesis = Genesis.load(Path(manifest.genesis))
     async with asyncio.timeout(30):
-        assert await app._serve(home, config, genesis, SigningKey(bytes(32))) == EXIT_FAILURE
+        assert await app._serve(home, config, genesis, SigningKey(bytes(32)), Node) == EXIT_FAILURE
