@@ -126,8 +126,7 @@ class Course:
         """When the level ends unless something is added; None of rank 0, below which is nothing."""
         if self.rank == 0:
             return None
-        earned = self._clock.end_of(self._last_day(self._at, self.rank, self._ends))
-        return max(earned, self._given_until(self.rank))
+        return self._holds_until(self._at, self.rank, self._ends, self._given_until(self.rank))
 
     def reached_by_time(self) -> int:
         """Return when time has brought the shopper to this level, as the next higher one ended; 0: it did not."""
@@ -188,18 +187,22 @@ class Course:
         # What ended before these terms began was judged by those before.
         return [(rank, last if last >= terms.from_day else NEVER) for rank, last in enumerate(until, 1)]
 
-    def _last_day(self, place: int, rank: int, ends: Sequence[int]) -> int:
-        """Return the last day of a rank's level, over what other terms are to come."""
-        last = ends[rank - 1]
-        if place + 1 == len(self._ladder.terms):
-            return last
-        begins = self._ladder.terms[place + 1].from_day
-        if last < begins - 1:
-            return last
-        after = in_place_of(rank, self._ladder.terms[place], self._ladder.terms[place + 1])
-        if name_of(self._ladder.terms[place], rank) != name_of(self._ladder.terms[place + 1], after) or not after:
-            return begins - 1
-        return max(begins - 1, self._last_day(place + 1, after, self._ends_under(place + 1)))
+    def _holds_until(self, place: int, rank: int, ends: Sequence[int], given: int) -> int:
+        """Return until when a rank's level is held, over what other terms are to come.
+
+        Terms that begin while it is held, be it because it was given, may find it reached by points.
+        """
+        terms = self._ladder.terms
+        held = max(self._clock.end_of(ends[rank - 1]), given)
+        if place + 1 == len(terms):
+            return held
+        begins = self._clock.end_of(terms[place + 1].from_day - 1)
+        if held < begins:
+            return held
+        after = in_place_of(rank, terms[place], terms[place + 1])
+        if name_of(terms[place], rank) != name_of(terms[place + 1], after) or not after:
+            return max(begins, given)
+        return max(begins, self._holds_until(place + 1, after, self._ends_under(place + 1), given))
 
 
 def _history(ladder: Ladder, standings: Sequence[Standing]) -> History:

@@ -37,6 +37,9 @@ from contracts_py.tier.records import (
 from contracts_py.tier.windows import YEAR_DAYS
 from vm.contract_api import Context, Refused
 
+COURSE: Final = 100
+"""Work units for finding a level, and what becomes of it: some 8 µs, which is what as many units take elsewhere."""
+
 DAYS_PER_UNIT: Final = 16
 """Days with points that are added up for one work unit: an integer addition each."""
 
@@ -114,7 +117,6 @@ class Seat:
             standing = STANDINGS.get(ctx, place.brand, place.name, address)
             if standing is not None:
                 self.standings[address] = standing
-                ctx.charge(len(standing.days) // DAYS_PER_UNIT)
         self._before = dict(self.standings)
         self._course: Course | None = None
         self._changes: list[tuple[TierHooks, TierChange]] = []
@@ -144,6 +146,7 @@ class Seat:
 
     def _course_of(self, by_address: Mapping[str, Standing], *, matched: bool = True) -> Course:
         standings = list(by_address.values())
+        self._ctx.charge(COURSE + sum([len(standing.days) for standing in standings]) // DAYS_PER_UNIT)
         given = [one for standing in standings for one in standing.given if matched or one.kind != "match"]
         return Course(self.place.ladder, self.place.clock, standings, given)
 

@@ -238,3 +238,22 @@ def test_terms_bring_no_level_back_that_the_ones_before_have_let_go() -> None:
     club.later(days=1)
     assert club.chain.view("tier_ladder", brand="aurora")["terms"]["grace_days"] == 20
     assert club.level(ANN) == "bronze"
+
+
+def test_a_level_that_was_given_goes_on_where_terms_that_begin_meanwhile_find_it_reached() -> None:
+    club = Club()
+    club.define(grace_days=0, notice_days=0)
+    club.add(ANN, 50)
+    given = {"brand": "aurora", "member": ANN, "level": "silver", "until": TODAY + 2 * DAY, "reason": "sorry"}
+    club.send("aurora-issuer", "tier.grant", **given)
+    # Of these, silver costs less, but gold more: so they begin with the next day.
+    club.define(
+        levels=[METALS[0], {**METALS[1], "threshold": 50}, {**METALS[2], "threshold": 400}],
+        grace_days=0,
+        notice_days=0,
+    )
+    assert club.status(ANN)["until"] == TODAY + 30 * DAY
+    club.later(days=2)
+    assert (club.level(ANN), club.status(ANN)["until"]) == ("silver", TODAY + 30 * DAY)
+    club.later(days=28)
+    assert club.level(ANN) == "bronze"
