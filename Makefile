@@ -58,7 +58,7 @@ demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--
 	$(BIN)/entente demo $(ARGS)
 
 .PHONY: test
-test: lint unit simulation integration ## Run all checks and tests (ten minutes on two cores).
+test: lint unit simulation integration ## Run all checks and tests (fourteen minutes on two cores).
 
 # Tracing makes the tests half as slow again, so that it has a target of its own.
 .PHONY: coverage
