@@ -14,6 +14,7 @@ from network.gossip import BATCH_BYTES, Gossip
 from network.kinds import Kind
 from network.peer import Peer
 from network.peers import PeerManager
+from network.stages import STAGES
 from network.tasks import start_timer
 
 DELAY_SECONDS: Final = 0.005
@@ -69,7 +70,8 @@ class Gossiper:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for delivery in self._gossip.flush():
-            for key in delivery.peers:
-                if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
-                    self._gossip.not_sent(key, delivery.hashes)
+        with STAGES.gossip:
+            for delivery in self._gossip.flush():
+                for key in delivery.peers:
+                    if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
+                        self._gossip.not_sent(key, delivery.hashes)

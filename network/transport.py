@@ -28,6 +28,7 @@ from network.kinds import KIB, RULES, Kind, KindRule, Priority
 from network.outbox import Outbox
 from network.rate_limit import InboundLimits
 from network.scoring import Offence
+from network.stages import STAGES
 
 HIGH_WATER_BYTES: Final = 256 * KIB
 """Above this much unsent in the transport, frames wait in the outbox, where the urgent overtake."""
@@ -143,7 +144,8 @@ class Connection(asyncio.BufferedProtocol):
             chunk = b"".join(self._outbox.take(HIGH_WATER_BYTES))
             budget -= len(chunk)
             assert self._transport is not None
-            self._transport.write(chunk)
+            with STAGES.wire:
+                self._transport.write(chunk)
 
     def pause_writing(self) -> None:
         """asyncio: the transport is above its high-water mark."""
@@ -196,7 +198,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._reader.received(nbytes)
         self.heard_at = self._loop.time()
-        self._process()
+        with STAGES.wire:
+            self._process()
 
     def _process(self) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from consensus.state import State
 from consensus.types import Certificate
 from network.peers import PeerManager
+from network.stages import STAGES
 from node.assembly.health import Health
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
@@ -91,6 +92,16 @@ def health_gauges(metrics: Metrics, health: Health, liveness: Liveness, supervis
         metrics.halted.set(supervisor.halted is not None)
         metrics.head_ahead.set(liveness.head_ahead_ms / 1_000)
         metrics.work_waiting.set(liveness.waiting_seconds)
+
+    return read
+
+
+def stage_gauges(metrics: Metrics) -> Reader:
+    """Return what reads where the process's CPU goes."""
+
+    def read() -> None:
+        for stage, seconds in STAGES.seconds().items():
+            metrics.stages.labels(stage=stage).set(seconds)
 
     return read
 

@@ -29,6 +29,7 @@ from network.block_sync import BlockSync
 from network.config import NetworkConfig, PeerAddress, Timing
 from network.gossiper import Gossiper
 from network.peers import INSTANCE_BYTES, PeerManager
+from network.stages import STAGES
 from node.assembly.health import Connections, ConsensusReport, Health, Information, Syncing
 from node.assembly.machine import Machine
 from node.assembly.measures import (
@@ -38,6 +39,7 @@ from node.assembly.measures import (
     health_gauges,
     peer_gauges,
     pool_gauges,
+    stage_gauges,
 )
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
@@ -222,6 +224,7 @@ class Node:
             chain_gauges(metrics, ledger, self.feed, self.settings.disk),
             pool_gauges(metrics, self.mempool, self.admission),
             peer_gauges(metrics, manager, self.sync),
+            stage_gauges(metrics),
             health_gauges(metrics, self.health, self.liveness, self.supervisor),
             consensus_gauges(metrics, ledger, self.guard, self.accusations, lambda: driver.state),
         )
@@ -241,8 +244,9 @@ class Node:
     def _admitted(self, transactions: Sequence[Transaction], sender: SendingPeer | None) -> None:
         key = None if sender is None else sender.key
         from_origin = sender is not None and sender.from_origin
-        for tx in transactions:
-            self.gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
+        with STAGES.gossip:
+            for tx in transactions:
+                self.gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
         self.schedule.transactions_arrived()
 
     def _offer_again(self, transactions: Sequence[Transaction]) -> None:

@@ -31,6 +31,7 @@ from consensus.types import (
 )
 from genesis.document import Genesis
 from genesis.protocol import SUPPORTED_VERSIONS
+from network.stages import STAGES
 from node.chain.indexing import index_entries
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
@@ -88,7 +89,8 @@ class Execution:
     def finish(self) -> Executed:
         """Commit the changes to the state tree (in memory) and return the outcome."""
         result = self._execution.result()
-        update = self._ledger.store.tree.update(result.changes)
+        with STAGES.tree:
+            update = self._ledger.store.tree.update(result.changes)
         roots = Roots(update.root, result.receipts_root)
         return Executed(self._candidate, self._transactions, result, update, roots)
 

@@ -16,10 +16,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Final
 
 import msgspec
 
+from network.stages import STAGES
 from node.chain.ledger import Ledger
 from node.chain.pruning import MAY_BE_PRUNED, may_be_pruned
 from node.pool.mempool import Mempool, check_admissible
@@ -103,6 +105,7 @@ class AdmissionQueue:
         self._queued_from_clients = 0
         self._wake = asyncio.Event()
         self._closed: str | None = None
+        self._parsing = self._verifying = 0.0
         self.dropped_from_peers = 0
 
     def on_admitted(self, *listeners: Admitted) -> None:
@@ -186,17 +189,27 @@ class AdmissionQueue:
         budget = _Budget()
         while jobs and not budget.spent:
             job = jobs[0]
-            admitted: list[Transaction] = []
-            while len(job.outcomes) < len(job.raws) and not budget.spent:
-                raw = job.raws[len(job.outcomes)]
-                budget.signatures -= 1
-                budget.size -= len(raw)
-                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
+            admitted = self._admit_some(key, job, now, budget)
             if admitted:
                 for listener in self._listeners:
                     listener(admitted, job.source)
             if len(job.outcomes) == len(job.raws):
                 self._finish(jobs.popleft())
+
+    def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: _Budget) -> list[Transaction]:
+        """Go on with a job as far as a slice goes; return what has been admitted."""
+        admitted: list[Transaction] = []
+        before, begun = STAGES.admission.seconds, perf_counter()
+        self._parsing = self._verifying = 0.0
+        with STAGES.admission:
+            while len(job.outcomes) < len(job.raws) and not budget.spent:
+                raw = job.raws[len(job.outcomes)]
+                budget.signatures -= 1
+                budget.size -= len(raw)
+                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
+        parts = {STAGES.parse: self._parsing, STAGES.verify: self._verifying}
+        STAGES.admission.hand_over(before, perf_counter() - begun, parts)
+        return admitted
 
     def _finish(self, job: _Job) -> None:
         if job.source is not None:
@@ -227,8 +240,10 @@ class AdmissionQueue:
     def _admit(
         self, raw: bytes, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
     ) -> Outcome:
+        begun = perf_counter()
         try:
             tx = parse_transaction(raw)
+            self._parsing += perf_counter() - begun
             if self._ledger.store.contains_transaction(tx.id):
                 return Admission(tx.id, committed=True)
             if self._mempool.by_id(tx.id) is not None:
@@ -237,7 +252,10 @@ class AdmissionQueue:
             origin = Origin(key, self._ledger.brands_of(tx))
             size = self._mempool.check_room(tx, origin)
             budget.signatures -= len(tx.sigs) - 1
-            if not signatures_valid(tx):
+            begun = perf_counter()
+            valid = signatures_valid(tx)
+            self._verifying += perf_counter() - begun
+            if not valid:
                 raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
         except TransactionError as error:
             if job.source is not None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from network.stages import STAGES
 from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
 from node.store.damage_note import DamageNote, make_store_folder
@@ -238,18 +239,21 @@ class Store:
         head = Head(height, commit.digest, commit.state_root, commit.receipts_root)
         batch = self._database.batch()
         self._blocks.write(batch, head, commit.block, commit.certificate, commit.receipts)
-        self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
+        with STAGES.index:
+            self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
         self._values.write(batch, commit.changes, update.key_hashes)
         for append in commit.once:
             self._values.once_records.write(batch, append)
         self._pages.write(batch, update)
         state.roots.write(batch, height, update, state.tree.bucket_roots)
-        floor = state.history.write(batch, height, update)
+        with STAGES.undo:
+            floor = state.history.write(batch, height, update)
         state.snapshots.write(batch, height, update, commit.replay_ids, commit.first_slot)
         batch.put(HEAD_KEY, encode(head))
         if commit.log_mark is not None:
             batch.put(LOG_MARK_KEY, encode(commit.log_mark))
-        self._database.write(batch)
+        with STAGES.write:
+            self._database.write(batch)
         state.tree.apply(update)
         state.roots.applied(height, update)
         state.history.floor = floor

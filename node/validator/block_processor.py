@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from consensus.types import Candidate, header_digest
+from network.stages import STAGES
 from node.chain.ledger import Executed, Ledger
 from node.pool.mempool import Mempool
 from node.runtime.clock import TOLERANCE_MS, BlockClock
@@ -106,13 +107,15 @@ class BlockProcessor:
         digest = header_digest(candidate.header)
         attempt = 0
         while (body := self._bodies.get(digest)) is None:
-            missing = self._missing(candidate.tx_hashes)
+            with STAGES.judge:
+                missing = self._missing(candidate.tx_hashes)
             if missing and attempt == 0:
                 # Under load they are mostly here, waiting for their signatures to be checked.
                 await self._fetcher.settle()
                 missing = self._missing(candidate.tx_hashes)
             if not missing:
-                self._bodies[digest] = [self._known(tx_hash) for tx_hash in candidate.tx_hashes]
+                with STAGES.judge:
+                    self._bodies[digest] = [self._known(tx_hash) for tx_hash in candidate.tx_hashes]
                 continue
             if attempt >= len(sources):
                 await asyncio.sleep(RETRY_SECONDS)
@@ -182,7 +185,8 @@ class BlockProcessor:
         transactions = await self.resolve(candidate, sources)
         if transactions is None:
             return "a transaction is malformed or has no valid signature, or they are more than a block may hold"
-        fault = self._ledger.fault_in(candidate.header, transactions)
+        with STAGES.judge:
+            fault = self._ledger.fault_in(candidate.header, transactions)
         if fault is None and judge_time:
             await self._hold_back(candidate.header.time)
         return fault
@@ -230,11 +234,16 @@ class BlockProcessor:
         height = candidate.header.height
         if self._ledger.height != height - 1:
             return None
-        execution = self._ledger.execute(candidate, transactions)
-        while not execution.run(EXECUTE_SLICE, EXECUTE_SLICE_COST):
+        with STAGES.execute:
+            execution = self._ledger.execute(candidate, transactions)
+            done = execution.run(EXECUTE_SLICE, EXECUTE_SLICE_COST)
+        while not done:
             await asyncio.sleep(0)
             if self._ledger.height != height - 1:
                 return None
-        executed = execution.finish()
+            with STAGES.execute:
+                done = execution.run(EXECUTE_SLICE, EXECUTE_SLICE_COST)
+        with STAGES.execute:
+            executed = execution.finish()
         self._executed[header_digest(candidate.header)] = executed
         return executed

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from consensus import effects, inputs
 from consensus.state import State
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
+from network.stages import STAGES
 from node.chain.ledger import Executed
 from node.validator.block_processor import BlockProcessor
 from node.validator.fault_counts import INVALID_BLOCKS, FaultCounts
@@ -100,7 +101,8 @@ class BlockTasks:
         context = core.state.context
         if self._proposer is None or context is None:
             raise RuntimeError("a node that does not propose was asked for a block")
-        proposed = self._proposer.propose(context, effect.parent_certificate, effect.required)
+        with STAGES.propose:
+            proposed = self._proposer.propose(context, effect.parent_certificate, effect.required)
         candidate = None
         if proposed is not None:
             candidate, transactions = proposed

@@ -24,6 +24,7 @@ from consensus import effects, inputs
 from consensus.messages import Message, encode_message, step_of
 from consensus.state_machine import State, step
 from consensus.types import Certificate, ValidatorSet, header_digest
+from network.stages import STAGES
 from network.tasks import start_timer
 from node.chain.ledger import Executed, Ledger
 from node.runtime.supervisor import Ends, Supervisor
@@ -185,8 +186,9 @@ class ConsensusDriver:
             return
         self._draining = True
         try:
-            while self._queue and not self._stopped:
-                self._step(self._queue.popleft())
+            with STAGES.consensus:
+                while self._queue and not self._stopped:
+                    self._step(self._queue.popleft())
         except Exception as error:
             self.failed(error)
         finally:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from consensus.types import Certificate
+from network.stages import STAGES
 from node.chain.feed import BlockFeed, FinalBlock
 from node.chain.ledger import Executed, Ledger
 from node.runtime.supervisor import Supervisor
@@ -59,7 +60,8 @@ class Finalizer:
         if self._closed or self._supervisor.halted is not None:
             return
         self._show_seals(executed, certificate)
-        self._ledger.commit(executed, certificate, self._guard.log_mark)
+        with STAGES.commit:
+            self._ledger.commit(executed, certificate, self._guard.log_mark)
         self._show_transactions(executed)
         for listener in self._listeners:
             listener(executed, certificate)
