@@ -251,3 +251,26 @@ async def test_outcomes_end_with_their_height(chain: LocalChain, local: LocalDri
     assert await local.processor.execute_body(candidate, []) is not None
     local.processor.clear()
     assert local.processor.executed(header_digest(candidate.header)) is None
+
+
+async def test_a_block_is_not_executed_where_the_head_has_moved_already(
+    chain: LocalChain, local: LocalDriver
+) -> None:
+    candidate = local.candidate([], TIME)
+    chain.commit()
+    assert await local.processor.execute_body(candidate, []) is None
+    assert local.processor.executed(header_digest(candidate.header)) is None
+
+
+async def test_bodies_end_with_their_height(chain: LocalChain, local: LocalDriver) -> None:
+    """Else a node would hold, for ever, all transactions that ever came too late for its pool."""
+    tx = transaction(chain)
+    local.network.raws = {1: [tx.raw]}
+    candidate = local.candidate([tx], TIME)
+    assert await local.processor.resolve(candidate, (1,)) == [tx]
+    assert local.processor.raw_transactions([tx.hash]) == [tx.raw]
+    local.processor.clear()
+    assert local.processor.body(header_digest(candidate.header)) is None
+    assert local.processor.raw_transactions([tx.hash]) == []
+    assert await local.processor.resolve(candidate, (1,)) == [tx]
+    assert local.network.asked == [(1, "transactions")] * 2

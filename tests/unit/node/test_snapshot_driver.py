@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -40,9 +40,10 @@ from node.snapshot_folders import SnapshotFolders
 from node.snapshot_once import OnceFetch
 from node.snapshot_server import SnapshotServer
 from node.snapshot_trust import TrustedSets
-from node.store import Store, StoreOptions
+from node.store import Store, StoreCorrupt, StoreOptions
 from node.store.incoming import IncomingSnapshot
 from node.sync_driver import SyncDriver
+from node.write_ahead_format import WriteAheadLogError
 from node.write_ahead_log import WriteAheadLog
 from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
 from vm.once_log import tile_hashes
@@ -158,8 +159,8 @@ def check_records(store: Store, source: LocalChain) -> None:
     assert store.once_record(f"token/issue/miles-0/order-{count}") is None
 
 
-def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalChain]:
-    chain = LocalChain(home / "data")
+def driver_of(home: Path, peers: SnapshotPeers, **document: Any) -> tuple[SnapshotDriver, LocalChain]:
+    chain = LocalChain(home / "data", **document)
     driver = SnapshotDriver(
         chain.ledger,
         lambda: cast(PeerManager, peers),
@@ -247,6 +248,18 @@ def too_many_ids(request: Request, reply: Reply) -> Reply:
     )
 
 
+def no_roots(request: Request, reply: Reply) -> Reply:
+    """Asked for the rest again and again, it would never come to an end."""
+    return BucketRoots(id=0, roots=b"") if isinstance(reply, BucketRoots) else reply
+
+
+def more_nodes(request: Request, reply: Reply) -> Reply:
+    """Buckets that were not asked for would count as whole without a record."""
+    if isinstance(request, GetStateChunk) and isinstance(reply, StateChunk) and reply.covered == request.count:
+        return msgspec.structs.replace(reply, covered=request.count + 1)
+    return reply
+
+
 def no_children(request: Request, reply: Reply) -> Reply:
     return StateChunk(id=0, covered=0, records=(), children=()) if isinstance(reply, StateChunk) else reply
 
@@ -312,6 +325,8 @@ def other_block(request: Request, reply: Reply) -> Reply:
         flip_state,
         hide_a_record,
         wrong_roots,
+        no_roots,
+        more_nodes,
         wrong_ids,
         too_many_ids,
         no_children,
@@ -324,6 +339,115 @@ async def test_a_liar_is_dropped_and_the_work_goes_on(twist: Twist, source: Loca
     check(await fetch(tmp_path / "home", peers), source)
     assert {key for key, _ in peers.penalised} == {b"A" * 32}
     assert all(offence is Offence.BAD_DATA for _, offence in peers.penalised)
+
+
+@pytest.mark.parametrize("twist", [other_block, flip_state])
+async def test_a_liar_is_not_asked_for_the_height_again_and_block_sync_goes_on(
+    twist: Twist, source: LocalChain, tmp_path: Path
+) -> None:
+    attempts = 0
+    thrice = asyncio.Event()
+
+    def offers_one_height(request: Request, reply: Reply) -> Reply | None:
+        nonlocal attempts
+        if not isinstance(reply, Snapshots):
+            return twist(request, reply)
+        attempts += bool(peers.penalised)
+        if attempts == 4:
+            thrice.set()
+        return Snapshots(id=0, heights=(20,))
+
+    peers = SnapshotPeers(SnapshotPeer(LIAR, source, offers_one_height))
+    driver, chain = driver_of(tmp_path / "home", peers)
+    task = asyncio.create_task(driver.run())
+    await asyncio.wait_for(thrice.wait(), 30)
+    assert len({type(request) for request in peers.peers[LIAR].asked[-3:]}) == 1, "asked what it offers, no more"
+    assert not driver._sync.paused
+    task.cancel()
+    chain.close()
+
+
+async def test_a_snapshot_that_would_not_help_is_not_taken(source: LocalChain, tmp_path: Path) -> None:
+    """One of a height below this node's own would take blocks away that it has."""
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source)))
+    for _ in range(14):
+        chain.commit()
+    assert await driver._offers() == {}, "20 is less than half the distance ahead"
+    cast(FarBehind, driver._sync).is_stuck = True
+    assert list(await driver._offers()) == [20]
+    for _ in range(6):
+        chain.commit()
+    assert await driver._offers() == {}
+    chain.close()
+
+
+async def test_damage_of_what_was_fetched_is_fetched_again(source: LocalChain, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source)))
+    fetches = driver._fetch_snapshot
+
+    async def damaged_once() -> None:
+        driver._fetch_snapshot = fetches  # type: ignore[method-assign]
+        driver._folders.open_incoming().close()
+        raise StoreCorrupt("a checksum does not match")
+
+    driver._fetch_snapshot = damaged_once  # type: ignore[method-assign]
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
+
+
+async def test_what_was_begun_is_deleted_once_block_sync_was_faster(source: LocalChain, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source)))
+    chain.commit()
+    sync = cast(FarBehind, driver._sync)
+    driver._folders.open_incoming().close()
+    sync.target = 2
+    driver._forget_superfluous()
+    assert driver._folders.incoming.exists(), "a peer is still ahead"
+    sync.target = 1
+    driver._forget_superfluous()
+    assert not driver._folders.incoming.exists()
+    chain.close()
+
+
+async def test_an_operator_who_wants_no_snapshot_gets_none(tmp_path: Path) -> None:
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers())
+    assert driver.is_due()
+    driver._distance = 0
+    cast(FarBehind, driver._sync).is_stuck = True
+    assert not driver.is_due()
+    chain.close()
+
+
+class CrampedPeer(SnapshotPeer):
+    """Answers for a bucket of two records with its children."""
+
+    def _answer(self, message: Request) -> Reply:
+        if not isinstance(message, GetStateChunk):
+            return super()._answer(message)
+        found = self._chain.store.snapshots.state_slice(message.height, message.prefix, message.count, 150)
+        assert found is not None
+        return StateChunk(id=0, covered=found.covered, records=tuple(found.records), children=found.children)
+
+
+async def test_a_bucket_too_large_for_a_reply_comes_in_parts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    source = LocalChain(tmp_path / "source", options=OPTIONS, state_depth=2)
+    for number in range(25):
+        grow(source, number)
+    peer = CrampedPeer(HONEST, source)
+    driver, chain = driver_of(home, SnapshotPeers(peer), state_depth=2)
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
+    assert any(isinstance(asked, GetStateChunk) and len(asked.prefix) > 2 for asked in peer.asked)
+    source.close()
 
 
 async def test_silence_and_withdrawn_offers_hold_nothing_up(source: LocalChain, tmp_path: Path) -> None:
@@ -586,6 +710,22 @@ async def test_a_crash_in_the_exchange_leaves_a_whole_store(
     assert sorted(path.name for path in home.iterdir() if path.name.startswith("data")) == ["data"]
 
 
+async def test_a_vote_log_that_cannot_be_marked_leaves_everything_where_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name in ("data", "data.ready", "wal"):
+        (home / name).mkdir(parents=True)
+    (home / "wal" / "consensus.wal").write_bytes(b"damaged")
+    with pytest.raises(WriteAheadLogError):
+        SnapshotFolders(home).install_ready()
+    assert sorted(path.name for path in home.iterdir()) == ["data", "data.ready", "wal"]
+
+
+def test_the_former_store_stays_as_long_as_no_other_is_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "data.replaced").mkdir()
+    assert not SnapshotFolders(tmp_path).install_ready()
+    assert (tmp_path / "data.replaced").exists()
+
+
 # -- whom to believe -----------------------------------------------------------------------------------
 
 
@@ -605,6 +745,7 @@ def test_a_certificate_of_too_few_or_of_another_block_is_refused(source: LocalCh
         (block, source.store.certificate_bytes(19) or b""),
         (block, b"\x01"),
         (source.store.block_bytes(19) or b"", certificate),
+        (source.store.block_bytes(19) or b"", source.store.certificate_bytes(19) or b""),
         (block[:-1] + bytes([block[-1] ^ 1]), certificate),
     ):
         with pytest.raises(NotCertified):
