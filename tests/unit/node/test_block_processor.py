@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from consensus.types import header_digest
-from node import block_processor
 from node.block_processor import VERIFY_SLICE
 from node.clock import TOLERANCE_MS
 from tests.support.driver import LocalDriver, until
@@ -231,19 +230,6 @@ async def test_a_block_of_exactly_the_largest_size_is_valid(chain: LocalChain, l
     assert chain.ledger.fault_in(header, sized) is None
     sized[0] = msgspec.structs.replace(sized[0], raw=bytes(most - 6))
     assert chain.ledger.fault_in(header, sized) == f"{most + 1} bytes of transactions, at most {most}"
-
-
-async def test_an_execution_ends_where_the_head_moves_meanwhile(
-    chain: LocalChain, local: LocalDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(block_processor, "EXECUTE_SLICE", 1)
-    transactions = [transaction(chain, START_MS + 60_000) for _ in range(3)]
-    candidate = local.candidate(transactions, TIME)
-    executing = asyncio.create_task(local.processor.execute_body(candidate, transactions))
-    await asyncio.sleep(0)
-    chain.commit()
-    assert await executing is None
-    assert local.processor.executed(header_digest(candidate.header)) is None
 
 
 async def test_outcomes_end_with_their_height(chain: LocalChain, local: LocalDriver) -> None:

@@ -466,14 +466,6 @@ def test_damage_before_a_good_record_is_no_torn_tail(three: Path, damage: str) -
         WriteAheadLog(three)
 
 
-def test_the_greatest_height_signed_stays_whatever_is_signed_later(tmp_path: Path) -> None:
-    log = WriteAheadLog(tmp_path)
-    log.append(vote(9), None)
-    log.append(vote(8), None)
-    assert log.highest == 9
-    log.close()
-
-
 def test_a_recovery_begins_and_ends_above_all_that_is_known_to_be_signed(three: Path) -> None:
     log = WriteAheadLog(three)
     for change in (lambda: log.begin_recovery(3), lambda: log.begin_signing(5)):
