@@ -24,6 +24,7 @@ from network.messages import (
 from network.peer import Peer
 from network.snapshot_sync import OnceRange
 from node.disk_space import DiskFull
+from node.snapshot_driver import SnapshotDriver
 from node.snapshot_folders import SnapshotFolders
 from node.snapshot_once import OnceFetch
 from node.store import Store, StoreCorrupt
@@ -165,6 +166,54 @@ async def test_a_bucket_too_large_for_a_reply_comes_in_parts(tmp_path: Path) -> 
     assert SnapshotFolders(home).install_ready()
     check(Store.open(home / "data", OPTIONS), source)
     assert any(isinstance(asked, GetStateChunk) and len(asked.prefix) > 2 for asked in peer.asked)
+    source.close()
+
+
+class LatePeer(CrampedPeer):
+    """Its first answer that is of children comes once another peer has been asked for them."""
+
+    prefix = ""
+
+    def __init__(self, key: bytes, chain: LocalChain) -> None:
+        super().__init__(key, chain)
+        self.asked_of_another = asyncio.Event()
+
+    def seen_by_another(self, request: Request, reply: Reply) -> Reply:
+        if isinstance(request, GetStateChunk) and request.prefix == self.prefix:
+            self.asked_of_another.set()
+        return reply
+
+    async def request(self, message: Request, timeout: float) -> Reply:
+        reply = await super().request(message, timeout)
+        if (
+            isinstance(message, GetStateChunk)
+            and isinstance(reply, StateChunk)
+            and reply.children
+            and not self.prefix
+        ):
+            self.prefix = message.prefix
+            await self.asked_of_another.wait()
+        return reply
+
+
+async def test_an_answer_that_comes_after_its_time_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were its parts counted again, their bucket would never be whole."""
+    monkeypatch.setattr(
+        SnapshotDriver, "_now_ms", staticmethod(lambda: int(asyncio.get_running_loop().time() * 20_000))
+    )
+    home = tmp_path / "home"
+    source = source_chain(tmp_path / "source", state_depth=2)
+    late = LatePeer(b"A" * 32, source)
+    peers = SnapshotPeers(late, CrampedPeer(HONEST, source, late.seen_by_another))
+    driver, chain = driver_of(home, peers, state_depth=2)
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert late.asked_of_another.is_set()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
     source.close()
 
 
