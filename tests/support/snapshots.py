@@ -18,12 +18,12 @@ from network.messages import (
 )
 from network.peers import PeerManager
 from network.scoring import Offence
-from node import snapshot_driver
-from node.snapshot_driver import SnapshotDriver
-from node.snapshot_folders import SnapshotFolders
-from node.snapshot_server import SnapshotServer
 from node.store import Store, StoreOptions
-from node.sync_driver import SyncDriver
+from node.sync import snapshot_driver
+from node.sync.block_sync_driver import SyncDriver
+from node.sync.snapshot_driver import SnapshotDriver
+from node.sync.snapshot_folders import SnapshotFolders
+from node.sync.snapshot_server import SnapshotServer
 from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
 
 HONEST, LIAR, OTHER = b"H" * 32, b"L" * 32, b"O" * 32

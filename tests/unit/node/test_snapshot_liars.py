@@ -26,7 +26,7 @@ from network.messages import (
     StateChunk,
 )
 from network.scoring import Offence
-from node.snapshot_trust import TrustedSets
+from node.light_client.trusted_sets import TrustedSets
 from tests.support.ledger import LocalChain, address_of, key_of
 from tests.support.snapshots import (
     HONEST,
