@@ -18,6 +18,7 @@ from network.messages import (
 )
 from network.peers import PeerManager
 from network.scoring import Offence
+from node.runtime.supervisor import Supervisor
 from node.store import Store, StoreOptions
 from node.sync import snapshot_driver
 from node.sync.block_sync_driver import SyncDriver
@@ -82,7 +83,12 @@ class FarBehind:
 
     target = 10_000
     is_stuck = False
-    paused = False
+
+    def __init__(self) -> None:
+        self.pauses: list[Callable[[], bool]] = []
+
+    def pause_while(self, condition: Callable[[], bool]) -> None:
+        self.pauses.append(condition)
 
 
 def make_quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,11 +143,11 @@ def driver_of(home: Path, peers: SnapshotPeers, **document: Any) -> tuple[Snapsh
     chain = LocalChain(home / "data", **document)
     driver = SnapshotDriver(
         chain.ledger,
-        lambda: cast(PeerManager, peers),
+        cast(PeerManager, peers),
         cast(SyncDriver, FarBehind()),
         SnapshotFolders(home),
+        Supervisor(lambda: chain.ledger.height + 1),
         15,
-        lambda: None,
     )
     return driver, chain
 

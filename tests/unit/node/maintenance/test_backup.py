@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from consensus.types import Roots, decode_block, decode_certificate
+from node.chain.feed import BlockFeed
 from node.chain.ledger import Ledger
 from node.chain.pruning import Pruner
 from node.maintenance.backup import BackupError, BackupReader, frames, write_file
@@ -113,7 +114,7 @@ def test_a_chain_at_genesis_and_a_pruned_one_can_be_restored(chain: LocalChain, 
     wal.close()
     fresh.close()
     chain.commit(time=chain.ledger.head_time + 60_000)
-    pruner = Pruner(chain.store, 2, lambda: chain.ledger.head_time, chain.runtime.calls)
+    pruner = Pruner(chain.ledger, BlockFeed(chain.store), 2)
     while asyncio.run(pruner.prune_one()):
         pass
     assert chain.store.oldest_block == 6
@@ -293,7 +294,7 @@ def test_a_pruned_chain_that_lacks_a_header_is_not_taken_for_one_that_begins_wit
     chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain.commit(time=chain.ledger.head_time + 60_000)
-    pruner = Pruner(chain.store, 2, lambda: chain.ledger.head_time, chain.runtime.calls)
+    pruner = Pruner(chain.ledger, BlockFeed(chain.store), 2)
     while asyncio.run(pruner.prune_one()):
         pass
     entries = dict(everything(chain.store))

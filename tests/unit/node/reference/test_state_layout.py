@@ -9,7 +9,7 @@ import pytest
 from node.reference.generated_parts import BEGIN
 from node.reference.state_layout import declarations, layout_text, rewritten
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "state-layout.md"
+DOCUMENT = Path(__file__).parents[4] / "docs" / "state-layout.md"
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -409,7 +409,7 @@ async def test_too_little_room_ends_the_attempt_and_what_has_come_is_kept(
 
     peer = SnapshotPeer(HONEST, source)
     driver, chain = driver_of(home, SnapshotPeers(peer))
-    driver.check_disk = gets_full
+    driver._check_disk = gets_full
     with pytest.raises(DiskFull):
         await asyncio.wait_for(driver.run(), 30)
     chain.close()
