@@ -94,8 +94,8 @@ format: $(DEV_STAMP) ## Format the sources.
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(DEV_STAMP) ## Measure four validators' throughput and latency on this machine (ARGS are passed on).
-	$(BIN)/python -m tests.bench.bench_transactions $(ARGS)
+bench: $(DEV_STAMP) ## Measure four validators under each load of the goals table, and where their CPU goes (3 minutes; ARGS="--only transfer").
+	$(BIN)/python -m tests.bench.bench_loads $(ARGS)
 
 .PHONY: bench-ledger
 bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
@@ -126,10 +126,6 @@ soak-rules: $(DEV_STAMP) ## Hold the rule language against Google's CEL and its 
 .PHONY: bench-rules
 bench-rules: $(DEV_STAMP) ## Measure the rule language: evaluations a second, checking, what a unit takes (some 30 seconds).
 	$(BIN)/python -m tests.bench.bench_rules $(ARGS)
-
-.PHONY: bench-purchases
-bench-purchases: $(DEV_STAMP) ## Measure purchases final per second at four validators, recorded and issued by hand (2 minutes).
-	$(BIN)/python -m tests.bench.bench_purchases $(ARGS)
 
 .PHONY: model
 model: $(DEV_STAMP) ## Visit every state of the abstract protocol at small bounds (ARGS=--traces tells the attacks).

@@ -49,8 +49,10 @@ class Metrics:
             registry=self._registry,
         )
         self.stages = Gauge(
-            "entente_stage_cpu_seconds", "CPU time of the process by stage of work since the start; what no stage
-            covers is event loop, TLS and HTTP", labelnames=("stage",), registry=self._registry,
+            "entente_stage_cpu_seconds",
+            "CPU time by stage of work since the start; what no stage covers is event loop, TLS and HTTP",
+            labelnames=("stage",),
+            registry=self._registry,
         )
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")

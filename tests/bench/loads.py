@@ -1,7 +1,7 @@
 """The loads of the goals table: what a shop, a till and a bank of tills send, signed before the clock starts.
 
-Each load hands out ready JSON-RPC bodies, so that the client beside the validators takes as little of the machine as it
-can. A unit is what the goals count: a transfer, an issue, a recorded purchase.
+Each load hands out ready JSON-RPC bodies, so that the client beside the validators takes as little of the machine
+as it can. A unit is what the goals count: a transfer, an issue, a recorded purchase.
 """
 
 from __future__ import annotations
