@@ -32,11 +32,16 @@ def test_an_inner_stage_takes_its_time_from_the_outer_one(clock: list[float]) ->
 
 def test_a_stage_ends_with_an_exception(clock: list[float]) -> None:
     made = Stages()
-    with pytest.raises(ValueError), made.consensus:
-        clock[0] += 1
-        with made.execute:
-            clock[0] += 5
-            raise ValueError
+
+    def fail() -> None:
+        with made.consensus:
+            clock[0] += 1
+            with made.execute:
+                clock[0] += 5
+                raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
     assert (made.consensus.seconds, made.execute.seconds, made.entered) == (1, 5, [])
 
 
