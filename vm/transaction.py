@@ -2,6 +2,7 @@
 
     body = {chain, sender, nonce, expires, ops: [[call, args], …], signers?, memo?}   canonical bytes
     tx   = {body: bin, sigs: [[public_key, signature], …]}                            canonical bytes
+    an entry of sigs may be [public_key, signature, index, size, [hash, …]]: see `vm.batch_signatures`
 
 Two hashes name a transaction. Its `id`, SHA-256(body), is what clients know: it does not change
 with the signatures. Its `hash`, SHA-256(tx), is what gossip, proposals, `tx_root` and the
@@ -22,6 +23,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from vm.arguments.rules import is_readable
+from vm.batch_signatures import BatchPath, VerifiedRoots, fault_of, paths_of
+from vm.primitives import merkle
 from vm.primitives.address import address_of_key, is_address
 from vm.primitives.codec import MAX_DEPTH, CodecError, TypedDecoder, encode
 from vm.primitives.keys import PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Domain, SigningKey, verify
@@ -49,6 +52,8 @@ def _argument_type() -> Any:
         argument = scalar | list[argument] | dict[str, argument]
     return argument
 
+
+_Index: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_INT)]
 
 if TYPE_CHECKING:
     _Argument: TypeAlias = Any
@@ -81,6 +86,13 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     sigs: list[tuple[bytes, bytes]]
 
 
+class _BatchEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One that has at least one batch signature; each entry is judged by `_split_entry`."""
+
+    body: bytes
+    sigs: list[list[bytes | _Index | list[bytes]]]
+
+
 class Transaction(msgspec.Struct, frozen=True, gc=False):
     """A well-formed transaction; its signatures are not necessarily valid.
 
@@ -91,6 +103,7 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
         hash: SHA-256 of `raw`, 32 bytes.
         sigs: (public key, signature) pairs in the order of the body's signers.
         signer_addresses: the addresses of the keys that signed, in that order.
+        paths: for each of `sigs` its path to the root that is signed, None where the body is; none where all are.
     """
 
     raw: bytes
@@ -100,9 +113,11 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     id: bytes
     hash: bytes
     signer_addresses: tuple[str, ...]
+    paths: tuple[BatchPath | None, ...] = ()
 
 
 _envelopes = TypedDecoder(_Envelope)
+_batch_envelopes = TypedDecoder(_BatchEnvelope)
 _bodies = TypedDecoder(Body)
 
 
@@ -147,12 +162,8 @@ def parse_transaction(raw: bytes) -> Transaction:
     """
     if len(raw) > MAX_TX_BYTES:
         raise TransactionError("TOO_LARGE", f"{len(raw)} bytes; at most {MAX_TX_BYTES}")
-    try:
-        envelope = _envelopes.decode(raw)
-    except CodecError as error:
-        raise TransactionError("MALFORMED", str(error)) from None
-    body = parse_body(envelope.body)
-    sigs = envelope.sigs
+    body_bytes, sigs, paths = _open(raw)
+    body = parse_body(body_bytes)
     if any(len(key) != PUBLIC_KEY_BYTES or len(sig) != SIGNATURE_BYTES for key, sig in sigs):
         raise TransactionError("MALFORMED", "sigs: a key has 32 bytes, a signature 64")
     if body.signers is UNSET:
@@ -165,18 +176,68 @@ def parse_transaction(raw: bytes) -> Transaction:
         signer_addresses = tuple([address_of_key(key) for key in body.signers])
     return Transaction(
         raw=raw,
-        body_bytes=envelope.body,
+        body_bytes=body_bytes,
         body=body,
         sigs=sigs,
-        id=_sha256(envelope.body).digest(),
+        id=_sha256(body_bytes).digest(),
         hash=_sha256(raw).digest(),
         signer_addresses=signer_addresses,
+        paths=paths,
     )
 
 
-def signatures_valid(tx: Transaction) -> bool:
-    """Verify every signature of a transaction (about 55 µs each)."""
-    return all(verify(Domain.TRANSACTION, key, tx.body_bytes, sig) for key, sig in tx.sigs)
+_Signatures: TypeAlias = list[tuple[bytes, bytes]]
+
+
+def _open(raw: bytes) -> tuple[bytes, _Signatures, tuple[BatchPath | None, ...]]:
+    """Return body, signatures and their paths; the usual kind, without batch signatures, is tried first."""
+    try:
+        envelope = _envelopes.decode(raw)
+        return envelope.body, envelope.sigs, ()
+    except CodecError as error:
+        usual = error
+    try:
+        batched = _batch_envelopes.decode(raw)
+    except CodecError:
+        raise TransactionError("MALFORMED", str(usual)) from None
+    entries = [_split_entry(entry) for entry in batched.sigs]
+    return batched.body, [sig for sig, _ in entries], tuple([path for _, path in entries])
+
+
+def _split_entry(entry: Sequence[Any]) -> tuple[tuple[bytes, bytes], BatchPath | None]:
+    """Return the signature and the path of an entry of `sigs`; kinds are checked here, lengths by the caller."""
+    match entry:
+        case [bytes() as key, bytes() as signature]:
+            return (key, signature), None
+        case [bytes() as key, bytes() as signature, int() as index, int() as size, [*hashes]]:
+            path = BatchPath(index, size, tuple(hashes))
+            fault = fault_of(path)
+            if fault is not None:
+                raise TransactionError("MALFORMED", f"sigs: {fault}")
+            return (key, signature), path
+    raise TransactionError("MALFORMED", "sigs: [key, signature] or [key, signature, index, size, [hash, …]]")
+
+
+def signatures_valid(tx: Transaction, roots: VerifiedRoots | None = None) -> bool:
+    """Verify every signature of a transaction (about 55 µs each).
+
+    Args:
+        roots: what has been verified before of batch signatures; it changes the time, never the answer.
+    """
+    if not tx.paths:
+        return all(verify(Domain.TRANSACTION, key, tx.body_bytes, sig) for key, sig in tx.sigs)
+    known = VerifiedRoots() if roots is None else roots
+    return all(
+        _stands_under(tx.id, key, sig, path, known)
+        if path is not None
+        else verify(Domain.TRANSACTION, key, tx.body_bytes, sig)
+        for (key, sig), path in zip(tx.sigs, tx.paths, strict=True)
+    )
+
+
+def _stands_under(tx_id: bytes, key: bytes, sig: bytes, path: BatchPath, roots: VerifiedRoots) -> bool:
+    root = merkle.root_of_path(tx_id, path.index, path.size, path.hashes)
+    return root is not None and roots.is_valid(key, sig, root)
 
 
 def encode_body(
@@ -208,3 +269,19 @@ def sign_body(body_bytes: bytes, keys: Sequence[SigningKey]) -> bytes:
     ordered = sorted(keys, key=lambda key: key.public_key)
     sigs = [[key.public_key, key.sign(Domain.TRANSACTION, body_bytes)] for key in ordered]
     return encode({"body": body_bytes, "sigs": sigs})
+
+
+def sign_batch(bodies: Sequence[bytes], key: SigningKey) -> list[bytes]:
+    """Return the canonical transactions of up to 256 bodies of one key, all under one signature.
+
+    A body that names `signers` beside this key needs the others' signatures, and has no place here.
+
+    Raises:
+        ValueError: the bodies are none, or too many.
+    """
+    root, paths = paths_of([_sha256(body).digest() for body in bodies])
+    signature = key.sign(Domain.BATCH, root)
+    return [
+        encode({"body": body, "sigs": [[key.public_key, signature, path.index, path.size, list(path.hashes)]]})
+        for body, path in zip(bodies, paths, strict=True)
+    ]

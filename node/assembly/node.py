@@ -80,6 +80,7 @@ from node.validator.recovery_marker import RecoveryMarker
 from node.validator.work_schedule import Heartbeat, WorkSchedule
 from node.votes.signing_guard import SigningGuard
 from node.votes.write_ahead_log import WriteAheadLog
+from vm.batch_signatures import VerifiedRoots
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
 from vm.transaction import Transaction
@@ -118,7 +119,8 @@ class Node:
         self.finalizer = Finalizer(self.ledger, self.guard, self.feed, self.supervisor)
         self.verifier = Verifier(genesis.chain)
         self.mempool = Mempool(settings.config)
-        self.admission = AdmissionQueue(self.ledger, self.mempool, clock)
+        self.roots = VerifiedRoots()
+        self.admission = AdmissionQueue(self.ledger, self.mempool, clock, self.roots)
         self.waiters = FinalityWaiters(store, self.supervisor)
         self.reporter = EvidenceReporter(self.ledger, key, clock, self.admission.submit)
         self.accusations = Accusations(self.ledger, FaultCounts(), self.reporter)
@@ -153,7 +155,7 @@ class Node:
     def _make_consensus(self) -> None:
         key, clock, machine = self.settings.key, self.clock, self.settings.machine
         fetcher = TransactionFetcher(self.ledger, self.manager, self.admission)
-        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock)
+        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.roots)
         self.builder = BlockBuilder(self.ledger, self.mempool, key.public_key)
         heartbeat = Heartbeat()
         self.proposer = Proposer(self.builder, clock, heartbeat)

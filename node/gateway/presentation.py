@@ -71,9 +71,18 @@ def transaction_json(tx: Transaction) -> dict[str, Any]:
         "id": tx.id.hex(),
         "hash": tx.hash.hex(),
         "body": body_json(tx.body),
-        "sigs": [[key.hex(), signature.hex()] for key, signature in tx.sigs],
+        "sigs": _signatures(tx),
         "raw": tx.raw.hex(),
     }
+
+
+def _signatures(tx: Transaction) -> list[list[Any]]:
+    """Return the signatures as they stand in the transaction, bytes in hex."""
+    entries: list[list[Any]] = [[key.hex(), signature.hex()] for key, signature in tx.sigs]
+    for entry, path in zip(entries, tx.paths, strict=False):
+        if path is not None:
+            entry += [path.index, path.size, [hash_.hex() for hash_ in path.hashes]]
+    return entries
 
 
 class _BodyOnly(msgspec.Struct, gc=False):

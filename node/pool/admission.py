@@ -28,6 +28,7 @@ from node.pool.mempool import Mempool, check_admissible
 from node.pool.mempool_lanes import Origin
 from node.runtime.clock import BlockClock
 from node.runtime.errors import NotReady, TransactionRefused, kept
+from vm.batch_signatures import VerifiedRoots
 from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
 
 SLICE: Final = 48
@@ -90,14 +91,20 @@ class _Budget:
 class AdmissionQueue:
     """Parses, checks and verifies transactions into the mempool.
 
+    Args:
+        roots: what this node has verified of batch signatures.
+
     Attributes:
         dropped_from_peers: transactions that peers sent while their queue was full.
     """
 
-    def __init__(self, ledger: Ledger, mempool: Mempool, clock: BlockClock) -> None:
+    def __init__(
+        self, ledger: Ledger, mempool: Mempool, clock: BlockClock, roots: VerifiedRoots | None = None
+    ) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._clock = clock
+        self._roots = VerifiedRoots() if roots is None else roots
         self._listeners: list[Admitted] = []
         self._queues: dict[str | bytes, deque[_Job]] = {}
         self._queued_bytes: dict[bytes, int] = {}
@@ -253,7 +260,7 @@ class AdmissionQueue:
             size = self._mempool.check_room(tx, origin)
             budget.signatures -= len(tx.sigs) - 1
             begun = perf_counter()
-            valid = signatures_valid(tx)
+            valid = signatures_valid(tx, self._roots)
             self._verifying += perf_counter() - begun
             if not valid:
                 raise TransactionError("BAD_SIGNATURE", "a signature is not valid")

@@ -22,6 +22,7 @@ from network.stages import STAGES
 from node.chain.ledger import Executed, Ledger
 from node.pool.mempool import Mempool
 from node.runtime.clock import TOLERANCE_MS, BlockClock
+from vm.batch_signatures import VerifiedRoots
 from vm.primitives.hashing import sha256
 from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
 
@@ -60,7 +61,14 @@ class Fetcher(Protocol):
 class BlockProcessor:
     """The bodies and outcomes of the candidates of one height."""
 
-    def __init__(self, ledger: Ledger, mempool: Mempool, fetcher: Fetcher, clock: BlockClock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        mempool: Mempool,
+        fetcher: Fetcher,
+        clock: BlockClock,
+        roots: VerifiedRoots | None = None,
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._mempool = mempool
@@ -68,6 +76,7 @@ class BlockProcessor:
         self._bodies: dict[bytes, list[Transaction]] = {}
         self._verified: dict[bytes, Transaction] = {}
         self._executed: dict[bytes, Executed] = {}
+        self._roots = VerifiedRoots() if roots is None else roots
         self._asked: set[asyncio.Future[Sequence[bytes]]] = set()
         self._in_progress = 0
 
@@ -164,7 +173,7 @@ class BlockProcessor:
             except TransactionError:
                 return False  # the block names these very bytes: there are no others that would make it whole
             done += len(tx.sigs) - 1
-            if not signatures_valid(tx):
+            if not signatures_valid(tx, self._roots):
                 return False
             self._verified[tx.hash] = tx
         return True

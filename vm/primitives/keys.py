@@ -42,6 +42,7 @@ class Domain:
     """The tags that every signature covers first, so that one kind never passes for another."""
 
     TRANSACTION: Final = b"entente/tx/1\0"
+    BATCH: Final = b"entente/batch/1\0"
     PROPOSAL: Final = b"entente/proposal/1\0"
     PREPARE: Final = b"entente/prepare/1\0"
     COMMIT: Final = b"entente/commit/1\0"

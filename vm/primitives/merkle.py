@@ -55,19 +55,31 @@ def path(items: Sequence[bytes], index: int) -> list[bytes]:
     return siblings
 
 
-def verify_path(item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes) -> bool:
-    """Tell whether `item` stands at `index` of a list of `count` items with this root."""
-    if not 0 <= index < count:
-        return False
+def path_length(index: int, count: int) -> int:
+    """Return how many siblings the path of a leaf has."""
+    length, width = 0, count
+    while width > 1:
+        length += index ^ 1 < width
+        index, width = index // 2, (width + 1) // 2
+    return length
+
+
+def root_of_path(item: bytes, index: int, count: int, siblings: Sequence[bytes]) -> bytes | None:
+    """Return the root to which a path leads from `item` at `index` of `count`; None where it is no such path."""
+    if not 0 <= index < count or len(siblings) != path_length(index, count):
+        return None
     current = leaf_hash(item)
-    remaining = list(siblings)
+    rest = iter(siblings)
     width = count
     while width > 1:
         if index ^ 1 < width:
-            if not remaining:
-                return False
-            sibling = remaining.pop(0)
+            sibling = next(rest)
             current = _node_hash(sibling, current) if index & 1 else _node_hash(current, sibling)
         index //= 2
         width = (width + 1) // 2
-    return not remaining and current == expected_root
+    return current
+
+
+def verify_path(item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes) -> bool:
+    """Tell whether `item` stands at `index` of a list of `count` items with this root."""
+    return root_of_path(item, index, count, siblings) == expected_root
