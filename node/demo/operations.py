@@ -12,10 +12,11 @@ from node.demo.errors import ReplayFailed
 from node.demo.lots import Member
 from node.demo.plan import Deed, Goods, Purchase, total
 from node.demo.rules import CURRENCY, PARTNERS
+from vm.batch_signatures import MAX_BATCH
 from vm.primitives.address import address_of_member
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
-from vm.transaction import encode_body, sign_body
+from vm.transaction import encode_body, sign_batch, sign_body
 
 OPS_PER_TRANSACTION: Final = 50
 """Few enough that one slow transaction holds up nothing, many enough that signatures cost next to nothing."""
@@ -46,11 +47,18 @@ class Author:
         """Return signed transactions, one for each part."""
         keys = [self._key, *[author._key for author in cosigners]]
         named = [key.public_key for key in keys] if cosigners else []
-        signed = []
+        bodies: list[tuple[Sequence[Op], bytes]] = []
         for part in parts:
-            body = encode_body(self._chain, self._address, self._nonce, expires, part, named)
+            bodies.append((part, encode_body(self._chain, self._address, self._nonce, expires, part, named)))
             self._nonce += 1
-            signed.append(Signed(sign_body(body, keys), sha256(body).hex(), part))
+        if cosigners:
+            return [Signed(sign_body(body, keys), sha256(body).hex(), part) for part, body in bodies]
+        # As a till's back end does it: one signature for all that leave together.
+        signed: list[Signed] = []
+        for first in range(0, len(bodies), MAX_BATCH):
+            some = bodies[first : first + MAX_BATCH]
+            raws = sign_batch([body for _, body in some], self._key)
+            signed += [Signed(raw, sha256(body).hex(), part) for raw, (part, body) in zip(raws, some, strict=True)]
         return signed
 
 

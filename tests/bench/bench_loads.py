@@ -143,8 +143,8 @@ def _listed(answers: object) -> list[dict]:  # type: ignore[type-arg]
 def measure(network: LocalNetwork, load: Load, seconds: float, first: int) -> tuple[Figures, int]:
     """Run one load; return its figures, and the number of the next request that has not been signed."""
     v_before = verification_us(network.manifest.chain)
-    warm = [load.make(first + i) for i in range(IN_FLIGHT // 100)]
-    count = int(seconds * SIGNED_PER_SECOND / 100)
+    warm = [load.make(first + i) for i in range(IN_FLIGHT // 64)]
+    count = int(seconds * SIGNED_PER_SECOND / warm[0].units)
     requests = [load.make(first + len(warm) + i) for i in range(count)]
     clients = IN_FLIGHT // requests[0].units
     asyncio.run(saturate(network, [*warm, *requests[:clients]], 1.0, clients))
@@ -154,7 +154,7 @@ def measure(network: LocalNetwork, load: Load, seconds: float, first: int) -> tu
     elapsed = time.monotonic() - begun
     after, last = Reading.of(network), network.height(0)
     blocks = [network.call(0, "chain_block", height=at)["header"]["tx_count"] for at in range(height + 1, last + 1)]
-    per_transaction = requests[0].units if load.name != "transfer" else 1
+    per_transaction = load.units_per_transaction
     units = sum(blocks) * per_transaction
     used = statistics.mean(late - early for early, late in zip(before.cpu, after.cpu, strict=True))
     pairs = list(zip(before.stages, after.stages, strict=True))

@@ -16,10 +16,13 @@ import orjson
 from tests.support.network import LocalNetwork, Op
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
-from vm.transaction import encode_body, parse_transaction, sign_body
+from vm.transaction import encode_body, parse_transaction, sign_batch, sign_body
 
 BATCH: Final = 100
 """Requests of a JSON-RPC batch, and operations of a transaction of many."""
+
+SIGNED_TOGETHER: Final = 64
+"""Transactions under one batch signature, as the goals table has it."""
 
 DAY_MS: Final = 86_400_000
 LIFETIME_MS: Final = 590_000
@@ -44,6 +47,7 @@ class Load:
 
     name: str
     make: Callable[[int], Request]
+    units_per_transaction: int = 1
 
 
 class Accounts:
@@ -85,9 +89,10 @@ class Loads:
         """Return the loads, in the order of the goals table."""
         return (
             Load("transfer", self._single_transfers),
-            Load("issue x100", self._issues),
-            Load("transfer x100", self._transfers),
-            Load("record x100", self._records),
+            Load("batch of 64", self._batched_transfers),
+            Load("issue x100", self._issues, BATCH),
+            Load("transfer x100", self._transfers, BATCH),
+            Load("record x100", self._records, BATCH),
         )
 
     def _single_transfers(self, number: int) -> Request:
@@ -101,6 +106,17 @@ class Loads:
             last = parse_transaction(raw).id.hex()
             entries.append(rpc("tx_submit", {"tx": raw.hex()}, place))
         return Request(orjson.dumps(entries), last, BATCH)
+
+    def _batched_transfers(self, number: int) -> Request:
+        expires, bodies = _expires(), []
+        for index in range(number * SIGNED_TOGETHER, (number + 1) * SIGNED_TOGETHER):
+            ops: list[Op] = [
+                ("token.transfer", {"program": "miles", "to": self._accounts.pair(index)[1], "amount": 1})
+            ]
+            bodies.append(encode_body(self._chain, self._sender, 2 * 10**9 + index, expires, ops))
+        raws = sign_batch(bodies, self._key)
+        entries = [rpc("tx_submit", {"tx": raw.hex()}, place) for place, raw in enumerate(raws)]
+        return Request(orjson.dumps(entries), parse_transaction(raws[-1]).id.hex(), SIGNED_TOGETHER)
 
     def _issues(self, number: int) -> Request:
         def issue(index: int, to: str) -> Op:

@@ -22,6 +22,7 @@ from consensus.types import (
     header_digest,
 )
 from genesis.document import Genesis
+from vm.batch_signatures import MAX_BATCH
 from vm.block_execution import system_receipt_id
 from vm.primitives import merkle
 from vm.primitives.address import address_of_key, address_of_member
@@ -30,7 +31,7 @@ from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain, SigningKey
 from vm.receipt import Event, Receipt, ReceiptError
 from vm.state_tree import StateTree
-from vm.transaction import encode_body, parse_transaction, sign_body
+from vm.transaction import encode_body, parse_transaction, sign_batch, sign_body
 
 PATH = Path(__file__).with_name("vectors.json")
 
@@ -107,6 +108,7 @@ def build() -> dict[str, Any]:
         },
         "keys": _keys(),
         "transactions": _transactions(),
+        "batch_signatures": _batch_signatures(),
         "receipts": _receipts(),
         "merkle": _merkle(),
         "state_tree": _state_tree(),
@@ -177,6 +179,31 @@ def _transactions() -> list[dict[str, Any]]:
                 "tx": raw.hex(),
                 "id": tx.id.hex(),
                 "hash": tx.hash.hex(),
+            }
+        )
+    return made
+
+
+def _batch_signatures() -> list[dict[str, Any]]:
+    """Return batches of one key: an odd one, whose last path is short, and the largest."""
+    (first, *_) = keys()
+    sender = address_of_key(first.public_key)
+    transfer = ("token.transfer", {"program": "miles", "to": sender, "amount": 1})
+    made = []
+    for count in (1, 5, MAX_BATCH):
+        bodies = [
+            encode_body("vector-0011223344556677", sender, nonce, 1_700_000_000_000, [transfer])
+            for nonce in range(count)
+        ]
+        transactions = sign_batch(bodies, first)
+        shown = sorted({0, count // 2, count - 1})
+        made.append(
+            {
+                "seed": first.seed.hex(),
+                "count": count,
+                "ids": [sha256(body).hex() for body in bodies],
+                "root": merkle.root([sha256(body) for body in bodies]).hex(),
+                "transactions": {str(index): transactions[index].hex() for index in shown},
             }
         )
     return made

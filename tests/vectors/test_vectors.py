@@ -59,6 +59,21 @@ def test_transactions_parse_and_verify(case: dict[str, Any]) -> None:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, b"entente/tx/1\0" + envelope["body"])
 
 
+@pytest.mark.parametrize("case", VECTORS["batch_signatures"], ids=lambda case: str(case["count"]))
+def test_batch_signatures_verify_by_another_library(case: dict[str, Any]) -> None:
+    ids = [bytes.fromhex(tx_id) for tx_id in case["ids"]]
+    root = bytes.fromhex(case["root"])
+    assert merkle.root(ids) == root
+    for place, raw in case["transactions"].items():
+        tx = parse_transaction(bytes.fromhex(raw))
+        assert tx.id == ids[int(place)]
+        assert signatures_valid(tx)
+        ((key, signature, index, size, hashes),) = msgpack.unpackb(bytes.fromhex(raw))["sigs"]
+        assert (index, size) == (int(place), case["count"])
+        assert merkle.verify_path(tx.id, index, size, hashes, root)
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, b"entente/batch/1\0" + root)
+
+
 @pytest.mark.parametrize("case", VECTORS["merkle"], ids=lambda case: str(len(case["items"])))
 def test_every_frozen_path_proves_its_item_and_no_other(case: dict[str, Any]) -> None:
     root = bytes.fromhex(case["root"])
