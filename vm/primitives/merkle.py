@@ -66,18 +66,21 @@ def path_length(index: int, count: int) -> int:
 
 def root_of_path(item: bytes, index: int, count: int, siblings: Sequence[bytes]) -> bytes | None:
     """Return the root to which a path leads from `item` at `index` of `count`; None where it is no such path."""
-    if not 0 <= index < count or len(siblings) != path_length(index, count):
+    if not 0 <= index < count:
         return None
-    current = leaf_hash(item)
-    rest = iter(siblings)
-    width = count
-    while width > 1:
-        if index ^ 1 < width:
-            sibling = next(rest)
-            current = _node_hash(sibling, current) if index & 1 else _node_hash(current, sibling)
-        index //= 2
-        width = (width + 1) // 2
-    return current
+    current = _sha256(_LEAF + item).digest()
+    place, length = 0, len(siblings)
+    while count > 1:
+        if index & 1 or index + 1 < count:
+            if place == length:
+                return None
+            sibling = siblings[place]
+            place += 1
+            pair = sibling + current if index & 1 else current + sibling
+            current = _sha256(_NODE + pair).digest()
+        index >>= 1
+        count = (count + 1) >> 1
+    return current if place == length else None
 
 
 def verify_path(item: bytes, index: int, count: int, siblings: Sequence[bytes], expected_root: bytes) -> bool:
