@@ -141,7 +141,7 @@ mutants: $(DEV_STAMP) ## Break the core's rules one by one; the tests must notic
 
 .PHONY: membership
 membership: $(DEV_STAMP) ## Grow real validators from 4 to 7 and shrink them back, under load.
-	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/integration/test_membership.py $(ARGS)
+	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/processes/test_membership.py $(ARGS)
 
 .PHONY: wide
 wide: $(DEV_STAMP) ## Real validators behind delay, jitter, loss, partitions, wrong clocks; needs root (ARGS="--only clocks").
@@ -169,7 +169,7 @@ sync-bench: $(DEV_STAMP) ## Measure catching up by 50,000 blocks from three node
 
 .PHONY: disk-full
 disk-full: $(DEV_STAMP) ## Fill a validator's disk under load, again and again; needs root (some 2 minutes).
-	$(BIN)/python -m tests.integration.disk_full $(ARGS)
+	$(BIN)/python -m tests.processes.disk_full $(ARGS)
 
 .PHONY: snapshot-bench
 snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by snapshot, from two nodes (some 2 minutes).

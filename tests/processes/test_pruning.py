@@ -1,6 +1,6 @@
 """Validators that prune, with real processes: the disk shrinks, answers stay clear, and a new node can still join.
 
-    ENTENTE_PRUNING_MIB=400 .venv/bin/pytest -s tests/integration/test_pruning.py
+    ENTENTE_PRUNING_MIB=400 .venv/bin/pytest -s tests/processes/test_pruning.py
 
 plays a longer run, and prints its figures.
 """
