@@ -179,6 +179,10 @@ snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by s
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
 	$(BIN)/python tests/docker/run.py
 
+.PHONY: nightly
+nightly: $(DEV_STAMP) ## Run the long checks one after the other and print one table; some hours (ARGS="--list", ARGS="--only chaos").
+	$(BIN)/python -m tests.nightly $(ARGS)
+
 .PHONY: clean
 clean: ## Delete what tools have left behind; .venv and testnets stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
