@@ -1,4 +1,8 @@
-"""Real nodes killed with SIGKILL 50 times under load: nothing final is lost, nothing is executed twice."""
+"""Real nodes killed with SIGKILL under load, again and again: nothing final is lost, nothing is executed twice.
+
+`make nightly` kills 50 times; ENTENTE_KILLS names another number. Every fifth kill takes two validators at once, so
+that the others have no quorum.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ from tests.support.same_chain import wait_same_head
 
 pytestmark = pytest.mark.integration
 
-KILLS = int(os.environ.get("ENTENTE_KILLS", "50"))
+KILLS = int(os.environ.get("ENTENTE_KILLS", "12"))
 SEED = 20_170_101
 
 
-def test_fifty_kills_lose_nothing_final_and_execute_nothing_twice(tmp_path: Path) -> None:
+def test_kills_lose_nothing_final_and_execute_nothing_twice(tmp_path: Path) -> None:
     choice = random.Random(SEED)
     with LocalNetwork(tmp_path / "testnet") as network:
         network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
