@@ -1,0 +1,60 @@
+"""Every folder of tests is run by `make test`, and real nodes run in tests/processes only (docs/testing.md)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TESTS = ROOT / "tests"
+REAL_NODES = re.compile(r"\bLocalNetwork\b|\bLyingNetwork\b|\bIsolatedNetwork\b|\bstart_node\b")
+STARTERS = {"tests/unit/node/cli/test_cli_processes.py"}
+"""Starts Python programs that only look like nodes, without sockets."""
+
+
+def folders() -> set[str]:
+    """Return the folders directly under tests/ that hold tests."""
+    return {f"tests/{path.relative_to(TESTS).parts[0]}" for path in TESTS.rglob("test_*.py")}
+
+
+def recipes(makefile: str) -> dict[str, str]:
+    """Return what each target is made of: its prerequisites and its commands."""
+    found = re.findall(r"^([a-z-]+):((?!=).*\n(?:\t.*\n)*)", makefile, re.MULTILINE)
+    return dict(found)
+
+
+def run_by_make_test(makefile: str) -> set[str]:
+    """Return the folders under tests/ that the commands of `make test` name."""
+    variables = dict(re.findall(r"^([A-Z_]+) :?= (.*)$", makefile, re.MULTILINE))
+    rules = recipes(makefile)
+    text = "".join(rules[target] for target in re.sub("##.*", "", rules["test"]).split())
+    text = re.sub(r"\$\(([A-Z_]+)\)", lambda match: variables.get(match[1], ""), text)
+    return set(re.findall(r"(?<=\s)tests/[a-z_]+(?=\s)", text))
+
+
+def test_make_test_runs_every_folder_of_tests() -> None:
+    assert run_by_make_test((ROOT / "Makefile").read_text()) == folders()
+
+
+def test_a_folder_that_make_test_leaves_out_is_noticed() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert run_by_make_test(makefile.replace(" tests/model", "")) == folders() - {"tests/model"}
+    assert run_by_make_test(makefile.replace(" processes ##", " ##")) == folders() - {"tests/processes"}
+
+
+def test_pytest_alone_runs_every_folder_of_tests() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(settings["tool"]["pytest"]["ini_options"]["testpaths"]) == folders()
+
+
+@pytest.mark.parametrize("folder", sorted(folders() - {"tests/processes"}))
+def test_real_nodes_are_started_in_tests_processes_only(folder: str) -> None:
+    starters = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / folder).rglob("*.py")
+        if path != Path(__file__) and REAL_NODES.search(path.read_text())
+    }
+    assert starters <= STARTERS
