@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from operator import is_
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +17,7 @@ _NONE: Final = object()
 class Held:
     """What the rooms and modules of contracts hold beside the state.
 
-    An attribute holds what it held where that is the same object; a list, dict or set where it equals its copy.
-    Every operation of a test is looked at, before and after, so that nothing is copied unless it has changed.
+    Every operation of a test is looked at, before and after, so nothing is copied unless it has changed.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -36,9 +34,9 @@ class Held:
         """Return where something else is held than at the last `refresh`."""
         found = [where for where, (now, was) in self._containers.items() if now != was]
         for where, now, was in self._owners:
-            if len(now) != len(was) or not all(map(is_, now.values(), was.values())) or now.keys() != was.keys():
+            if now != was:
                 names = now.keys() | was.keys()
-                found += [f"{where}.{name}" for name in names if now.get(name, _NONE) is not was.get(name, _NONE)]
+                found += [f"{where}.{name}" for name in names if now.get(name, _NONE) != was.get(name, _NONE)]
         return sorted(found)
 
     def _look(self) -> None:

@@ -100,10 +100,15 @@ def _fault_of_rules(value: Any, hint: Any, where: str, known: Mapping[Any, Any])
         return _first(_fault_of_rules(item, each, f"{where}[{n}]", known) for n, (item, each) in numbered)
     if isinstance(value, msgspec.Struct):
         known = dict(zip(getattr(origin, "__parameters__", ()), inner, strict=False))
-        hints_of = get_type_hints(type(value), include_extras=True)
+        hints_of = _hints_of(type(value))
         names = value.__struct_fields__
         return _first(_fault_of_rules(getattr(value, n), hints_of[n], f"{where}.{n}", known) for n in names)
     return None
+
+
+@cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _fault_in_union(value: Any, members: tuple[Any, ...], where: str, known: Mapping[Any, Any]) -> str | None:
