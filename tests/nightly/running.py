@@ -90,16 +90,16 @@ def run(step: Step, log: Path, grace_s: float = GRACE_S, settle_s: float = SETTL
         return Outcome(step, Result.FAILED, seconds, f"exit code {code}; {last}")
     if left:
         return Outcome(step, Result.FAILED, seconds, f"{left} processes were left behind; {last}")
-    return Outcome(step, Result.PASSED, seconds, last)
+    return Outcome(step, Result.PASSED, seconds, last_line(log, step.figure) or last)
 
 
-def last_line(log: Path) -> str:
-    """Return the last line of a log that says something, without colours."""
+def last_line(log: Path, holding: str = "") -> str:
+    """Return the last line of a log that says something and holds a text, without colours; "" where none does."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
         text = _COLOURS.sub("", file.read().decode(errors="replace"))
     lines = [line.strip() for line in re.split(r"[\r\n]", text)]
-    return next((line for line in reversed(lines) if re.search(r"\w", line)), "")
+    return next((line for line in reversed(lines) if re.search(r"\w", line) and holding in line), "")
 
 
 def _shown(step: Step) -> str:

@@ -28,6 +28,7 @@ class Step:
         limit_s: after which the step has failed; some three times what it takes on two cores.
         environment: what is set for it beside what is set already.
         missing: returns why the step cannot run here, or "".
+        figure: a part of the line that tells most of a step that has passed; the last one where it is empty.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Step:
     limit_s: float
     environment: Mapping[str, str] = field(default_factory=dict)
     missing: Callable[[], str] = nothing
+    figure: str = ""
 
 
 def no_root() -> str:
@@ -71,6 +73,7 @@ def steps_of(night: int) -> tuple[Step, ...]:
             ("-m", "pytest", "-s", "tests/processes/test_kill.py"),
             10 * minute,
             {"ENTENTE_KILLS": "50"},
+            figure=" kills in ",
         ),
         Step(
             "membership",
@@ -78,6 +81,7 @@ def steps_of(night: int) -> tuple[Step, ...]:
             ("-m", "pytest", "-s", "tests/processes/test_membership.py"),
             20 * minute,
             {"ENTENTE_MEMBERSHIP": "7"},
+            figure=", slowest ",
         ),
         Step(
             "disk-full", "full disks under load", ("-m", "tests.processes.disk_full"), 15 * minute, missing=no_root
@@ -92,6 +96,7 @@ def steps_of(night: int) -> tuple[Step, ...]:
             ("-m", "tests.chaos", "--seed", f"{night}"),
             30 * minute,
             missing=no_sandbox,
+            figure='"receipts_checked"',
         ),
         Step("attack", "every known attack", ("-m", "tests.attack", "--seed", f"{night}"), 45 * minute),
         Step(

@@ -43,6 +43,12 @@ def test_a_step_that_passes_tells_its_last_line(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().startswith("$ python -c ")
 
 
+@pytest.mark.parametrize(("figure", "told"), [(" kills in ", "9 kills in 5 s"), (" drinks ", "1 passed")])
+def test_a_step_tells_the_line_with_its_figure_where_there_is_one(tmp_path: Path, figure: str, told: str) -> None:
+    outcome = run(step("print('9 kills in 5 s'); print('1 passed')", figure=figure), tmp_path / "log")
+    assert outcome.told == told
+
+
 def test_errors_are_in_the_log_and_a_failed_step_tells_its_code(tmp_path: Path) -> None:
     outcome = run(step("raise SystemExit('no disk')"), tmp_path / "log")
     assert (outcome.result, outcome.told) == (Result.FAILED, "exit code 1; no disk")
