@@ -5,7 +5,7 @@ them. So each process of a step inherits a mark in its environment, by which it 
 no /proc, only the group is ended.
 
 Invariants:
-    1. When `run` returns, no process of the step runs.
+    1. When `run` returns, no process of the step runs on, but one that not even SIGKILL ends.
     2. A signal goes to the step's own process group and to processes that carry its mark, to no others.
 """
 
@@ -34,6 +34,9 @@ GRACE_S = 60.0
 
 SETTLE_S = 5.0
 """In which what a step has stopped may still end; what runs on after that was left behind."""
+
+KILLED_S = 30.0
+"""After which a killed process that is still there hangs in the kernel, and is left to it."""
 
 POLL_S = 0.05
 TAIL_BYTES = 65_536
@@ -134,15 +137,20 @@ def _end_marked(mark: str, process: subprocess.Popen[bytes], settle_s: float) ->
     """End what carries a step's mark; return how many processes did not end by themselves."""
     if process.poll() is None:  # the night itself was interrupted
         _end_group(process, settle_s)
-    deadline = time.monotonic() + settle_s
-    while (left := _marked(mark)) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
+    left = _wait_for_marked(mark, settle_s)
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    while _marked(mark):
-        time.sleep(POLL_S)
+    _wait_for_marked(mark, KILLED_S)
     return len(left)
+
+
+def _wait_for_marked(mark: str, seconds: float) -> list[int]:
+    """Wait until no process carries a mark; return those that do after some time."""
+    deadline = time.monotonic() + seconds
+    while (left := _marked(mark)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return left
 
 
 def _marked(mark: str) -> list[int]:
