@@ -32,7 +32,7 @@ Call = tuple[str, Mapping[str, Any]]
 Op = tuple[str, Mapping[str, Any]]
 
 MAX_ANSWER_BYTES: Final = 128 * 1024 * 1024
-"""Four times what a node answers at most unless its operator raises max_response_bytes (node/config.py)."""
+"""Four times what a node answers at most unless its operator raises max_response_bytes (node/runtime/config.py)."""
 
 _CHAIN_REASONS: Final = frozenset({"WRONG_CHAIN", "EXPIRED", "EXPIRES_TOO_FAR"})
 """Refusals after which the remembered chain and clock are asked for again: the node may be another one now."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from consensus.types import Block
 from node.gateway.errors import invalid_param, not_found
+from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
 from node.gateway.presentation import (
     certificate_json,
@@ -15,7 +16,6 @@ from node.gateway.presentation import (
     validators_json,
 )
 from node.gateway.reads import ChainReads
-from node.gateway.table import rpc
 from node.gateway.transaction_pages import TransactionPages
 from vm.arguments import Address, Slug
 from vm.primitives import merkle

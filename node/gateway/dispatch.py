@@ -30,13 +30,13 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
-from node.config import RpcLimits
-from node.errors import NotReady, kept
 from node.gateway.errors import UNAUTHORISED, RpcFault
 from node.gateway.limits import CLIENT, COUNT_ANSWER
+from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
 from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
-from node.gateway.table import Arguments, Method
+from node.runtime.config import RpcLimits
+from node.runtime.errors import NotReady, kept
 
 _log = logging.getLogger(__name__)
 

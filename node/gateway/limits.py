@@ -18,7 +18,7 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
-from node.config import HASHED, is_hashed
+from node.runtime.config import HASHED, is_hashed
 
 MAX_TRACKED_CLIENTS: Final = 10_000
 """Some 3 MB of buckets; beyond it strangers only lose the memory of having been slow."""

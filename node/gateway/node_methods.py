@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from node.gateway.method_table import rpc
 from node.gateway.reads import ChainReads
-from node.gateway.table import rpc
 
 
 class NodeMethods:

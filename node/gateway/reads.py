@@ -19,7 +19,7 @@ from consensus.types import (
     decode_block,
     decode_certificate,
 )
-from node.backend import Backend
+from node.gateway.backend import Backend
 from node.gateway.errors import RpcFault, not_found
 from node.store import HeightAhead, ProvedRecord, ProvedValue, StatePruned
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord

@@ -30,13 +30,9 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from node.backend import Backend
-from node.config import NodeConfig
-from node.descriptors import MOST_CONNECTIONS
-from node.errors import ConfigError
 from node.gateway.answers import AnswerSender
+from node.gateway.backend import Backend
 from node.gateway.badges import BADGE_PATHS, BadgePages, status_of
-from node.gateway.bodies import Body, BodyReader
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.connections import ConnectionTable, GatewayConnection
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
@@ -45,14 +41,18 @@ from node.gateway.forwarded import Clients
 from node.gateway.hosts import HostRule
 from node.gateway.limits import CLIENT, ApiKeys, RateLimiter, client_of
 from node.gateway.listener import Listener
+from node.gateway.method_table import Method, methods_of
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
 from node.gateway.reads import ChainReads
+from node.gateway.request_bodies import Body, BodyReader
 from node.gateway.shares import Shares
 from node.gateway.state_methods import StateMethods
-from node.gateway.table import Method, methods_of
 from node.gateway.transaction_methods import TransactionMethods
-from node.log_setup import Tally
+from node.runtime.config import NodeConfig
+from node.runtime.descriptors import MOST_CONNECTIONS
+from node.runtime.errors import ConfigError
+from node.runtime.log_setup import Tally
 
 _log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from contracts_py.registry import once_family_of
 from node.gateway.chain_methods import certified
 from node.gateway.declared import words_of
 from node.gateway.errors import invalid_param, not_found, view_fault
+from node.gateway.method_table import Arguments, Method, rpc
 from node.gateway.parameters import Height, JsonObject, StateKey, ViewName
 from node.gateway.presentation import state_value_json
 from node.gateway.reads import ChainReads
-from node.gateway.table import Arguments, Method, rpc
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.state_view import BlockOverlay, StateReader

@@ -11,10 +11,10 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from node.backend import Admission
-from node.errors import NotReady, TransactionRefused
+from node.chain.pruning import MAY_BE_PRUNED, may_be_pruned
 from node.gateway.errors import RpcFault, invalid_param, refused_transaction
 from node.gateway.limits import CLIENT
+from node.gateway.method_table import Arguments, Method, described, rpc
 from node.gateway.parameters import (
     DEFAULT_TIMEOUT_MS,
     HashBytes,
@@ -25,8 +25,8 @@ from node.gateway.parameters import (
     TimeoutMs,
 )
 from node.gateway.reads import ChainReads
-from node.gateway.table import Arguments, Method, described, rpc
-from node.pruning import MAY_BE_PRUNED, may_be_pruned
+from node.pool.admission import Admission
+from node.runtime.errors import NotReady, TransactionRefused
 from vm.block_execution import BlockContext, simulation_steps
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode

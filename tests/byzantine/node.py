@@ -21,8 +21,8 @@ from consensus.messages import decode_message, encode_message
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
 from genesis.keystore import load_key
 from network.kinds import RULES, Kind
-from node.app import run
-from node.node import Node
+from node.assembly.node import Node
+from node.assembly.process import run
 from tests.byzantine.lies import LIES, Lie
 from vm.transaction import Transaction
 

@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from consensus.types import decode_certificate
-from node.config import NodeConfig
-from node.errors import ConfigError
 from node.gateway import Gateway
 from node.gateway.reads import ChainReads
+from node.runtime.config import NodeConfig
+from node.runtime.errors import ConfigError
 from node.store import StoreOptions
 from tests.support.gateway import Web, running_gateway
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, program_op

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from node.app import EXIT_DISK
-from node.write_ahead_log import WriteAheadLog
+from node.assembly.process import EXIT_DISK
+from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.closed_load import Load
 from tests.support.network import LocalNetwork, start_node
 from tests.support.ports import free_ports

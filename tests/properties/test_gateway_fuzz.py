@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node.config import RpcLimits
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import CODES
 from node.gateway.reads import ChainReads
 from node.gateway.server import build_table
 from node.gateway.state_methods import StateMethods
 from node.gateway.transaction_methods import TransactionMethods
+from node.runtime.config import RpcLimits
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 
 ADDRESS = address_of("shopper")

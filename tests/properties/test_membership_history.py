@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from consensus.trust import CertifiedSets
 from contracts_py.gov.actions import MAX_ROTATIONS_PER_DAY, MIN_VALIDATORS
 from network.messages import GetSetChanges, SetChanges
-from node.ledger import Ledger
-from node.snapshot_server import SnapshotServer
-from node.snapshot_trust import TrustedSets
+from node.chain.ledger import Ledger
+from node.light_client.trusted_sets import TrustedSets
+from node.sync.snapshot_server import SnapshotServer
 from tests.support.ledger import BRANDS as FOUNDERS
 from tests.support.ledger import LocalChain, address_of, key_of
 from vm.chain_records import ValidatorEntry

@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-import node.node
+import node.assembly.node
 from network.kinds import Kind
 from network.messages import Status
 from network.peer import Peer
 from node.cli.main import main
-from node.peering import Peering
+from node.peers.peering import Peering
 
 CLAIM: Final = 10**9
 
@@ -37,5 +37,5 @@ class BoastingPeering(Peering):
 
 
 if __name__ == "__main__":
-    node.node.Peering = BoastingPeering  # type: ignore[misc]
+    node.assembly.node.Peering = BoastingPeering  # type: ignore[misc]
     main(["node", "start", "--home", sys.argv[1]])

@@ -16,14 +16,14 @@ from consensus.messages import (
     vote_payload,
 )
 from consensus.types import Candidate, Header, Roots, certificate_hash, header_digest
-from node.block_builder import BlockBuilder, Proposer
-from node.block_processor import BlockProcessor
-from node.config import NodeConfig
-from node.consensus_driver import ConsensusDriver
-from node.ledger import Executed, Ledger
-from node.mempool import Mempool
-from node.write_ahead_format import Standing
-from node.write_ahead_log import WriteAheadLog
+from node.chain.ledger import Executed, Ledger
+from node.pool.mempool import Mempool
+from node.runtime.config import NodeConfig
+from node.validator.block_builder import BlockBuilder, Proposer
+from node.validator.block_processor import BlockProcessor
+from node.validator.consensus_driver import ConsensusDriver
+from node.votes.write_ahead_format import Standing
+from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock
 from vm.primitives import merkle
 from vm.primitives.keys import Domain

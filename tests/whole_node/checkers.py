@@ -24,7 +24,7 @@ from consensus.messages import Commit, decode_message, digest_of, step_of
 from consensus.types import decode_block
 from network.framing import HEADER_BYTES
 from network.kinds import Kind
-from node.node import Node
+from node.assembly.node import Node
 from tests.simulation.checkers import Violation
 from tests.support.ledger import address_of
 from vm.receipt import decode_receipt
@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from .cluster import Cluster
     from .host import Host, Life
 
-BLAMING = ("network.", "node.peering", "node.sync_driver", "node.snapshot_driver", "node.consensus_driver")
+BLAMING = (
+    "network.",
+    "node.peers.peering",
+    "node.sync.block_sync_driver",
+    "node.sync.snapshot_driver",
+    "node.validator.consensus_driver",
+)
 """Where a warning that names a peer, or an offence, is an accusation."""
 
 HARMLESS = ("unsolicited", "flood")

@@ -1,0 +1,1 @@
+"""The node's side of its connections with other nodes."""
