@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 TESTS = ROOT / "tests"
+OWN = ("vm", "consensus", "contracts_py", "network", "genesis", "node", "tests")
 REAL_NODES = re.compile(r"\b(LocalNetwork|LyingNetwork|IsolatedNetwork)\b")
 
 
@@ -52,3 +55,22 @@ def test_pytest_alone_runs_every_folder_of_tests() -> None:
 def test_real_nodes_are_started_in_tests_processes_only(folder: str) -> None:
     files = [path for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
     assert [str(path) for path in files if REAL_NODES.search(path.read_text())] == []
+
+
+def test_every_program_under_tests_imports_what_is_there() -> None:
+    """Benchmarks and long checks run rarely, and nobody would see for days that a module has moved."""
+    missing = []
+    for path in sorted(TESTS.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OWN:
+                lost = [name.name for name in node.names if not is_there(node.module, name.name)]
+                missing += [f"{path.relative_to(ROOT)}: {node.module}.{name}" for name in lost]
+    assert missing == []
+
+
+def is_there(module: str, name: str) -> bool:
+    """Tell whether a module, or a module of a package, can be imported from where a test says."""
+    try:
+        return hasattr(importlib.import_module(module), name) or bool(importlib.import_module(f"{module}.{name}"))
+    except ImportError:
+        return False
