@@ -24,6 +24,7 @@ import tomli_w
 
 from genesis.durable_files import exposure
 from node.runtime.errors import ConfigError
+from node.runtime.log_format import LogFormat
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A node.toml with a thousand peers has some 150 KB."""
@@ -101,6 +102,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p2p_port: Port = 26_545
     peers: Annotated[tuple[PeerAddress, ...], msgspec.Meta(max_length=1_024)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "text"
+    """text: lines for people; json: one JSON object on a line, for programs that collect logs."""
     state_history_blocks: Heights = 1_000
     retain_blocks: Heights | None = None
     """How many blocks below the head are kept, with receipts and indexes; none given: all. Headers always stay."""
