@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from cachetools import LRUCache
+
 from consensus.proposer import SealRecord, proposer_order, skipped
 from consensus.types import (
     Block,
@@ -102,7 +104,7 @@ class Ledger:
         self.runtime = runtime
         self.store = store
         self._own_key = own_key
-        self._sets: dict[tuple[ValidatorEntry, ...], ValidatorSet] = {}
+        self._sets: LRUCache[tuple[ValidatorEntry, ...], ValidatorSet] = LRUCache(SETS_KEPT)
         self.params = Params()
         self.header: Header | None = None
         self._load_head()
@@ -159,8 +161,6 @@ class Ledger:
         entries = validators_deciding(self.store.reader, height)
         found = self._sets.get(entries)
         if found is None:
-            if len(self._sets) >= SETS_KEPT:
-                self._sets.clear()
             found = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
             self._sets[entries] = found
         return found

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, TextIO
 
+from cachetools import LRUCache
+
 from node.runtime.errors import ConfigError
 from node.runtime.log_format import LEFT_OUT, LINES_LEFT_OUT, LineFormatter, LogFormat
 
@@ -54,23 +56,20 @@ class RepetitionLimit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[tuple[str, str, str], _Told] = {}
+        self._told: LRUCache[tuple[str, str, str], _Told] = LRUCache(EVENTS_KEPT)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether to log a record; one that follows others left out says so."""
         if record.levelno >= logging.CRITICAL:
             return True
         event = (record.name, str(record.msg), _first_argument(record))
-        told = self._told.pop(event, None)
+        told = self._told.get(event)
         left_out = 0
         if told is None or record.created - told.since >= MINUTE_SECONDS:
             left_out = 0 if told is None else told.left_out
             told = _Told(record.created, 0, 0)
         here = told.times < REPETITIONS_TOLD
-        # Put back last: what has been silent for longest is forgotten first.
         self._told[event] = told._replace(times=told.times + here, left_out=told.left_out + (not here))
-        if len(self._told) > EVENTS_KEPT:
-            del self._told[next(iter(self._told))]
         if left_out:
             setattr(record, LEFT_OUT, left_out)
         return here
