@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from consensus.types import Block
 from node.gateway.errors import invalid_param
 from node.gateway.reads import ChainReads, Position
+from node.gateway.results import TransactionLine, TransactionPage
 from vm.primitives.units import MAX_INT
 from vm.receipt import Receipt, decode_receipt
 from vm.transaction import MAX_OPS, parse_transaction
@@ -51,7 +52,7 @@ class TransactionPages:
         to_height: int | None,
         cursor: str | None,
         limit: int,
-    ) -> dict[str, Any]:
+    ) -> TransactionPage:
         """Return {items, next, complete_to, oldest, resume}.
 
         Raises:
@@ -69,13 +70,13 @@ class TransactionPages:
         items = self._summaries(positions)
         if len(items) < len(positions):
             next_ = positions[len(items) - 1]
-        return {
-            "items": items,
-            "next": None if next_ is None else _cursor(next_),
-            "complete_to": last if next_ is None else next_[0] - (next_[1] < _MAX_BLOCK_POSITIONS),
-            "oldest": self._reads.oldest_block,
-            "resume": _cursor((last, _MAX_BLOCK_POSITIONS) if next_ is None else next_),
-        }
+        return TransactionPage(
+            items=items,
+            next=None if next_ is None else _cursor(next_),
+            complete_to=last if next_ is None else next_[0] - (next_[1] < _MAX_BLOCK_POSITIONS),
+            oldest=self._reads.oldest_block,
+            resume=_cursor((last, _MAX_BLOCK_POSITIONS) if next_ is None else next_),
+        )
 
     def _first(self, from_height: int | None, to_height: int | None, after: Position | None) -> int:
         """Return the first height to look at, which is here, or is the one after the head."""
@@ -147,9 +148,9 @@ class TransactionPages:
                 break
         return found, (end, _MAX_BLOCK_POSITIONS) if end < last else None
 
-    def _summaries(self, positions: list[Position]) -> list[dict[str, Any]]:
+    def _summaries(self, positions: list[Position]) -> list[TransactionLine]:
         """Return what is shown of the first positions, as many as MAX_BYTES allow; at least a block's."""
-        items: list[dict[str, Any]] = []
+        items: list[TransactionLine] = []
         at, block, receipts, size = -1, None, [], 0
         for height, index in positions:
             if height != at:
@@ -162,19 +163,19 @@ class TransactionPages:
         return items
 
 
-def _summary(block: Block, index: int, receipt: Receipt) -> dict[str, Any]:
+def _summary(block: Block, index: int, receipt: Receipt) -> TransactionLine:
     tx = parse_transaction(block.transactions[index])
-    return {
-        "id": tx.id.hex(),
-        "hash": tx.hash.hex(),
-        "height": block.header.height,
-        "index": index,
-        "time": block.header.time,
-        "sender": tx.body.sender,
-        "calls": [call for call, _ in tx.body.ops[:MAX_OPS]],
-        "status": receipt.status,
-        "error": receipt.error.code if receipt.status == "failed" and receipt.error else None,
-    }
+    return TransactionLine(
+        id=tx.id.hex(),
+        hash=tx.hash.hex(),
+        height=block.header.height,
+        index=index,
+        time=block.header.time,
+        sender=tx.body.sender,
+        calls=[call for call, _ in tx.body.ops[:MAX_OPS]],
+        status=receipt.status,
+        error=receipt.error.code if receipt.status == "failed" and receipt.error else None,
+    )
 
 
 def _cursor(position: Position) -> str:
