@@ -37,6 +37,7 @@ from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
+from vm.expiry import is_valid_at
 from vm.membership import (
     DECIDES_AFTER,
     VERSION,
@@ -245,8 +246,7 @@ class Ledger:
 
         Signatures are not checked here. Source: SPEC section 2 and section 3, Before PREPARE.
         """
-        time = header.time
-        latest = time + self.params.max_tx_ttl_ms
+        time, max_tx_ttl_ms = header.time, self.params.max_tx_ttl_ms
         seen: set[bytes] = set()
         size = 0
         for tx in transactions:
@@ -254,7 +254,7 @@ class Ledger:
             size += len(tx.raw)
             if body.chain != self.chain:
                 return f"transaction {tx.id.hex()} is for another chain"
-            if not time < body.expires <= latest:
+            if not is_valid_at(body.expires, time, max_tx_ttl_ms):
                 return f"transaction {tx.id.hex()} is not valid at {time}"
             if tx.id in seen:
                 return f"transaction {tx.id.hex()} stands twice"

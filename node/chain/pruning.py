@@ -20,6 +20,7 @@ from typing import Final
 from consensus.types import Header, decode_block
 from node.chain.indexing import index_entries
 from node.store import PrunedBlock, Store
+from vm.expiry import earliest_block_time, has_expired
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.units import MAX_INT
 from vm.receipt import decode_receipt
@@ -55,7 +56,7 @@ def may_be_pruned(store: Store, expires: int, max_tx_ttl_ms: int) -> bool:
     else:  # this node began with a snapshot
         block = store.block_bytes(oldest)
         newest_pruned = MAX_INT if block is None else decode_block(block).header.time
-    return newest_pruned >= expires - max_tx_ttl_ms
+    return newest_pruned >= earliest_block_time(expires, max_tx_ttl_ms)
 
 
 class Pruner:
@@ -113,7 +114,7 @@ class Pruner:
         names: set[tuple[str, str]] = set()
         for first in range(0, len(block.transactions), SLICE):
             transactions = [parse_transaction(raw) for raw in block.transactions[first : first + SLICE]]
-            if any(tx.body.expires > self._head_time() for tx in transactions):
+            if any(not has_expired(tx.body.expires, self._head_time()) for tx in transactions):
                 return False
             decoded = [decode_receipt(raw) for raw in receipts[first : first + len(transactions)]]
             ids += [tx.id for tx in transactions]

@@ -28,6 +28,7 @@ from node.gateway.reads import ChainReads
 from node.pool.admission import Admission
 from node.runtime.errors import NotReady, TransactionRefused
 from vm.block_execution import BlockContext, simulation_steps
+from vm.expiry import Expiry, expiry_at
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode
 from vm.primitives.hashing import sha256
@@ -170,13 +171,14 @@ class TransactionMethods:
         return simulation_steps(self._backend.runtime, reader, context, tx)
 
     def _check_expiry(self, body: Body, now: int) -> None:
-        latest = now + self._reads.params().max_tx_ttl_ms
-        if body.expires <= now:
-            if may_be_pruned(self._backend.store, body.expires, self._reads.params().max_tx_ttl_ms):
+        max_tx_ttl_ms = self._reads.params().max_tx_ttl_ms
+        expiry = expiry_at(body.expires, now, max_tx_ttl_ms)
+        if expiry is Expiry.EXPIRED:
+            if may_be_pruned(self._backend.store, body.expires, max_tx_ttl_ms):
                 raise self._refused("BLOCK_PRUNED", MAY_BE_PRUNED)
-            raise refused_transaction("EXPIRED", f"expires {body.expires} is not after {now}")
-        if body.expires > latest:
-            raise refused_transaction("EXPIRES_TOO_FAR", f"expires {body.expires} is after {latest}")
+            raise refused_transaction(expiry.value, f"expires {body.expires} is not after {now}")
+        if expiry is Expiry.TOO_FAR:
+            raise refused_transaction(expiry.value, f"expires {body.expires} is after {now + max_tx_ttl_ms}")
 
     @rpc("tx_encode", "the canonical bytes in hex")
     def encode(self, body: JsonObject, sigs: Signatures | None = None) -> str:
