@@ -81,6 +81,7 @@ class Node:
         self._key = settings.key
         self._wal = wal
         self._ledger = Ledger(genesis, runtime, store, settings.key.public_key)
+        self.queries = self._ledger.queries
         self._mempool = Mempool(settings.config)
         self._metrics = Metrics()
         self._waiters: dict[bytes, list[asyncio.Future[bool]]] = {}

@@ -17,17 +17,15 @@ import logging
 from collections.abc import Callable, Collection
 from typing import Final
 
-from consensus.types import Header, decode_block
+from consensus.types import decode_block
 from node.chain.indexing import index_entries
 from node.store import PrunedBlock, Store
-from vm.expiry import earliest_block_time, has_expired
-from vm.primitives.codec import TypedDecoder, encode
-from vm.primitives.units import MAX_INT
+from vm.expiry import has_expired
+from vm.primitives.codec import encode
 from vm.receipt import decode_receipt
 from vm.transaction import parse_transaction
 
 _log = logging.getLogger(__name__)
-_headers = TypedDecoder(Header)
 
 BLOCKS_PER_COMMIT: Final = 8
 SLICE: Final = 64
@@ -40,23 +38,6 @@ MAY_BE_PRUNED: Final = (
 COMPACT_BYTES: Final = 32 * 1024 * 1024
 COMPACT_BLOCKS: Final = 20_000
 """Compaction follows after so many bytes, or blocks, have been deleted."""
-
-
-def may_be_pruned(store: Store, expires: int, max_tx_ttl_ms: int) -> bool:
-    """Tell whether a transaction that is not found, and has expired, may be in a block that is no longer kept.
-
-    It can only be in a block of the time between `expires` − max_tx_ttl_ms and `expires`.
-    """
-    oldest = store.oldest_block
-    if oldest == 1:
-        return False
-    header = store.pruned_header(oldest - 1)
-    if header is not None:
-        newest_pruned = _headers.decode(header).time
-    else:  # this node began with a snapshot
-        block = store.block_bytes(oldest)
-        newest_pruned = MAX_INT if block is None else decode_block(block).header.time
-    return newest_pruned >= earliest_block_time(expires, max_tx_ttl_ms)
 
 
 class Pruner:

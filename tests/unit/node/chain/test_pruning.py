@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from consensus.types import decode_certificate
+from node.chain.errors import BlockPruned
 from node.chain.pruning import MAY_BE_PRUNED, Pruner
+from node.chain.queries import ChainQueries
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
-from node.gateway.reads import ChainReads
 from node.gateway.transaction_methods import TransactionMethods
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
@@ -72,7 +73,7 @@ def test_blocks_below_those_retained_go_once_their_transactions_have_expired(cha
 def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: LocalChain) -> None:
     for _ in range(6):
         transfer(chain)
-    pages = ChainMethods(ChainReads(LocalNode(chain)))
+    pages = ChainMethods(LocalNode(chain))
     begun = pages.transactions(limit=3)
     assert (begun["oldest"], begun["next"]) == (1, begun["resume"])
     chain.commit(time=chain.ledger.head_time + 60_000)
@@ -81,10 +82,9 @@ def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: Loc
         page = pages.transactions(account=account)
         assert (page["items"][0]["height"], page["oldest"], page["complete_to"]) == (6, 6, 8)
         for params in ({"from_": 1}, {"to": 5}, {"cursor": begun["next"]}):
-            with pytest.raises(RpcFault) as refused:
+            with pytest.raises(BlockPruned) as refused:
                 pages.transactions(account=account, **params)
-            assert refused.value.data["reason"] == "BLOCK_PRUNED"
-            assert (refused.value.data["oldest"], refused.value.data["head"]) == (6, 8)
+            assert (refused.value.oldest, refused.value.head) == (6, 8)
 
 
 def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: LocalChain) -> None:
@@ -107,12 +107,16 @@ def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: Loca
 def test_headers_and_the_certificates_that_blocks_embedded_stay(chain: LocalChain) -> None:
     for _ in range(5):
         chain.commit()
-    reads = ChainReads(LocalNode(chain))
-    before = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    queries = ChainQueries(chain.genesis, chain.store)
+    before = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     chain.commit(time=chain.ledger.head_time + 60_000)
     assert prune_all(pruner_of(chain, retain=1)) == 6
-    reads = ChainReads(LocalNode(chain))
-    after = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    queries = ChainQueries(chain.genesis, chain.store)
+    after = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     assert after == before
     stored = chain.store.certificate_bytes(2)
     assert stored is not None
@@ -124,17 +128,16 @@ def test_pruned_heights_are_answered_with_their_own_reason(chain: LocalChain) ->
     chain.commit(time=chain.ledger.head_time + 60_000)
     chain.commit()
     prune_all(pruner_of(chain, retain=1))
-    methods = ChainMethods(ChainReads(LocalNode(chain)))
+    methods = ChainMethods(LocalNode(chain))
     questions = [
         lambda: methods.block(2),
         lambda: methods.block(digest=chain.store.head_at(2).digest),  # type: ignore[union-attr]
         lambda: methods.transactions(from_=2),
     ]
     for ask in questions:
-        with pytest.raises(RpcFault) as caught:
+        with pytest.raises(BlockPruned) as caught:
             ask()
-        assert (caught.value.code, caught.value.data["reason"]) == (-32001, "BLOCK_PRUNED")
-        assert caught.value.data["oldest"] == 4
+        assert (caught.value.height, caught.value.oldest, caught.value.head) == (2, 4, 4)
     with pytest.raises(RpcFault, match="no transaction has this id"):
         methods.transaction(parse_transaction(raw).id)
     assert methods.transactions()["items"] == []
@@ -218,7 +221,7 @@ async def test_the_gateway_says_from_where_on_blocks_are_kept(chain: LocalChain)
         pass
     node = LocalNode(chain)
     node.clock.now = chain.ledger.head_time
-    methods = TransactionMethods(ChainReads(node))
+    methods = TransactionMethods(node)
     with pytest.raises(RpcFault) as simulated:
         methods.simulate(parse_transaction(raw).body_bytes)
     refused = methods._submitted(TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED))

@@ -18,7 +18,6 @@ from node.cli.main import main
 from node.client import VerificationFailed
 from node.client.draw_proofs import check, collect
 from node.gateway.presentation import dumps
-from node.gateway.reads import ChainReads
 from node.gateway.state_methods import StateMethods
 from tests.support.ledger import LocalChain, LocalNode, key_of
 from vm.contract_api import Context
@@ -34,15 +33,14 @@ class Gateway:
 
     def __init__(self, chain: LocalChain) -> None:
         self._chain = chain
-        self._reads = ChainReads(LocalNode(chain))
-        self._methods = StateMethods(self._reads)
+        self._methods = StateMethods(LocalNode(chain))
 
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
         if method == "state_proof":
             return json.loads(dumps(self._methods.proof(params["key"])))
         head = self._chain.ledger
-        overlay = BlockOverlay(self._reads.reader_at(head.height))
+        overlay = BlockOverlay(head.queries.states.at(head.height))
         ctx = Context(overlay, self._chain.genesis.chain, head.height, head.head_time, 10**9, read_only=True)
         return json.loads(msgspec.json.encode(self._chain.runtime.invoke_view(ctx, method, params)))
 
@@ -95,7 +93,7 @@ def proof(chain: LocalChain) -> dict[str, Any]:
 def test_what_a_node_collects_is_proved_by_the_blocks_digest(chain: LocalChain, proof: dict[str, Any]) -> None:
     assert list(check(proof, chain.genesis)) == []
     entropy = proof["draw"]["entropy"]
-    header = chain.ledger.block(entropy["height"] + 1).header
+    header = chain.ledger.queries.block(entropy["height"] + 1).header
     assert header.parent.hex() == entropy["digest"]
     secrets = [(brand, secret.hex()) for brand, secret in sorted(SECRETS.items())]
     seed = seed_of(chain.genesis.chain, "aurora-summer", entropy["height"], header.parent, secrets)
