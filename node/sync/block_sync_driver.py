@@ -16,18 +16,20 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consensus.types import Block, Candidate, Certificate, decode_block, decode_certificate, header_digest
+from consensus.trust import NotCertified
+from consensus.types import Candidate, Certificate
 from consensus.validation import candidate_fault
-from consensus.verification import Verifier, candidate_is_whole
+from consensus.verification import Verifier
 from network.block_sync import BlockSync, RangeRequest, ReadyBlocks
 from network.errors import RequestError
 from network.messages import GetBlocks
 from network.peers import PeerManager
 from network.scoring import Offence
 from node.chain.ledger import Ledger
+from node.light_client.canonical_reading import read_block, read_certificate
+from node.light_client.chain import TrustedChain
 from node.validator.block_processor import BlockProcessor
 from node.validator.consensus_driver import ConsensusDriver
-from vm.primitives.codec import CodecError
 from vm.transaction import TransactionError, parse_transaction
 
 _log = logging.getLogger(__name__)
@@ -205,15 +207,15 @@ class SyncDriver:
         if height <= self._ledger.height:
             return
         try:
-            block, certificate = decode_block(block_bytes), decode_certificate(certificate_bytes)
+            block, certificate = read_block(block_bytes), read_certificate(certificate_bytes)
             if block.header.height != height:
                 # Were an old block passed over here, the plan would take this height for imported.
                 raise BadBlock(f"height {block.header.height}, asked for {height}")
             transactions = [parse_transaction(raw) for raw in block.transactions]
-        except (CodecError, TransactionError) as error:
+        except (NotCertified, TransactionError) as error:
             raise BadBlock(str(error)) from None
         candidate = Candidate(block.header, block.parent_certificate, tuple(tx.hash for tx in transactions))
-        self._check(block, candidate, certificate)
+        self._check(candidate, certificate)
         executed = self._processor.executed(certificate.digest)
         if executed is None:
             executed = await self._processor.execute_body(candidate, transactions)
@@ -231,19 +233,17 @@ class SyncDriver:
             return
         self._driver.commit(executed, certificate)
 
-    def _check(self, block: Block, candidate: Candidate, certificate: Certificate) -> None:
+    def _check(self, candidate: Candidate, certificate: Certificate) -> None:
+        """Check that a block is certified and follows the head; the sets are those of this node's own state."""
         context = self._driver.state.context  # consensus has one for this height already
         if context is None or context.height != self._ledger.height + 1:
             context = self._ledger.height_context()
-        header = block.header
-        if header.height != context.height:
-            raise BadBlock(f"height {header.height}, expected {context.height}")
-        if certificate.height != header.height or certificate.digest != header_digest(header):
-            raise BadBlock("the certificate is another block's")
-        if not self._verifier.certificate_is_valid(certificate, context.validators):
-            raise BadBlock("the certificate holds no quorum of valid seals")
-        if not candidate_is_whole(candidate):
-            raise BadBlock("the header does not bind the block")
+        if candidate.header.height != context.height:
+            raise BadBlock(f"height {candidate.header.height}, expected {context.height}")
+        try:
+            TrustedChain(context.chain, context.validators, self._verifier).require_block(candidate, certificate)
+        except NotCertified as error:
+            raise BadBlock(str(error)) from None
         fault = candidate_fault(candidate, context, None)
         if fault is not None:
             raise BadBlock(fault)

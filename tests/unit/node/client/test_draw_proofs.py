@@ -15,10 +15,11 @@ from click.testing import CliRunner
 
 from contracts_py.campaign.draw_seed import commitment_of, seed_of
 from node.cli.main import main
-from node.client import VerificationFailed
-from node.client.draw_proofs import check, collect
+from node.client.draw_proofs import collect
 from node.gateway.presentation import dumps
 from node.gateway.state_methods import StateMethods
+from node.light_client.draws import check_draw
+from node.light_client.errors import VerificationFailed
 from tests.support.ledger import LocalChain, LocalNode, key_of
 from vm.contract_api import Context
 from vm.primitives.address import address_of_key
@@ -91,7 +92,7 @@ def proof(chain: LocalChain) -> dict[str, Any]:
 
 
 def test_what_a_node_collects_is_proved_by_the_blocks_digest(chain: LocalChain, proof: dict[str, Any]) -> None:
-    assert list(check(proof, chain.genesis)) == []
+    assert list(check_draw(proof, chain.genesis)) == []
     entropy = proof["draw"]["entropy"]
     header = chain.ledger.queries.block(entropy["height"] + 1).header
     assert header.parent.hex() == entropy["digest"]
@@ -126,18 +127,18 @@ def test_what_is_not_as_certified_is_found(chain: LocalChain, proof: dict[str, A
     ):
         wrong = copy.deepcopy(proof)
         wrong["draw"][name] = value
-        assert any("certified" in problem for problem in check(wrong, chain.genesis)), name
+        assert any("certified" in problem for problem in check_draw(wrong, chain.genesis)), name
     other = copy.deepcopy(proof)
     other["draw"]["chain"] = "other-0000000000000000"
-    assert any("is of the chain" in problem for problem in check(other, chain.genesis))
+    assert any("is of the chain" in problem for problem in check_draw(other, chain.genesis))
 
 
 def test_what_is_no_collected_draw_proves_nothing(chain: LocalChain, proof: dict[str, Any]) -> None:
     shapes: list[Any] = [None, {}, [], {**proof, "draw": 1}, {**proof, "entries": 3}, {**proof, "state": {}}]
     for shape in shapes:
         with pytest.raises(VerificationFailed):
-            list(check(shape, chain.genesis))
+            list(check_draw(shape, chain.genesis))
     swapped = copy.deepcopy(proof)
     swapped["draw"]["draw"] = "aurora-winter"
     with pytest.raises(VerificationFailed, match="not the draw's record"):
-        list(check(swapped, chain.genesis))
+        list(check_draw(swapped, chain.genesis))

@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 import pytest
 
-from consensus.trust import CertifiedSets, NotCertified
+from consensus.trust import NotCertified
 from consensus.types import decode_block, decode_certificate
 from network.errors import RequestTimeout
 from network.messages import (
@@ -33,7 +33,7 @@ from network.peer import Peer
 from network.peers import PeerManager
 from network.scoring import Offence
 from network.snapshot_sync import OnceRange
-from node.light_client.trusted_sets import TrustedSets
+from node.light_client.chain import TrustedChain
 from node.runtime.disk_space import DiskFull
 from node.store import Store, StoreOptions
 from node.store.incoming_snapshot import IncomingSnapshot
@@ -43,6 +43,7 @@ from node.sync.snapshot_driver import SnapshotDriver
 from node.sync.snapshot_folders import SnapshotFolders
 from node.sync.snapshot_once import OnceFetch
 from node.sync.snapshot_server import SnapshotServer
+from node.sync.snapshot_trust import SnapshotTrust
 from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
 from vm.once_log import tile_hashes
@@ -589,8 +590,8 @@ async def test_a_crash_in_the_exchange_leaves_a_whole_store(
 # -- whom to believe -----------------------------------------------------------------------------------
 
 
-def trusted(chain: LocalChain) -> TrustedSets:
-    return TrustedSets(CertifiedSets(chain.genesis.chain, chain.genesis.validator_set))
+def trusted(chain: LocalChain) -> SnapshotTrust:
+    return SnapshotTrust(TrustedChain.from_genesis(chain.genesis))
 
 
 def test_a_certificate_of_too_few_or_of_another_block_is_refused(source: LocalChain) -> None:
