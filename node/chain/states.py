@@ -7,8 +7,7 @@ all its searches together take no longer than the budget that the caller sets, g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from node.chain.errors import BudgetSpent, QueryError, StateAhead, StateDropped
@@ -32,19 +31,18 @@ class ReadBudget:
         self._left = seconds
         self._now = now
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether no further search may begin."""
-        return self._left <= 0
+    def search(self, read: Callable[[str, int], T], key: str, height: int) -> T:
+        """Return what a read of a past height finds, and count its time.
 
-    @contextmanager
-    def spending(self) -> Iterator[None]:
-        """Count the time of what is done inside."""
+        Raises:
+            BudgetSpent: earlier searches have used the budget up.
+        """
+        if self._left <= 0:
+            raise BudgetSpent(height)
         begin = self._now()
-        try:
-            yield
-        finally:
-            self._left -= self._now() - begin
+        found = read(key, height)
+        self._left -= self._now() - begin
+        return found
 
 
 class States:
@@ -135,10 +133,5 @@ class _StateAt:
     def charge(self, units: int) -> None:
         """Do nothing: a `Context` meters."""
 
-    def _searched(self, search: Callable[[str, int], T], key: str) -> T:
-        if self._budget is None:
-            return search(key, self._height)
-        if self._budget.is_spent:
-            raise BudgetSpent(self._height)
-        with self._budget.spending():
-            return search(key, self._height)
+    def _searched(self, read: Callable[[str, int], T], key: str) -> T:
+        return read(key, self._height) if self._budget is None else self._budget.search(read, key, self._height)

@@ -13,8 +13,9 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from node.chain.errors import RangeReversed
 from node.chain.queries import ChainQueries, Position
@@ -35,8 +36,7 @@ END_OF_BLOCK: Final = 100_000
 """An index above that of any transaction of a block: a position with it lies behind the whole block."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinalTransaction:
+class FinalTransaction(msgspec.Struct, frozen=True, gc=False):
     """A transaction of a final block, with its receipt; `time` is the block's, in ms."""
 
     height: int

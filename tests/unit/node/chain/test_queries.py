@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from contracts_py.token.deeds import ISSUES
+from node.chain import transaction_pages
 from node.chain.errors import (
     BlockNotFound,
     BlockPruned,
@@ -32,6 +34,7 @@ from node.chain.transaction_pages import END_OF_BLOCK, FinalTransaction, Transac
 from node.store import StoreOptions
 from tests.support.ledger import START_MS, LocalChain, address_of, program_op
 from vm.params import PARAMS, Params
+from vm.primitives.codec import encode
 from vm.receipt import decode_receipt
 from vm.transaction import parse_transaction
 
@@ -92,7 +95,11 @@ def test_a_block_is_found_by_height_and_by_digest_with_what_belongs_to_it(
 def test_the_certificate_below_the_head_is_the_one_that_the_next_block_embeds(
     chain: LocalChain, queries: ChainQueries
 ) -> None:
-    assert queries.certificate(3) == queries.block(4).parent_certificate
+    embedded = queries.block(4).parent_certificate
+    assert embedded is not None
+    fewer = replace(embedded, seals=embedded.seals[:3])
+    chain.store.put_certificate(3, encode(fewer))
+    assert (queries.certificate(3), queries.own_certificate(3)) == (embedded, fewer)
     assert queries.certificate(BLOCKS) == queries.own_certificate(BLOCKS)
 
 
@@ -228,6 +235,20 @@ def test_pages_hold_what_the_caller_makes_of_each_transaction(chain: LocalChain,
         assert (second.items, second.next) == (everything[5:], None)
         assert (second.complete_to, second.resume, second.oldest) == (BLOCKS, (BLOCKS, END_OF_BLOCK), 1)
     assert pages.page({ACCOUNT: address_of("bob")}, (2, 4), None, 5, where).items == []
+
+
+def test_a_page_ends_where_the_blocks_read_for_it_are_large(
+    queries: ChainQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction_pages, "MAX_BYTES", 1)
+    pages, after, found = TransactionPages(queries), None, []
+    for _ in range(BLOCKS):
+        page = pages.page({ACCOUNT: ANN}, (None, None), after, 100, lambda one: (one.height, one.index))
+        assert len(page.items) == 2
+        found += page.items
+        after = page.next
+    assert found == [(height, index) for height in range(1, BLOCKS + 1) for index in range(2)]
+    assert after is None
 
 
 def test_a_range_that_is_reversed_or_not_here_is_refused(chain: LocalChain, queries: ChainQueries) -> None:
