@@ -26,6 +26,7 @@ from node.chain.errors import (
     TransactionPruned,
     ValidatorsUnknown,
 )
+from node.chain.feed import BlockFeed
 from node.chain.indexing import ACCOUNT, CALL
 from node.chain.pruning import Pruner
 from node.chain.queries import ChainQueries
@@ -66,7 +67,7 @@ def queries(chain: LocalChain) -> ChainQueries:
 
 def prune(chain: LocalChain, retain: int) -> None:
     chain.commit(time=chain.ledger.head_time + 60_000)
-    pruner = Pruner(chain.store, retain, lambda: chain.ledger.head_time, chain.runtime.calls)
+    pruner = Pruner(chain.ledger, BlockFeed(chain.store), retain)
 
     async def run() -> None:
         while await pruner.prune_one():

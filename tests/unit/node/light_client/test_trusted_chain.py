@@ -35,7 +35,7 @@ from node.maintenance import restored_chain
 from node.maintenance.restored_chain import RestoredChain
 from node.store.database import Database
 from node.store.layout import BLOCK, CERTIFICATE, RECEIPTS, at_height
-from node.sync.block_sync_driver import BadBlock, SyncDriver
+from node.sync.block_importer import BadBlock, BlockImporter
 from node.sync.snapshot_trust import SnapshotTrust
 from tests.support.driver import LocalDriver
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of
@@ -279,7 +279,7 @@ async def imported(chain: LocalChain, shown: Shown, folder: Path) -> None:
     node = LocalDriver(behind, folder / "wal", None)
     node.driver.start()
     verifier = Verifier(chain.genesis.chain)
-    sync = SyncDriver(node.ledger, node.processor, node.driver, lambda: None, verifier)  # type: ignore[arg-type,return-value]
+    sync = BlockImporter(node.ledger, verifier, node.processor, node.finalizer, node.supervisor)
     try:
         for height in range(1, HEIGHT):
             block, certificate = chain.store.block_bytes(height), chain.store.certificate_bytes(height)
