@@ -25,7 +25,7 @@ from functools import partial
 from hashlib import sha256 as _sha256
 from typing import Final
 
-from consensus.trust import CertifiedSets, NotCertified
+from consensus.trust import NotCertified
 from consensus.verification import Verifier
 from network.errors import RequestError
 from network.messages import (
@@ -53,13 +53,15 @@ from network.snapshot_sync import (
     bucket_ranges,
 )
 from node.chain.ledger import Ledger
-from node.light_client.trusted_sets import TrustedSets
+from node.light_client.chain import TrustedChain
 from node.runtime.errors import BadPart, NotOffered
+from node.runtime.supervisor import Supervisor
 from node.store import StoreCorrupt, StoreFailure
 from node.store.incoming_snapshot import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync.block_sync_driver import SyncDriver
 from node.sync.snapshot_folders import SnapshotFolders
 from node.sync.snapshot_once import OnceFetch, parts_of
+from node.sync.snapshot_trust import SnapshotTrust
 from vm.once_log import OnceLog
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_chunks import ChunkMismatch, VerifiedChunk, verify_bucket_roots, verify_children, verify_chunk
@@ -97,30 +99,31 @@ class SnapshotDriver:
     Args:
         folders: where the snapshot is put.
         distance: so many blocks behind is too far for executing them; 0: never fetch a snapshot.
-        halted: why the node has stopped taking part, None while it runs.
+        check_disk: raises where there is too little room: a snapshot can fill a disk without a single commit.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        peers: Callable[[], PeerManager],
+        manager: PeerManager,
         sync: SyncDriver,
         folders: SnapshotFolders,
+        supervisor: Supervisor,
         distance: int,
-        halted: Callable[[], str | None],
+        check_disk: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
-        self._peers = peers
+        self._manager = manager
         self._sync = sync
         self._folders = folders
         self._distance = distance
-        self._halted = halted
+        self._supervisor = supervisor
+        self._check_disk = check_disk
         self._verifier = Verifier(ledger.chain)
         self._fetch: _Fetch | None = None
         self._again_at = 0.0
         self._refused: set[tuple[bytes, int]] = set()
-        self.check_disk: Callable[[], None] = lambda: None
-        """Raises where there is too little room: a snapshot can fill a disk without a single commit."""
+        sync.pause_while(lambda: self._fetch is not None or self.is_due())
         self.installed = asyncio.Event()
         """Set once a whole snapshot waits for the node to be put together anew."""
 
@@ -136,7 +139,7 @@ class SnapshotDriver:
 
     async def run(self) -> None:
         """Watch, fetch if needed, and end once a snapshot waits to be installed."""
-        while self._halted() is None and not self.installed.is_set():
+        while self._supervisor.halted is None and not self.installed.is_set():
             await asyncio.sleep(TICK_SECONDS)
             if not self.is_due():
                 self._forget_superfluous()
@@ -150,7 +153,6 @@ class SnapshotDriver:
                     self._folders.forget_incoming()
             finally:
                 self._fetch = None
-                self._sync.paused = False
             self._again_at = asyncio.get_running_loop().time() + RETRY_SECONDS
 
     def is_due(self) -> bool:
@@ -173,7 +175,7 @@ class SnapshotDriver:
     async def _offers(self) -> dict[int, list[Peer]]:
         """Return who offers which height, of those that would help this node."""
         least = self._ledger.height + (1 if self._sync.is_stuck else max(1, self._distance // 2))
-        peers = self._peers().connected()
+        peers = self._manager.connected()
 
         async def ask(peer: Peer) -> tuple[int, ...]:
             try:
@@ -202,7 +204,6 @@ class SnapshotDriver:
                 if fetch is None:
                     continue
                 self._fetch = fetch
-                self._sync.paused = True
                 started = asyncio.get_running_loop().time()
                 if await self._fetch_parts(fetch, incoming):
                     genesis_head = self._ledger.store.head_at(0)
@@ -232,7 +233,7 @@ class SnapshotDriver:
             except (NotCertified, BadPart) as error:
                 _log.warning("snapshot of %d from %s: %s", height, peer.key.hex()[:16], error)
                 self._refused.add((peer.key, height))
-                self._peers().penalise(peer.key, Offence.BAD_DATA)
+                self._manager.penalise(peer.key, Offence.BAD_DATA)
                 continue
             target = IncomingTarget(newest.head, self._depth)
             await asyncio.to_thread(incoming.begin, target, roots)
@@ -253,18 +254,18 @@ class SnapshotDriver:
 
     async def _certify(self, peer: Peer, height: int) -> tuple[CertifiedBlock, list[CertifiedBlock]]:
         genesis = self._ledger.genesis
-        sets = TrustedSets(CertifiedSets(genesis.chain, genesis.validator_set, self._verifier))
+        trust = SnapshotTrust(TrustedChain.from_genesis(genesis, self._verifier))
         blocks = await peer.request(GetBlocks(id=0, first=height, count=1), REQUEST_SECONDS)
         if not blocks.items:
             raise NotOffered("it has not got the block")
         more = True
         while more:
-            reply = await peer.request(GetSetChanges(id=0, above=sets.height), REQUEST_SECONDS)
-            before = sets.height
+            reply = await peer.request(GetSetChanges(id=0, above=trust.height), REQUEST_SECONDS)
+            before = trust.height
             # What the target's own header announces is in its state; later changes are not needed.
-            sets.follow(reply.items, below=height)
-            more = reply.more and before < sets.height
-        return sets.certified_block(height, *blocks.items[0]), sets.links
+            trust.follow(reply.items, below=height)
+            more = reply.more and before < trust.height
+        return trust.certified_block(height, *blocks.items[0]), trust.links
 
     async def _bucket_roots(self, peer: Peer, newest: CertifiedBlock) -> bytes:
         count = 16**self._depth
@@ -292,8 +293,8 @@ class SnapshotDriver:
         offers_at = loop.time() + OFFERS_SECONDS
         slots_known = False
         try:
-            while self._halted() is None:
-                self.check_disk()
+            while self._supervisor.halted is None:
+                self._check_disk()
                 for request in fetch.plan.next_requests(self._now_ms()):
                     task = loop.create_task(self._part(fetch, incoming, request))
                     tasks.add(task)
@@ -332,7 +333,7 @@ class SnapshotDriver:
 
     async def _part(self, fetch: _Fetch, incoming: IncomingSnapshot, request: PartRequest) -> None:
         """Ask for one part, verify it, write it, and tell the plan."""
-        plan, peer = fetch.plan, self._peers().peer(request.peer)
+        plan, peer = fetch.plan, self._manager.peer(request.peer)
         if peer is None:
             plan.peer_gone(request.peer)
             return
@@ -357,7 +358,7 @@ class SnapshotDriver:
             _log.warning("bad part of a snapshot from %s: %s", request.peer.hex()[:16], error)
             plan.rejected(request.id)
             self._refused.add((request.peer, fetch.target.head.height))
-            self._peers().penalise(request.peer, Offence.BAD_DATA)
+            self._manager.penalise(request.peer, Offence.BAD_DATA)
 
     async def _once_records(
         self, peer: Peer, fetch: _Fetch, incoming: IncomingSnapshot, request: PartRequest, timeout: float

@@ -81,7 +81,7 @@ def test_every_height_is_decided_by_the_announced_set_also_after_a_restart(
             entry.public_key for entry in sets_after[height - 1]
         ]
         if height:
-            certificate = chain.ledger.certificate(height)
+            certificate = chain.ledger.queries.certificate(height)
             assert certificate
             assert verifier.certificate_is_valid(certificate, chain.ledger.validators_at(height))
 
@@ -156,7 +156,7 @@ def test_headers_carry_the_version_that_the_alliance_has_scheduled(chain: LocalC
     chain.decide({"action": "schedule_upgrade", "version": 3, "height": height})
     while chain.height < height + 1:
         chain.commit()
-    versions = [chain.ledger.block(h).header.version for h in range(height - 2, height + 2)]
+    versions = [chain.ledger.queries.block(h).header.version for h in range(height - 2, height + 2)]
     assert versions == [2, 2, 3, 3]
 
 
@@ -174,7 +174,7 @@ def test_those_before_the_proposer_in_the_order_are_skipped(chain: LocalChain) -
 def test_what_happens_by_itself_sees_the_digest_of_the_head(chain: LocalChain) -> None:
     assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == chain.ledger.genesis.digest
     chain.commit()
-    head = chain.ledger.block(chain.height)
+    head = chain.ledger.queries.block(chain.height)
     assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == header_digest(head.header)
 
 
@@ -237,3 +237,38 @@ def test_a_snapshot_holds_the_ids_that_expire_in_the_slot_of_its_block(tmp_path:
     slot = (START_MS + 19_000) // params.replay_slot_ms
     assert chain.store.snapshots.replay_ids(2, slot, 0, 10) == parse_transaction(raw).id
     chain.close()
+
+
+def test_a_block_is_committed_once(chain: LocalChain) -> None:
+    """The store takes the same block again for no news; the head's header and time must not follow it back."""
+    candidate = chain._candidate([], chain.ledger.head_time + 200)
+    execution = chain.ledger.execute(candidate, [])
+    execution.run(0)
+    executed = execution.finish()
+    certificate = chain._certificate(candidate.header, executed.roots)
+    chain.ledger.commit(executed, certificate)
+    chain.commit()
+    header = chain.ledger.header
+    with pytest.raises(InvariantBroken, match="block 1 cannot be committed on 2"):
+        chain.ledger.commit(executed, certificate)
+    assert chain.ledger.header == header
+
+
+def test_the_turn_to_propose_passes_on_with_every_block(chain: LocalChain) -> None:
+    proposers = set()
+    for _ in range(4):
+        chain.commit()
+        assert chain.ledger.header is not None
+        proposers.add(chain.ledger.header.proposer)
+    assert proposers == {key.public_key for key in chain.validator_keys}
+
+
+def test_admission_asks_as_of_the_head(chain: LocalChain) -> None:
+    """A brand whose run-off is over has no part of the pool any more, though nothing of it is written then."""
+    tx = parse_transaction(chain.sign("dune-admin", [program_op("dunes", "dune")]))
+    ends = chain.ledger.head_time + 60_000
+    chain.decide({"action": "exit_brand", "brand": "dune", "ends": ends, "custodian": "basil"})
+    chain.commit(time=ends - 1)
+    assert chain.ledger.brands_of(tx) == ("dune",)
+    chain.commit(time=ends)
+    assert chain.ledger.brands_of(tx) == ()

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 
 from consensus.types import decode_certificate
+from node.chain import pruning
+from node.chain.errors import BlockPruned
+from node.chain.feed import BlockFeed
 from node.chain.pruning import MAY_BE_PRUNED, Pruner
+from node.chain.queries import ChainQueries
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
-from node.gateway.reads import ChainReads
 from node.gateway.transaction_methods import TransactionMethods
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
 from node.runtime.config import NodeConfig
 from node.runtime.errors import TransactionRefused
-from node.store import CommitRefused, PrunedBlock
+from node.store import CommitRefused, PrunedBlock, Store
 from tests.support.ledger import START_MS, LocalChain, LocalNode, ManualClock, address_of, program_op
 from vm.params import Params
+from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
@@ -36,7 +43,7 @@ def chain(tmp_path: Path) -> Iterator[LocalChain]:
 
 
 def pruner_of(chain: LocalChain, retain: int) -> Pruner:
-    return Pruner(chain.store, retain, lambda: chain.ledger.head_time, chain.runtime.calls)
+    return Pruner(chain.ledger, BlockFeed(chain.store), retain)
 
 
 def transfer(chain: LocalChain, expires_in: int = 400) -> bytes:
@@ -72,7 +79,7 @@ def test_blocks_below_those_retained_go_once_their_transactions_have_expired(cha
 def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: LocalChain) -> None:
     for _ in range(6):
         transfer(chain)
-    pages = ChainMethods(ChainReads(LocalNode(chain)))
+    pages = ChainMethods(LocalNode(chain))
     begun = pages.transactions(limit=3)
     assert (begun.oldest, begun.next) == (1, begun.resume)
     chain.commit(time=chain.ledger.head_time + 60_000)
@@ -81,10 +88,9 @@ def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: Loc
         page = pages.transactions(account=account)
         assert (page.items[0].height, page.oldest, page.complete_to) == (6, 6, 8)
         for params in ({"from_": 1}, {"to": 5}, {"cursor": begun.next}):
-            with pytest.raises(RpcFault) as refused:
+            with pytest.raises(BlockPruned) as refused:
                 pages.transactions(account=account, **params)
-            assert refused.value.data["reason"] == "BLOCK_PRUNED"
-            assert (refused.value.data["oldest"], refused.value.data["head"]) == (6, 8)
+            assert (refused.value.oldest, refused.value.head) == (6, 8)
 
 
 def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: LocalChain) -> None:
@@ -107,12 +113,18 @@ def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: Loca
 def test_headers_and_the_certificates_that_blocks_embedded_stay(chain: LocalChain) -> None:
     for _ in range(5):
         chain.commit()
-    reads = ChainReads(LocalNode(chain))
-    before = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    stored_alone = decode_certificate(chain.store.certificate_bytes(2) or b"")
+    chain.store.put_certificate(2, encode(msgspec.structs.replace(stored_alone, seals=stored_alone.seals[:3])))
+    queries = ChainQueries(chain.genesis, chain.store)
+    before = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     chain.commit(time=chain.ledger.head_time + 60_000)
     assert prune_all(pruner_of(chain, retain=1)) == 6
-    reads = ChainReads(LocalNode(chain))
-    after = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    queries = ChainQueries(chain.genesis, chain.store)
+    after = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     assert after == before
     stored = chain.store.certificate_bytes(2)
     assert stored is not None
@@ -124,17 +136,16 @@ def test_pruned_heights_are_answered_with_their_own_reason(chain: LocalChain) ->
     chain.commit(time=chain.ledger.head_time + 60_000)
     chain.commit()
     prune_all(pruner_of(chain, retain=1))
-    methods = ChainMethods(ChainReads(LocalNode(chain)))
+    methods = ChainMethods(LocalNode(chain))
     questions = [
         lambda: methods.block(2),
         lambda: methods.block(digest=chain.store.head_at(2).digest),  # type: ignore[union-attr]
         lambda: methods.transactions(from_=2),
     ]
     for ask in questions:
-        with pytest.raises(RpcFault) as caught:
+        with pytest.raises(BlockPruned) as caught:
             ask()
-        assert (caught.value.code, caught.value.data["reason"]) == (-32001, "BLOCK_PRUNED")
-        assert caught.value.data["oldest"] == 4
+        assert (caught.value.height, caught.value.oldest, caught.value.head) == (2, 4, 4)
     with pytest.raises(RpcFault, match="no transaction has this id"):
         methods.transaction(parse_transaction(raw).id)
     assert methods.transactions().items == []
@@ -191,7 +202,7 @@ async def test_a_till_that_repeats_what_is_pruned_is_not_told_that_it_came_too_l
     never = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + 300)
     chain.commit(time=chain.ledger.head_time + 60_000)
     young = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + Params().max_tx_ttl_ms)
-    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), ManualClock(START_MS), lambda *_: None)
+    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), ManualClock(START_MS))
     task = asyncio.create_task(queue.run())
 
     async def reasons() -> list[str]:
@@ -218,10 +229,78 @@ async def test_the_gateway_says_from_where_on_blocks_are_kept(chain: LocalChain)
         pass
     node = LocalNode(chain)
     node.clock.now = chain.ledger.head_time
-    methods = TransactionMethods(ChainReads(node))
+    methods = TransactionMethods(node)
     with pytest.raises(RpcFault) as simulated:
         methods.simulate(parse_transaction(raw).body_bytes)
     refused = methods._submitted(TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED))
     for fault in (simulated.value, refused):
         assert (fault.code, fault.data) == (NOT_FOUND, {"reason": "BLOCK_PRUNED", "oldest": 3, "head": 3})
     assert methods._submitted(TransactionRefused("EXPIRED", "late")).code == REFUSED
+
+
+def test_what_may_have_been_executed_is_told_to_the_millisecond(chain: LocalChain) -> None:
+    transfer(chain)
+    pruned_at = chain.ledger.head_time
+    chain.commit(time=pruned_at + 60_000)
+    chain.commit()
+    prune_all(pruner_of(chain, retain=2))
+    ttl = Params().max_tx_ttl_ms
+    assert chain.store.oldest_block == 3
+    assert chain.ledger.queries.may_be_pruned(pruned_at + ttl), "it was valid in the block, for the last time"
+    assert not chain.ledger.queries.may_be_pruned(pruned_at + ttl + 1)
+
+
+class BegunWithSnapshot:
+    """A store whose blocks begin behind a snapshot, of which nothing is known but that there were blocks."""
+
+    oldest_block = 21
+
+    def __init__(self, chain: LocalChain, block: bytes | None) -> None:
+        self.reader = chain.store.reader
+        self._block = block
+
+    def pruned_header(self, height: int) -> None:
+        return None
+
+    def block_bytes(self, height: int) -> bytes | None:
+        return self._block
+
+
+def test_a_node_that_began_with_a_snapshot_denies_nothing_that_it_cannot_know(chain: LocalChain) -> None:
+    ttl = Params().max_tx_ttl_ms
+    expires = chain.ledger.head_time + ttl
+    nothing = ChainQueries(chain.genesis, cast(Store, BegunWithSnapshot(chain, None)))
+    assert nothing.may_be_pruned(expires)
+    begun = ChainQueries(chain.genesis, cast(Store, BegunWithSnapshot(chain, chain.store.block_bytes(1))))
+    assert begun.may_be_pruned(expires)
+    assert not begun.may_be_pruned(expires + 1), "it was not valid yet in the first block here"
+
+
+def test_a_blocks_index_goes_whole(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "SLICE", 1)
+    accounts = ("aurora-admin", "basil-admin")
+    chain.commit([chain.sign(name, [TRANSFER], expires=chain.ledger.head_time + 400) for name in accounts])
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    prune_all(pruner_of(chain, retain=1))
+    for name in accounts:
+        assert chain.store.transactions_of("account", address_of(name)).items == []
+
+
+async def test_the_store_is_not_closed_under_a_compaction(
+    chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compacted = threading.Event()
+    pruner = pruner_of(chain, retain=1)
+    await pruner.finished()  # where there is none it waits for nothing
+    monkeypatch.setattr(chain.store, "compact_pruned", compacted.wait)
+    compacting = asyncio.create_task(pruner.compact())
+    finishing = asyncio.create_task(pruner.finished())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    compacting.cancel()  # as the node does when it stops; the thread goes on
+    for _ in range(20):
+        await asyncio.sleep(0)
+    early = finishing.done()
+    compacted.set()
+    await finishing
+    assert not early

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,8 @@ async def test_a_block_is_prepared_sealed_and_committed_and_each_vote_is_logged_
     assert logged_when_sent == [True, True]
     assert [executed.roots for executed in local.committed] == [roots]
     assert chain.store.contains_transaction(tx.id)
+    assert chain.store.log_mark == local.wal.mark, "as it was when the block was written: no vote came after"
+    assert local.processor.executed(header_digest(candidate.header)) is None
     local.close()
 
 
@@ -105,13 +108,41 @@ def one_block(local: LocalDriver) -> tuple[Executed, Certificate]:
     return executed, chain._certificate(candidate.header, executed.roots)
 
 
+@pytest.mark.parametrize("place", ["certificate", "embedded", "parent", "nowhere"])
+async def test_a_seal_of_ours_that_the_log_does_not_know_ends_signing(
+    chain: LocalChain, tmp_path: Path, place: str
+) -> None:
+    """Another process signs with our key: wherever its seals turn up, this one must not sign the next height."""
+    chain.commit()
+    local = LocalDriver(chain, tmp_path / "wal", 0)
+    sealed = chain.ledger.queries.own_certificate(1)
+    assert sealed is not None
+    stored = sealed if place == "parent" else _without_seal_of(sealed, local.index)
+    chain.store.put_certificate(1, encode(stored))
+    local.driver.start()
+    assert local.driver.state.here.own_index == local.index
+    executed, certificate = one_block(local)
+    embedded = sealed if place == "embedded" else _without_seal_of(sealed, local.index)
+    candidate = msgspec.structs.replace(executed.candidate, parent_certificate=embedded)
+    seen = certificate if place == "certificate" else _without_seal_of(certificate, local.index)
+    local.finalizer.finalize(dataclasses.replace(executed, candidate=candidate), seen)
+    assert local.ledger.height == 2
+    assert local.guard.recovering is (place != "nowhere")
+    assert local.driver.state.here.own_index == (local.index if place == "nowhere" else None)
+    local.close()
+
+
+def _without_seal_of(certificate: Certificate, index: int | None) -> Certificate:
+    seals = tuple(seal for seal in certificate.seals if seal.index != index)
+    return msgspec.structs.replace(certificate, seals=seals)
+
+
 async def test_a_vote_waits_for_the_blocks_below_to_be_on_the_disk(chain: LocalChain, tmp_path: Path) -> None:
     """Block sync lets commits wait for a common sync of the disk; a vote in the midst of that stands on them."""
     local = follower(chain, tmp_path)
     chain.store.hold()
     executed, certificate = one_block(local)
-    seals = tuple(seal for seal in certificate.seals if seal.index != local.index)  # it was away
-    local.driver.commit(executed, msgspec.structs.replace(certificate, seals=seals))
+    local.finalizer.finalize(executed, _without_seal_of(certificate, local.index))  # it was away
     assert chain.store._database._held
     assert local.proposer == local.index
     local.mempool.add(transaction(chain))
@@ -156,13 +187,22 @@ async def test_transactions_that_the_proposer_withholds_come_from_others(chain: 
 async def test_after_a_halt_nothing_is_signed_and_nothing_is_written(chain: LocalChain, tmp_path: Path) -> None:
     local = follower(chain, tmp_path)
     executed, certificate = one_block(local)
-    local.driver.halt("a reason", {})
+    local.supervisor.halt("a reason", {})
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    local.driver.commit(executed, certificate)
+    local.finalizer.finalize(executed, certificate)
     assert local.ledger.height == 0
     assert local.network.sent == []
-    assert local.driver.halted == "a reason"
+    assert local.supervisor.halted == "a reason"
     assert not local.driver._queue  # a node may stand halted for days
+    local.close()
+
+
+async def test_effects_that_follow_a_halt_are_not_performed(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    local.network.on_broadcast = lambda _: local.supervisor.halt("a reason", {})
+    receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.driver._rebroadcast_timer is None, "what was sent is to be repeated, but for the halt"
     local.close()
 
 
@@ -174,7 +214,7 @@ async def test_after_a_stop_no_timer_and_no_message_reaches_closed_files(chain: 
     for _ in range(20):
         await asyncio.sleep(0)
     assert local.network.sent == []
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     assert local.driver._round_timer is None
 
 
@@ -188,7 +228,7 @@ async def test_a_log_that_cannot_be_written_halts_before_the_vote_is_sent(
 
     monkeypatch.setattr(local.wal, "append", refuse)
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    await until(lambda: local.driver.halted is not None)
+    await until(lambda: local.supervisor.halted is not None)
     assert local.network.sent == []
     local.close()
 
@@ -201,7 +241,7 @@ async def test_an_invalid_block_gets_no_vote_and_the_node_goes_on(chain: LocalCh
     receive(local, local.proposal(candidate))
     await until(lambda: local.driver.state.valid.get(header_digest(candidate.header)) is False)
     assert local.network.sent == []
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     local.close()
 
 
@@ -222,14 +262,14 @@ async def test_a_release_that_does_not_know_the_next_version_halts_there_and_not
     chain.decide({"action": "schedule_upgrade", "version": 3, "height": 5})
     chain.commit()
     local = follower(chain, tmp_path)
-    assert local.driver.halted is None
-    local.driver.commit(*one_block(local))
+    assert local.supervisor.halted is None
+    local.finalizer.finalize(*one_block(local))
     assert local.ledger.height == 4
-    assert local.driver.halted is not None
-    assert "version 3 from height 5 on" in local.driver.halted
+    assert local.supervisor.halted is not None
+    assert "version 3 from height 5 on" in local.supervisor.halted
     again = LocalDriver(chain, tmp_path / "other", local.index)
     again.driver.start()
-    assert again.driver.halted == local.driver.halted
+    assert again.supervisor.halted == local.supervisor.halted
     for each in (local, again):
         each.close()
 
@@ -263,8 +303,8 @@ async def test_a_fault_in_a_task_halts(chain: LocalChain, tmp_path: Path, monkey
 
     monkeypatch.setattr(local.processor, "judge", fault)
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    await until(lambda: local.driver.halted is not None)
-    assert local.driver.halted == "RuntimeError: not foreseen"
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.supervisor.halted == "RuntimeError: not foreseen"
     assert local.network.sent == []
     local.close()
 
@@ -281,8 +321,8 @@ async def test_a_block_that_a_quorum_sealed_and_that_is_invalid_here_halts(
     local.network.candidates = dict.fromkeys(others, candidate)
     local.network.raws = {index: [unsigned.raw] for index in others}
     receive(local, *(local.commit(i, candidate, Roots(bytes(32), bytes(32))) for i in others))
-    await until(lambda: local.driver.halted is not None)
-    assert local.driver.halted == "a quorum sealed a block that we find invalid"
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.supervisor.halted == "a quorum sealed a block that we find invalid"
     assert local.ledger.height == 0
     local.close()
 
@@ -311,11 +351,11 @@ async def test_a_foreign_vote_in_a_message_ends_signing_in_the_midst_of_the_heig
     assert local.driver.state.here.own_index == 0
     prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
     local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
-    assert local.driver.guard.recovering
+    assert local.guard.recovering
     assert local.driver.state.here.own_index is None
     local.driver.work_available()
     assert not local.network.sent
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     local.close()
 
 
@@ -331,6 +371,6 @@ async def test_a_log_that_cannot_be_marked_halts(
     monkeypatch.setattr(os, "rename", full)
     prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
     local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
-    assert local.driver.halted is not None
-    assert local.driver.disk_failed.is_set()
+    assert local.supervisor.halted is not None
+    assert local.supervisor.disk_failed.is_set()
     local.close()
