@@ -17,8 +17,8 @@ import pytest
 from genesis.document import Genesis
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import BRANDS
-from node.assembly.node import OLD_HEAD_HEARTBEATS
 from node.light_client.documents import verify_state
+from node.peers.permissions import OLD_HEAD_HEARTBEATS
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head
@@ -26,7 +26,7 @@ from vm.params import Params
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 LARGEST = int(os.environ.get("ENTENTE_MEMBERSHIP", "5"))
 HEARTBEAT_MS = 2_000
