@@ -264,7 +264,7 @@ async def test_where_admission_dies_everyone_who_waits_hears_of_it(
     settling = asyncio.create_task(desk.queue.settle())
     await asyncio.sleep(0)
 
-    def broken(tx: Transaction) -> bool:
+    def broken(tx: Transaction, roots: object) -> bool:
         raise AssertionError("our own fault")
 
     monkeypatch.setattr("node.pool.admission.signatures_valid", broken)

@@ -173,7 +173,7 @@ async def test_between_turns_of_the_loop_only_a_slice_of_signatures_is_checked(
     raws = [chain.sign(keys[0], [("a.b", {})], cosigners=keys[1:]) for _ in range(2 * VERIFY_SLICE)]
     checked = 0
 
-    def count(tx: Transaction) -> bool:
+    def count(tx: Transaction, roots: object) -> bool:
         nonlocal checked
         checked += len(tx.sigs)
         return True
