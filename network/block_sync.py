@@ -99,6 +99,12 @@ class BlockSync:
         """Whether a peer claims more than this node has."""
         return self.target > self._height
 
+    @property
+    def ahead(self) -> list[bytes]:
+        """The peers that claim more than this node has, the highest first."""
+        above = [(-peer.height, key) for key, peer in self._peers.items() if peer.height > self._height]
+        return [key for _, key in sorted(above)]
+
     # -- what happened -----------------------------------------------------------------------------
 
     def peer_at(self, peer: bytes, height: int) -> None:
