@@ -98,16 +98,7 @@ def metrics_of(metrics: Metrics) -> dict[str, MetricWrapperBase]:
 
 def metrics_text() -> str:
     """Return the table of all metrics."""
-    rows = [
-        [
-            f"`{name}`",
-            metric._type,
-            ", ".join(f"`{label}`" for label in metric._labelnames),
-            _help(metric),
-            ADVICE.get(name, ""),
-        ]
-        for name, metric in metrics_of(Metrics()).items()
-    ]
+    rows = [_row(name, metric) for name, metric in metrics_of(Metrics()).items()]
     return table(("metric", "type", "labels", "help", "what to do"), rows)
 
 
