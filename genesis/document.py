@@ -38,7 +38,7 @@ MAX_VALIDATORS = 256
 
 DEFAULT_STATE_DEPTH = 4
 MAX_STATE_DEPTH = 5
-"""16^4 buckets by default, 16^5 above some 5 million keys (docs/performance.md, Measured before building, 5)."""
+"""16^4 buckets by default, 16^5 above some 5 million keys (docs/performance.md, point 5)."""
 
 
 class GenesisValidator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -35,7 +35,7 @@ from vm.receipt import Receipt
 from vm.transaction import MAX_TX_BYTES, Transaction
 
 MAX_TRANSACTIONS = 2_500
-"""Larger blocks gain no throughput and cost latency (docs/performance.md, Measured before building, 3)."""
+"""Larger blocks gain no throughput and cost latency (docs/performance.md, point 3)."""
 
 RESERVED_FOR_OTHERS: Final = 4
 """One part in so many of a block is for senders without a brand role, as long as any of them wait."""

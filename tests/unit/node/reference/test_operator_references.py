@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
 from node.assembly.metrics import Metrics
 from node.reference import command_line, configuration, metrics
@@ -35,6 +37,28 @@ def test_the_page_is_up_to_date(name: str) -> None:
 def test_every_field_of_the_configuration_says_what_it_means(struct: type[msgspec.Struct]) -> None:
     words = configuration.meanings(struct)
     assert [name for name in struct.__struct_fields__ if not words.get(name)] == []
+
+
+def attributes_read(*skipped: str) -> set[str]:
+    """Return the names of all attributes that the sources of the node read, some files left out."""
+    trees = [
+        ast.parse(path.read_text(encoding="utf-8"))
+        for folder in ("node", "genesis")
+        for path in (DOCS.parent / folder).rglob("*.py")
+        if not path.as_posix().endswith(skipped)
+    ]
+    return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+
+
+@pytest.mark.parametrize("struct", [NodeConfig, RpcLimits, PeerAddress, VirtualClock])
+def test_every_field_of_the_configuration_is_read(struct: type[msgspec.Struct]) -> None:
+    assert set(struct.__struct_fields__) - attributes_read("node/runtime/config.py") == set()
+
+
+def test_every_metric_is_set_somewhere() -> None:
+    names = {name for name, value in vars(Metrics()).items() if isinstance(value, MetricWrapperBase)}
+    assert len(names) > 20
+    assert names - attributes_read("node/assembly/metrics.py") == set()
 
 
 def test_the_example_of_a_configuration_is_one() -> None:
