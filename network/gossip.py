@@ -25,7 +25,7 @@ from network.kinds import KIB
 from network.messages import MAX_TRANSACTIONS_PER_FRAME, Transactions, encode_message
 
 BATCH_BYTES: Final = 64 * KIB
-"""A batch of so much is sent at once; 64 messages in one write cost TLS nothing more (docs/performance.md, point 7)."""
+"""A batch of so much is sent at once: 64 messages in one write cost TLS nothing more (docs/performance.md, 7)."""
 FRAME_BYTES: Final = 256 * KIB
 SEEN_PER_PEER: Final = 65_536
 """Some twenty seconds of full load."""
