@@ -8,7 +8,9 @@ from pathlib import Path
 from network.kinds import BURST_SECONDS, KIB, MIB, RULES, Kind, Priority
 
 PAGE = (Path(__file__).parents[3] / "docs/network.md").read_text(encoding="utf-8")
-ROW = re.compile(r"^\| ((?:\d+ [A-Z_]+(?:, )?)+) \| .* \| ([\d,]+ (?:B|KiB|MiB)) \| (\w+) \| (\d+) frames.* \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| ((?:\d+ [A-Z_]+(?:, )?)+) \| .* \| ([\d,]+ (?:B|KiB|MiB)) \| (\w+) \| (\d+) frames.* \|$", re.MULTILINE
+)
 UNITS = {"B": 1, "KiB": KIB, "MiB": MIB}
 
 
@@ -21,7 +23,9 @@ def test_every_kind_of_frame_has_its_row() -> None:
     assert told.keys() == {f"{kind.value} {kind.name}" for kind in Kind}
     for kind, rule in RULES.items():
         longest_bytes, priority, frames = told[f"{kind.value} {kind.name}"]
-        assert longest_bytes in (rule.max_bytes, rule.max_bytes - KIB), kind.name  # the page leaves a frame's own KiB out
+        assert longest_bytes in (rule.max_bytes, rule.max_bytes - KIB), (
+            kind.name
+        )  # the page leaves a frame's own KiB out
         assert (Priority[priority.upper()], frames) == (rule.priority, rule.frames_per_second), kind.name
 
 

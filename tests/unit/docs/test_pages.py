@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -51,7 +52,9 @@ def test_every_page_stands_in_the_index_once() -> None:
 
 
 def test_the_readme_leads_to_the_index_and_the_design() -> None:
-    assert {"docs/index.md", "docs/design.md", "CONTRIBUTING.md"} <= {path for path, _ in links_of(ROOT / "README.md")}
+    assert {"docs/index.md", "docs/design.md", "CONTRIBUTING.md"} <= {
+        path for path, _ in links_of(ROOT / "README.md")
+    }
 
 
 def test_every_term_of_the_glossary_stands_once_in_order_and_names_a_page() -> None:
@@ -62,15 +65,42 @@ def test_every_term_of_the_glossary_stands_once_in_order_and_names_a_page() -> N
     assert [term for term, page in rows if "](" not in page] == []
 
 
-def sources() -> Iterator[tuple[str, str]]:
+def test_every_source_file_that_a_page_names_is_there() -> None:
+    named = re.compile(r"`((?:node|network|consensus|genesis|vm|contracts_py|tests)/[\w/.]+\.py)`")
+    missing = [
+        f"{page.relative_to(ROOT)}: {file}"
+        for page in PAGES
+        if page.name not in ("CHANGELOG.md", "writing-a-contract.md")  # what was; what its reader makes
+        for file in named.findall(page.read_text(encoding="utf-8"))
+        if not (ROOT / file).is_file()
+    ]
+    assert missing == []
+
+
+def test_the_design_names_every_task_that_the_node_starts() -> None:
+    """A name that is put together begins with a word, which the table of tasks holds with dots."""
+    table = (DOCS / "design.md").read_text(encoding="utf-8").partition("## Tasks and their owners")[2]
+    started: set[str] = set()
+    for _, text in sources("node/assembly", "node/gateway", "node/peers", "node/sync", "node/validator", "network"):
+        for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
+            function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            if function in ("run", "start_task") and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):
+                started.add(str(call.args[1].value))
+    assert len(started) > 8
+    assert {name for name in started if f"`{name}`" not in table} == set()
+
+
+def sources(*folders: str) -> Iterator[tuple[str, str]]:
     """Yield the name and text of each source file."""
-    for folder in SOURCES:
+    for folder in folders or SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
 def test_every_page_that_a_source_cites_is_in_this_repository() -> None:
-    known = {page.relative_to(base).as_posix() for base in (ROOT, DOCS) for page in PAGES if page.is_relative_to(base)}
+    known = {
+        page.relative_to(base).as_posix() for base in (ROOT, DOCS) for page in PAGES if page.is_relative_to(base)
+    }
     missing = [
         f"{name}: {cited}"
         for name, text in sources()
@@ -87,9 +117,7 @@ def test_every_section_of_the_specification_that_a_source_cites_is_there() -> No
         for name, page in specifications.items()
     }
     cited = [
-        (name, *found)
-        for name, text in sources()
-        for found in re.findall(r"\b(SPEC(?:-2)?) section (\d+)", text)
+        (name, *found) for name, text in sources() for found in re.findall(r"\b(SPEC(?:-2)?) section (\d+)", text)
     ]
     assert len(cited) > 50
     assert [cite for cite in cited if cite[2] not in sections[cite[1]]] == []
