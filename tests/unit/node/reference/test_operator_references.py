@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.metrics import MetricWrapperBase
 
 from node.assembly.metrics import Metrics
-from node.reference import command_line, configuration, metrics
+from node.reference import command_line, configuration, log_lines, metrics
 from node.reference.generated_parts import table
 from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock
 
@@ -22,6 +22,7 @@ DOCS = Path(__file__).parents[4] / "docs"
 PAGES: dict[str, tuple[str, Callable[[str], str]]] = {
     "reference-configuration.md": ("node.reference.configuration", configuration.rewritten),
     "reference-metrics.md": ("node.reference.metrics", metrics.rewritten),
+    "reference-log.md": ("node.reference.log_lines", log_lines.rewritten),
     "reference-cli.md": ("node.reference.command_line", command_line.rewritten),
 }
 
@@ -82,6 +83,10 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
         assert command.help, name
         for param in command.params:
             assert not isinstance(param, click.Option) or param.help, f"{name} {param.name}"
+
+
+def test_every_line_of_the_log_says_what_to_do_and_nothing_else_does() -> None:
+    assert {line.text for line in log_lines.lines()} == log_lines.ADVICE.keys()
 
 
 def test_a_bar_does_not_end_a_cell() -> None:
