@@ -77,6 +77,26 @@ def test_every_source_file_that_a_page_names_is_there() -> None:
     assert missing == []
 
 
+def test_every_place_that_the_lessons_name_is_there() -> None:
+    """The fourth column names `Class.method`, `module.function` or a file."""
+    texts = {name: text for name, text in sources(*(folder for folder in SOURCES if folder != "tests"))}
+    rows = re.findall(
+        r"^\|[^|]*\|[^|]*\|[^|]*\|([^|]*)\|", (DOCS / "lessons.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    named = {place for row in rows for place in re.findall(r"`(\w+)\.(\w+)`", row)}
+    assert len(named) > 30
+    missing = [
+        f"{owner}.{name}"
+        for owner, name in sorted(named)
+        if not any(
+            re.search(rf"^\s*(?:async )?(?:def|class) {name}\b|^    {name}: ", text, re.MULTILINE)
+            for file, text in texts.items()
+            if file.endswith(f"/{owner}.py") or re.search(rf"^class {owner}\b", text, re.MULTILINE)
+        )
+    ]
+    assert missing == []
+
+
 def test_the_design_names_every_task_that_the_node_starts() -> None:
     """A name that is put together begins with a word, which the table of tasks holds with dots."""
     table = (DOCS / "design.md").read_text(encoding="utf-8").partition("## Tasks and their owners")[2]
