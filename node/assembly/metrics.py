@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 
@@ -10,6 +12,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._readers: list[Callable[[], None]] = []
         ProcessCollector(registry=self._registry)
         self.height = self._gauge("entente_height", "Height of the last final block")
         self.round = self._gauge("entente_round", "Consensus round of the height in progress")
@@ -39,6 +42,12 @@ class Metrics:
             labelnames=("brand", "fault"),
             registry=self._registry,
         )
+        self.feed_lag = Gauge(
+            "entente_feed_lag_blocks",
+            "Final blocks that a consumer of the block feed has not done yet",
+            labelnames=("consumer",),
+            registry=self._registry,
+        )
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")
@@ -64,6 +73,12 @@ class Metrics:
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(name, text, registry=self._registry)
 
+    def read_by(self, *readers: Callable[[], None]) -> None:
+        """Call functions before each scrape, which set gauges to what is so then."""
+        self._readers += readers
+
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
+        for read in self._readers:
+            read()
         return generate_latest(self._registry)

@@ -1,490 +1,88 @@
-"""One node: its parts assembled, started, stopped, and shown to the gateway.
+"""One node, put together from its rooms, started and stopped. What happens in it is decided by its parts.
 
-    Peering ⇄ PeerManager      what comes from and goes to other nodes
-    AdmissionQueue → Mempool   what clients and peers hand in
-    ConsensusDriver            decides blocks; BlockProcessor gets, checks and executes them
-    SyncDriver                 imports blocks that others have decided
-    Ledger → Store             the chain at its head, and LevelDB
+    PeerFrames ← PeerManager → ConsensusLink, Gossiper     what comes from and goes to other nodes
+    AdmissionQueue → Mempool                               what clients and peers hand in
+    ConsensusDriver → BlockTasks → BlockProcessor          decides blocks; gets, checks and executes them
+    SyncDriver → BlockImporter                             imports blocks that others have decided
+    Finalizer → Ledger → Store                             the one way to a final block, and who hears of it
+    BlockFeed                                              final blocks, for consumers
+    Supervisor                                             what lasts as long as the node, what an exception ends
 
-Everything runs on one event loop. This class wires and observes; it decides nothing.
+Parts are made bottom up, and each is whole once it is made. What leads upwards is an event to which a part that
+is made later listens: `finalizer.on_final`, `admission.on_admitted`, `supervisor.on_halt`, and the handlers with
+which the network starts. Everything runs on one event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from consensus.state import State
+from consensus.types import Certificate
 from consensus.verification import Verifier
 from genesis.document import Genesis
+from network.block_sync import BlockSync
 from network.config import NetworkConfig, PeerAddress, Timing
+from network.gossiper import Gossiper
 from network.peers import INSTANCE_BYTES, PeerManager
+from node.assembly.health import Connections, ConsensusReport, Health, Information, Syncing
 from node.assembly.machine import Machine
+from node.assembly.measures import (
+    BlockCounters,
+    chain_gauges,
+    consensus_gauges,
+    health_gauges,
+    peer_gauges,
+    pool_gauges,
+)
 from node.assembly.metrics import Metrics
+from node.chain.feed import BlockFeed
 from node.chain.ledger import Executed, Ledger
 from node.chain.pruning import Pruner
-from node.peers.peering import Peering
+from node.peers.consensus_link import ConsensusLink
+from node.peers.frames import ConsensusFrames, PeerFrames
+from node.peers.head_teller import HeadTeller
+from node.peers.permissions import Permissions
+from node.peers.questions import Questions
+from node.peers.transaction_fetcher import TransactionFetcher
 from node.pool.admission import Admission, AdmissionQueue, SendingPeer
 from node.pool.mempool import Mempool
+from node.pool.tender import PoolTender
+from node.pool.waiters import FinalityWaiters
 from node.runtime.clock import BlockClock
 from node.runtime.config import NodeConfig
 from node.runtime.disk_space import DiskSpace
 from node.runtime.errors import NotReady, TransactionRefused
-from node.runtime.failures import handler
+from node.runtime.supervisor import HALTED, Ends, Supervisor
 from node.store import Store, StoreCorrupt
-from node.sync.block_sync_driver import SyncDriver, believable_height
+from node.sync.block_importer import BlockImporter
+from node.sync.block_sync_driver import SyncDriver
 from node.sync.snapshot_driver import SnapshotDriver
 from node.sync.snapshot_folders import SnapshotFolders
 from node.sync.snapshot_server import SnapshotServer
+from node.validator.accusations import Accusations
 from node.validator.block_builder import BlockBuilder, Proposer
 from node.validator.block_processor import BlockProcessor
-from node.validator.consensus_driver import DISK_ERRORS, ConsensusDriver
+from node.validator.block_tasks import BlockTasks, Proposals
+from node.validator.consensus_driver import ConsensusDriver, ConsensusPort
 from node.validator.evidence_reporter import EvidenceReporter
+from node.validator.fault_counts import FaultCounts
+from node.validator.fault_watch import FaultWatch
+from node.validator.finalizer import Finalizer
 from node.validator.liveness import Liveness
 from node.validator.recovery_marker import RecoveryMarker
-from node.validator.work_schedule import WorkSchedule
+from node.validator.work_schedule import Heartbeat, WorkSchedule
+from node.votes.signing_guard import SigningGuard
 from node.votes.write_ahead_log import WriteAheadLog
-from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
-from vm.receipt import STATUS_FAILED
 from vm.runtime import Runtime
 from vm.transaction import Transaction
 
 _log = logging.getLogger(__name__)
-
-MEMPOOL_SECONDS: Final = 5.0
-"""How often expired transactions are dropped and those that wait are offered to peers again."""
-SETTLED_MS: Final = 50
-"""Beyond the way to the farthest peer and back, so long after a height began others have what was here then."""
-HALTED: Final = "the node has halted"
-OLD_HEAD_HEARTBEATS: Final = 3
-"""A chain that lives makes a block per heartbeat; one or two may be late."""
-
-
-class Node:
-    """A validator or full node; implements `node.gateway.backend.Backend`."""
-
-    def __init__(
-        self, genesis: Genesis, runtime: Runtime, store: Store, wal: WriteAheadLog, settings: NodeSettings
-    ) -> None:
-        self.genesis = genesis
-        self.runtime = runtime
-        self.store = store
-        self.clock = settings.clock
-        self._disk = settings.disk
-        self._config = settings.config
-        self._key = settings.key
-        self._wal = wal
-        self._ledger = Ledger(genesis, runtime, store, settings.key.public_key)
-        self._mempool = Mempool(settings.config)
-        self._metrics = Metrics()
-        self._waiters: dict[bytes, list[asyncio.Future[bool]]] = {}
-        self.failed = asyncio.Event()
-        """Set once something that the node cannot do without has ended by our own fault: the process should end."""
-
-        self._tasks: list[asyncio.Task[None]] = []
-        self._started_at = 0.0
-        self._last_commit = 0.0
-        self._permitted = self._ledger.permitted_keys()
-        self._configured = frozenset(bytes.fromhex(peer.public_key) for peer in settings.config.peers)
-        self._trusts_configuration = False
-        self._assemble(wal, settings)
-
-    @property
-    def highest_vote(self) -> int:
-        """The greatest height that this validator is known to have signed for."""
-        return self._wal.highest
-
-    @property
-    def snapshot_ready(self) -> asyncio.Event:
-        """Set once the node is to be stopped and put together anew, on the snapshot that it has fetched."""
-        return self._snapshots.installed
-
-    @property
-    def _is_validator(self) -> bool:
-        """Whether this node decides the next height; governance changes it while the node runs."""
-        return self._ledger.next_validators().index_of(self._key.public_key) is not None
-
-    def _assemble(self, wal: WriteAheadLog, settings: NodeSettings) -> None:
-        machine = settings.machine
-        verifier = Verifier(self.genesis.chain)
-        self._peering = Peering(self._ledger, verifier)
-        self._processor = BlockProcessor(self._ledger, self._mempool, self._peering, self.clock)
-        self._builder = BlockBuilder(self._ledger, self._mempool, self._key.public_key)
-        self._proposer = Proposer(self._builder, self.clock, lambda: self._schedule.heartbeat_due())
-        self._driver = ConsensusDriver(
-            self._ledger,
-            self._processor,
-            self._proposer,
-            wal,
-            self._peering,
-            self._key,
-            self._committed,
-            lambda evidence: self._reporter.found(evidence),
-        )
-        self._driver.on_halt = self._halted
-        self._schedule = WorkSchedule(self._proposer.has_work, self._work_began)
-        self._liveness = Liveness(self._ledger, self.clock, self._schedule, lambda: self._driver.state)
-        self._admission = AdmissionQueue(self._ledger, self._mempool, self.clock, self._admitted)
-        self._reporter = EvidenceReporter(self._ledger, self._key, self.clock, self._admission.submit)
-        guard = self._driver.guard
-        submit = self._admission.submit
-        self._marker = RecoveryMarker(self._ledger, self._key, self.clock, guard, submit, machine.entropy)
-        network = self._network_config(machine)
-        wire = machine.wire(network, self._key)
-        self._manager = PeerManager(network, self._key, self._peering, self._is_permitted, wire)
-        self._pruner: Pruner | None = None
-        if self._config.retain_blocks is not None:
-            self._pruner = Pruner(
-                self.store, self._config.retain_blocks, lambda: self._ledger.head_time, self.runtime.calls
-            )
-        self._sync = SyncDriver(self._ledger, self._processor, self._driver, lambda: self._manager, verifier)
-        self._snapshot_server = SnapshotServer(self._ledger)
-        self._snapshots = SnapshotDriver(
-            self._ledger,
-            lambda: self._manager,
-            self._sync,
-            SnapshotFolders(settings.home, machine.files, machine.engine),
-            self._config.snapshot_distance,
-            lambda: self._driver.halted,
-        )
-        self._snapshots.check_disk = self._disk.check
-        self._sync.yields_to = self._snapshots.is_due
-        self._peering.attach(
-            self._manager, self._processor, self._driver, self._sync, self._admission, self._snapshot_server
-        )
-
-    def _network_config(self, machine: Machine) -> NetworkConfig:
-        config = self._config
-        return NetworkConfig(
-            chain=self.genesis.chain,
-            listen_host=config.p2p_host,
-            listen_port=config.p2p_port,
-            peers=tuple(PeerAddress(bytes.fromhex(p.public_key), p.host, p.port) for p in config.peers),
-            timing=Timing(jitter=machine.jitter),
-            instance=machine.entropy(INSTANCE_BYTES),
-        )
-
-    def _is_permitted(self, key: bytes) -> bool:
-        """Tell whether a key may connect: it is on the chain's list, or configured while we cannot know that list.
-
-        A node that has been away, or is new, holds an old list, on which nobody may be left whom it could ask for
-        the new one. Until it has caught up, its operator's word counts for those in node.toml.
-        """
-        if key in self._permitted:
-            return True
-        if key not in self._configured or not self._is_out_of_date():
-            return False
-        self._trusts_configuration = True
-        return True
-
-    def _is_out_of_date(self) -> bool:
-        """Tell whether the head is older than heartbeats would leave it."""
-        age_ms = self.clock.now_ms() - self._ledger.head_time
-        return age_ms > OLD_HEAD_HEARTBEATS * self._ledger.params.empty_block_interval_ms * self.clock.rate
-
-    def _enforce_membership(self) -> None:
-        """Let the network follow the chain's list of validators and nodes."""
-        permitted = self._ledger.permitted_keys()
-        caught_up = self._trusts_configuration and not self._is_out_of_date()
-        if permitted != self._permitted or caught_up:
-            self._permitted = permitted
-            self._trusts_configuration = self._trusts_configuration and not caught_up
-            self._manager.enforce_permissions()
-
-    # -- starting and stopping ---------------------------------------------------------------------
-
-    async def start(self) -> None:
-        """Listen, connect, and take part.
-
-        Raises:
-            OSError: the network address cannot be had.
-        """
-        loop = asyncio.get_running_loop()
-        self._started_at = self._last_commit = loop.time()
-        loop.set_exception_handler(handler(self._fail))
-        self.store.watch(lambda damage: _on_loop(loop, self._driver.halt_for, damage))
-        self._peering.tell_head()  # so that the first HELLO, too, says where we stand
-        await self._manager.start()
-        self._schedule.height_started(self._ledger.params)
-        self._driver.start()
-        self._run(self._sync.run(), self._driver.halt_for)
-        for work in (self._admission.run(), self._reporter.run(), self._marker.run(), self._tend_mempool()):
-            self._run(work, self._fail)
-        for work in (self._snapshot_server.run(), self._snapshots.run(), self._liveness.run()):
-            self._run(work, self._fail)
-        if self._pruner is not None:
-            self._run(self._pruner.run(), self._fail)
-        head = self.store.head
-        _log.info("chain %s at height %d, state root %s", self.genesis.chain, head.height, head.state_root.hex())
-
-    def _run(self, work: Coroutine[Any, Any, None], on_error: Callable[[BaseException], None]) -> None:
-        """Run what lasts as long as the node. Block sync executes blocks: its errors halt as those of consensus."""
-
-        def done(task: asyncio.Task[None]) -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                on_error(error)
-
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(done)
-        self._tasks.append(task)
-
-    def _fail(self, error: BaseException) -> None:
-        """Stop taking part, and let the process end: by our own fault, or because the disk refuses."""
-        self._driver.halt_for(error)
-        if not isinstance(error, (*DISK_ERRORS, StoreCorrupt)):  # a restart heals no damage: stay, and say so
-            self.failed.set()
-
-    def _halted(self) -> None:
-        """Let everyone who waits know that nothing will become final here."""
-        self._admission.close(HALTED)
-        for waiters in self._waiters.values():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(False)
-        self._waiters.clear()
-
-    async def stop(self) -> None:
-        """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
-        self._driver.stop()
-        self._schedule.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._admission.close()
-        self._peering.close()
-        await self._manager.stop()
-        if self._pruner is not None:
-            await self._pruner.finished()
-        self._wal.close()
-        self.store.close()
-
-    async def _tend_mempool(self) -> None:
-        before: set[bytes] = set()
-        while True:
-            await asyncio.sleep(MEMPOOL_SECONDS)
-            self._mempool.remove_expired(self._ledger.head_time)
-            pending = list(self._mempool.in_order())
-            # What has been waiting for so long may have been lost on its way to whoever proposes.
-            self._peering.offer_again([tx for tx in pending if tx.hash in before])
-            before = {tx.hash for tx in pending}
-
-    @property
-    def disk_failed(self) -> asyncio.Event:
-        """Set once the disk has refused: the process should end."""
-        return self._driver.disk_failed
-
-    # -- what happens ------------------------------------------------------------------------------
-
-    def _admitted(self, transactions: Sequence[Transaction], source: SendingPeer | None) -> None:
-        self._peering.gossip(transactions, source)
-        self._schedule.transactions_arrived()
-
-    def _committed(self, executed: Executed) -> None:
-        transactions = executed.transactions
-        self._builder.learn_costs(transactions, executed.result.receipts)
-        self._mempool.remove_committed([tx.id for tx in transactions])
-        for tx in transactions:
-            for waiter in self._waiters.pop(tx.id, ()):
-                if not waiter.done():
-                    waiter.set_result(True)
-        self._driver.fault_counts.height_began(self._mempool.in_order())
-        self._count(executed)
-        self._enforce_membership()
-        self._peering.head_moved()
-        self._schedule.height_started(self._ledger.params)
-        if self._pruner is not None:
-            self._pruner.head_moved()
-        self._disk.check()
-
-    def _work_began(self) -> None:
-        elapsed = asyncio.get_running_loop().time() - self._last_commit
-        slowest_ms = max((peer.rtt_ms or 0 for peer in self._manager.connected()), default=0)
-        self._driver.fault_counts.work_began(self._driver.state, settled=elapsed * 1_000 >= slowest_ms + SETTLED_MS)
-        self._driver.work_available()
-
-    def _count(self, executed: Executed) -> None:
-        metrics = self._metrics
-        now = asyncio.get_running_loop().time()
-        metrics.block_interval.observe(now - self._last_commit)
-        self._last_commit = now
-        metrics.blocks.inc()
-        metrics.block_transactions.observe(len(executed.transactions))
-        metrics.transactions.inc(len(executed.transactions))
-        metrics.failed.inc(sum(receipt.status == STATUS_FAILED for receipt in executed.result.receipts))
-
-    # -- Backend -----------------------------------------------------------------------------------
-
-    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
-        """Admit signed transactions; see `node.gateway.backend.Backend.submit`."""
-        if self._driver.halted is not None:
-            raise NotReady(HALTED)
-        outcomes = await self._admission.submit(raws, client)
-        self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
-        return outcomes
-
-    async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
-        """Wait for transactions to become final; see `node.gateway.backend.Backend.wait_committed`."""
-        loop = asyncio.get_running_loop()
-        waiting: dict[bytes, asyncio.Future[bool]] = {}
-        for tx_id in tx_ids:
-            if tx_id not in waiting and not self.store.contains_transaction(tx_id):
-                waiting[tx_id] = loop.create_future()
-                self._waiters.setdefault(tx_id, []).append(waiting[tx_id])
-        try:
-            if waiting and self._driver.halted is None:
-                await asyncio.wait(waiting.values(), timeout=timeout_ms / 1_000)
-            if waiting and self._driver.halted is not None:
-                raise NotReady(HALTED)
-            return [tx_id not in waiting or waiting[tx_id].done() for tx_id in tx_ids]
-        finally:
-            for tx_id, future in waiting.items():
-                if not future.done():
-                    self._forget_waiter(tx_id, future)
-
-    def _forget_waiter(self, tx_id: bytes, future: asyncio.Future[bool]) -> None:
-        waiters = self._waiters.get(tx_id, [])
-        with contextlib.suppress(ValueError):
-            waiters.remove(future)
-        if not waiters:
-            self._waiters.pop(tx_id, None)
-
-    def is_pending(self, tx_id: bytes) -> bool:
-        """Tell whether the mempool holds a transaction with this id."""
-        return self._mempool.by_id(tx_id) is not None
-
-    def pending_transaction(self, tx_id: bytes) -> bytes | None:
-        """Return the canonical transaction with this id from the mempool."""
-        tx = self._mempool.by_id(tx_id)
-        return None if tx is None else tx.raw
-
-    def node_info(self) -> dict[str, Any]:
-        """Return who this node is and where its chain stands."""
-        return {
-            "chain": self.genesis.chain,
-            "version": self._ledger.version_at(self._ledger.height + 1),
-            "address": address_of_key(self._key.public_key),
-            "public_key": self._key.public_key,
-            "role": "validator" if self._is_validator else "full",
-            "height": self._ledger.height,
-            "oldest_block": self.store.oldest_block,
-            "time": self._ledger.head_time,
-            "clock": self.clock.now_ms(),
-            "syncing": self._syncing_to() is not None,
-            "uptime_ms": int((asyncio.get_running_loop().time() - self._started_at) * 1_000),
-            "p2p_port": self._manager.listen_port,
-        }
-
-    def node_health(self) -> dict[str, Any]:
-        """Return whether the node lives, and whether clients should use it."""
-        reasons = []
-        if self._driver.halted is not None:
-            reasons.append(f"halted: {self._driver.halted}")
-        else:
-            reasons += self._liveness.reasons()
-        if self._driver.unready is not None:
-            reasons.append(self._driver.unready)
-        recovering = self._driver.guard.reason
-        if recovering is not None:
-            reasons.append(recovering)
-        target = self._syncing_to()
-        if target is not None:
-            reasons.append(f"syncing: height {self._ledger.height} of {target}")
-            if self._snapshots.progress is not None:
-                reasons.append(self._snapshots.progress)
-            elif self._sync.is_stuck:
-                reasons.append(f"every peer has pruned block {self._ledger.height + 1}: restore a newer backup")
-        validators = self._ledger.next_validators()
-        connected = sum(validators.index_of(peer.key) is not None for peer in self._manager.connected())
-        if connected + self._is_validator < validators.quorum:
-            reasons.append(f"connected to {connected} of {validators.n - self._is_validator} validators")
-        return {"live": True, "ready": not reasons, "reasons": reasons}
-
-    def _syncing_to(self) -> int | None:
-        """Return the height that this node catches up to, None where it does not; no single liar decides it."""
-        validators = self._ledger.next_validators()
-        claims = [p.height for p in self._manager.connected() if validators.index_of(p.key) is not None]
-        target = believable_height(claims, validators.f)
-        return target if self._sync.syncing and target > self._ledger.height else None
-
-    def node_peers(self) -> list[dict[str, Any]]:
-        """Return one line for each connected peer."""
-        return [{name: getattr(peer, name) for name in peer.__struct_fields__} for peer in self._manager.peers()]
-
-    def node_consensus(self) -> dict[str, Any]:
-        """Return where consensus stands, here and at each validator."""
-        state = self._driver.state
-        validators = self._ledger.next_validators().validators
-        seen = self._peering.last_seen
-        return {
-            "height": self._ledger.height + 1,
-            "round": state.round,
-            "step": "halted" if self._driver.halted is not None else _step_name(state),
-            "validators": [
-                {
-                    "public_key": validator.public_key,
-                    "brand": validator.brand,
-                    "height": seen.get(validator.public_key, (0, 0))[0],
-                    "round": seen.get(validator.public_key, (0, 0))[1],
-                    "faults": dict(self._driver.fault_counts.of(validator.public_key)),
-                }
-                for validator in validators
-            ],
-            "evidence": [
-                {
-                    "validator": found.first.sender,
-                    "public_key": self._ledger.validators_at(found.first.height).key(found.first.sender),
-                    "height": found.first.height,
-                    "round": found.first.round,
-                    "step": found.first.__struct_config__.tag,
-                }
-                for found in self._driver.evidence
-            ],
-        }
-
-    def metrics(self) -> bytes:
-        """Return the Prometheus text of all metrics."""
-        metrics = self._metrics
-        metrics.height.set(self._ledger.height)
-        metrics.round.set(self._driver.state.round)
-        metrics.block_time_ms.set(self._ledger.head_time)
-        metrics.peers.set(len(self._manager.connected()))
-        metrics.mempool_transactions.set(len(self._mempool))
-        metrics.mempool_bytes.set(self._mempool.size_bytes)
-        metrics.ready.set(self.node_health()["ready"])
-        metrics.head_ahead.set(self._liveness.head_ahead_ms / 1_000)
-        metrics.work_waiting.set(self._liveness.waiting_seconds)
-        metrics.disk_free.set(self._disk.free_bytes)
-        metrics.recovering.set(self._driver.guard.reason is not None)
-        metrics.silenced.set(self._driver.guard.silenced)
-        metrics.halted.set(self._driver.halted is not None)
-        metrics.evidence.set(len(self._driver.evidence))
-        for validator in self._ledger.next_validators().validators:
-            for fault, count in self._driver.fault_counts.of(validator.public_key).items():
-                metrics.validator_faults.labels(brand=validator.brand, fault=fault).set(count)
-        metrics.sync_target.set(self._sync.target)
-        metrics.dropped.set(self._admission.dropped_from_peers)
-        return metrics.text()
-
-
-def _on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[StoreCorrupt], None], damage: StoreCorrupt) -> None:
-    """Let the event loop act on what any thread has found; a loop that is closed needs nothing any more."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(act, damage)
-
-
-def _step_name(state: State) -> str:
-    """Return what the round in progress waits for."""
-    if state.decided:
-        return "decided"
-    if state.accepted is None:
-        return "proposal"
-    return "commit" if state.lock is not None and state.lock.round == state.round else "prepare"
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,3 +95,278 @@ class NodeSettings:
     disk: DiskSpace
     home: Path
     machine: Machine = field(default_factory=Machine)
+
+
+class Node:
+    """A validator or full node; implements `node.gateway.backend.Backend`."""
+
+    def __init__(
+        self, genesis: Genesis, runtime: Runtime, store: Store, wal: WriteAheadLog, settings: NodeSettings
+    ) -> None:
+        self.genesis = genesis
+        self.runtime = runtime
+        self.store = store
+        self.clock = settings.clock
+        self.settings = settings
+        key, clock = settings.key, settings.clock
+        self.ledger = Ledger(genesis, runtime, store, key.public_key)
+        self.supervisor = Supervisor(lambda: self.ledger.height + 1)
+        self.guard = SigningGuard(wal, key.public_key)
+        self.feed = BlockFeed(store)
+        self.finalizer = Finalizer(self.ledger, self.guard, self.feed, self.supervisor)
+        self.verifier = Verifier(genesis.chain)
+        self.mempool = Mempool(settings.config)
+        self.admission = AdmissionQueue(self.ledger, self.mempool, clock)
+        self.waiters = FinalityWaiters(store, self.supervisor)
+        self.reporter = EvidenceReporter(self.ledger, key, clock, self.admission.submit)
+        self.accusations = Accusations(self.ledger, FaultCounts(), self.reporter)
+        self._make_network()
+        self._make_consensus()
+        self._make_sync()
+        self._listen_to_peers()
+        self._measure()
+        self._follow_blocks()
+
+    # -- putting together --------------------------------------------------------------------------
+
+    def _make_network(self) -> None:
+        config, machine = self.settings.config, self.settings.machine
+        peers = tuple(PeerAddress(bytes.fromhex(p.public_key), p.host, p.port) for p in config.peers)
+        network = NetworkConfig(
+            chain=self.genesis.chain,
+            listen_host=config.p2p_host,
+            listen_port=config.p2p_port,
+            peers=peers,
+            timing=Timing(jitter=machine.jitter),
+            instance=machine.entropy(INSTANCE_BYTES),
+        )
+        self.permissions = Permissions(self.ledger, self.clock, [peer.public_key for peer in peers])
+        wire = machine.wire(network, self.settings.key)
+        self.manager = PeerManager(network, self.settings.key, self.permissions.may_connect, wire)
+        self.teller = HeadTeller(self.ledger, self.manager)
+        self.gossiper = Gossiper(self.manager)
+        self.claims = BlockSync(self.ledger.height)
+        self.link = ConsensusLink(self.ledger, self.manager, self.teller, self.claims, self.accusations)
+
+    def _make_consensus(self) -> None:
+        key, clock, machine = self.settings.key, self.clock, self.settings.machine
+        fetcher = TransactionFetcher(self.ledger, self.manager, self.admission)
+        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock)
+        self.builder = BlockBuilder(self.ledger, self.mempool, key.public_key)
+        heartbeat = Heartbeat()
+        self.proposer = Proposer(self.builder, clock, heartbeat)
+        blocks = BlockTasks(self.processor, self._proposals(), self.link, self.finalizer, self.accusations.counts)
+        self.driver = ConsensusDriver(self.ledger, self.guard, blocks, self._port(), self.supervisor, key)
+        self.fault_watch = FaultWatch(
+            self.accusations.counts, self.ledger, self.mempool, self.manager, lambda: self.driver.state
+        )
+        self.schedule = WorkSchedule(self.proposer.has_work, heartbeat, self._work_began)
+        self.liveness = Liveness(self.ledger, clock, self.schedule, lambda: self.driver.state)
+        submit = self.admission.submit
+        self.marker = RecoveryMarker(self.ledger, key, clock, self.guard, submit, machine.entropy)
+        self.tender = PoolTender(self.ledger, self.mempool, self._offer_again)
+
+    def _port(self) -> ConsensusPort:
+        """Return how consensus speaks to peers; a test's node may lie."""
+        return self.link
+
+    def _proposals(self) -> Proposals:
+        """Return what makes this validator's proposals; a test's node may lie."""
+        return self.proposer
+
+    def _make_sync(self) -> None:
+        settings, ledger = self.settings, self.ledger
+        importer = BlockImporter(ledger, self.verifier, self.processor, self.finalizer, self.supervisor)
+        self.sync = SyncDriver(ledger, importer, self.claims, self.manager, self.supervisor)
+        folders = SnapshotFolders(settings.home, settings.machine.files, settings.machine.engine)
+        distance, check = settings.config.snapshot_distance, settings.disk.check
+        self.snapshots = SnapshotDriver(ledger, self.manager, self.sync, folders, self.supervisor, distance, check)
+        self.snapshot_server = SnapshotServer(ledger)
+        retain = settings.config.retain_blocks
+        self.pruner = None if retain is None else Pruner(ledger, self.feed, retain)
+
+    def _listen_to_peers(self) -> None:
+        driver = self.driver
+        counts = self.accusations.counts
+        self.consensus_frames = ConsensusFrames(self.verifier, driver, self.claims, self.teller, counts)
+        questions = Questions(self.store, self.processor, self.snapshot_server, lambda: driver.state)
+        self.frames = PeerFrames(self.consensus_frames, questions, self.admission, self.gossiper, self.teller)
+        self.admission.on_admitted(self._admitted)
+        self.supervisor.on_halt(lambda: self.admission.close(HALTED))
+
+    def _measure(self) -> None:
+        ledger, manager, driver = self.ledger, self.manager, self.driver
+        syncing = Syncing(ledger, manager, self.sync, self.snapshots)
+        connections = Connections(ledger, manager, self.settings.key.public_key)
+        self.connections = connections
+        self.information = Information(ledger, self.clock, connections, syncing)
+        self.health = Health(
+            (
+                self.supervisor.reasons,
+                lambda: [] if driver.stopped else self.liveness.reasons(),
+                driver.reasons,
+                syncing.reasons,
+                connections.reasons,
+            )
+        )
+        self.report = ConsensusReport(
+            ledger,
+            self.accusations,
+            lambda: driver.state,
+            lambda: driver.stopped,
+            lambda key: self.consensus_frames.last_seen.get(key, (0, 0)),
+        )
+        metrics = self._metrics = Metrics()
+        self.counters = BlockCounters(metrics)
+        metrics.read_by(
+            chain_gauges(metrics, ledger, self.feed, self.settings.disk),
+            pool_gauges(metrics, self.mempool, self.admission),
+            peer_gauges(metrics, manager, self.sync),
+            health_gauges(metrics, self.health, self.liveness, self.supervisor),
+            consensus_gauges(metrics, ledger, self.guard, self.accusations, lambda: driver.state),
+        )
+
+    def _follow_blocks(self) -> None:
+        """Say who hears of a final block, in which order; consensus, which begins the next height, comes last."""
+        self.finalizer.on_final(
+            self.fault_watch.block_final,
+            self._leave_pool,
+            self.counters.block_final,
+            self._follow_chain,
+            self.driver.height_final,
+        )
+
+    # -- what happens ------------------------------------------------------------------------------
+
+    def _admitted(self, transactions: Sequence[Transaction], sender: SendingPeer | None) -> None:
+        key = None if sender is None else sender.key
+        from_origin = sender is not None and sender.from_origin
+        for tx in transactions:
+            self.gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
+        self.schedule.transactions_arrived()
+
+    def _offer_again(self, transactions: Sequence[Transaction]) -> None:
+        self.gossiper.offer_again([(tx.hash, tx.raw) for tx in transactions])
+
+    def _work_began(self) -> None:
+        self.fault_watch.work_began()
+        self.driver.work_available()
+
+    def _leave_pool(self, executed: Executed, certificate: Certificate) -> None:
+        transactions = executed.transactions
+        self.builder.learn_costs(transactions, executed.result.receipts)
+        ids = [tx.id for tx in transactions]
+        self.mempool.remove_committed(ids)
+        self.waiters.final(ids)
+        self.fault_watch.height_began()
+
+    def _follow_chain(self, executed: Executed, certificate: Certificate) -> None:
+        if self.permissions.have_changed():
+            self.manager.enforce_permissions()
+        self.sync.head_moved()
+        self.teller.head_moved()
+        self.schedule.height_started(self.ledger.params)
+        if self.pruner is not None:
+            self.pruner.head_moved()
+        self.settings.disk.check()
+
+    # -- starting and stopping ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen, connect, and take part.
+
+        Raises:
+            OSError: the network address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        self.information.started()
+        self.counters.started()
+        self.fault_watch.height_began()
+        self.supervisor.watch(loop)
+        self.store.watch(lambda damage: self._damaged(loop, damage))
+        self.teller.tell_all()  # so that the first HELLO, too, says where we stand
+        await self.manager.start(self.frames)
+        self.schedule.height_started(self.ledger.params)
+        self.driver.start()
+        run = self.supervisor.run
+        run(self.sync.run(), "block-sync", Ends.CONSENSUS)  # it executes blocks
+        run(self.admission.run(), "admission")
+        run(self.reporter.run(), "evidence")
+        run(self.marker.run(), "recovery-marker")
+        run(self.tender.run(), "pool")
+        run(self.snapshot_server.run(), "snapshot-server")
+        run(self.snapshots.run(), "snapshot-sync")
+        run(self.liveness.run(), "liveness")
+        if self.pruner is not None:
+            run(self.pruner.run(), "pruning")
+        head = self.store.head
+        _log.info("chain %s at height %d, state root %s", self.genesis.chain, head.height, head.state_root.hex())
+
+    def _damaged(self, loop: asyncio.AbstractEventLoop, damage: StoreCorrupt) -> None:
+        """Let the event loop act on what any thread has found; a loop that is closed needs nothing any more."""
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self.supervisor.met, damage)
+
+    async def stop(self) -> None:
+        """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
+        self.driver.stop()
+        self.finalizer.close()
+        self.schedule.stop()
+        self.feed.close()
+        await self.supervisor.stop()
+        self.admission.close()
+        self.teller.close()
+        self.gossiper.close()
+        await self.manager.stop()
+        if self.pruner is not None:
+            await self.pruner.finished()
+        self.guard.close()
+        self.store.close()
+
+    @property
+    def snapshot_ready(self) -> asyncio.Event:
+        """Set once the node is to be stopped and put together anew, on the snapshot that it has fetched."""
+        return self.snapshots.installed
+
+    # -- Backend -----------------------------------------------------------------------------------
+
+    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
+        """Admit signed transactions; see `node.gateway.backend.Backend.submit`."""
+        if self.supervisor.halted is not None:
+            raise NotReady(HALTED)
+        outcomes = await self.admission.submit(raws, client)
+        self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
+        return outcomes
+
+    async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
+        """Wait for transactions to become final; see `node.gateway.backend.Backend.wait_committed`."""
+        return await self.waiters.wait(tx_ids, timeout_ms)
+
+    def is_pending(self, tx_id: bytes) -> bool:
+        """Tell whether the mempool holds a transaction with this id."""
+        return self.mempool.by_id(tx_id) is not None
+
+    def pending_transaction(self, tx_id: bytes) -> bytes | None:
+        """Return the canonical transaction with this id from the mempool."""
+        tx = self.mempool.by_id(tx_id)
+        return None if tx is None else tx.raw
+
+    def node_info(self) -> dict[str, Any]:
+        """Return who this node is and where its chain stands."""
+        return self.information.told()
+
+    def node_health(self) -> dict[str, Any]:
+        """Return whether the node lives, and whether clients should use it."""
+        return self.health.told()
+
+    def node_peers(self) -> list[dict[str, Any]]:
+        """Return one line for each connected peer."""
+        return self.connections.peers()
+
+    def node_consensus(self) -> dict[str, Any]:
+        """Return where consensus stands, here and at each validator."""
+        return self.report.told()
+
+    def metrics(self) -> bytes:
+        """Return the Prometheus text of all metrics."""
+        return self._metrics.text()

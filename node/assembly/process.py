@@ -32,17 +32,14 @@ from node.runtime.config import NodeConfig, load_config
 from node.runtime.descriptors import plan_descriptors, raise_descriptor_limit
 from node.runtime.disk_space import DiskFull, DiskSpace
 from node.runtime.errors import ConfigError
-from node.runtime.failures import EXIT_FAILURE
 from node.runtime.log_setup import set_up_logging
 from node.runtime.memory import give_back_memory
+from node.runtime.supervisor import EXIT_DISK, EXIT_FAILURE
 from node.store import StoreCorrupt, StoreError, advice
 from node.votes.write_ahead_format import WriteAheadLogError
 from vm.primitives.keys import SigningKey
 
 _log = logging.getLogger(__name__)
-
-EXIT_DISK: Final = 74
-"""EX_IOERR of sysexits.h."""
 
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Rarer collections: blocks allocate much and leave little garbage in cycles."""
@@ -102,7 +99,7 @@ async def _run_once(
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
     gateway = Gateway(node, config)
-    admin = AdminSocket(home, lambda: frames(node.store, genesis.chain, node.highest_vote))
+    admin = AdminSocket(home, lambda: frames(node.store, genesis.chain, node.guard.highest_vote))
     memory = start_task(give_back_memory(), "memory")
     try:
         try:
@@ -115,15 +112,15 @@ async def _run_once(
         await admin.start()
         gc.set_threshold(*GC_THRESHOLDS)
         gc.freeze()
-        await _first_of(stopping, node.disk_failed, node.failed, node.snapshot_ready)
+        await _first_of(stopping, node.supervisor.disk_failed, node.supervisor.failed, node.snapshot_ready)
         _log.info("stopping")
     finally:
         memory.cancel()
         await admin.stop()
         await gateway.stop()
         await node.stop()
-    if not node.disk_failed.is_set():
-        if node.failed.is_set():
+    if not node.supervisor.disk_failed.is_set():
+        if node.supervisor.failed.is_set():
             return EXIT_FAILURE
         return None if node.snapshot_ready.is_set() and not stopping.is_set() else 0
     _forget_unwritable_output()

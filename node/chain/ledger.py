@@ -118,6 +118,7 @@ class Ledger:
         self._warn_of_upgrade()
 
     def _look_at_head(self) -> None:
+        self._context: HeightContext | None = None
         # One context serves all admissions on this head: making one costs more than the question itself.
         overlay = BlockOverlay(self.store.reader)
         self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
@@ -209,6 +210,11 @@ class Ledger:
 
     def height_context(self) -> HeightContext:
         """Return what the consensus core must know to decide the next height."""
+        if self._context is None:
+            self._context = self._make_context()
+        return self._context
+
+    def _make_context(self) -> HeightContext:
         head = self.store.head
         validators = self.next_validators()
         header = self.header

@@ -7,18 +7,21 @@ has been deleted.
 Invariants:
     1. A block stays while one of its transactions can still be replayed: until the head's time has reached the
        last `expires` in it. So a transaction that is not found here and has not expired is not in the chain.
-    2. After one commit at most BLOCKS_PER_COMMIT blocks go, in slices between which the event loop turns.
+    2. A block stays while a consumer that holds blocks has not done it (`node.chain.feed`), but no longer than
+       until twice `retain_blocks` are kept.
+    3. After one commit at most BLOCKS_PER_COMMIT blocks go, in slices between which the event loop turns.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
 from typing import Final
 
 from consensus.types import Header, decode_block
+from node.chain.feed import BlockFeed
 from node.chain.indexing import index_entries
+from node.chain.ledger import Ledger
 from node.store import PrunedBlock, Store
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.units import MAX_INT
@@ -59,21 +62,14 @@ def may_be_pruned(store: Store, expires: int, max_tx_ttl_ms: int) -> bool:
 
 
 class Pruner:
-    """Keeps the last `retain_blocks` blocks below the head.
+    """Keeps the last `retain_blocks` blocks below the head, and for a slow consumer of the feed as many again."""
 
-    Args:
-        head_time: the head's block time, ms.
-        known_calls: those that transactions are indexed under.
-    """
-
-    def __init__(
-        self, store: Store, retain_blocks: int, head_time: Callable[[], int], known_calls: Collection[str]
-    ) -> None:
-        self._store = store
-        self._known_calls = known_calls
+    def __init__(self, ledger: Ledger, feed: BlockFeed, retain_blocks: int) -> None:
+        self._ledger = ledger
+        self._feed = feed
+        self._store = ledger.store
         self._compacting: asyncio.Future[None] | None = None
         self._retain = retain_blocks
-        self._head_time = head_time
         self._due = asyncio.Event()
         self._deleted_bytes = 0
         self._deleted_blocks = 0
@@ -102,7 +98,7 @@ class Pruner:
         """
         store = self._store
         height = store.oldest_block
-        if height > store.head.height - self._retain:
+        if height > self._last_to_prune():
             return False
         data = store.block_bytes(height)
         if data is None:
@@ -113,11 +109,11 @@ class Pruner:
         names: set[tuple[str, str]] = set()
         for first in range(0, len(block.transactions), SLICE):
             transactions = [parse_transaction(raw) for raw in block.transactions[first : first + SLICE]]
-            if any(tx.body.expires > self._head_time() for tx in transactions):
+            if any(tx.body.expires > self._ledger.head_time for tx in transactions):
                 return False
             decoded = [decode_receipt(raw) for raw in receipts[first : first + len(transactions)]]
             ids += [tx.id for tx in transactions]
-            names.update(index_entries(transactions, decoded, self._known_calls))
+            names.update(index_entries(transactions, decoded, self._ledger.runtime.calls))
             await asyncio.sleep(0)
         certificate = block.parent_certificate
         embedded = None if certificate is None else encode(certificate)
@@ -125,6 +121,12 @@ class Pruner:
         self._deleted_bytes += len(data) + sum(map(len, receipts))
         self._deleted_blocks += 1
         return True
+
+    def _last_to_prune(self) -> int:
+        """Return the last height whose block is to go; at most as many stay for consumers as for the operator."""
+        last = self._store.head.height - self._retain
+        needed = self._feed.oldest_needed()
+        return last if needed is None else min(last, max(needed - 1, last - self._retain))
 
     async def finished(self) -> None:
         """Wait for a compaction in progress, which cannot be stopped; before the store is closed."""

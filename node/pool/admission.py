@@ -61,6 +61,9 @@ class SendingPeer:
     on_invalid: Callable[[], None]
 
 
+Admitted = Callable[[Sequence[Transaction], SendingPeer | None], None]
+
+
 @dataclass(slots=True)
 class _Job:
     raws: Sequence[bytes]
@@ -85,22 +88,15 @@ class _Budget:
 class AdmissionQueue:
     """Parses, checks and verifies transactions into the mempool.
 
-    Args:
-        on_admitted: called with each slice's newly admitted transactions, and the peer that sent
-            them (None: a client).
+    Attributes:
+        dropped_from_peers: transactions that peers sent while their queue was full.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        mempool: Mempool,
-        clock: BlockClock,
-        on_admitted: Callable[[Sequence[Transaction], SendingPeer | None], None],
-    ) -> None:
+    def __init__(self, ledger: Ledger, mempool: Mempool, clock: BlockClock) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._clock = clock
-        self._on_admitted = on_admitted
+        self._listeners: list[Admitted] = []
         self._queues: dict[str | bytes, deque[_Job]] = {}
         self._queued_bytes: dict[bytes, int] = {}
         self._queued_of_client: dict[str, int] = {}
@@ -108,6 +104,10 @@ class AdmissionQueue:
         self._wake = asyncio.Event()
         self._closed: str | None = None
         self.dropped_from_peers = 0
+
+    def on_admitted(self, *listeners: Admitted) -> None:
+        """Call functions with what each slice admits, and the peer that sent it (None: a client)."""
+        self._listeners += listeners
 
     async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Outcome]:
         """Admit a client's transactions, in order; one outcome each.
@@ -132,6 +132,10 @@ class AdmissionQueue:
             if not self._queued_of_client[client]:
                 del self._queued_of_client[client]
 
+    def pending(self) -> list[Transaction]:
+        """Return what is admitted and not final, in order of arrival."""
+        return list(self._mempool.in_order())
+
     async def settle(self) -> None:
         """Wait until everything that peers have sent so far is admitted.
 
@@ -140,7 +144,7 @@ class AdmissionQueue:
         """
         self._check_open()
         loop = asyncio.get_running_loop()
-        peers = [key for key in self._queues if isinstance(key, bytes)]
+        peers = list(self._queued_bytes)  # all that have something queued
         await asyncio.gather(*(self._queue(key, _Job((), done=loop.create_future())) for key in peers))
 
     async def _queue(self, key: str | bytes, job: _Job) -> list[Outcome]:
@@ -189,7 +193,8 @@ class AdmissionQueue:
                 budget.size -= len(raw)
                 job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
             if admitted:
-                self._on_admitted(admitted, job.source)
+                for listener in self._listeners:
+                    listener(admitted, job.source)
             if len(job.outcomes) == len(job.raws):
                 self._finish(jobs.popleft())
 

@@ -10,14 +10,14 @@ import logging
 import os
 from pathlib import Path
 
-from node.runtime.errors import NodeError
+from node.runtime.errors import DiskRefused
 
 _log = logging.getLogger(__name__)
 
 MEBIBYTE = 1 << 20
 
 
-class DiskFull(NodeError):
+class DiskFull(DiskRefused):
     """The file system has less room than the node wants to keep free."""
 
 

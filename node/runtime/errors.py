@@ -4,14 +4,15 @@
     ├── ConfigError        the operator's: a file, a value, a port; the message says which
     ├── TransactionRefused the client's: not taken into the mempool (SPEC section 6, −32003)
     ├── NotReady           the node cannot answer now (syncing, halted, starting)
-    └── Halted             our own: the node must not go on; both sides of the disagreement are in `details`
+    ├── DiskRefused        the disk's: what was to be written is not; the process ends, a restart goes on
+    └── DataDamaged        the disk's as well: what was written is not what is read; a restart heals nothing
 
-Errors of the store are in node.store.
+Errors of the store are in node.store; those of them that halt a node are DiskRefused or DataDamaged as well.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 
 class NodeError(Exception):
@@ -40,12 +41,17 @@ class NotReady(NodeError):
     """The node cannot do this now."""
 
 
-class Halted(NodeError):
-    """The node has stopped for good, until an operator has looked."""
+class DiskRefused(NodeError):
+    """The disk refuses a write, or has too little room left."""
 
-    def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.details = details
+
+class DataDamaged(NodeError):
+    """Stored data contradict each other."""
+
+    @property
+    def advice(self) -> str:
+        """What an operator does about it."""
+        return ""
 
 
 Kept = TypeVar("Kept", bound=BaseException)

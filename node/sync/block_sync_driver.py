@@ -4,8 +4,7 @@ What to ask from whom is `network.block_sync`'s plan; here it meets sockets and 
 takes part in consensus is often one block behind for some milliseconds: it syncs only when it stays
 behind, or is behind by several blocks.
 
-A block is imported only if a quorum of the height's validators sealed it and the roots that we compute
-ourselves; other roots than a quorum's mean that this node is broken, and halt it.
+What comes is verified, executed and made final by `node.sync.block_importer`.
 """
 
 from __future__ import annotations
@@ -16,19 +15,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consensus.types import Block, Candidate, Certificate, decode_block, decode_certificate, header_digest
-from consensus.validation import candidate_fault
-from consensus.verification import Verifier, candidate_is_whole
 from network.block_sync import BlockSync, RangeRequest, ReadyBlocks
 from network.errors import RequestError
 from network.messages import GetBlocks
 from network.peers import PeerManager
 from network.scoring import Offence
 from node.chain.ledger import Ledger
-from node.validator.block_processor import BlockProcessor
-from node.validator.consensus_driver import ConsensusDriver
-from vm.primitives.codec import CodecError
-from vm.transaction import TransactionError, parse_transaction
+from node.runtime.supervisor import Supervisor
+from node.sync.block_importer import BadBlock, BlockImporter
 
 _log = logging.getLogger(__name__)
 
@@ -51,48 +45,38 @@ def believable_height(claims: Sequence[int], f: int) -> int:
     return ranked[min(f, len(ranked) - 1)] if ranked else 0
 
 
-class BadBlock(Exception):
-    """What a peer sent is not the certified block of that height."""
-
-
 class SyncDriver:
     """Keeps this node's head close to its peers'."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        processor: BlockProcessor,
-        driver: ConsensusDriver,
-        peers: Callable[[], PeerManager],
-        verifier: Verifier,
+        self, ledger: Ledger, importer: BlockImporter, plan: BlockSync, manager: PeerManager, supervisor: Supervisor
     ) -> None:
         self._ledger = ledger
-        self._processor = processor
-        self._driver = driver
-        self._peers = peers
-        self._verifier = verifier
-        self._plan = BlockSync(ledger.height)
+        self._importer = importer
+        self._plan = plan
+        self._manager = manager
+        self._supervisor = supervisor
         self._behind_since: float | None = None
         self._told_at: float | None = None
         self._requests: set[asyncio.Task[None]] = set()
-        self.syncing = False
-        self.paused = False
-        """While a snapshot is fetched, which will make the blocks up to its height superfluous."""
-        self.yields_to: Callable[[], bool] = lambda: False
-        """Whether a snapshot is to be tried first."""
+        self._is_behind = False
+        self._pauses: list[Callable[[], bool]] = []
 
-    def peer_at(self, key: bytes, height: int) -> None:
-        """A peer claims to have decided up to `height`."""
-        self._plan.peer_at(key, height)
-        if self._plan.target - self._ledger.height >= FAR_BEHIND_BLOCKS:
-            self.syncing = True  # at once: a node that has just connected must not call itself ready
+    def pause_while(self, condition: Callable[[], bool]) -> None:
+        """Ask for no blocks while a condition holds: a snapshot is fetched, which will make them superfluous."""
+        self._pauses.append(condition)
 
-    def peer_gone(self, key: bytes) -> None:
-        """A peer is disconnected."""
-        self._plan.peer_gone(key)
+    @property
+    def syncing(self) -> bool:
+        """Whether this node catches up with its peers.
+
+        True as soon as a peer claims several blocks more: a node that has just connected must not call itself
+        ready.
+        """
+        return self._is_behind or self._plan.target - self._ledger.height >= FAR_BEHIND_BLOCKS
 
     def head_moved(self) -> None:
-        """This node's head has moved, by whatever way."""
+        """This node's head has moved, by consensus or by sync."""
         self._plan.advanced(self._ledger.height)
         self._behind_since = None
 
@@ -110,15 +94,15 @@ class SyncDriver:
         """Watch and catch up until cancelled or halted."""
         try:
             pause = TICK_SECONDS
-            while self._driver.halted is None:
+            while self._supervisor.halted is None:
                 await asyncio.sleep(pause)
                 behind = self._seconds_behind()
-                self.syncing = behind >= PATIENCE_SECONDS
+                self._is_behind = behind >= PATIENCE_SECONDS
                 self._tell()
-                if self.paused or self.yields_to():
+                if any(condition() for condition in self._pauses):
                     pause = TICK_SECONDS
                     continue
-                patience = PATIENCE_SECONDS if self._driver.is_executing else SHORT_PATIENCE_SECONDS
+                patience = PATIENCE_SECONDS if self._importer.is_executing else SHORT_PATIENCE_SECONDS
                 # A peer may claim much and answer nothing: without progress there is no hurry.
                 pause = 0 if behind >= patience and await self._catch_up() else TICK_SECONDS
         finally:
@@ -155,12 +139,12 @@ class SyncDriver:
             task.add_done_callback(self._requests.discard)
         if self._requests:
             await asyncio.wait(self._requests, timeout=TICK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        while self._driver.halted is None and (ready := self._plan.take_ready()) is not None:
+        while self._supervisor.halted is None and (ready := self._plan.take_ready()) is not None:
             await self._import(ready)
         return self._ledger.height > before
 
     async def _ask(self, request: RangeRequest) -> None:
-        peer = self._peers().peer(request.peer)
+        peer = self._manager.peer(request.peer)
         if peer is None:
             self._plan.failed(request.id, self._now_ms())
             return
@@ -186,67 +170,15 @@ class SyncDriver:
     async def _import_blocks(self, ready: ReadyBlocks) -> None:
         for height, (block_bytes, certificate_bytes) in enumerate(ready.blocks, start=ready.first):
             try:
-                await self.import_block(height, block_bytes, certificate_bytes)
+                await self._importer.import_block(height, block_bytes, certificate_bytes)
             except BadBlock as error:
                 _log.warning("bad block from %s: %s", ready.peer.hex()[:16], error)
-                self._peers().penalise(ready.peer, Offence.BAD_DATA)
+                self._manager.penalise(ready.peer, Offence.BAD_DATA)
                 self._plan.rejected(ready, self._now_ms())
                 return
-            if self._driver.halted is not None:
+            if self._supervisor.halted is not None:
                 return
             await asyncio.sleep(0)  # importing a small block waits for nothing, and there may be hundreds
-
-    async def import_block(self, height: int, block_bytes: bytes, certificate_bytes: bytes) -> None:
-        """Verify, execute and commit the block of a height; a height that is here already is passed over.
-
-        Raises:
-            BadBlock: it is not the certified block of that height.
-        """
-        if height <= self._ledger.height:
-            return
-        try:
-            block, certificate = decode_block(block_bytes), decode_certificate(certificate_bytes)
-            if block.header.height != height:
-                # Were an old block passed over here, the plan would take this height for imported.
-                raise BadBlock(f"height {block.header.height}, asked for {height}")
-            transactions = [parse_transaction(raw) for raw in block.transactions]
-        except (CodecError, TransactionError) as error:
-            raise BadBlock(str(error)) from None
-        candidate = Candidate(block.header, block.parent_certificate, tuple(tx.hash for tx in transactions))
-        self._check(block, candidate, certificate)
-        executed = self._processor.executed(certificate.digest)
-        if executed is None:
-            executed = await self._processor.execute_body(candidate, transactions)
-        if executed is None or self._ledger.height != block.header.height - 1:
-            return  # consensus has decided this height meanwhile
-        if executed.roots != certificate.roots:
-            self._driver.halt(
-                "a quorum has sealed other roots than ours",
-                {
-                    "height": str(block.header.height),
-                    "ours": f"{executed.roots.state_root.hex()} {executed.roots.receipts_root.hex()}",
-                    "certified": f"{certificate.state_root.hex()} {certificate.receipts_root.hex()}",
-                },
-            )
-            return
-        self._driver.commit(executed, certificate)
-
-    def _check(self, block: Block, candidate: Candidate, certificate: Certificate) -> None:
-        context = self._driver.state.context  # consensus has one for this height already
-        if context is None or context.height != self._ledger.height + 1:
-            context = self._ledger.height_context()
-        header = block.header
-        if header.height != context.height:
-            raise BadBlock(f"height {header.height}, expected {context.height}")
-        if certificate.height != header.height or certificate.digest != header_digest(header):
-            raise BadBlock("the certificate is another block's")
-        if not self._verifier.certificate_is_valid(certificate, context.validators):
-            raise BadBlock("the certificate holds no quorum of valid seals")
-        if not candidate_is_whole(candidate):
-            raise BadBlock("the header does not bind the block")
-        fault = candidate_fault(candidate, context, None)
-        if fault is not None:
-            raise BadBlock(fault)
 
     @staticmethod
     def _now_ms() -> int:

@@ -55,6 +55,7 @@ from network.snapshot_sync import (
 from node.chain.ledger import Ledger
 from node.light_client.trusted_sets import TrustedSets
 from node.runtime.errors import BadPart, NotOffered
+from node.runtime.supervisor import Supervisor
 from node.store import StoreCorrupt, StoreFailure
 from node.store.incoming_snapshot import CertifiedBlock, IncomingSlot, IncomingSnapshot, IncomingTarget
 from node.sync.block_sync_driver import SyncDriver
@@ -97,30 +98,31 @@ class SnapshotDriver:
     Args:
         folders: where the snapshot is put.
         distance: so many blocks behind is too far for executing them; 0: never fetch a snapshot.
-        halted: why the node has stopped taking part, None while it runs.
+        check_disk: raises where there is too little room: a snapshot can fill a disk without a single commit.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        peers: Callable[[], PeerManager],
+        manager: PeerManager,
         sync: SyncDriver,
         folders: SnapshotFolders,
+        supervisor: Supervisor,
         distance: int,
-        halted: Callable[[], str | None],
+        check_disk: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger = ledger
-        self._peers = peers
+        self._manager = manager
         self._sync = sync
         self._folders = folders
         self._distance = distance
-        self._halted = halted
+        self._supervisor = supervisor
+        self._check_disk = check_disk
         self._verifier = Verifier(ledger.chain)
         self._fetch: _Fetch | None = None
         self._again_at = 0.0
         self._refused: set[tuple[bytes, int]] = set()
-        self.check_disk: Callable[[], None] = lambda: None
-        """Raises where there is too little room: a snapshot can fill a disk without a single commit."""
+        sync.pause_while(lambda: self._fetch is not None or self.is_due())
         self.installed = asyncio.Event()
         """Set once a whole snapshot waits for the node to be put together anew."""
 
@@ -136,7 +138,7 @@ class SnapshotDriver:
 
     async def run(self) -> None:
         """Watch, fetch if needed, and end once a snapshot waits to be installed."""
-        while self._halted() is None and not self.installed.is_set():
+        while self._supervisor.halted is None and not self.installed.is_set():
             await asyncio.sleep(TICK_SECONDS)
             if not self.is_due():
                 self._forget_superfluous()
@@ -150,7 +152,6 @@ class SnapshotDriver:
                     self._folders.forget_incoming()
             finally:
                 self._fetch = None
-                self._sync.paused = False
             self._again_at = asyncio.get_running_loop().time() + RETRY_SECONDS
 
     def is_due(self) -> bool:
@@ -173,7 +174,7 @@ class SnapshotDriver:
     async def _offers(self) -> dict[int, list[Peer]]:
         """Return who offers which height, of those that would help this node."""
         least = self._ledger.height + (1 if self._sync.is_stuck else max(1, self._distance // 2))
-        peers = self._peers().connected()
+        peers = self._manager.connected()
 
         async def ask(peer: Peer) -> tuple[int, ...]:
             try:
@@ -202,7 +203,6 @@ class SnapshotDriver:
                 if fetch is None:
                     continue
                 self._fetch = fetch
-                self._sync.paused = True
                 started = asyncio.get_running_loop().time()
                 if await self._fetch_parts(fetch, incoming):
                     genesis_head = self._ledger.store.head_at(0)
@@ -232,7 +232,7 @@ class SnapshotDriver:
             except (NotCertified, BadPart) as error:
                 _log.warning("snapshot of %d from %s: %s", height, peer.key.hex()[:16], error)
                 self._refused.add((peer.key, height))
-                self._peers().penalise(peer.key, Offence.BAD_DATA)
+                self._manager.penalise(peer.key, Offence.BAD_DATA)
                 continue
             target = IncomingTarget(newest.head, self._depth)
             await asyncio.to_thread(incoming.begin, target, roots)
@@ -292,8 +292,8 @@ class SnapshotDriver:
         offers_at = loop.time() + OFFERS_SECONDS
         slots_known = False
         try:
-            while self._halted() is None:
-                self.check_disk()
+            while self._supervisor.halted is None:
+                self._check_disk()
                 for request in fetch.plan.next_requests(self._now_ms()):
                     task = loop.create_task(self._part(fetch, incoming, request))
                     tasks.add(task)
@@ -332,7 +332,7 @@ class SnapshotDriver:
 
     async def _part(self, fetch: _Fetch, incoming: IncomingSnapshot, request: PartRequest) -> None:
         """Ask for one part, verify it, write it, and tell the plan."""
-        plan, peer = fetch.plan, self._peers().peer(request.peer)
+        plan, peer = fetch.plan, self._manager.peer(request.peer)
         if peer is None:
             plan.peer_gone(request.peer)
             return
@@ -357,7 +357,7 @@ class SnapshotDriver:
             _log.warning("bad part of a snapshot from %s: %s", request.peer.hex()[:16], error)
             plan.rejected(request.id)
             self._refused.add((request.peer, fetch.target.head.height))
-            self._peers().penalise(request.peer, Offence.BAD_DATA)
+            self._manager.penalise(request.peer, Offence.BAD_DATA)
 
     async def _once_records(
         self, peer: Peer, fetch: _Fetch, incoming: IncomingSnapshot, request: PartRequest, timeout: float

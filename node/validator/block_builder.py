@@ -27,6 +27,7 @@ from node.chain.ledger import Ledger
 from node.pool.mempool import Mempool
 from node.pool.mempool_lanes import Brands, Entry, Lane, Party
 from node.runtime.clock import BlockClock
+from node.validator.work_schedule import Heartbeat
 from vm.agenda import agenda_budget, is_anything_due
 from vm.apply import base_cost
 from vm.params import Params
@@ -305,10 +306,10 @@ def party_cost(params: Params) -> int:
 class Proposer:
     """Makes this validator's proposals: the builder, the clock, and whether an empty block is wanted."""
 
-    def __init__(self, builder: BlockBuilder, clock: BlockClock, heartbeat_due: Callable[[], bool]) -> None:
+    def __init__(self, builder: BlockBuilder, clock: BlockClock, heartbeat: Heartbeat) -> None:
         self._builder = builder
         self._clock = clock
-        self._heartbeat_due = heartbeat_due
+        self._heartbeat = heartbeat
 
     def has_work(self) -> bool:
         """Tell whether a block built now would do something."""
@@ -320,7 +321,7 @@ class Proposer:
         """Return a candidate and its transactions, or None where there is nothing to propose."""
         time = self._time_after(context.parent_time)
         transactions = self._builder.select(time)
-        if not (transactions or required or self._builder.is_behind() or self._heartbeat_due()):
+        if not (transactions or required or self._builder.is_behind() or self._heartbeat.is_due()):
             return None
         return self._builder.build(context, parent_certificate, time, transactions), transactions
 

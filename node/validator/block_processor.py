@@ -68,6 +68,7 @@ class BlockProcessor:
         self._verified: dict[bytes, Transaction] = {}
         self._executed: dict[bytes, Executed] = {}
         self._asked: set[asyncio.Future[Sequence[bytes]]] = set()
+        self._in_progress = 0
 
     def clear(self) -> None:
         """Forget everything: the head has moved."""
@@ -86,10 +87,6 @@ class BlockProcessor:
     def executed(self, digest: bytes) -> Executed | None:
         """Return a candidate's outcome, if it has been executed."""
         return self._executed.get(digest)
-
-    def pending(self) -> list[Transaction]:
-        """Return what the mempool holds, in order of arrival."""
-        return list(self._mempool.in_order())
 
     def raw_transactions(self, hashes: Iterable[bytes]) -> list[bytes]:
         """Return those of the transactions that are here, for a peer that asks."""
@@ -199,8 +196,25 @@ class BlockProcessor:
         """Return by how much block time a header is beyond the tolerance, which scales with the clock's rate."""
         return time - self._clock.now_ms() - TOLERANCE_MS * self._clock.rate
 
+    @property
+    def is_executing(self) -> bool:
+        """Whether a block of the height in progress is being executed: then this node is busy, not stuck.
+
+        In any other case nothing may come by itself while others have decided the height: what they said of it
+        was here before the news that they are ahead, they do not repeat it, and they serve candidates and
+        transactions of their own height only.
+        """
+        return self._in_progress > 0
+
     async def execute(self, candidate: Candidate, sources: Sequence[int]) -> Executed | None:
-        """Execute a candidate on the head, once; None where the head has moved meanwhile."""
+        """Get and execute a candidate on the head, once; None where the head has moved meanwhile."""
+        self._in_progress += 1
+        try:
+            return await self._execute(candidate, sources)
+        finally:
+            self._in_progress -= 1
+
+    async def _execute(self, candidate: Candidate, sources: Sequence[int]) -> Executed | None:
         digest = header_digest(candidate.header)
         done = self._executed.get(digest)
         if done is not None:

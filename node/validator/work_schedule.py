@@ -9,8 +9,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
+from network.tasks import start_timer_at
 from vm.params import Params
+
+RECHECK_SECONDS: Final = 1.0
+"""How often a height looks again whether there is work."""
+
+
+class Heartbeat:
+    """Whether an empty block is due: so long after the last block the chain shows that it lives."""
+
+    def __init__(self) -> None:
+        self._interval_ms = Params().empty_block_interval_ms
+        self._last_block = 0.0
+
+    def height_started(self, params: Params) -> None:
+        """A height begins: the former was decided at this moment."""
+        self._interval_ms = params.empty_block_interval_ms
+        self._last_block = asyncio.get_running_loop().time()
+
+    def is_due(self) -> bool:
+        """Tell whether an empty block is due."""
+        return (asyncio.get_running_loop().time() - self._last_block) * 1_000 >= self._interval_ms
 
 
 class WorkSchedule:
@@ -20,12 +42,14 @@ class WorkSchedule:
         has_transactions: whether the block builder would take a transaction now.
     """
 
-    def __init__(self, has_transactions: Callable[[], bool], on_work: Callable[[], None]) -> None:
+    def __init__(
+        self, has_transactions: Callable[[], bool], heartbeat: Heartbeat, on_work: Callable[[], None]
+    ) -> None:
         self._has_transactions = has_transactions
+        self._heartbeat = heartbeat
         self._on_work = on_work
         self._timer: asyncio.TimerHandle | None = None
-        self._params = Params()
-        self._last_block = 0.0
+        self._interval_s = Params().block_interval_ms / 1_000
         self._last_start = 0.0
         self._told = False
         self._work_since: float | None = None
@@ -34,29 +58,21 @@ class WorkSchedule:
     def height_started(self, params: Params) -> None:
         """A height begins: the former was decided at this moment."""
         loop = asyncio.get_running_loop()
-        self._params = params
+        self._heartbeat.height_started(params)
+        self._interval_s = params.block_interval_ms / 1_000
         self._now = loop.time
-        self._last_block = loop.time()
         if not self._told:
             # Another validator saw work before we did. Were its block not counted, n validators, each at an
             # interval of its own, would make n blocks in the time of one.
-            self._last_start = self._last_block
+            self._last_start = loop.time()
         self._told = False
         self._work_since = None
-        self._wait_until(self._last_start + params.block_interval_ms / 1_000)
+        self._wait_until(self._last_start + self._interval_s)
 
     def transactions_arrived(self) -> None:
         """The mempool has grown; new work wakes a waiting height at once."""
-        if self._told:
-            return
-        earliest = self._last_start + self._params.block_interval_ms / 1_000
-        if asyncio.get_running_loop().time() >= earliest:
+        if not self._told and asyncio.get_running_loop().time() >= self._last_start + self._interval_s:
             self._due()
-
-    def heartbeat_due(self) -> bool:
-        """Tell whether an empty block is due."""
-        elapsed = asyncio.get_running_loop().time() - self._last_block
-        return elapsed * 1_000 >= self._params.empty_block_interval_ms
 
     def waiting_seconds(self) -> float:
         """Return how long this height has had work, 0 where it has none, asked in the loop or outside of it."""
@@ -68,17 +84,16 @@ class WorkSchedule:
             self._timer.cancel()
 
     def _wait_until(self, when: float) -> None:
-        loop = asyncio.get_running_loop()
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(max(when, loop.time()), self._due)
+        self._timer = start_timer_at(max(when, asyncio.get_running_loop().time()), self._due)
 
     def _due(self) -> None:
         now = asyncio.get_running_loop().time()
         # Looking again finds a transaction that becomes valid later, and repeats, while the height lasts,
         # what the core may have found to be nothing at the time.
         self._wait_until(now + RECHECK_SECONDS)
-        if not (self._has_transactions() or self.heartbeat_due()):
+        if not (self._has_transactions() or self._heartbeat.is_due()):
             self._work_since = None  # what waited has expired
         else:
             if self._work_since is None:
@@ -87,7 +102,3 @@ class WorkSchedule:
                 self._told = True
                 self._last_start = now
             self._on_work()
-
-
-RECHECK_SECONDS = 1.0
-"""How often a height looks again whether there is work."""

@@ -48,17 +48,18 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from consensus.messages import Message, VoteRecord
-from consensus.types import Certificate, HeightContext, ValidatorSet
+from consensus.types import Certificate, HeightContext, ValidatorSet, header_digest
 from node.store import Head, LogMark
 from node.votes.own_votes import OwnVotes, Statement, seals_of, statements_carried
 from node.votes.write_ahead_format import LoggedVote, Standing
 from node.votes.write_ahead_log import WriteAheadLog
+from vm.transaction import Transaction, parse_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -102,6 +103,21 @@ class SigningGuard:
         self._announcements: list[bytes] = []
 
     # -- what it tells -----------------------------------------------------------------------------
+
+    @property
+    def own_key(self) -> bytes | None:
+        """The public key that this node signs with."""
+        return self._own_key
+
+    @property
+    def highest_vote(self) -> int:
+        """The greatest height that this validator is known to have signed for."""
+        return self._wal.highest
+
+    @property
+    def log_mark(self) -> LogMark:
+        """How far the log is, for the store to note with each block."""
+        return self._wal.mark
 
     @property
     def recovering(self) -> bool:
@@ -160,6 +176,17 @@ class SigningGuard:
         return () if self.recovering else self._wal.votes_above(max(height, self._wal.floor))
 
     # -- what happens ------------------------------------------------------------------------------
+
+    def bodies_to_restore(self, height: int) -> Iterator[tuple[bytes, list[Transaction]]]:
+        """Yield digest and transactions of each block at `height + 1` that a logged vote binds."""
+        for vote in self._wal.votes_above(height):
+            block = vote.record.block
+            if block is not None and vote.transactions is not None and block.header.height == height + 1:
+                yield header_digest(block.header), [parse_transaction(raw) for raw in vote.transactions]
+
+    def close(self) -> None:
+        """Close the log."""
+        self._wal.close()
 
     def log_vote(self, record: VoteRecord, transactions: Sequence[bytes] | None) -> None:
         """Write a vote to the log and sync it.

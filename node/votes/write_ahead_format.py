@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from consensus.messages import VoteRecord
-from node.runtime.errors import NodeError
+from node.runtime.errors import DiskRefused
 from vm.primitives.codec import CodecError, TypedDecoder
 
 _MAGIC = b"ENTWAL3\n"
@@ -45,7 +45,7 @@ _MAX_RECORD_BYTES = 64 * 1024 * 1024
 """Far above a block of max_block_bytes; a longer length is damage, not data."""
 
 
-class WriteAheadLogError(NodeError):
+class WriteAheadLogError(DiskRefused):
     """The log cannot be read or written; the node must not sign."""
 
 

@@ -39,10 +39,13 @@ if TYPE_CHECKING:
 
 BLAMING = (
     "network.",
-    "node.peers.peering",
+    "node.peers.frames",
+    "node.peers.consensus_link",
     "node.sync.block_sync_driver",
+    "node.sync.block_importer",
     "node.sync.snapshot_driver",
     "node.validator.consensus_driver",
+    "node.validator.block_tasks",
 )
 """Where a warning that names a peer, or an offence, is an accusation."""
 
@@ -113,9 +116,9 @@ class Checkers:
 
     def on_end(self, host: Host, node: Node) -> None:
         """A node has ended by itself."""
-        if node.failed.is_set():
+        if node.supervisor.failed.is_set():
             self.fail(f"host {host.ident} has failed")
-        if node.disk_failed.is_set() and not host.disk_was_full:
+        if node.supervisor.disk_failed.is_set() and not host.disk_was_full:
             self.fail(f"host {host.ident} says that its disk refuses")
 
     def look(self) -> None:

@@ -152,14 +152,14 @@ class Host:
             self._process_ended(life, SUPERVISOR_MS)
             return
         if self.cluster.plan.rotate_bytes is not None:
-            life.node._wal.rotate_bytes = self.cluster.plan.rotate_bytes
+            life.node.guard._wal.rotate_bytes = self.cluster.plan.rotate_bytes
         self.cluster.checkers.on_start(self, life.node)
         life.loop.create_task(self._serve(life, life.node), name="serve")
 
     async def _serve(self, life: Life, node: Node) -> None:
         """Run the node until it ends, as `node/assembly/process.py` does."""
         await node.start()
-        events = (node.disk_failed, node.failed, node.snapshot_ready)
+        events = (node.supervisor.disk_failed, node.supervisor.failed, node.snapshot_ready)
         waiting = [life.loop.create_task(event.wait()) for event in events]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

@@ -26,7 +26,7 @@ def metric(local: Local, name: str) -> float:
 
 
 async def test_a_clock_that_was_put_back_is_named_and_forgotten_again(local: Local) -> None:
-    local.node._driver.start()
+    local.node.driver.start()
     local.commit()
     local.clock.now -= 600_000
     assert local.node.node_health()["reasons"][0].startswith("clock: the head is 600 s ahead of this node's clock")
@@ -42,16 +42,15 @@ async def test_damage_that_any_thread_meets_halts_the_node_with_what_to_do(local
     try:
         damage = StoreCorrupt("data/000007.ldb is damaged: block checksum mismatch")
         await asyncio.get_running_loop().run_in_executor(None, local.chain.store._note_damage, damage)
-        await until(lambda: local.node._driver.halted is not None)
+        await until(lambda: local.node.supervisor.halted is not None)
         health = local.node.node_health()
         assert (health["live"], health["ready"]) == (True, False)
         assert health["reasons"][0].startswith("halted: the store is damaged: data/000007.ldb is damaged")
         assert "entente node check --home HOME" in health["reasons"][0]
         assert "move HOME/data away" in health["reasons"][0]
-        assert not local.node.failed.is_set(), "a restart heals nothing: the process stays and says so"
+        assert not local.node.supervisor.failed.is_set(), "a restart heals nothing: the process stays and says so"
     finally:
-        local.node._fail(damage)
-        assert not local.node.failed.is_set()
-        for task in local.node._tasks:
-            task.cancel()
-        await local.node._manager.stop()
+        local.node.supervisor.met(damage)
+        assert not local.node.supervisor.failed.is_set()
+        await local.node.supervisor.stop()
+        await local.node.manager.stop()

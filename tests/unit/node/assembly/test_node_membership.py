@@ -50,13 +50,13 @@ class Local:
             machine=Machine(),
         )
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, self.wal, settings)
-        self.chain.ledger = self.node._ledger
+        self.chain.ledger = self.node.ledger
         self.enforced = 0
 
         def enforce() -> None:
             self.enforced += 1
 
-        self.node._manager.enforce_permissions = enforce  # type: ignore[method-assign]
+        self.node.manager.enforce_permissions = enforce  # type: ignore[method-assign]
 
     def commit(self, raws: Sequence[bytes] = ()) -> None:
         """Make a block final, as block sync does, at the time of the clock."""
@@ -66,8 +66,8 @@ class Local:
         execution = self.chain.ledger.execute(candidate, transactions)
         execution.run(len(transactions))
         executed = execution.finish()
-        self.node._driver.commit(executed, self.chain._certificate(candidate.header, executed.roots))
-        assert self.node._driver.halted is None
+        self.node.finalizer.finalize(executed, self.chain._certificate(candidate.header, executed.roots))
+        assert self.node.supervisor.halted is None
 
     def decide(self, *actions: dict[str, Any]) -> None:
         """Let the alliance pass a proposal."""
@@ -78,8 +78,8 @@ class Local:
         self.commit([self.chain.sign(f"{brand}-admin", [vote]) for brand in ("aurora", "basil", "comet")])
 
     def close(self) -> None:
-        self.node._driver.stop()
-        self.node._schedule.stop()
+        self.node.driver.stop()
+        self.node.schedule.stop()
         self.wal.close()
         self.chain.close()
 
@@ -93,19 +93,19 @@ async def local(tmp_path: Path) -> AsyncIterator[Local]:
 
 async def test_a_full_node_may_sign_as_soon_as_a_height_names_it(local: Local) -> None:
     node = local.node
-    assert not node._is_validator
-    assert node._driver.state.sign is not None  # whether it signs, each height's context says
-    node._driver.start()
-    assert node._driver.state.here.own_index is None
-    node._driver.work_available()
-    assert node._driver.halted is None
+    assert not node.connections.is_validator
+    assert node.driver.state.sign is not None  # whether it signs, each height's context says
+    node.driver.start()
+    assert node.driver.state.here.own_index is None
+    node.driver.work_available()
+    assert node.supervisor.halted is None
     joined = msgspec.structs.replace(local.chain.ledger.height_context(), own_index=0)
-    assert node._proposer.propose(joined, None, required=True) is not None
+    assert node.proposer.propose(joined, None, required=True) is not None
 
 
 async def test_a_node_joins_and_leaves_without_a_restart_and_permissions_follow(local: Local) -> None:
     node, key = local.node, NEWCOMER.public_key
-    node._driver.start()
+    node.driver.start()
     local.decide(
         {"action": "remove_validator", "brand": "dune"},
         {"action": "add_validator", "brand": "dune", "key": key.hex()},
@@ -113,13 +113,13 @@ async def test_a_node_joins_and_leaves_without_a_restart_and_permissions_follow(
     dune = key_of("dune-validator").public_key
     seen = []
     for _ in range(4):
-        own = node._driver.state.here.own_index is not None
+        own = node.driver.state.here.own_index is not None
         seen.append(
             (
-                "validator" if node._is_validator else "full",
+                "validator" if node.connections.is_validator else "full",
                 own,
-                node._is_permitted(key),
-                node._is_permitted(dune),
+                node.permissions.may_connect(key),
+                node.permissions.may_connect(dune),
                 local.enforced,
             )
         )
@@ -131,21 +131,21 @@ async def test_a_node_joins_and_leaves_without_a_restart_and_permissions_follow(
         ("validator", True, True, False, 2),
     ]
     local.decide({"action": "add_node", "key": STRANGER.public_key.hex()})
-    assert (node._is_permitted(STRANGER.public_key), local.enforced) == (True, 3)
+    assert (node.permissions.may_connect(STRANGER.public_key), local.enforced) == (True, 3)
     local.decide({"action": "remove_node", "key": STRANGER.public_key.hex()})
-    assert (node._is_permitted(STRANGER.public_key), local.enforced) == (False, 4)
+    assert (node.permissions.may_connect(STRANGER.public_key), local.enforced) == (False, 4)
 
 
 async def test_a_node_that_has_been_away_trusts_its_configuration_until_it_has_caught_up(local: Local) -> None:
     node = local.node
-    node._driver.start()
-    assert not node._is_permitted(CONFIGURED.public_key)
+    node.driver.start()
+    assert not node.permissions.may_connect(CONFIGURED.public_key)
     local.clock.now += 3 * HEARTBEAT_MS + 1
-    assert node._is_permitted(CONFIGURED.public_key)
-    assert not node._is_permitted(STRANGER.public_key)
+    assert node.permissions.may_connect(CONFIGURED.public_key)
+    assert not node.permissions.may_connect(STRANGER.public_key)
     assert local.enforced == 0
     local.commit()
-    assert not node._is_permitted(CONFIGURED.public_key)
+    assert not node.permissions.may_connect(CONFIGURED.public_key)
     assert local.enforced == 1, "whoever came in meanwhile is looked at again"
     local.commit()
     assert local.enforced == 1
@@ -153,13 +153,13 @@ async def test_a_node_that_has_been_away_trusts_its_configuration_until_it_has_c
 
 async def test_evidence_that_the_core_finds_is_about_to_be_reported(local: Local) -> None:
     node = local.node
-    node._driver.start()
+    node.driver.start()
     key = local.chain.validator_keys[2]
     for word in (b"one", b"two"):
         digest = sha256(word)
         payload = vote_payload(local.chain.genesis.chain, 1, 0, digest)
-        node._driver.message_received(Prepare(1, 0, 2, digest, key.sign(Domain.PREPARE, payload)))
-    (pending,) = node._reporter._pending.values()
+        node.driver.message_received(Prepare(1, 0, 2, digest, key.sign(Domain.PREPARE, payload)))
+    (pending,) = node.reporter._pending.values()
     assert pending.place == (key.public_key.hex(), 1, 0, "prepare")
     (shown,) = node.node_consensus()["evidence"]
     assert (shown["public_key"], shown["validator"], shown["step"]) == (key.public_key, 2, "prepare")
@@ -167,12 +167,12 @@ async def test_evidence_that_the_core_finds_is_about_to_be_reported(local: Local
 
 async def test_the_round_that_each_validator_has_reached_is_shown(local: Local) -> None:
     node = local.node
-    node._driver.start()
+    node.driver.start()
     chain, signer = local.chain.genesis.chain, local.chain.validator_keys[2]
     for round_ in (7, 3):
         payload = round_change_payload(chain, 1, round_, None, None)
         message = RoundChange(1, round_, 2, None, signer.sign(Domain.ROUND_CHANGE, payload))
-        node._peering._consensus_frame(SimpleNamespace(key=signer.public_key), encode_message(message))
+        node.consensus_frames.frame(SimpleNamespace(key=signer.public_key), encode_message(message))
     shown = {line["public_key"]: (line["height"], line["round"]) for line in node.node_consensus()["validators"]}
     assert shown.pop(signer.public_key) == (1, 7)
     assert set(shown.values()) == {(0, 0)}

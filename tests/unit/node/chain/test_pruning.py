@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from consensus.types import decode_certificate
+from node.chain.feed import BlockFeed
 from node.chain.pruning import MAY_BE_PRUNED, Pruner
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
@@ -36,7 +37,7 @@ def chain(tmp_path: Path) -> Iterator[LocalChain]:
 
 
 def pruner_of(chain: LocalChain, retain: int) -> Pruner:
-    return Pruner(chain.store, retain, lambda: chain.ledger.head_time, chain.runtime.calls)
+    return Pruner(chain.ledger, BlockFeed(chain.store), retain)
 
 
 def transfer(chain: LocalChain, expires_in: int = 400) -> bytes:
@@ -191,7 +192,7 @@ async def test_a_till_that_repeats_what_is_pruned_is_not_told_that_it_came_too_l
     never = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + 300)
     chain.commit(time=chain.ledger.head_time + 60_000)
     young = chain.sign("aurora-admin", [TRANSFER], expires=chain.ledger.head_time + Params().max_tx_ttl_ms)
-    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), ManualClock(START_MS), lambda *_: None)
+    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), ManualClock(START_MS))
     task = asyncio.create_task(queue.run())
 
     async def reasons() -> list[str]:

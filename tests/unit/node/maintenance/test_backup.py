@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from consensus.types import decode_block, decode_certificate
+from node.chain.feed import BlockFeed
 from node.chain.ledger import Ledger
 from node.chain.pruning import Pruner
 from node.maintenance.backup import BackupError, BackupReader, frames, write_file
@@ -105,7 +106,7 @@ def test_a_chain_at_genesis_and_a_pruned_one_can_be_restored(chain: LocalChain, 
     assert restore_backup(backup_of(fresh, tmp_path / "b0"), tmp_path / "h0", fresh.genesis).height == 0
     fresh.close()
     chain.commit(time=chain.ledger.head_time + 60_000)
-    pruner = Pruner(chain.store, 2, lambda: chain.ledger.head_time, chain.runtime.calls)
+    pruner = Pruner(chain.ledger, BlockFeed(chain.store), 2)
     while asyncio.run(pruner.prune_one()):
         pass
     assert chain.store.oldest_block == 6

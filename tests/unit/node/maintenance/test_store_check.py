@@ -10,6 +10,7 @@ import plyvel
 import pytest
 from click.testing import CliRunner
 
+from node.chain.feed import BlockFeed
 from node.chain.pruning import Pruner
 from node.cli.main import main
 from node.maintenance.backup import frames, write_file
@@ -176,7 +177,7 @@ def test_the_check_names_the_first_bad_height(
 def test_pruned_and_restored_stores_are_whole(chain: LocalChain, tmp_path: Path) -> None:
     again = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
     again.commit(time=again.ledger.head_time + 60_000)
-    pruner = Pruner(again.store, 3, lambda: again.ledger.head_time, again.runtime.calls)
+    pruner = Pruner(again.ledger, BlockFeed(again.store), 3)
     while asyncio.run(pruner.prune_one()):
         pass
     assert again.store.oldest_block > 1

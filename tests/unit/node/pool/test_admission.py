@@ -42,7 +42,8 @@ class Desk:
         self.clock = ManualClock(START_MS)
         self.admitted: list[tuple[Transaction, bytes | None]] = []
         self.penalties: list[bytes] = []
-        self.queue = AdmissionQueue(chain.ledger, self.mempool, self.clock, self._admitted)
+        self.queue = AdmissionQueue(chain.ledger, self.mempool, self.clock)
+        self.queue.on_admitted(self._admitted)
 
     def _admitted(self, transactions: Sequence[Transaction], source: SendingPeer | None) -> None:
         self.admitted += [(tx, None if source is None else source.key) for tx in transactions]
@@ -91,12 +92,9 @@ async def test_a_transaction_is_admitted_once_and_the_same_bytes_are_answered_al
 
 async def test_a_halt_that_an_admission_leads_to_ends_the_queue_quietly(chain: LocalChain, tmp_path: Path) -> None:
     """What is admitted may lead to a block at once, its vote to a disk that refuses, and that to a halt."""
-    queues: list[AdmissionQueue] = []
     clock = ManualClock(START_MS)
-    queue = AdmissionQueue(
-        chain.ledger, Mempool(NodeConfig()), clock, lambda _, source: queues[0].close("the node has halted")
-    )
-    queues.append(queue)
+    queue = AdmissionQueue(chain.ledger, Mempool(NodeConfig()), clock)
+    queue.on_admitted(lambda _, source: queue.close("the node has halted"))
     task = asyncio.create_task(queue.run())
     submitted = [asyncio.create_task(queue.submit([chain.sign("aurora-admin", OPS)])) for _ in range(2)]
     outcomes = await asyncio.gather(*submitted, return_exceptions=True)

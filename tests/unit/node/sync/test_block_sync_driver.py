@@ -6,18 +6,21 @@ import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from consensus.types import Candidate, decode_block, decode_certificate
+from consensus.types import Candidate, Certificate, decode_block, decode_certificate
 from consensus.verification import Verifier
+from network.block_sync import BlockSync
 from network.errors import RequestTimeout
 from network.messages import Blocks, GetBlocks
 from network.scoring import Offence
 from node.chain.ledger import Executed
 from node.sync import block_sync_driver as sync_driver
-from node.sync.block_sync_driver import BadBlock, SyncDriver
-from node.validator.consensus_driver import ConsensusDriver
+from node.sync.block_importer import BadBlock, BlockImporter
+from node.sync.block_sync_driver import SyncDriver
+from node.validator.block_processor import BlockProcessor
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import LocalChain
 from vm.params import Params
@@ -92,18 +95,17 @@ class Behind:
         self.local = LocalDriver(chain, folder / "wal", None)
         self.local.driver.start()
         self.peers = BlockPeers(peers)
+        local = self.local
         verifier = Verifier(chain.genesis.chain)
-        self.sync = SyncDriver(
-            self.local.ledger,
-            self.local.processor,
-            self.local.driver,
-            lambda: self.peers,  # type: ignore[arg-type,return-value]
-            verifier,
-        )
-        self.local.driver._on_commit = self._committed
+        importer = BlockImporter(local.ledger, verifier, local.processor, local.finalizer, local.supervisor)
+        self.importer = importer
+        self.claims = BlockSync(local.ledger.height)
+        peers_: Any = self.peers
+        self.sync = SyncDriver(local.ledger, importer, self.claims, peers_, local.supervisor)
+        local.finalizer.on_final(self._committed)
         self.reached: dict[int, asyncio.Event] = {6: asyncio.Event()}
 
-    def _committed(self, executed: Executed) -> None:
+    def _committed(self, executed: Executed, certificate: Certificate) -> None:
         self.sync.head_moved()
         if self.local.ledger.height in self.reached:
             self.reached[self.local.ledger.height].set()
@@ -111,7 +113,7 @@ class Behind:
 
 async def test_a_chain_is_imported_from_one_peer(chain: LocalChain, source: LocalChain, tmp_path: Path) -> None:
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
-    node.sync.peer_at(HONEST, 6)
+    node.claims.peer_at(HONEST, 6)
     task = asyncio.create_task(node.sync.run())
     await asyncio.wait_for(node.reached[6].wait(), 10)
     task.cancel()
@@ -129,7 +131,7 @@ async def test_the_log_tells_that_a_node_syncs_and_when_it_is_done(
     monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0.0)
     caplog.set_level(logging.INFO, "node.sync.block_sync_driver")
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
-    node.sync.peer_at(HONEST, 6)
+    node.claims.peer_at(HONEST, 6)
     task = asyncio.create_task(node.sync.run())
     await until(lambda: "in step" in caplog.text, turns=10_000)
     task.cancel()
@@ -141,11 +143,11 @@ async def test_old_blocks_in_place_of_those_asked_for_are_the_senders_fault(
     chain: LocalChain, source: LocalChain, tmp_path: Path
 ) -> None:
     node = Behind(chain, tmp_path, {LIAR: BlockPeer(None, [stored(source, 1)] * 5), HONEST: BlockPeer(source)})
-    await node.sync.import_block(1, *stored(source, 1))
-    node.sync.peer_at(LIAR, 6)
+    await node.importer.import_block(1, *stored(source, 1))
+    node.claims.peer_at(LIAR, 6)
     assert not await node.sync._catch_up()
     assert node.peers.penalised == [(LIAR, Offence.BAD_DATA)]
-    node.sync.peer_at(HONEST, 6)
+    node.claims.peer_at(HONEST, 6)
     await node.sync._catch_up()  # the heights are asked for again, from someone else
     assert node.local.ledger.height == 6
     assert node.peers.penalised == [(LIAR, Offence.BAD_DATA)]
@@ -161,10 +163,10 @@ async def test_blocks_with_valid_certificates_of_another_chain_are_the_senders_f
         other.commit()
     assert other.genesis.chain != chain.genesis.chain
     node = Behind(chain, tmp_path, {LIAR: BlockPeer(other), HONEST: BlockPeer(source)})
-    node.sync.peer_at(LIAR, 6)
+    node.claims.peer_at(LIAR, 6)
     assert not await node.sync._catch_up()
     assert node.peers.penalised == [(LIAR, Offence.BAD_DATA)]
-    node.sync.peer_at(HONEST, 6)
+    node.claims.peer_at(HONEST, 6)
     await node.sync._catch_up()
     assert node.local.ledger.store.head == source.store.head
     node.local.close()
@@ -175,8 +177,8 @@ async def test_a_huge_claim_is_taken_back_and_the_work_goes_on(
     chain: LocalChain, source: LocalChain, tmp_path: Path
 ) -> None:
     node = Behind(chain, tmp_path, {LIAR: BlockPeer(None, []), HONEST: BlockPeer(source)})
-    node.sync.peer_at(LIAR, 2**50)
-    node.sync.peer_at(HONEST, 6)
+    node.claims.peer_at(LIAR, 2**50)
+    node.claims.peer_at(HONEST, 6)
     task = asyncio.create_task(node.sync.run())
     await asyncio.wait_for(node.reached[6].wait(), 10)
     task.cancel()
@@ -189,7 +191,7 @@ async def test_a_silent_peer_that_claims_much_does_not_make_the_loop_spin(
     chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = Behind(chain, tmp_path, {LIAR: BlockPeer(None)})
-    node.sync.peer_at(LIAR, 2**50)
+    node.claims.peer_at(LIAR, 2**50)
     looked: list[bool] = []
     seconds_behind = node.sync._seconds_behind
     monkeypatch.setattr(node.sync, "_seconds_behind", lambda: looked.append(True) or seconds_behind())
@@ -209,7 +211,7 @@ async def test_a_node_that_has_just_heard_of_higher_heads_is_syncing_at_once(
     chain: LocalChain, tmp_path: Path, ahead: int, syncing: bool
 ) -> None:
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(None)})
-    node.sync.peer_at(HONEST, chain.height + ahead)
+    node.claims.peer_at(HONEST, chain.height + ahead)
     assert node.sync.syncing is syncing
     node.local.close()
 
@@ -221,9 +223,9 @@ async def test_one_block_behind_is_asked_for_soon_unless_it_is_being_executed(
     monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0)
     monkeypatch.setattr(sync_driver, "PATIENCE_SECONDS", 1_000)
     monkeypatch.setattr(sync_driver, "SHORT_PATIENCE_SECONDS", 0)
-    monkeypatch.setattr(ConsensusDriver, "is_executing", executing)
+    monkeypatch.setattr(BlockProcessor, "is_executing", executing)
     node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
-    node.sync.peer_at(HONEST, 1)
+    node.claims.peer_at(HONEST, 1)
     task = asyncio.create_task(node.sync.run())
     for _ in range(200):
         await asyncio.sleep(0)
@@ -253,11 +255,11 @@ async def test_a_block_that_is_not_the_certified_one_is_refused(
     else:
         block_bytes = block_bytes[:-1]
     with pytest.raises(BadBlock):
-        await node.sync.import_block(1, block_bytes, certificate_bytes)
+        await node.importer.import_block(1, block_bytes, certificate_bytes)
     assert node.local.ledger.height == 0
-    assert node.local.driver.halted is None
-    await node.sync.import_block(1, *stored(source, 1))
-    await node.sync.import_block(1, *stored(source, 1))  # idempotent
+    assert node.local.supervisor.halted is None
+    await node.importer.import_block(1, *stored(source, 1))
+    await node.importer.import_block(1, *stored(source, 1))  # idempotent
     assert node.local.ledger.height == 1
     node.local.close()
 
@@ -276,11 +278,11 @@ async def test_a_height_that_consensus_decides_while_its_block_is_imported_is_le
     async def decided_meanwhile(candidate: Candidate, transactions: Sequence[Transaction]) -> Executed | None:
         executed = await execute_body(candidate, transactions)
         assert executed is not None
-        node.local.driver.commit(executed, decode_certificate(stored(source, 1)[1]))
+        node.local.finalizer.finalize(executed, decode_certificate(stored(source, 1)[1]))
         return executed
 
     monkeypatch.setattr(processor, "execute_body", decided_meanwhile)
-    await node.sync.import_block(1, *stored(source, 1))
+    await node.importer.import_block(1, *stored(source, 1))
     assert node.local.ledger.height == 1
-    assert node.local.driver.halted is None
+    assert node.local.supervisor.halted is None
     node.local.close()

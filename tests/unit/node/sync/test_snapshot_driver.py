@@ -35,6 +35,7 @@ from network.scoring import Offence
 from network.snapshot_sync import OnceRange
 from node.light_client.trusted_sets import TrustedSets
 from node.runtime.disk_space import DiskFull
+from node.runtime.supervisor import Supervisor
 from node.store import Store, StoreOptions
 from node.store.incoming_snapshot import IncomingSnapshot
 from node.sync import snapshot_driver
@@ -105,7 +106,8 @@ class FarBehind:
 
     target = 10_000
     is_stuck = False
-    paused = False
+
+    def pause_while(self, condition: Callable[[], bool]) -> None: ...
 
 
 @pytest.fixture(autouse=True)
@@ -162,11 +164,11 @@ def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalCh
     chain = LocalChain(home / "data")
     driver = SnapshotDriver(
         chain.ledger,
-        lambda: cast(PeerManager, peers),
+        cast(PeerManager, peers),
         cast(SyncDriver, FarBehind()),
         SnapshotFolders(home),
+        Supervisor(lambda: chain.ledger.height + 1),
         15,
-        lambda: None,
     )
     return driver, chain
 
@@ -534,7 +536,7 @@ async def test_too_little_room_ends_the_attempt_and_what_has_come_is_kept(
 
     peer = SnapshotPeer(HONEST, source)
     driver, chain = driver_of(home, SnapshotPeers(peer))
-    driver.check_disk = gets_full
+    driver._check_disk = gets_full
     with pytest.raises(DiskFull):
         await asyncio.wait_for(driver.run(), 30)
     chain.close()

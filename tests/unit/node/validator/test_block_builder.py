@@ -18,6 +18,7 @@ from node.runtime.config import NodeConfig
 from node.validator import block_builder
 from node.validator.block_builder import BlockBuilder, Proposer
 from tests.support.agenda import items_per_block
+from tests.support.driver import NoHeartbeat
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
 from vm.params import Params
 from vm.receipt import Receipt
@@ -34,12 +35,12 @@ class Bench:
         self.chain = chain
         self.mempool = Mempool(NodeConfig())
         self.clock = ManualClock(START_MS + 1_000)
-        self.heartbeat_due = False
+        self.heartbeat = NoHeartbeat()
         self.nonce = 0
         context = chain.ledger.height_context()
         self.key = chain.validator_keys[context.proposer(0)]
         self.builder = BlockBuilder(chain.ledger, self.mempool, self.key.public_key)
-        self.proposer = Proposer(self.builder, self.clock, lambda: self.heartbeat_due)
+        self.proposer = Proposer(self.builder, self.clock, self.heartbeat)
 
     def add(self, expires: int, size: int = 0, origin: Origin = OWN, ops: int = 1) -> Transaction:
         admin = key_of("aurora-admin")
@@ -112,7 +113,7 @@ def test_no_work_no_block_but_a_heartbeat_and_later_rounds(bench: Bench) -> None
     assert not bench.proposer.has_work()
     assert bench.proposer.propose(context, None, required=False) is None
     assert bench.proposer.propose(context, None, required=True) is not None
-    bench.heartbeat_due = True
+    bench.heartbeat.is_due = lambda: True  # type: ignore[method-assign]
     proposed = bench.proposer.propose(context, None, required=False)
     assert proposed is not None
     assert proposed[1] == []

@@ -111,7 +111,7 @@ async def test_a_vote_waits_for_the_blocks_below_to_be_on_the_disk(chain: LocalC
     chain.store.hold()
     executed, certificate = one_block(local)
     seals = tuple(seal for seal in certificate.seals if seal.index != local.index)  # it was away
-    local.driver.commit(executed, msgspec.structs.replace(certificate, seals=seals))
+    local.finalizer.finalize(executed, msgspec.structs.replace(certificate, seals=seals))
     assert chain.store._database._held
     assert local.proposer == local.index
     local.mempool.add(transaction(chain))
@@ -156,12 +156,12 @@ async def test_transactions_that_the_proposer_withholds_come_from_others(chain: 
 async def test_after_a_halt_nothing_is_signed_and_nothing_is_written(chain: LocalChain, tmp_path: Path) -> None:
     local = follower(chain, tmp_path)
     executed, certificate = one_block(local)
-    local.driver.halt("a reason", {})
+    local.supervisor.halt("a reason", {})
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    local.driver.commit(executed, certificate)
+    local.finalizer.finalize(executed, certificate)
     assert local.ledger.height == 0
     assert local.network.sent == []
-    assert local.driver.halted == "a reason"
+    assert local.supervisor.halted == "a reason"
     assert not local.driver._queue  # a node may stand halted for days
     local.close()
 
@@ -174,7 +174,7 @@ async def test_after_a_stop_no_timer_and_no_message_reaches_closed_files(chain: 
     for _ in range(20):
         await asyncio.sleep(0)
     assert local.network.sent == []
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     assert local.driver._round_timer is None
 
 
@@ -188,7 +188,7 @@ async def test_a_log_that_cannot_be_written_halts_before_the_vote_is_sent(
 
     monkeypatch.setattr(local.wal, "append", refuse)
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    await until(lambda: local.driver.halted is not None)
+    await until(lambda: local.supervisor.halted is not None)
     assert local.network.sent == []
     local.close()
 
@@ -201,7 +201,7 @@ async def test_an_invalid_block_gets_no_vote_and_the_node_goes_on(chain: LocalCh
     receive(local, local.proposal(candidate))
     await until(lambda: local.driver.state.valid.get(header_digest(candidate.header)) is False)
     assert local.network.sent == []
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     local.close()
 
 
@@ -222,14 +222,14 @@ async def test_a_release_that_does_not_know_the_next_version_halts_there_and_not
     chain.decide({"action": "schedule_upgrade", "version": 3, "height": 5})
     chain.commit()
     local = follower(chain, tmp_path)
-    assert local.driver.halted is None
-    local.driver.commit(*one_block(local))
+    assert local.supervisor.halted is None
+    local.finalizer.finalize(*one_block(local))
     assert local.ledger.height == 4
-    assert local.driver.halted is not None
-    assert "version 3 from height 5 on" in local.driver.halted
+    assert local.supervisor.halted is not None
+    assert "version 3 from height 5 on" in local.supervisor.halted
     again = LocalDriver(chain, tmp_path / "other", local.index)
     again.driver.start()
-    assert again.driver.halted == local.driver.halted
+    assert again.supervisor.halted == local.supervisor.halted
     for each in (local, again):
         each.close()
 
@@ -263,8 +263,8 @@ async def test_a_fault_in_a_task_halts(chain: LocalChain, tmp_path: Path, monkey
 
     monkeypatch.setattr(local.processor, "judge", fault)
     receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
-    await until(lambda: local.driver.halted is not None)
-    assert local.driver.halted == "RuntimeError: not foreseen"
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.supervisor.halted == "RuntimeError: not foreseen"
     assert local.network.sent == []
     local.close()
 
@@ -281,8 +281,8 @@ async def test_a_block_that_a_quorum_sealed_and_that_is_invalid_here_halts(
     local.network.candidates = dict.fromkeys(others, candidate)
     local.network.raws = {index: [unsigned.raw] for index in others}
     receive(local, *(local.commit(i, candidate, Roots(bytes(32), bytes(32))) for i in others))
-    await until(lambda: local.driver.halted is not None)
-    assert local.driver.halted == "a quorum sealed a block that we find invalid"
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.supervisor.halted == "a quorum sealed a block that we find invalid"
     assert local.ledger.height == 0
     local.close()
 
@@ -311,11 +311,11 @@ async def test_a_foreign_vote_in_a_message_ends_signing_in_the_midst_of_the_heig
     assert local.driver.state.here.own_index == 0
     prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
     local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
-    assert local.driver.guard.recovering
+    assert local.guard.recovering
     assert local.driver.state.here.own_index is None
     local.driver.work_available()
     assert not local.network.sent
-    assert local.driver.halted is None
+    assert local.supervisor.halted is None
     local.close()
 
 
@@ -331,6 +331,6 @@ async def test_a_log_that_cannot_be_marked_halts(
     monkeypatch.setattr(os, "rename", full)
     prepared = PreparedCertificate(0, bytes(32), tuple(Seal(i, bytes(64)) for i in range(3)))
     local.driver.message_received(RoundChange(1, 1, 2, prepared, bytes(64)))
-    assert local.driver.halted is not None
-    assert local.driver.disk_failed.is_set()
+    assert local.supervisor.halted is not None
+    assert local.supervisor.disk_failed.is_set()
     local.close()

@@ -43,7 +43,7 @@ class Recovering:
         self.local.wal.begin_recovery(0)
         self.local.driver.start()
         self.submissions = Submissions()
-        guard, key = self.local.driver.guard, self.chain.validator_keys[OWN]
+        guard, key = self.local.guard, self.chain.validator_keys[OWN]
         self.sender = RecoveryMarker(self.local.ledger, key, self.local.clock, guard, self.submissions.submit)
         self.guard = guard
         self.key = key.public_key
@@ -55,7 +55,7 @@ class Recovering:
         execution = self.local.ledger.execute(candidate, transactions)
         execution.run(len(transactions) + 1)
         executed = execution.finish()
-        self.local.driver.commit(executed, self.chain._certificate(candidate.header, executed.roots))
+        self.local.finalizer.finalize(executed, self.chain._certificate(candidate.header, executed.roots))
 
 
 @pytest.fixture

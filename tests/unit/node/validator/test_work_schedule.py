@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from node.validator import work_schedule
-from node.validator.work_schedule import WorkSchedule
+from node.validator.work_schedule import Heartbeat, WorkSchedule
 from vm.params import Params
 
 
@@ -25,8 +25,8 @@ class HandLoop:
     def time(self) -> float:
         return self.now
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        handle = Timer(callback)
+    def call_at(self, when: float, callback: Callable[..., None], *args: Any) -> asyncio.TimerHandle:
+        handle = Timer(lambda: callback(*args))
         self._count += 1
         heapq.heappush(self._timers, (when, self._count, handle))
         return handle  # type: ignore[return-value]
@@ -58,7 +58,10 @@ class Scene:
         monkeypatch.setattr(work_schedule.asyncio, "get_running_loop", lambda: self.loop)
         self.pending = False
         self.told: list[float] = []
-        self.schedule = WorkSchedule(lambda: self.pending, lambda: self.told.append(round(self.loop.now, 3)))
+        self.heartbeat = Heartbeat()
+        self.schedule = WorkSchedule(
+            lambda: self.pending, self.heartbeat, lambda: self.told.append(round(self.loop.now, 3))
+        )
         self.schedule.height_started(Params())
 
     def arrive(self) -> None:
@@ -76,7 +79,7 @@ def test_an_idle_chain_is_told_of_nothing_until_the_heartbeat(scene: Scene) -> N
     assert scene.told == []
     scene.loop.advance(2.5)
     assert scene.told == [160.2, 161.2]
-    assert scene.schedule.heartbeat_due()
+    assert scene.heartbeat.is_due()
 
 
 def test_a_transaction_wakes_an_idle_height_at_once(scene: Scene) -> None:

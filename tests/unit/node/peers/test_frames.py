@@ -47,11 +47,11 @@ class Local:
 
     def begin(self) -> None:
         """Begin the height after the head, and note what reaches consensus."""
-        self.node._driver.start()
-        self.node._driver.message_received = self.heard.append  # type: ignore[method-assign]
+        self.node.driver.start()
+        self.node.driver.message_received = self.heard.append  # type: ignore[method-assign]
 
     def hear(self, peer: FakePeer, message: Message) -> None:
-        self.node._peering.on_frame(peer, Kind.CONSENSUS, encode_message(message))  # type: ignore[arg-type]
+        self.node.frames.on_frame(peer, Kind.CONSENSUS, encode_message(message))  # type: ignore[arg-type]
 
     def proposal(self) -> Proposal:
         """Return a proposal of validator 1 for round 1 of height 2; its justification is not judged here."""
@@ -64,7 +64,7 @@ class Local:
 async def local(tmp_path: Path) -> AsyncIterator[Local]:
     made = Local(tmp_path)
     yield made
-    made.node._driver.stop()
+    made.node.driver.stop()
     made.wal.close()
     made.chain.close()
 
@@ -86,7 +86,7 @@ async def test_a_message_counts_from_its_signer_only(local: Local) -> None:
 async def test_a_vote_of_another_costs_no_signature_check(local: Local) -> None:
     local.begin()
     checked: list[object] = []
-    local.node._peering._verifier.signature_is_valid = checked.append  # type: ignore[assignment,method-assign]
+    local.node.verifier.signature_is_valid = checked.append  # type: ignore[assignment,method-assign]
     local.hear(FakePeer(local.chain.validator_keys[2].public_key), Prepare(2, 0, 1, bytes(32), bytes(64)))
     assert checked == []
 
@@ -95,11 +95,11 @@ async def test_the_first_hello_after_a_start_tells_the_head(local: Local, monkey
     """With 0 there, nobody would ask this node for blocks until its first STATUS."""
     told: list[int] = []
 
-    async def start() -> None:
-        told.append(local.node._manager._status.height)
+    async def start(handlers: object) -> None:
+        told.append(local.node.manager._status.height)
         raise OSError("the port is taken")
 
-    monkeypatch.setattr(local.node._manager, "start", start)
+    monkeypatch.setattr(local.node.manager, "start", start)
     with pytest.raises(OSError, match="taken"):
         await local.node.start()
     assert told == [1]
@@ -107,7 +107,7 @@ async def test_the_first_hello_after_a_start_tells_the_head(local: Local, monkey
 
 async def test_evidence_of_large_proposals_keeps_only_what_was_signed(local: Local) -> None:
     """256 pairs of proposals of a megabyte each would be half a gigabyte; a liar can make them at any height."""
-    local.node._driver.start()
+    local.node.driver.start()
     key = local.chain.validator_keys[1]
     hashes = tuple(sha256(i.to_bytes(4, "big")) for i in range(2_000))
     for time in (1, 2):
@@ -115,24 +115,23 @@ async def test_evidence_of_large_proposals_keeps_only_what_was_signed(local: Loc
         payload = vote_payload(local.chain.genesis.chain, 2, 1, header_digest(header))
         signature = key.sign(Domain.PROPOSAL, payload)
         candidate = Candidate(header, None, hashes)
-        local.node._driver.message_received(Proposal(2, 1, 1, candidate, (), None, signature))
-    (kept,) = local.node._driver.evidence
+        local.node.driver.message_received(Proposal(2, 1, 1, candidate, (), None, signature))
+    (kept,) = local.node.accusations.evidence
     assert len(encode_message(kept.first)) + len(encode_message(kept.second)) < 2_000
-    (pending,) = local.node._reporter._pending.values()
+    (pending,) = local.node.reporter._pending.values()
     assert pending.place == (key.public_key.hex(), 2, 1, "proposal")
 
 
 async def test_nothing_is_read_for_a_peer_that_does_not_take_its_answers(
     local: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    peering, peer = local.node._peering, FakePeer(key_of("aurora").public_key)
-    read: list[int] = []
-    found = peering._synced_block
-    monkeypatch.setattr(peering, "_synced_block", lambda height: (read.append(height), found(height))[1])
+    peer, read = FakePeer(key_of("aurora").public_key), []
+    found = local.node.store.block_bytes
+    monkeypatch.setattr(local.node.store, "block_bytes", lambda height: (read.append(height), found(height))[1])
     request = encode(GetBlocks(id=1, first=1, count=1))
     peer.waiting_reply_bytes = MAX_WAITING_BYTES
-    peering.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
+    local.node.frames.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
     assert (read, peer.sent) == ([], [])
     peer.waiting_reply_bytes = 0
-    peering.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
+    local.node.frames.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
     assert (read, peer.sent) == ([1], [Kind.BLOCKS])
