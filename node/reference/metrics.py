@@ -78,6 +78,10 @@ ADVICE: Final = {
         "A rising rate: clients send malformed, expired or unauthorised transactions, or the pool is full. "
         "Clients get the reason."
     ),
+    "entente_feed_lag_blocks": (
+        "A lag that grows: that consumer is slower than the chain, and old blocks wait for it, up to twice "
+        "`retain_blocks`. Look at its own log."
+    ),
     "entente_gossip_dropped": (
         "A rising value under load is harmless: what is dropped comes with the block. A rising value at rest "
         "means that a peer floods this node."

@@ -1,4 +1,4 @@
-"""The pages of docs/ can be found and followed: each stands in the index, each link and each cited page is there."""
+"""The pages of docs/ can be found and followed: each stands in the index, and what they link and cite is there."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_every_source_file_that_a_page_names_is_there() -> None:
 
 def test_every_place_that_the_lessons_name_is_there() -> None:
     """The fourth column names `Class.method`, `module.function` or a file."""
-    texts = {name: text for name, text in sources(*(folder for folder in SOURCES if folder != "tests"))}
+    texts = dict(sources(*(folder for folder in SOURCES if folder != "tests")))
     rows = re.findall(
         r"^\|[^|]*\|[^|]*\|[^|]*\|([^|]*)\|", (DOCS / "lessons.md").read_text(encoding="utf-8"), re.MULTILINE
     )
