@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,19 @@ def test_every_place_that_the_lessons_name_is_there() -> None:
         )
     ]
     assert missing == []
+
+
+def test_the_designs_table_of_rooms_is_the_rule_of_imports() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (rule,) = [contract for contract in settings["contracts"] if contract.get("containers") == ["node"]]
+    told = (
+        (DOCS / "design.md")
+        .read_text(encoding="utf-8")
+        .partition("| room | owns |\n|---|---|\n")[2]
+        .partition("\n\n")[0]
+    )
+    rooms = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in told.splitlines()]
+    assert rooms == [[room.strip() for room in layer.split("|")] for layer in rule["layers"]]
 
 
 def test_the_design_names_every_task_that_the_node_starts() -> None:
