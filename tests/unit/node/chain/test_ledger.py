@@ -237,3 +237,38 @@ def test_a_snapshot_holds_the_ids_that_expire_in_the_slot_of_its_block(tmp_path:
     slot = (START_MS + 19_000) // params.replay_slot_ms
     assert chain.store.snapshots.replay_ids(2, slot, 0, 10) == parse_transaction(raw).id
     chain.close()
+
+
+def test_a_block_is_committed_once(chain: LocalChain) -> None:
+    """The store takes the same block again for no news; the head's header and time must not follow it back."""
+    candidate = chain._candidate([], chain.ledger.head_time + 200)
+    execution = chain.ledger.execute(candidate, [])
+    execution.run(0)
+    executed = execution.finish()
+    certificate = chain._certificate(candidate.header, executed.roots)
+    chain.ledger.commit(executed, certificate)
+    chain.commit()
+    header = chain.ledger.header
+    with pytest.raises(InvariantBroken, match="block 1 cannot be committed on 2"):
+        chain.ledger.commit(executed, certificate)
+    assert chain.ledger.header == header
+
+
+def test_the_turn_to_propose_passes_on_with_every_block(chain: LocalChain) -> None:
+    proposers = set()
+    for _ in range(4):
+        chain.commit()
+        assert chain.ledger.header is not None
+        proposers.add(chain.ledger.header.proposer)
+    assert proposers == {key.public_key for key in chain.validator_keys}
+
+
+def test_admission_asks_as_of_the_head(chain: LocalChain) -> None:
+    """A brand whose run-off is over has no part of the pool any more, though nothing of it is written then."""
+    tx = parse_transaction(chain.sign("dune-admin", [program_op("dunes", "dune")]))
+    ends = chain.ledger.head_time + 60_000
+    chain.decide({"action": "exit_brand", "brand": "dune", "ends": ends, "custodian": "basil"})
+    chain.commit(time=ends - 1)
+    assert chain.ledger.brands_of(tx) == ("dune",)
+    chain.commit(time=ends)
+    assert chain.ledger.brands_of(tx) == ()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 
 from consensus.types import decode_certificate
+from node.chain import pruning
 from node.chain.feed import BlockFeed
-from node.chain.pruning import MAY_BE_PRUNED, Pruner
+from node.chain.pruning import MAY_BE_PRUNED, Pruner, may_be_pruned
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
 from node.gateway.reads import ChainReads
@@ -19,9 +23,10 @@ from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
 from node.runtime.config import NodeConfig
 from node.runtime.errors import TransactionRefused
-from node.store import CommitRefused, PrunedBlock
+from node.store import CommitRefused, PrunedBlock, Store
 from tests.support.ledger import START_MS, LocalChain, LocalNode, ManualClock, address_of, program_op
 from vm.params import Params
+from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
@@ -108,6 +113,8 @@ def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: Loca
 def test_headers_and_the_certificates_that_blocks_embedded_stay(chain: LocalChain) -> None:
     for _ in range(5):
         chain.commit()
+    stored_alone = decode_certificate(chain.store.certificate_bytes(2) or b"")
+    chain.store.put_certificate(2, encode(msgspec.structs.replace(stored_alone, seals=stored_alone.seals[:3])))
     reads = ChainReads(LocalNode(chain))
     before = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
     chain.commit(time=chain.ledger.head_time + 60_000)
@@ -226,3 +233,69 @@ async def test_the_gateway_says_from_where_on_blocks_are_kept(chain: LocalChain)
     for fault in (simulated.value, refused):
         assert (fault.code, fault.data) == (NOT_FOUND, {"reason": "BLOCK_PRUNED", "oldest": 3, "head": 3})
     assert methods._submitted(TransactionRefused("EXPIRED", "late")).code == REFUSED
+
+
+def test_what_may_have_been_executed_is_told_to_the_millisecond(chain: LocalChain) -> None:
+    transfer(chain)
+    pruned_at = chain.ledger.head_time
+    chain.commit(time=pruned_at + 60_000)
+    chain.commit()
+    prune_all(pruner_of(chain, retain=2))
+    ttl = Params().max_tx_ttl_ms
+    assert chain.store.oldest_block == 3
+    assert may_be_pruned(chain.store, pruned_at + ttl, ttl), "it was valid in the block, for the last time"
+    assert not may_be_pruned(chain.store, pruned_at + ttl + 1, ttl)
+
+
+class BegunWithSnapshot:
+    """A store whose blocks begin behind a snapshot, of which nothing is known but that there were blocks."""
+
+    oldest_block = 21
+
+    def __init__(self, block: bytes | None) -> None:
+        self._block = block
+
+    def pruned_header(self, height: int) -> None:
+        return None
+
+    def block_bytes(self, height: int) -> bytes | None:
+        return self._block
+
+
+def test_a_node_that_began_with_a_snapshot_denies_nothing_that_it_cannot_know(chain: LocalChain) -> None:
+    ttl = Params().max_tx_ttl_ms
+    expires = chain.ledger.head_time + ttl
+    assert may_be_pruned(cast(Store, BegunWithSnapshot(None)), expires, ttl)
+    begun = cast(Store, BegunWithSnapshot(chain.store.block_bytes(1)))
+    assert may_be_pruned(begun, expires, ttl)
+    assert not may_be_pruned(begun, expires + 1, ttl), "it was not valid yet in the first block here"
+
+
+def test_a_blocks_index_goes_whole(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pruning, "SLICE", 1)
+    accounts = ("aurora-admin", "basil-admin")
+    chain.commit([chain.sign(name, [TRANSFER], expires=chain.ledger.head_time + 400) for name in accounts])
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    prune_all(pruner_of(chain, retain=1))
+    for name in accounts:
+        assert chain.store.transactions_of("account", address_of(name)).items == []
+
+
+async def test_the_store_is_not_closed_under_a_compaction(
+    chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compacted = threading.Event()
+    pruner = pruner_of(chain, retain=1)
+    await pruner.finished()  # where there is none it waits for nothing
+    monkeypatch.setattr(chain.store, "compact_pruned", compacted.wait)
+    compacting = asyncio.create_task(pruner.compact())
+    finishing = asyncio.create_task(pruner.finished())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    compacting.cancel()  # as the node does when it stops; the thread goes on
+    for _ in range(20):
+        await asyncio.sleep(0)
+    early = finishing.done()
+    compacted.set()
+    await finishing
+    assert not early

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from consensus.types import decode_block, decode_certificate
+from consensus.types import Roots, decode_block, decode_certificate
 from node.chain.feed import BlockFeed
 from node.chain.ledger import Ledger
 from node.chain.pruning import Pruner
@@ -22,8 +24,11 @@ from node.store.layout import (
     CERTIFICATE,
     DERIVED,
     FOREIGN_ID,
+    GENESIS_KEY,
+    HEADER,
     LOG_MARK_KEY,
     PRIMARY,
+    RECEIPTS,
     REPLAY_IDS,
     ROOT_CHANGES,
     ROOT_SLICE,
@@ -104,6 +109,9 @@ def test_it_shows_one_moment_whatever_is_committed_meanwhile(chain: LocalChain, 
 def test_a_chain_at_genesis_and_a_pruned_one_can_be_restored(chain: LocalChain, tmp_path: Path) -> None:
     fresh = LocalChain(tmp_path / "fresh", OPS)
     assert restore_backup(backup_of(fresh, tmp_path / "b0"), tmp_path / "h0", fresh.genesis).height == 0
+    wal = WriteAheadLog(tmp_path / "h0" / "wal")
+    assert wal.floor == 1, "a file that knows of no vote may have been made in the midst of the next height"
+    wal.close()
     fresh.close()
     chain.commit(time=chain.ledger.head_time + 60_000)
     pruner = Pruner(chain.ledger, BlockFeed(chain.store), 2)
@@ -225,6 +233,97 @@ def test_a_forged_backup_with_good_checksums_is_refused(
     with pytest.raises(BackupError, match="cannot be used"):
         restore_backup(file, tmp_path / "home", chain.genesis)
     assert not (tmp_path / "home" / "data").exists()
+
+
+def drop_height(entries: dict[bytes, bytes], chain: LocalChain) -> None:
+    for family in (BLOCK, CERTIFICATE, RECEIPTS):
+        del entries[at_height(family, 3)]
+
+
+def make_a_hole(entries: dict[bytes, bytes], chain: LocalChain) -> None:
+    """As if block 3 had been pruned, above blocks that are kept."""
+    entries[at_height(HEADER, 3)] = encode(decode_block(entries.pop(at_height(BLOCK, 3))).header)
+    del entries[at_height(RECEIPTS, 3)]
+
+
+def seal_another_block(entries: dict[bytes, bytes], chain: LocalChain) -> None:
+    """The validators have lost their keys; yet the chain is the one that the blocks above belong to."""
+    block, certificate = (
+        decode_block(entries[at_height(BLOCK, 3)]),
+        decode_certificate(entries[at_height(CERTIFICATE, 3)]),
+    )
+    header = msgspec.structs.replace(block.header, time=block.header.time + 1)
+    entries[at_height(BLOCK, 3)] = encode(msgspec.structs.replace(block, header=header))
+    entries[at_height(CERTIFICATE, 3)] = encode(chain._certificate(header, certificate.roots))
+
+
+def seal_another_state(entries: dict[bytes, bytes], chain: LocalChain) -> None:
+    header = decode_block(entries[at_height(BLOCK, 3)]).header
+    receipts_root = decode_certificate(entries[at_height(CERTIFICATE, 3)]).receipts_root
+    entries[at_height(CERTIFICATE, 3)] = encode(chain._certificate(header, Roots(bytes(32), receipts_root)))
+
+
+def forge_genesis(entries: dict[bytes, bytes], chain: LocalChain) -> None:
+    entries[GENESIS_KEY] = local_genesis().canonical
+
+
+@pytest.mark.parametrize(
+    ("forgery", "complaint"),
+    [
+        (drop_height, "heights 3 to 3 are missing"),
+        (make_a_hole, "block 3 is missing"),
+        (seal_another_block, "block 4 does not follow the block before it"),
+        (seal_another_state, "block 4 does not follow the block before it"),
+        (forge_genesis, "it holds another genesis document"),
+    ],
+)
+def test_what_certificates_alone_do_not_show_is_refused_in_its_own_words(
+    chain: LocalChain,
+    tmp_path: Path,
+    forgery: Callable[[dict[bytes, bytes], LocalChain], None],
+    complaint: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = dict(everything(chain.store))
+    forgery(entries, chain)
+    with pytest.raises(BackupError, match=f"cannot be used: {complaint}"):
+        restore_backup(file_of(chain, tmp_path / "f", entries, monkeypatch), tmp_path / "h", chain.genesis)
+
+
+def test_a_pruned_chain_that_lacks_a_header_is_not_taken_for_one_that_begins_with_a_snapshot(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.commit(time=chain.ledger.head_time + 60_000)
+    pruner = Pruner(chain.ledger, BlockFeed(chain.store), 2)
+    while asyncio.run(pruner.prune_one()):
+        pass
+    entries = dict(everything(chain.store))
+    for family in (HEADER, CERTIFICATE):
+        del entries[at_height(family, 3)]
+    with pytest.raises(BackupError, match="heights 3 to 3 are missing"):
+        restore_backup(file_of(chain, tmp_path / "f", entries, monkeypatch), tmp_path / "h", chain.genesis)
+
+
+def test_a_restored_store_has_its_name_for_good(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads that it is restored may delete the backup."""
+    file = backup_of(chain, tmp_path / "backup")
+    done: list[str | int] = []
+    fsync, rename = os.fsync, os.rename
+
+    def synced(descriptor: int) -> None:
+        done.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def renamed(source: Path, target: Path) -> None:
+        done.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    restore_backup(file, tmp_path / "home", chain.genesis)
+    assert done[-2:] == ["rename", (tmp_path / "home").stat().st_ino]
 
 
 def file_of(chain: LocalChain, file: Path, entries: dict[bytes, bytes], monkeypatch: pytest.MonkeyPatch) -> Path:

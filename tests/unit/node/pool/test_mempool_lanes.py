@@ -134,3 +134,30 @@ def test_who_sent_something_lately_is_active_for_some_blocks() -> None:
         mempool.add(transaction(3 + number), SHOPPER)
         mempool.remove_committed([])
     assert set(mempool.active()) == {()}
+
+
+SAME_SIZE = range(256, 65_536)
+"""Numbers of transactions that have the same size."""
+
+
+def test_bytes_are_shared_as_transactions_are_and_come_back_with_blocks() -> None:
+    size = len(transaction(SAME_SIZE[0]).raw)
+    mempool = pool(mempool_bytes=64 * size)  # of which tills may take 48
+    first = fill(mempool, TILL, 1_000)
+    assert len(first) == 24
+    assert len(fill(mempool, Origin("another till", ("aurora",)), 2_000)) == 8, "the brand holds twice what is free"
+    assert fill(mempool, Origin("a third till", ("aurora",)), 3_000) == []
+    mempool.remove_committed([tx.id for tx in first[:4]])
+    assert len(fill(mempool, Origin("a third till", ("aurora",)), 3_000)) == 4
+    strangers = fill(mempool, FLOODER, 4_000)
+    assert len(strangers) == 16
+    mempool.remove_committed([tx.id for tx in strangers[:4]])
+    assert len(fill(mempool, FLOODER, 5_000)) == 4
+
+
+def test_no_number_of_sources_takes_more_bytes_than_the_groups_part() -> None:
+    size = len(transaction(SAME_SIZE[0]).raw)
+    mempool = pool(mempool_bytes=16 * size)
+    for number in range(40):
+        fill(mempool, Origin(f"198.51.100.{number}"), 1_000 + 100 * number)
+    assert mempool.size_bytes == 8 * size

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from consensus.types import Candidate, Certificate, decode_block, decode_certificate
+from consensus.types import Candidate, Certificate, Roots, decode_block, decode_certificate
 from consensus.verification import Verifier
 from network.block_sync import BlockSync
 from network.errors import RequestTimeout
@@ -19,7 +20,7 @@ from network.scoring import Offence
 from node.chain.ledger import Executed
 from node.sync import block_sync_driver as sync_driver
 from node.sync.block_importer import BadBlock, BlockImporter
-from node.sync.block_sync_driver import SyncDriver
+from node.sync.block_sync_driver import SyncDriver, believable_height
 from node.validator.block_processor import BlockProcessor
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import LocalChain
@@ -235,7 +236,7 @@ async def test_one_block_behind_is_asked_for_soon_unless_it_is_being_executed(
     node.local.close()
 
 
-@pytest.mark.parametrize("fault", ["height", "certificate", "seals", "transactions", "bytes"])
+@pytest.mark.parametrize("fault", ["height", "certificate", "seals", "transactions", "garbage", "header", "bytes"])
 async def test_a_block_that_is_not_the_certified_one_is_refused(
     chain: LocalChain, source: LocalChain, tmp_path: Path, fault: str
 ) -> None:
@@ -252,6 +253,12 @@ async def test_a_block_that_is_not_the_certified_one_is_refused(
     elif fault == "transactions":
         tx = source.sign("aurora-admin", [("token.issue", {})])
         block_bytes = encode(type(block)(**{**fields(block), "transactions": (tx,)}))
+    elif fault == "garbage":
+        block_bytes = encode(type(block)(**{**fields(block), "transactions": (b"\x00",)}))
+    elif fault == "header":  # which a quorum has sealed all the same
+        header = msgspec.structs.replace(block.header, parent_state_root=bytes(32))
+        block_bytes = encode(msgspec.structs.replace(block, header=header))
+        certificate_bytes = encode(source._certificate(header, certificate.roots))
     else:
         block_bytes = block_bytes[:-1]
     with pytest.raises(BadBlock):
@@ -262,6 +269,64 @@ async def test_a_block_that_is_not_the_certified_one_is_refused(
     await node.importer.import_block(1, *stored(source, 1))  # idempotent
     assert node.local.ledger.height == 1
     node.local.close()
+
+
+async def test_other_roots_than_a_quorums_halt_the_node_and_blame_nobody(
+    chain: LocalChain, source: LocalChain, tmp_path: Path
+) -> None:
+    block, certificate = stored(source, 1)
+    other = Roots(bytes(32), decode_certificate(certificate).receipts_root)
+    sealed = encode(source._certificate(decode_block(block).header, other))
+    node = Behind(chain, tmp_path, {HONEST: BlockPeer(None, [(block, sealed), stored(source, 2)])})
+    node.claims.peer_at(HONEST, 2)
+    await node.sync._catch_up()
+    assert node.local.supervisor.halted == "a quorum has sealed other roots than ours"
+    assert node.local.ledger.height == 0
+    assert node.peers.penalised == []
+    node.local.close()
+
+
+async def test_what_was_imported_together_is_on_the_disk_afterwards(
+    chain: LocalChain, source: LocalChain, tmp_path: Path
+) -> None:
+    node = Behind(chain, tmp_path, {HONEST: BlockPeer(source)})
+    held: list[int] = []
+    node.local.finalizer.on_final(lambda *_: held.append(len(chain.store._database._held)))
+    node.claims.peer_at(HONEST, 6)
+    await node.sync._catch_up()
+    assert len(held) == 6
+    assert all(held)
+    assert not chain.store._database._held
+    assert not chain.store._database._holding
+    node.local.close()
+
+
+async def test_blocks_are_not_asked_for_while_a_snapshot_is_fetched(
+    chain: LocalChain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_driver, "TICK_SECONDS", 0)
+    peer = BlockPeer(None)
+    node = Behind(chain, tmp_path, {HONEST: peer})
+    paused = [True]
+    node.sync.pause_while(lambda: bool(paused))
+    node.claims.peer_at(HONEST, 6)
+    task = asyncio.create_task(node.sync.run())
+    await until(lambda: node.sync.syncing)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not peer.was_asked.is_set()
+    paused.clear()
+    await until(peer.was_asked.is_set)
+    task.cancel()
+    node.local.close()
+
+
+@pytest.mark.parametrize(
+    ("claims", "f", "height"),
+    [([], 1, 0), ([7], 1, 7), ([2**50, 7, 6, 5], 1, 7), ([3, 9, 2**50, 8, 2**50], 2, 9), ([7, 7], 0, 7)],
+)
+def test_a_height_is_believed_that_more_than_f_claim(claims: list[int], f: int, height: int) -> None:
+    assert believable_height(claims, f) == height
 
 
 def fields(struct: object) -> dict[str, object]:

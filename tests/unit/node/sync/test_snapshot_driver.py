@@ -1,199 +1,71 @@
-"""Fetching a snapshot from peers that are silent, lie, leave, or offer nothing; over restarts too."""
+"""Fetching a snapshot from peers that are silent, leave, or offer nothing; over restarts and crashes too."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import msgspec
 import pytest
 
-from consensus.trust import CertifiedSets, NotCertified
-from consensus.types import decode_block, decode_certificate
-from network.errors import RequestTimeout
+from consensus.types import decode_block
 from network.messages import (
-    Blocks,
-    BucketRoots,
-    GetBlocks,
     GetOnceLeaves,
     GetOnceTiles,
     GetStateChunk,
     OnceLeaves,
     OnceTiles,
-    ReplayIds,
     Reply,
     Request,
-    SetChange,
     Snapshots,
     StateChunk,
 )
 from network.peer import Peer
-from network.peers import PeerManager
-from network.scoring import Offence
 from network.snapshot_sync import OnceRange
-from node.light_client.trusted_sets import TrustedSets
 from node.runtime.disk_space import DiskFull
-from node.runtime.supervisor import Supervisor
-from node.store import Store, StoreOptions
+from node.store import Store, StoreCorrupt
 from node.store.incoming_snapshot import IncomingSnapshot
-from node.sync import snapshot_driver
-from node.sync.block_sync_driver import SyncDriver
 from node.sync.snapshot_driver import SnapshotDriver
 from node.sync.snapshot_folders import SnapshotFolders
 from node.sync.snapshot_once import OnceFetch
-from node.sync.snapshot_server import SnapshotServer
+from node.votes.write_ahead_format import WriteAheadLogError
 from node.votes.write_ahead_log import WriteAheadLog
-from tests.support.ledger import LocalChain, Op, address_of, key_of, program_op
+from tests.support.ledger import LocalChain, address_of
+from tests.support.snapshots import (
+    HONEST,
+    LIAR,
+    OPTIONS,
+    OTHER,
+    FarBehind,
+    SnapshotPeer,
+    SnapshotPeers,
+    Twist,
+    check,
+    check_records,
+    driver_of,
+    fetch,
+    grow,
+    issue,
+    make_quick,
+    redeem,
+    source_chain,
+)
 from vm.once_log import tile_hashes
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
-HONEST, LIAR, OTHER = b"H" * 32, b"L" * 32, b"O" * 32
-OPTIONS = StoreOptions(state_history_blocks=20, snapshot_interval=10)
-Twist = Callable[[Request, Reply], Reply | None]
-
-
-class SnapshotPeer:
-    """A peer that answers from a chain, or as its test twists the answer; None is silence."""
-
-    def __init__(self, key: bytes, chain: LocalChain, twist: Twist | None = None) -> None:
-        self.key = key
-        self._chain = chain
-        self._twist = twist
-        self._server = SnapshotServer(chain.ledger)
-        self.asked: list[Request] = []
-
-    async def request(self, message: Request, timeout: float) -> Reply:
-        self.asked.append(message)
-        await asyncio.sleep(0)
-        reply: Reply | None = self._answer(message)
-        if self._twist is not None and reply is not None:
-            reply = self._twist(message, reply)
-        if reply is None:
-            raise RequestTimeout("silent")
-        return reply
-
-    def _answer(self, message: Request) -> Reply:
-        if isinstance(message, GetBlocks):
-            store = self._chain.store
-            block, certificate = store.block_bytes(message.first), store.certificate_bytes(message.first)
-            items = () if block is None or certificate is None else ((block, certificate),)
-            return Blocks(id=0, items=items)
-        return self._server.answer(message)
-
-
-class SnapshotPeers:
-    """The part of a PeerManager that the driver uses."""
-
-    def __init__(self, *peers: SnapshotPeer) -> None:
-        self.peers = {peer.key: peer for peer in peers}
-        self.penalised: list[tuple[bytes, Offence]] = []
-
-    def connected(self) -> list[SnapshotPeer]:
-        return [self.peers[key] for key in sorted(self.peers)]
-
-    def peer(self, key: bytes) -> SnapshotPeer | None:
-        return self.peers.get(key)
-
-    def penalise(self, key: bytes, offence: Offence) -> None:
-        self.penalised.append((key, offence))
-
-
-class FarBehind:
-    """What the driver sees of block sync."""
-
-    target = 10_000
-    is_stuck = False
-
-    def pause_while(self, condition: Callable[[], bool]) -> None: ...
-
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot_driver, "TICK_SECONDS", 0.01)
-    monkeypatch.setattr(snapshot_driver, "OFFERS_SECONDS", 0.05)
-    monkeypatch.setattr(snapshot_driver, "RETRY_SECONDS", 0.05)
+    make_quick(monkeypatch)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[LocalChain]:
-    """A chain of 25 blocks that offers height 20, each with a program and 30 issues with references."""
-    chain = LocalChain(tmp_path / "source" / "data", options=OPTIONS)
-    for number in range(25):
-        grow(chain, number)
+    chain = source_chain(tmp_path / "source" / "data")
     yield chain
     chain.close()
-
-
-def grow(chain: LocalChain, number: int) -> None:
-    """Commit a block with a program and issues."""
-    ops = [program_op(f"miles-{number}", "aurora"), *(issue(number * ISSUES + n) for n in range(ISSUES))]
-    (receipt, *_) = chain.commit([chain.sign("aurora-admin", ops)])
-    assert receipt.status == "ok", receipt.error
-
-
-def redeem(chain: LocalChain) -> None:
-    """Commit a block with the first record of another log."""
-    args = {"program": "miles-0", "from": address_of("ann"), "amount": 1, "at_brand": "aurora", "ref": "late"}
-    signed = chain.sign("ann", [("token.redeem", args)], cosigners=[key_of("aurora-admin")])
-    (receipt, *_) = chain.commit([signed])
-    assert receipt.status == "ok", receipt.error
-
-
-ISSUES = 30
-"""So that height 20 has two tiles of 256 records, and some behind."""
-
-
-def issue(number: int) -> Op:
-    """Return an issue with a reference of its own."""
-    return "token.issue", {"program": "miles-0", "to": address_of("ann"), "amount": 1, "ref": f"order-{number}"}
-
-
-def check_records(store: Store, source: LocalChain) -> None:
-    """See that all references up to the head are there, and none that came later."""
-    count = store.head.height * ISSUES
-    for number in (*range(0, count, 17), count - 1):
-        key = f"token/issue/miles-0/order-{number}"
-        assert store.once_record(key) == source.store.once_record(key, store.head.height) is not None
-    assert store.once_record(f"token/issue/miles-0/order-{count}") is None
-
-
-def driver_of(home: Path, peers: SnapshotPeers) -> tuple[SnapshotDriver, LocalChain]:
-    chain = LocalChain(home / "data")
-    driver = SnapshotDriver(
-        chain.ledger,
-        cast(PeerManager, peers),
-        cast(SyncDriver, FarBehind()),
-        SnapshotFolders(home),
-        Supervisor(lambda: chain.ledger.height + 1),
-        15,
-    )
-    return driver, chain
-
-
-async def fetch(home: Path, peers: SnapshotPeers) -> Store:
-    """Fetch and install; return the store."""
-    driver, chain = driver_of(home, peers)
-    async with asyncio.timeout(30):
-        await driver.run()
-    chain.close()
-    assert SnapshotFolders(home).install_ready()
-    assert not SnapshotFolders(home).install_ready()
-    return Store.open(home / "data", OPTIONS)
-
-
-def check(store: Store, source: LocalChain) -> None:
-    assert store.head == source.store.head_at(20)
-    assert store.genesis_bytes == source.store.genesis_bytes
-    assert store.snapshots.heights() == []
-    for number in range(20):
-        key = f"token/program/miles-{number}"
-        assert store.state_value(key) == source.store.state_value(key, 20) is not None
-    assert store.state_value("token/program/miles-20") is None
-    check_records(store, source)
-    store.close()
 
 
 async def test_a_snapshot_becomes_the_store_and_the_validator_recovers(source: LocalChain, tmp_path: Path) -> None:
@@ -216,116 +88,133 @@ def _ids(chain: LocalChain, height: int) -> list[bytes]:
     return [parse_transaction(raw).id for raw in decode_block(chain.store.block_bytes(height) or b"").transactions]
 
 
-def flip_state(request: Request, reply: Reply) -> Reply:
-    if isinstance(reply, StateChunk) and reply.records:
-        (key, value), *rest = reply.records
-        return msgspec.structs.replace(reply, records=((key, value[:-1] + bytes([value[-1] ^ 1])), *rest))
-    return reply
+async def test_a_snapshot_that_would_not_help_is_not_taken(source: LocalChain, tmp_path: Path) -> None:
+    """One of a height below this node's own would take blocks away that it has."""
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source)))
+    for _ in range(14):
+        chain.commit()
+    assert await driver._offers() == {}, "20 is less than half the distance ahead"
+    cast(FarBehind, driver._sync).is_stuck = True
+    assert list(await driver._offers()) == [20]
+    for _ in range(6):
+        chain.commit()
+    assert await driver._offers() == {}
+    chain.close()
 
 
-def hide_a_record(request: Request, reply: Reply) -> Reply:
-    return msgspec.structs.replace(reply, records=reply.records[1:]) if isinstance(reply, StateChunk) else reply
+async def test_damage_of_what_was_fetched_is_fetched_again(source: LocalChain, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source)))
+    fetches = driver._fetch_snapshot
+
+    async def damaged_once() -> None:
+        driver._fetch_snapshot = fetches  # type: ignore[method-assign]
+        driver._folders.open_incoming().close()
+        raise StoreCorrupt("a checksum does not match")
+
+    driver._fetch_snapshot = damaged_once  # type: ignore[method-assign]
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
 
 
-def wrong_roots(request: Request, reply: Reply) -> Reply:
-    return (
-        msgspec.structs.replace(reply, roots=bytes(len(reply.roots or b"")))
-        if isinstance(reply, BucketRoots)
-        else reply
+async def test_what_was_begun_is_deleted_once_block_sync_was_faster(source: LocalChain, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    driver, chain = driver_of(home, SnapshotPeers(SnapshotPeer(HONEST, source)))
+    chain.commit()
+    sync = cast(FarBehind, driver._sync)
+    driver._folders.open_incoming().close()
+    sync.target = 2
+    driver._forget_superfluous()
+    assert driver._folders.incoming.exists(), "a peer is still ahead"
+    sync.target = 1
+    driver._forget_superfluous()
+    assert not driver._folders.incoming.exists()
+    chain.close()
+
+
+async def test_an_operator_who_wants_no_snapshot_gets_none(tmp_path: Path) -> None:
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers())
+    assert driver.is_due()
+    driver._distance = 0
+    cast(FarBehind, driver._sync).is_stuck = True
+    assert not driver.is_due()
+    chain.close()
+
+
+class CrampedPeer(SnapshotPeer):
+    """Answers for a bucket of two records with its children."""
+
+    def _answer(self, message: Request) -> Reply:
+        if not isinstance(message, GetStateChunk):
+            return super()._answer(message)
+        found = self._chain.store.snapshots.state_slice(message.height, message.prefix, message.count, 150)
+        assert found is not None
+        return StateChunk(id=0, covered=found.covered, records=tuple(found.records), children=found.children)
+
+
+async def test_a_bucket_too_large_for_a_reply_comes_in_parts(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    source = source_chain(tmp_path / "source", state_depth=2)
+    peer = CrampedPeer(HONEST, source)
+    driver, chain = driver_of(home, SnapshotPeers(peer), state_depth=2)
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
+    assert any(isinstance(asked, GetStateChunk) and len(asked.prefix) > 2 for asked in peer.asked)
+    source.close()
+
+
+class LatePeer(CrampedPeer):
+    """Its first answer that is of children comes once another peer has been asked for them."""
+
+    prefix = ""
+
+    def __init__(self, key: bytes, chain: LocalChain) -> None:
+        super().__init__(key, chain)
+        self.asked_of_another = asyncio.Event()
+
+    def seen_by_another(self, request: Request, reply: Reply) -> Reply:
+        if isinstance(request, GetStateChunk) and request.prefix == self.prefix:
+            self.asked_of_another.set()
+        return reply
+
+    async def request(self, message: Request, timeout: float) -> Reply:
+        reply = await super().request(message, timeout)
+        if (
+            isinstance(message, GetStateChunk)
+            and isinstance(reply, StateChunk)
+            and reply.children
+            and not self.prefix
+        ):
+            self.prefix = message.prefix
+            await self.asked_of_another.wait()
+        return reply
+
+
+async def test_an_answer_that_comes_after_its_time_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were its parts counted again, their bucket would never be whole."""
+    monkeypatch.setattr(
+        SnapshotDriver, "_now_ms", staticmethod(lambda: int(asyncio.get_running_loop().time() * 20_000))
     )
-
-
-def wrong_ids(request: Request, reply: Reply) -> Reply:
-    if isinstance(reply, ReplayIds) and reply.ids:
-        return msgspec.structs.replace(reply, ids=bytes(32) + reply.ids[32:])
-    return reply
-
-
-def too_many_ids(request: Request, reply: Reply) -> Reply:
-    return (
-        msgspec.structs.replace(reply, ids=reply.ids + bytes(32))
-        if isinstance(reply, ReplayIds) and reply.ids
-        else reply
-    )
-
-
-def no_children(request: Request, reply: Reply) -> Reply:
-    return StateChunk(id=0, covered=0, records=(), children=()) if isinstance(reply, StateChunk) else reply
-
-
-def wrong_tile(request: Request, reply: Reply) -> Reply:
-    return (
-        OnceTiles(id=0, tiles=bytes(32) + reply.tiles[32:])
-        if isinstance(reply, OnceTiles) and reply.tiles
-        else reply
-    )
-
-
-def no_tiles(request: Request, reply: Reply) -> Reply:
-    return OnceTiles(id=0, tiles=b"") if isinstance(reply, OnceTiles) else reply
-
-
-def half_a_tile(request: Request, reply: Reply) -> Reply:
-    return OnceTiles(id=0, tiles=reply.tiles[:40]) if isinstance(reply, OnceTiles) and reply.tiles else reply
-
-
-def wrong_leaf(request: Request, reply: Reply) -> Reply:
-    if isinstance(reply, OnceLeaves) and reply.leaves and isinstance(request, GetOnceLeaves) and not request.first:
-        return OnceLeaves(id=0, leaves=(reply.leaves[1], *reply.leaves[1:]))
-    return reply
-
-
-def wrong_tail(request: Request, reply: Reply) -> Reply:
-    if (
-        isinstance(reply, OnceLeaves)
-        and reply.leaves
-        and isinstance(request, GetOnceLeaves)
-        and request.first >= 512
-    ):
-        return OnceLeaves(id=0, leaves=(*reply.leaves[:-1], b"x"))
-    return reply
-
-
-def too_many_leaves(request: Request, reply: Reply) -> Reply:
-    if (
-        isinstance(reply, OnceLeaves)
-        and reply.leaves
-        and isinstance(request, GetOnceLeaves)
-        and request.first >= 512
-    ):
-        return OnceLeaves(id=0, leaves=(*reply.leaves, b"x"))
-    return reply
-
-
-def no_leaves(request: Request, reply: Reply) -> Reply:
-    return OnceLeaves(id=0, leaves=()) if isinstance(reply, OnceLeaves) else reply
-
-
-def other_block(request: Request, reply: Reply) -> Reply:
-    if isinstance(reply, Blocks):
-        (block, certificate), *_ = reply.items
-        return Blocks(id=0, items=((block, certificate[:-1] + bytes([certificate[-1] ^ 1])),))
-    return reply
-
-
-@pytest.mark.parametrize(
-    "twist",
-    [
-        flip_state,
-        hide_a_record,
-        wrong_roots,
-        wrong_ids,
-        too_many_ids,
-        no_children,
-        other_block,
-    ],
-)
-async def test_a_liar_is_dropped_and_the_work_goes_on(twist: Twist, source: LocalChain, tmp_path: Path) -> None:
-    # The liar comes first in every choice: keys are asked in order where all else is equal.
-    peers = SnapshotPeers(SnapshotPeer(b"A" * 32, source, twist), SnapshotPeer(HONEST, source))
-    check(await fetch(tmp_path / "home", peers), source)
-    assert {key for key, _ in peers.penalised} == {b"A" * 32}
-    assert all(offence is Offence.BAD_DATA for _, offence in peers.penalised)
+    home = tmp_path / "home"
+    source = source_chain(tmp_path / "source", state_depth=2)
+    late = LatePeer(b"A" * 32, source)
+    peers = SnapshotPeers(late, CrampedPeer(HONEST, source, late.seen_by_another))
+    driver, chain = driver_of(home, peers, state_depth=2)
+    async with asyncio.timeout(30):
+        await driver.run()
+    chain.close()
+    assert late.asked_of_another.is_set()
+    assert SnapshotFolders(home).install_ready()
+    check(Store.open(home / "data", OPTIONS), source)
+    source.close()
 
 
 async def test_silence_and_withdrawn_offers_hold_nothing_up(source: LocalChain, tmp_path: Path) -> None:
@@ -378,22 +267,6 @@ async def test_what_was_fetched_before_a_crash_is_not_asked_again(source: LocalC
     wanted = [request for request in peer.asked if isinstance(request, GetStateChunk)]
     assert all(int(r.prefix, 16) in missing and int(r.prefix, 16) + r.count - 1 in missing for r in wanted)
     assert sum(request.count for request in wanted) >= len(missing)
-
-
-@pytest.mark.parametrize(
-    "twist", [wrong_tile, no_tiles, half_a_tile, wrong_leaf, wrong_tail, too_many_leaves, no_leaves]
-)
-async def test_a_liar_about_records_is_dropped_and_the_work_goes_on(
-    twist: Twist, source: LocalChain, tmp_path: Path
-) -> None:
-    def waits_for_the_liar(request: Request, reply: Reply) -> Reply:
-        if isinstance(reply, OnceTiles) and not peers.penalised:
-            return OnceTiles(id=0, tiles=None)
-        return OnceLeaves(id=0, leaves=None) if isinstance(reply, OnceLeaves) and not peers.penalised else reply
-
-    peers = SnapshotPeers(SnapshotPeer(LIAR, source, twist), SnapshotPeer(HONEST, source, waits_for_the_liar))
-    check(await fetch(tmp_path / "home", peers), source)
-    assert peers.penalised == [(LIAR, Offence.BAD_DATA)]
 
 
 @pytest.mark.parametrize("kind", [OnceTiles, OnceLeaves])
@@ -588,79 +461,17 @@ async def test_a_crash_in_the_exchange_leaves_a_whole_store(
     assert sorted(path.name for path in home.iterdir() if path.name.startswith("data")) == ["data"]
 
 
-# -- whom to believe -----------------------------------------------------------------------------------
+async def test_a_vote_log_that_cannot_be_marked_leaves_everything_where_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for name in ("data", "data.ready", "wal"):
+        (home / name).mkdir(parents=True)
+    (home / "wal" / "consensus.wal").write_bytes(b"damaged")
+    with pytest.raises(WriteAheadLogError):
+        SnapshotFolders(home).install_ready()
+    assert sorted(path.name for path in home.iterdir()) == ["data", "data.ready", "wal"]
 
 
-def trusted(chain: LocalChain) -> TrustedSets:
-    return TrustedSets(CertifiedSets(chain.genesis.chain, chain.genesis.validator_set))
-
-
-def test_a_certificate_of_too_few_or_of_another_block_is_refused(source: LocalChain) -> None:
-    block, certificate = source.store.block_bytes(20) or b"", source.store.certificate_bytes(20) or b""
-    assert trusted(source).certified_block(20, block, certificate).head == source.store.head_at(20)
-    few = decode_certificate(certificate)
-    few = msgspec.structs.replace(few, seals=few.seals[:2])
-    other_root = msgspec.structs.replace(decode_certificate(certificate), state_root=bytes(32))
-    for bad_block, bad_certificate in (
-        (block, encode(few)),
-        (block, encode(other_root)),
-        (block, source.store.certificate_bytes(19) or b""),
-        (block, b"\x01"),
-        (source.store.block_bytes(19) or b"", certificate),
-        (block[:-1] + bytes([block[-1] ^ 1]), certificate),
-    ):
-        with pytest.raises(NotCertified):
-            trusted(source).certified_block(20, bad_block, bad_certificate)
-
-
-def test_a_set_that_no_header_announces_is_refused(source: LocalChain) -> None:
-    header = encode(decode_block(source.store.block_bytes(7) or b"").header)
-    certificate = source.store.certificate_bytes(7) or b""
-    entries = tuple((bytes([n]) * 32, "aurora") for n in range(4))
-    sets = trusted(source)
-    with pytest.raises(NotCertified):
-        sets.follow([SetChange(header, certificate, entries)], below=20)
-    with pytest.raises(NotCertified):
-        sets.follow([SetChange(b"\x01", certificate, entries)], below=20)
-    own = tuple((e.public_key, e.brand) for e in source.genesis.validators)
-    with pytest.raises(NotCertified, match="no other validators"):  # a true header, but not for us to keep
-        sets.follow([SetChange(header, certificate, own)], below=20)
-    assert sets.links == []
-    sets.follow([SetChange(header, certificate, entries)], below=7)
-
-
-async def test_validator_sets_are_followed_also_from_a_node_that_began_with_a_snapshot(tmp_path: Path) -> None:
-    """Changes in several heights, one of them announced by the snapshot's own header."""
-
-    def known(chain: LocalChain) -> LocalChain:
-        chain.signing_keys |= {key.public_key: key for key in (key_of("newcomer"), key_of("rotated"))}
-        return chain
-
-    def rotate(chain: LocalChain, old: str, new: str, admin: str) -> None:
-        args = {"old": key_of(old).public_key.hex(), "new": key_of(new).public_key.hex()}
-        receipt = chain.commit([chain.sign(admin, [("gov.rotate_key", args)], cosigners=[key_of(new)])])[0]
-        assert receipt.status == "ok"
-
-    join = {"action": "add_validator", "brand": "echo", "key": key_of("newcomer").public_key.hex()}
-    brand = {"action": "register_brand", "brand": "echo", "name": "Echo", "admins": [address_of("echo-admin")]}
-    source = known(LocalChain(tmp_path / "source", options=OPTIONS))
-    source.decide(brand, join)
-    while source.height < 18:
-        source.commit()
-    rotate(source, "dune-validator", "rotated", "dune-admin")
-    while source.height < 23:
-        source.commit()
-    store = await fetch(tmp_path / "second", SnapshotPeers(SnapshotPeer(HONEST, source)))
-    assert store.head == source.store.head_at(20)
-    store.close()
-    second = known(LocalChain(tmp_path / "second" / "data", options=OPTIONS))
-    while second.height < 31:
-        second.commit()
-    while source.height < 31:
-        source.commit()
-    assert second.store.head == source.store.head
-    store = await fetch(tmp_path / "third", SnapshotPeers(SnapshotPeer(HONEST, second)))
-    assert store.head == source.store.head_at(30)
-    store.close()
-    source.close()
-    second.close()
+def test_the_former_store_stays_as_long_as_no_other_is_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "data.replaced").mkdir()
+    assert not SnapshotFolders(tmp_path).install_ready()
+    assert (tmp_path / "data.replaced").exists()

@@ -11,7 +11,6 @@ import pytest
 
 from consensus.types import header_digest
 from node.runtime.clock import TOLERANCE_MS
-from node.validator import block_processor
 from node.validator.block_processor import VERIFY_SLICE
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain, key_of, program_op
@@ -233,21 +232,31 @@ async def test_a_block_of_exactly_the_largest_size_is_valid(chain: LocalChain, l
     assert chain.ledger.fault_in(header, sized) == f"{most + 1} bytes of transactions, at most {most}"
 
 
-async def test_an_execution_ends_where_the_head_moves_meanwhile(
-    chain: LocalChain, local: LocalDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(block_processor, "EXECUTE_SLICE", 1)
-    transactions = [transaction(chain, START_MS + 60_000) for _ in range(3)]
-    candidate = local.candidate(transactions, TIME)
-    executing = asyncio.create_task(local.processor.execute_body(candidate, transactions))
-    await asyncio.sleep(0)
-    chain.commit()
-    assert await executing is None
-    assert local.processor.executed(header_digest(candidate.header)) is None
-
-
 async def test_outcomes_end_with_their_height(chain: LocalChain, local: LocalDriver) -> None:
     candidate = local.candidate([], TIME)
     assert await local.processor.execute_body(candidate, []) is not None
     local.processor.clear()
     assert local.processor.executed(header_digest(candidate.header)) is None
+
+
+async def test_a_block_is_not_executed_where_the_head_has_moved_already(
+    chain: LocalChain, local: LocalDriver
+) -> None:
+    candidate = local.candidate([], TIME)
+    chain.commit()
+    assert await local.processor.execute_body(candidate, []) is None
+    assert local.processor.executed(header_digest(candidate.header)) is None
+
+
+async def test_bodies_end_with_their_height(chain: LocalChain, local: LocalDriver) -> None:
+    """Else a node would hold, for ever, all transactions that ever came too late for its pool."""
+    tx = transaction(chain)
+    local.network.raws = {1: [tx.raw]}
+    candidate = local.candidate([tx], TIME)
+    assert await local.processor.resolve(candidate, (1,)) == [tx]
+    assert local.processor.raw_transactions([tx.hash]) == [tx.raw]
+    local.processor.clear()
+    assert local.processor.body(header_digest(candidate.header)) is None
+    assert local.processor.raw_transactions([tx.hash]) == []
+    assert await local.processor.resolve(candidate, (1,)) == [tx]
+    assert local.network.asked == [(1, "transactions")] * 2

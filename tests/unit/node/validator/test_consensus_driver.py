@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,8 @@ async def test_a_block_is_prepared_sealed_and_committed_and_each_vote_is_logged_
     assert logged_when_sent == [True, True]
     assert [executed.roots for executed in local.committed] == [roots]
     assert chain.store.contains_transaction(tx.id)
+    assert chain.store.log_mark == local.wal.mark, "as it was when the block was written: no vote came after"
+    assert local.processor.executed(header_digest(candidate.header)) is None
     local.close()
 
 
@@ -105,13 +108,41 @@ def one_block(local: LocalDriver) -> tuple[Executed, Certificate]:
     return executed, chain._certificate(candidate.header, executed.roots)
 
 
+@pytest.mark.parametrize("place", ["certificate", "embedded", "parent", "nowhere"])
+async def test_a_seal_of_ours_that_the_log_does_not_know_ends_signing(
+    chain: LocalChain, tmp_path: Path, place: str
+) -> None:
+    """Another process signs with our key: wherever its seals turn up, this one must not sign the next height."""
+    chain.commit()
+    local = LocalDriver(chain, tmp_path / "wal", 0)
+    sealed = chain.ledger.certificate(1)
+    assert sealed is not None
+    stored = sealed if place == "parent" else _without_seal_of(sealed, local.index)
+    chain.store.put_certificate(1, encode(stored))
+    local.driver.start()
+    assert local.driver.state.here.own_index == local.index
+    executed, certificate = one_block(local)
+    embedded = sealed if place == "embedded" else _without_seal_of(sealed, local.index)
+    candidate = msgspec.structs.replace(executed.candidate, parent_certificate=embedded)
+    seen = certificate if place == "certificate" else _without_seal_of(certificate, local.index)
+    local.finalizer.finalize(dataclasses.replace(executed, candidate=candidate), seen)
+    assert local.ledger.height == 2
+    assert local.guard.recovering is (place != "nowhere")
+    assert local.driver.state.here.own_index == (local.index if place == "nowhere" else None)
+    local.close()
+
+
+def _without_seal_of(certificate: Certificate, index: int | None) -> Certificate:
+    seals = tuple(seal for seal in certificate.seals if seal.index != index)
+    return msgspec.structs.replace(certificate, seals=seals)
+
+
 async def test_a_vote_waits_for_the_blocks_below_to_be_on_the_disk(chain: LocalChain, tmp_path: Path) -> None:
     """Block sync lets commits wait for a common sync of the disk; a vote in the midst of that stands on them."""
     local = follower(chain, tmp_path)
     chain.store.hold()
     executed, certificate = one_block(local)
-    seals = tuple(seal for seal in certificate.seals if seal.index != local.index)  # it was away
-    local.finalizer.finalize(executed, msgspec.structs.replace(certificate, seals=seals))
+    local.finalizer.finalize(executed, _without_seal_of(certificate, local.index))  # it was away
     assert chain.store._database._held
     assert local.proposer == local.index
     local.mempool.add(transaction(chain))
@@ -163,6 +194,15 @@ async def test_after_a_halt_nothing_is_signed_and_nothing_is_written(chain: Loca
     assert local.network.sent == []
     assert local.supervisor.halted == "a reason"
     assert not local.driver._queue  # a node may stand halted for days
+    local.close()
+
+
+async def test_effects_that_follow_a_halt_are_not_performed(chain: LocalChain, tmp_path: Path) -> None:
+    local = follower(chain, tmp_path)
+    local.network.on_broadcast = lambda _: local.supervisor.halt("a reason", {})
+    receive(local, local.proposal(local.candidate([], BLOCK_TIME)))
+    await until(lambda: local.supervisor.halted is not None)
+    assert local.driver._rebroadcast_timer is None, "what was sent is to be repeated, but for the halt"
     local.close()
 
 

@@ -176,8 +176,26 @@ async def test_validators_take_turns_by_their_place(chain: LocalChain) -> None:
     keys = [*chain.validator_keys, key_of("full-node")]
     submissions = Submissions(chain)
     clock = ManualClock(START_MS)
-    turns = [EvidenceReporter(chain.ledger, key, clock, submissions.submit)._turn() for key in keys]
-    assert turns == [0, 1, 2, 3, 4]
+    reporters = [EvidenceReporter(chain.ledger, key, clock, submissions.submit) for key in keys]
+    assert [reporter._turn() for reporter in reporters] == [0, 1, 2, 3, 4]
+    now = asyncio.get_running_loop().time()
+    for turn, reporter in enumerate(reporters):
+        reporter.found(Evidence(prepare(chain, 0), prepare(chain, 1)))
+        (pending,) = reporter._pending.values()
+        assert pending.due >= now + turn * evidence_reporter.TURN_SECONDS
+
+
+async def test_what_was_refused_rests_before_it_is_tried_again(chain: LocalChain) -> None:
+    submissions = Submissions(chain)
+    submissions.ready = False
+    reporter = EvidenceReporter(chain.ledger, chain.validator_keys[0], ManualClock(START_MS), submissions.submit)
+    now = asyncio.get_running_loop().time()
+    reporter.found(Evidence(prepare(chain, 0), prepare(chain, 1)))
+    task = asyncio.create_task(reporter.run())
+    await until(lambda: submissions.asked == 1)
+    (pending,) = reporter._pending.values()
+    assert pending.due >= now + evidence_reporter.RETRY_SECONDS
+    task.cancel()
 
 
 @pytest.mark.usefixtures("quick")

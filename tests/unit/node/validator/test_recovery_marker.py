@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from node.runtime.errors import NotReady
+from node.runtime.errors import NotReady, TransactionRefused
 from node.validator import recovery_marker
 from node.validator.recovery_marker import RecoveryMarker, is_announcement
+from node.votes.signing_guard import MAX_ANNOUNCEMENTS
 from tests.support.driver import LocalDriver, until
 from tests.support.ledger import START_MS, LocalChain
 from vm.receipt import STATUS_FAILED
@@ -25,13 +26,17 @@ class Submissions:
     def __init__(self) -> None:
         self.taken: list[Transaction] = []
         self.refusals = 0
+        self.answer: str | TransactionRefused = "accepted"
+        self.on_submit: Callable[[bytes], None] = lambda raw: None
 
-    async def submit(self, raws: Sequence[bytes]) -> list[str]:
+    async def submit(self, raws: Sequence[bytes]) -> list[str | TransactionRefused]:
         if self.refusals:
             self.refusals -= 1
             raise NotReady("too early")
         self.taken += [parse_transaction(raw) for raw in raws]
-        return ["accepted"] * len(raws)
+        for raw in raws:
+            self.on_submit(raw)
+        return [self.answer] * len(raws)
 
 
 class Recovering:
@@ -115,3 +120,28 @@ async def test_a_silenced_validator_announces_it_and_the_other_process_falls_sil
     recovering.decide(announcement.raw)
     assert recovering.guard.silenced
     assert recovering.local.driver.state.here.own_index is None
+
+
+async def test_a_marker_that_is_final_before_its_submission_is_answered_counts(recovering: Recovering) -> None:
+    recovering.submissions.on_submit = recovering.decide
+    await until(lambda: recovering.chain.height >= 1)
+    assert not recovering.guard.recovering
+
+
+async def test_a_marker_is_sent_again_only_once_it_may_have_been_lost(
+    recovering: Recovering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait would be pushed out of what is remembered, and a block would hold one that is forgotten."""
+    monkeypatch.setattr(recovery_marker, "AGAIN_SECONDS", 1_000.0)
+    sent = len(recovering.submissions.taken)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(recovering.submissions.taken) == sent + 1
+
+
+async def test_announcements_that_were_refused_do_not_count(recovering: Recovering) -> None:
+    recovering.submissions.answer = TransactionRefused("POOL_FULL", "the pool is full")
+    recovering.local.wal.silence()
+    refused = lambda: [tx for tx in recovering.submissions.taken if is_announcement(tx, recovering.key)]  # noqa: E731
+    await until(lambda: len(refused()) > MAX_ANNOUNCEMENTS)
+    assert recovering.guard.wants_announcement

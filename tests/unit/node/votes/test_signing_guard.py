@@ -20,6 +20,8 @@ from consensus.messages import (
 )
 from consensus.types import Seal
 from node.chain.ledger import Ledger
+from node.store import LogMark
+from node.votes.own_votes import HEIGHTS_KEPT
 from node.votes.signing_guard import SigningGuard, compare_with_store
 from node.votes.write_ahead_format import Standing
 from node.votes.write_ahead_log import WriteAheadLog
@@ -346,7 +348,7 @@ def test_one_that_recovers_reads_old_announcements_without_harm(chain: LocalChai
     assert not guard.silenced
 
 
-@pytest.mark.parametrize("kind", ["lost", "older", "shorter"])
+@pytest.mark.parametrize("kind", ["lost", "older", "shorter", "another"])
 def test_a_log_that_is_not_the_one_of_the_store_makes_it_recover(
     chain: LocalChain, tmp_path: Path, kind: str
 ) -> None:
@@ -364,11 +366,20 @@ def test_a_log_that_is_not_the_one_of_the_store_makes_it_recover(
         path.unlink()
     elif kind == "older":
         path.write_bytes(copy)
+    elif kind == "another":
+        other = WriteAheadLog(tmp_path / "other")
+        other.begin_signing()
+        for _ in range(3):
+            other.append(vote(1), None)
+        assert other.mark.sequence > log.mark.sequence, "a greater number tells nothing where the log is another"
+        other.close()
+        path.write_bytes((tmp_path / "other" / "consensus.wal").read_bytes())
     else:
         os.truncate(path, path.stat().st_size - 5)
     log = WriteAheadLog(tmp_path / "wal")
     compare_with_store(log, chain.store)
     assert log.recovering
+    assert log.floor >= chain.height + 1, "it may have signed for the height in progress"
     assert chain.store.log_mark == log.mark
     log.close()
 
@@ -432,3 +443,45 @@ def test_a_marker_of_before_does_not_end_a_later_recovery(chain: LocalChain, wal
     chain.commit()
     assert not signs(guard, ledger)
     assert guard.wants_marker
+
+
+def test_a_vote_of_ours_that_comes_as_a_message_is_compared(chain: LocalChain, wal: WriteAheadLog) -> None:
+    guard, ledger = guard_of(chain, wal)
+    validators = ledger.next_validators()
+    guard.log_vote(vote(1), None)
+    assert not guard.message_seen(vote(1).message, validators)
+    twins = Prepare(1, 1, OWN, sha256(b"another block"), bytes(64))
+    assert guard.message_seen(twins, validators)
+    assert guard.recovering
+
+
+def test_heights_that_it_has_forgotten_are_nobody_elses(chain: LocalChain, wal: WriteAheadLog) -> None:
+    """A seal of long ago that comes back is no proof of another process: its height is not compared any more."""
+    guard, ledger = guard_of(chain, wal)
+    for height in range(1, HEIGHTS_KEPT + 2):
+        chain.commit()
+        guard.log_vote(own_commit(chain, height), None)
+    assert not see(guard, ledger, 1)
+    assert not guard.recovering
+
+
+def test_a_recovery_forgets_what_was_known_up_to_its_floor(chain: LocalChain, wal: WriteAheadLog) -> None:
+    guard, ledger = guard_of(chain, wal)
+    for _ in range(5):
+        chain.commit()
+    assert see(guard, ledger, 5)
+    assert (guard.recovering, wal.floor) == (True, 5)
+    guard.marker_made(b"m" * 32)
+    guard.block_final(3, [b"m" * 32])
+    assert not see(guard, ledger, 4), "a former life may have signed up to the floor"
+    assert not guard.silenced
+
+
+def test_a_silence_outlasts_a_store_that_does_not_fit(chain: LocalChain, wal: WriteAheadLog) -> None:
+    """Else a backup of the store would let it recover, and sign beside the other process."""
+    compare_with_store(wal, chain.store)
+    wal.append(vote(1), None)
+    wal.silence()
+    chain.store.note_log(LogMark(b"another log's id", 9))
+    compare_with_store(wal, chain.store)
+    assert wal.standing is Standing.SILENCED

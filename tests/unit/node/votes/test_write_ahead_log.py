@@ -347,6 +347,9 @@ def test_a_file_of_the_former_format_tells_its_floor_by_its_first_record(tmp_pat
     log.close()
     assert path.read_bytes().startswith(b"ENTWAL3\n")
     assert records(tmp_path) == [vote(7), vote(7, 1)]
+    log = WriteAheadLog(tmp_path)
+    assert log.mark.sequence == 3, "the store has noted how many votes there were"
+    log.close()
 
 
 def test_a_standing_that_no_release_writes_is_refused(tmp_path: Path) -> None:
@@ -463,14 +466,6 @@ def test_damage_before_a_good_record_is_no_torn_tail(three: Path, damage: str) -
         WriteAheadLog(three)
 
 
-def test_the_greatest_height_signed_stays_whatever_is_signed_later(tmp_path: Path) -> None:
-    log = WriteAheadLog(tmp_path)
-    log.append(vote(9), None)
-    log.append(vote(8), None)
-    assert log.highest == 9
-    log.close()
-
-
 def test_a_recovery_begins_and_ends_above_all_that_is_known_to_be_signed(three: Path) -> None:
     log = WriteAheadLog(three)
     for change in (lambda: log.begin_recovery(3), lambda: log.begin_signing(5)):
@@ -481,3 +476,16 @@ def test_a_recovery_begins_and_ends_above_all_that_is_known_to_be_signed(three: 
     log.begin_signing(8)
     assert log.floor == 8
     log.close()
+
+
+def test_a_new_file_is_whole_where_the_disk_takes_it_in_pieces(
+    three: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = WriteAheadLog(three)
+    log.rotate_bytes = 1
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, data[:50], offset))
+    log.append(vote(8), None)
+    monkeypatch.undo()
+    log.close()
+    assert records(three) == [vote(8)]
