@@ -4,9 +4,9 @@ New transactions are collected for a few milliseconds or until a frame is worth 
 says what each peer gets. A peer gets what it is not known to have: it did not send it, and was not
 sent it.
 
-In a full mesh one hop reaches everybody. So a transaction whose sender had it from a client
+In a full mesh one hop reaches every node. So a transaction whose sender had it from a client
 (`from_origin`) is passed on only to those who are not among the sender's links, which the sender tells:
-nobody, where the mesh is full; everybody else, where it is not. A sender that lies about its links hides
+none, where the mesh is full; all others, where it is not. A sender that lies about its links hides
 a transaction from no one for long, as the honest receivers propose it themselves.
 
 Invariants:

@@ -156,7 +156,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
-        """Offer all entries in order, as they are now, whatever is written meanwhile."""
+        """Offer all entries in order, as they are now, unaffected by later writes."""
         self._write_held()
         try:
             with (
@@ -247,7 +247,7 @@ class Database:
             raise self._fault("cannot write to the database", error) from error
 
     def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
-        """Call `on_damage`, on any thread, when a wrong checksum is met, whoever was reading."""
+        """Call `on_damage`, on any thread, when any reader meets a wrong checksum."""
         self._on_damage = on_damage
 
     def _fault(

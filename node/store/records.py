@@ -66,7 +66,7 @@ class BlockCommit:
         changes: canonical value bytes by key, None for a deleted key.
         once: what the block appends to logs of once-records.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
-        log_mark: how far the write-ahead log is; None where nobody votes.
+        log_mark: how far the write-ahead log is; None for a node that does not vote.
         replay_ids: the transaction ids, joined in order, by the slot in which they expire.
         first_slot: the first slot that has not passed at the block's time.
     """

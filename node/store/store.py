@@ -101,7 +101,7 @@ class Store:
         self._database.close()
 
     def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
-        """Call `on_damage`, on any thread, when damage is met, whoever was reading."""
+        """Call `on_damage`, on any thread, when any reader meets damage."""
         self._on_damage = on_damage
 
     def _note_damage(self, damage: StoreCorrupt) -> None:

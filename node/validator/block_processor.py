@@ -101,7 +101,7 @@ class BlockProcessor:
     async def resolve(self, candidate: Candidate, sources: Sequence[int]) -> list[Transaction] | None:
         """Return a candidate's transactions, asking the sources in turn; None where they make it invalid.
 
-        Runs until everything is here; whoever calls cancels it when the height is over.
+        Runs until everything is here; the caller cancels it when the height is over.
         """
         digest = header_digest(candidate.header)
         attempt = 0
