@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from node.chain.ledger import Ledger
-from node.chain.pruning import MAY_BE_PRUNED, may_be_pruned
+from node.chain.pruning import MAY_BE_PRUNED
 from node.pool.mempool import Mempool, check_admissible
 from node.pool.mempool_lanes import Origin
 from node.runtime.clock import BlockClock
@@ -253,10 +253,7 @@ class AdmissionQueue:
         try:
             check_admissible(tx, self._ledger, now)
         except TransactionRefused as refusal:
-            ledger = self._ledger
-            if refusal.reason == "EXPIRED" and may_be_pruned(
-                ledger.store, tx.body.expires, ledger.params.max_tx_ttl_ms
-            ):
+            if refusal.reason == "EXPIRED" and self._ledger.queries.may_be_pruned(tx.body.expires):
                 # Whoever repeats what has been executed must not be told that it is too late for it.
                 raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
             raise

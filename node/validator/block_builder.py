@@ -30,6 +30,7 @@ from node.runtime.clock import BlockClock
 from node.validator.work_schedule import Heartbeat
 from vm.agenda import agenda_budget, is_anything_due
 from vm.apply import base_cost
+from vm.expiry import is_valid_at
 from vm.params import Params
 from vm.primitives import merkle
 from vm.receipt import Receipt
@@ -118,15 +119,15 @@ class BlockBuilder:
 
     def _turns(self, parties: Iterable[Party], time: int) -> _Turns:
         """Return a group's transactions in the order in which a block of this time would take them."""
-        latest = time + self._ledger.params.max_tx_ttl_ms
+        params = self._ledger.params
+        max_tx_ttl_ms = params.max_tx_ttl_ms
 
         def valid(lane: Lane) -> Iterator[tuple[Entry, int]]:
             for entry in lane:
-                if time < entry.tx.body.expires <= latest:
+                if is_valid_at(entry.tx.body.expires, time, max_tx_ttl_ms):
                     yield entry, self._estimate(entry.tx)
 
         # Every lane has its first turn before any has its second: more lanes than a block has places are too many.
-        params = self._ledger.params
         return _Turns(
             {
                 party.brands: _PartyTurns([valid(lane) for lane in islice(party.lanes(), MAX_TRANSACTIONS)], params)
@@ -136,8 +137,10 @@ class BlockBuilder:
 
     def has_work(self, time: int) -> bool:
         """Tell whether a block of this time would take any transaction, or what the head has left undone."""
-        latest = time + self._ledger.params.max_tx_ttl_ms
-        return self.is_behind() or any(time < tx.body.expires <= latest for tx in self._mempool.in_order())
+        max_tx_ttl_ms = self._ledger.params.max_tx_ttl_ms
+        return self.is_behind() or any(
+            is_valid_at(tx.body.expires, time, max_tx_ttl_ms) for tx in self._mempool.in_order()
+        )
 
     def is_behind(self) -> bool:
         """Tell whether the head has left something undone that was due: blocks follow until it is done."""

@@ -253,6 +253,7 @@ class LocalNode:
         self.chain = chain
         self.genesis = chain.genesis
         self.store = chain.store
+        self.queries = chain.ledger.queries
         self.runtime = chain.runtime
         self.clock = ManualClock(START_MS)
         self.automatic = automatic
