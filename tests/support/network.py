@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 import orjson
+import psutil
 
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
@@ -175,13 +176,12 @@ class LocalNetwork:
 
     def cpu_seconds(self, index: int) -> float:
         """Return the CPU time that a validator's process has used."""
-        fields = Path(f"/proc/{self.processes[index].pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used = psutil.Process(self.processes[index].pid).cpu_times()
+        return used.user + used.system
 
     def resident_mib(self, index: int) -> int:
         """Return the memory that a validator's process holds."""
-        pages = int(Path(f"/proc/{self.processes[index].pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") // 1_048_576
+        return psutil.Process(self.processes[index].pid).memory_info().rss // 1_048_576
 
     # -- JSON-RPC ----------------------------------------------------------------------------------
 
