@@ -191,7 +191,7 @@ PRIVATE_IN_HOME: Final = ("node.toml", "data", "wal", "node.log")
 def exposed_in(home: Path) -> list[str]:
     """Return a sentence for the home, or for each private thing in it, that others than its owner can use.
 
-    A home that others cannot enter protects what is in it, whatever its mode.
+    A home that others cannot enter protects its content, in any mode.
     """
     found = exposure(home)
     return found and found + [line for name in PRIVATE_IN_HOME for line in exposure(home / name)]
