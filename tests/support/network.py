@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +22,7 @@ from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
 from node.runtime.config import NodeConfig, PeerAddress, config_to_toml, load_config
 from node.testnet.processes import start_node
+from tests.support.ports import free_ports
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -248,20 +247,3 @@ class LocalNetwork:
 def end_on_sigterm() -> None:
     """Let a command that is told to end leave its `with` blocks, so that no process of its network stays behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-
-
-def free_ports(count: int) -> int:
-    """Return the first of `count` adjacent TCP ports that were free a moment ago."""
-    for first in range(20_000 + os.getpid() % 200 * 60, 60_000, 61):
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
