@@ -32,10 +32,11 @@ from node.errors import ConfigError
 from node.failures import EXIT_FAILURE
 from node.gateway import Gateway
 from node.log_setup import set_up_logging
+from node.machine import Machine
 from node.memory import give_back_memory
 from node.node import Node, NodeSettings
 from node.opening import open_node
-from node.store import StoreCorrupt, StoreError, advice
+from node.store import StoreCorrupt, StoreError, advice, opener
 from node.write_ahead_format import WriteAheadLogError
 from vm.primitives.keys import SigningKey
 
@@ -94,7 +95,8 @@ async def _run_once(
     disk = DiskSpace(home, config.min_free_disk_mib)
     plan = plan_descriptors(raise_descriptor_limit(), config.rpc.max_connections)
     config = replace(config, rpc=replace(config.rpc, max_connections=plan.connections))
-    settings = NodeSettings(config, key, make_clock(config.clock), disk, home)
+    machine = Machine(engine=opener(config.store.engine))
+    settings = NodeSettings(config, key, make_clock(config.clock), disk, home, machine)
     try:
         node = open_node(genesis, build_runtime(), settings, plan.database, node_class)
     except StoreCorrupt as error:

@@ -6,7 +6,7 @@ one operator decides: addresses, limits, files.
     <home>/node.toml       this file
     <home>/genesis.json    the chain's genesis document
     <home>/key.json        the node's key (genesis.keystore)
-    <home>/data/           LevelDB, one owner process
+    <home>/data/           LevelDB or RocksDB, one owner process
     <home>/wal/            the consensus write-ahead log
 """
 
@@ -23,6 +23,7 @@ import msgspec
 
 from genesis.durable_files import exposure
 from node.errors import ConfigError
+from node.store.engines import EngineName
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A node.toml with a thousand peers has some 150 KB."""
@@ -91,6 +92,14 @@ class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses and networks of proxies whose X-Forwarded-For is believed; none: no header is."""
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the node keeps its data."""
+
+    engine: EngineName | None = None
+    """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
+    existing home must have been written by it."""
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything in node.toml."""
 
@@ -114,6 +123,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mempool_per_sender: Count = 20_000
     clock: VirtualClock | None = None
     rpc: RpcLimits = RpcLimits()
+    store: StoreSettings = StoreSettings()
 
 
 def hashed_key(key: str) -> str:
@@ -220,7 +230,8 @@ def config_to_toml(config: NodeConfig) -> str:
             continue
         if isinstance(value, dict):
             given = {key: item for key, item in value.items() if item is not None}
-            tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in given.items())]
+            if given:
+                tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in given.items())]
         elif name == "peers":
             for peer in value:
                 tables += ["", "[[peers]]", *(f"{key} = {_toml(item)}" for key, item in peer.items())]

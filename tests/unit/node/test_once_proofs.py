@@ -19,6 +19,8 @@ from node.gateway.reads import ChainReads
 from node.gateway.state_methods import StateMethods
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 ANN = address_of("ann")
 Change = Callable[[dict[str, Any]], object]
 

@@ -23,6 +23,8 @@ from tests.support.ledger import START_MS, LocalChain, LocalNode, ManualClock, a
 from vm.params import Params
 from vm.transaction import parse_transaction
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
 
 

@@ -49,6 +49,8 @@ from vm.once_log import tile_hashes
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 HONEST, LIAR, OTHER = b"H" * 32, b"L" * 32, b"O" * 32
 OPTIONS = StoreOptions(state_history_blocks=20, snapshot_interval=10)
 Twist = Callable[[Request, Reply], Reply | None]

@@ -28,6 +28,8 @@ from vm.state_proof import verify_state_proof
 from vm.state_tree import StateTree
 from vm.tables.stored import Stored
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 GENESIS = b"genesis document"
 
 

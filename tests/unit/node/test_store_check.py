@@ -15,11 +15,14 @@ from node.cli.main import main
 from node.pruning import Pruner
 from node.restore import restore_backup
 from node.store import Store, StoreCorrupt, StoreOptions
-from node.store.damage import damaged_file, tables_at
 from node.store.damage_note import NAME
 from node.store.layout import BLOCK, HEAD, OLDEST_BLOCK_KEY, RECEIPTS, STATE, TRANSACTION, at_height, number
+from node.store.leveldb import tables_at
+from node.store.refused_log import refused_log
 from node.store_check import Checked, check_store
 from tests.support.ledger import LocalChain, address_of, program_op
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 BLOCKS = 8
 
@@ -232,4 +235,4 @@ def test_names_of_files(tmp_path: Path) -> None:
     assert tables_at(listing, b"l", b"z") == ["000008.ldb"]
     assert tables_at(listing, b"b", b"z") == ["000010.ldb", "000007.ldb"]
     assert tables_at(listing, b"z", b"z") == []
-    assert damaged_file(tmp_path) == tmp_path
+    assert refused_log(tmp_path) == tmp_path
