@@ -97,7 +97,8 @@ class Database:
             raise OtherEngine(str(error)) from error
         except (EngineError, OSError) as error:
             raise StoreFailure(
-                f"cannot open the database at {path}: {error} (if a node runs with it, stop the node first)"
+                f"cannot open the database at {path}: {error} (is another process using it? If a node runs, "
+                "stop the node first)"
             ) from error
         self._get = self._engine.get
         self._faults = self._engine.faults

@@ -8,21 +8,26 @@ Three things of rocksdict 0.3 are not used, because they are wrong:
     Rdict.items     ends without an error where RocksDB's iterator met one; `Rdict.iter` tells by `status`.
     Rdict.snapshot  its iterators read what is written after it. An iterator of `Rdict.iter` reads one moment.
     lower bounds    `set_iterate_lower_bound` sets the upper one.
-It holds Python's lock while it reads and writes, as `fdatasync` takes its time; it gives it away while it compacts.
+It holds Python's lock while it reads and writes, also while the disk syncs; it gives it away while it compacts.
+What goes wrong in a compaction is told by the next write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from re import findall
 from typing import Any, Final
+from weakref import WeakSet
 
 import rocksdict
 
 from node.store.engine import EngineBatch, EngineDamaged, EngineError, Entries, Keys
 from node.store.refused_log import refused_log
+
+_log = logging.getLogger(__name__)
 
 TABLE_BYTES: Final = 16 << 20
 """As LevelDB's, and for the same reason."""
@@ -44,47 +49,47 @@ class RocksDb:
     def __init__(self, database: Any, path: Path) -> None:
         self._database = database
         self._path = path
+        self._closed = False
+        self._offered: WeakSet[Generator[tuple[bytes, bytes]]] = WeakSet()
         self.get: Callable[[bytes], bytes | None] = database.get
         self.put: Callable[[bytes, bytes], None] = database.put
         self._synced = rocksdict.WriteOptions()
         self._synced.sync = True
         self._unsynced = rocksdict.WriteOptions()
 
-    @contextmanager
     def iterator(
         self, *, start: bytes, stop: bytes, reverse: bool = False, include_start: bool = True, once: bool = False
-    ) -> Iterator[Entries]:
+    ) -> AbstractContextManager[Entries]:
         """See `Engine.iterator`."""
         options = rocksdict.ReadOptions()
         options.fill_cache(not once)
         options.set_iterate_upper_bound(stop)
         iterator = self._database.iter(options)
+        first = start if include_start else start + b"\0"
         if reverse:
             iterator.seek_to_last()
-            entries = _entries(iterator, iterator.prev)
-            floor = start if include_start else start + b"\0"
-            entries = _down_to(entries, floor)
-        else:
-            iterator.seek(start if include_start else start + b"\0")
-            entries = _entries(iterator, iterator.next)
-        try:
-            yield entries
-        finally:
-            entries.close()
+            return self._offer(_down_to(_entries(iterator, iterator.prev), first))
+        iterator.seek(first)
+        return self._offer(_entries(iterator, iterator.next))
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Entries]:
+    def snapshot(self) -> AbstractContextManager[Entries]:
         """See `Engine.snapshot`."""
         options = rocksdict.ReadOptions()
         options.fill_cache(False)
         iterator = self._database.iter(options)
         iterator.seek_to_first()
-        entries = _entries(iterator, iterator.next)
-        del iterator  # the entries alone hold it; while it lives, the database is not closed
+        return self._offer(_entries(iterator, iterator.next))
+
+    @contextmanager
+    def _offer(self, entries: Generator[tuple[bytes, bytes]]) -> Iterator[Entries]:
+        """Offer entries until the database is closed, which ends them."""
+        self._offered.add(entries)
         try:
             yield entries
         finally:
             entries.close()
+        if self._closed:
+            raise rocksdict.DbClosedError("the database was closed while it was read")
 
     def batch(self, *, sync: bool) -> EngineBatch:
         """See `Engine.batch`."""
@@ -101,8 +106,19 @@ class RocksDb:
         return _explained(error, self._path)
 
     def close(self) -> None:
-        """See `Engine.close`."""
-        self._database.close()
+        """See `Engine.close`.
+
+        RocksDB first writes its memory table. Where the disk refuses that, its log has what was in it.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        for entries in list(self._offered):
+            entries.close()
+        try:
+            self._database.close()
+        except Exception as error:
+            _log.warning("RocksDB left its last entries in its log when it was closed: %s", self.explain(error))
 
 
 class _Batch:
@@ -121,21 +137,30 @@ class _Batch:
         self._write(self._batch, self._options)
 
 
-def _entries(iterator: Any, step: Callable[[], None]) -> Any:
-    """Yield what an iterator stands on and comes to; its error, where it ends for one."""
+def _entries(iterator: Any, step: Callable[[], None]) -> Generator[tuple[bytes, bytes]]:
+    """Yield what an iterator stands on and comes to; raise its error, where it ends for one.
+
+    RocksDB stays open, and its folder locked, as long as there is an iterator. So none is left in a traceback.
+    """
     valid, key, value = iterator.valid, iterator.key, iterator.value
-    while valid():
-        yield key(), value()
-        step()
-    iterator.status()
+    try:
+        while valid():
+            yield key(), value()
+            step()
+        iterator.status()
+    finally:
+        del iterator, step, valid, key, value
 
 
-def _down_to(entries: Any, floor: bytes) -> Any:
+def _down_to(entries: Generator[tuple[bytes, bytes]], floor: bytes) -> Generator[tuple[bytes, bytes]]:
     """Yield entries that come backwards, as long as their keys are not below `floor`."""
-    for entry in entries:
-        if entry[0] < floor:
-            return
-        yield entry
+    try:
+        for entry in entries:
+            if entry[0] < floor:
+                return
+            yield entry
+    finally:
+        entries.close()
 
 
 def open_rocksdb(
@@ -189,9 +214,7 @@ def _options(create: bool, cache_bytes: int, buffer_bytes: int, max_open_files: 
 
 def _explained(error: Exception, path: Path) -> EngineError:
     """Return our error for one that rocksdict raised, which begins with the name of RocksDB's status."""
-    if isinstance(error, EngineError):
-        return error
-    if type(error) is not Exception and not isinstance(error, rocksdict.DbClosedError):
+    if type(error) is not Exception and not isinstance(error, (rocksdict.DbClosedError, OSError)):
         raise error
     text = str(error)
     if not text.startswith("Corruption"):
