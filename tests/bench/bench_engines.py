@@ -1,4 +1,4 @@
-"""Compare key-value engines at the store's own pattern of work: LevelDB, RocksDB, and LMDB as a third for the decision.
+"""Compare key-value engines at the store's own pattern of work: LevelDB, RocksDB, and LMDB for the decision.
 
     python -m tests.bench.bench_engines [--keys 2000000] [--blocks 300] [--only leveldb,rocksdb] [--damage 200]
 
@@ -14,7 +14,7 @@ Each engine runs in a process of its own, one after the other, over the same key
 
 "written" is what reached the block layer (/proc/self/io), for each byte that was put. `--damage` instead flips so
 many single bits, one in a fresh copy each, all over the files of a small database, and reads everything back. The
-variants (leveldb-64 …) are the settings that were tried for writing less. docs/decisions/store-engine.md has results.
+variants (leveldb-64 …) are settings that were tried for writing less. docs/decisions/store-engine.md has results.
 """
 
 from __future__ import annotations
@@ -274,8 +274,8 @@ def small(name: str, path: Path) -> dict[bytes, bytes]:
     """Make a small database, half of it in the log where there is one, and end without closing it."""
     noise = random.Random(3)
     entries = {b"%06d" % at: noise.randbytes(90) for at in range(SMALL)}
-    code = "from tests.bench.bench_engines import write_small; write_small(%r, %r)" % (name, str(path))
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = "import sys; from tests.bench.bench_engines import write_small; write_small(*sys.argv[1:])"
+    subprocess.run([sys.executable, "-c", code, name, str(path)], check=True)
     return entries
 
 
@@ -347,10 +347,8 @@ def table(results: dict[str, dict[str, float]]) -> str:
     first = next(iter(results.values()))
     lines = ["".join([f"{'':24}", *(f"{name:>24}" for name in results)])]
     for row in first:
-        cells = [
-            f"{result[row]:>14.2f} ({result[row] / first[row] if first[row] else 1:6.2f})"
-            for result in results.values()
-        ]
+        ratios = [(result[row], result[row] / first[row] if first[row] else 1) for result in results.values()]
+        cells = [f"{value:>14.2f} ({ratio:6.2f})" for value, ratio in ratios]
         lines.append("".join([f"{row:24}", *cells]))
     return "\n".join(lines)
 
