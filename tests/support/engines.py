@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from node.store import EngineName, engines
 from node.store.engine import OpenEngine
@@ -23,18 +24,26 @@ _named = os.environ.get("ENTENTE_ENGINE")
 CHOSEN = EngineName(_named) if _named else None
 """The engine that ENTENTE_ENGINE names; None without."""
 
-EACH = [
-    pytest.param(
-        name,
-        id=str(name),
-        marks=pytest.mark.skipif(not can_open(name), reason=f"this Python has no library for {name}"),
-    )
-    for name in ([CHOSEN] if CHOSEN else EngineName)
-]
+
+def _parameter(name: EngineName, *values: object) -> ParameterSet:
+    skip = pytest.mark.skipif(not can_open(name), reason=f"this Python has no library for {name}")
+    return pytest.param(name, *values, id=str(name), marks=skip)
+
+
+EACH = [_parameter(name) for name in ([CHOSEN] if CHOSEN else EngineName)]
 """Parameters for a test that runs on each engine."""
 
-OTHERS = [parameter for parameter in EACH if CHOSEN is None and parameter.values[0] != engines.PREFERRED[0]]
-"""Parameters for a test that starts processes: what the others of its kind do not run on already."""
+
+def on_each_engine(*values: object) -> list[ParameterSet]:
+    """Return parameters for a test that starts processes: an engine, and one of two values.
+
+    The first value goes with the engine of all other tests, which is None, or ENTENTE_ENGINE's. The last one goes
+    with every engine that a new home does not take.
+    """
+    first = pytest.param(CHOSEN, *values[:1], id=str(CHOSEN or "default"))
+    usual = next(name for name in engines.PREFERRED if can_open(name))
+    others = [name for name in EngineName if CHOSEN is None and name is not usual]
+    return [first, *(_parameter(name, *values[-1:]) for name in others)]
 
 
 @contextmanager

@@ -269,7 +269,7 @@ def test_a_python_without_the_engine_tells_the_way_out(
 def test_a_setting_that_contradicts_the_folder_is_refused(tmp_path: Path) -> None:
     with preferring(EngineName.LEVELDB):
         Store.open(tmp_path / "data").close()
-    with pytest.raises(OtherEngine, match="was written by LevelDB, and .* says rocksdb"):
+    with pytest.raises(OtherEngine, match=r"was written by LevelDB, and .* says rocksdb"):
         Store.open(tmp_path / "data", StoreOptions(engine=opener(EngineName.ROCKSDB)))
     Store.open(tmp_path / "data", StoreOptions(engine=opener(EngineName.LEVELDB))).close()
 
