@@ -255,6 +255,8 @@ def test_a_python_without_the_engine_tells_the_way_out(
 ) -> None:
     with preferring(name):
         Store.open(tmp_path / "data").close()
+        chain = LocalChain(tmp_path / "chain")
+    chain.close()
     monkeypatch.setattr(engines, "can_open", lambda other: other is not name)
     with pytest.raises(OtherEngine, match=r"written by .*this Python has no .*`entente backup`.*`entente restore`"):
         Store.open(tmp_path / "data")
@@ -262,7 +264,7 @@ def test_a_python_without_the_engine_tells_the_way_out(
         Store.open(tmp_path / "new", StoreOptions(engine=opener(name)))
     assert list((tmp_path / "new").iterdir()) == []
     with pytest.raises(ConfigError, match="this Python has no"):
-        check_store(tmp_path, LocalChain(tmp_path / "chain").genesis)
+        check_store(tmp_path, chain.genesis)
 
 
 @both
