@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from node.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock, config_to_toml, load_config
+from node.config import (
+    NodeConfig,
+    PeerAddress,
+    RpcLimits,
+    StoreSettings,
+    VirtualClock,
+    config_to_toml,
+    load_config,
+)
 from node.errors import ConfigError
+from node.store import EngineName
 
 FULL = NodeConfig(
     rpc_host="::1",
@@ -24,6 +33,7 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
+    store=StoreSettings(EngineName.ROCKSDB),
 )
 
 
@@ -84,6 +94,7 @@ HOSTILE = {
     "date": "rpc_port = 2026-01-01",
     "absurd port": "p2p_port = 99999999",
     "no level": 'log_level = "LOUD"',
+    "no engine": '[store]\nengine = "lmdb"',
     "no history": "state_history_blocks = 0",
     "negative history": "state_history_blocks = -5",
     "nothing retained": "retain_blocks = 0",
