@@ -7,7 +7,8 @@ SHELL := bash
 # The tests with real processes want the machine for themselves.
 .NOTPARALLEL:
 
-VENV := .venv
+# An interpreter that is named, PYTHON=python3.13, has an environment of its own.
+VENV := $(if $(filter command environment,$(firstword $(origin PYTHON))),.venv-$(notdir $(PYTHON)),.venv)
 BIN := $(VENV)/bin
 # Passed on to the program behind demo, bench and soak, for example: make demo ARGS="--baskets 500".
 ARGS ?=
@@ -58,7 +59,7 @@ demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--
 	$(BIN)/entente demo $(ARGS)
 
 .PHONY: test
-test: lint unit simulation integration ## Run all checks and tests (fourteen minutes on two cores; PYTHON=python3.13 makes .venv by that, ENTENTE_ENGINE=rocksdb keeps all data in that engine).
+test: lint unit simulation integration ## Run all checks and tests (fourteen minutes on two cores). PYTHON=python3.13 names the interpreter, ENTENTE_ENGINE=rocksdb what keeps all data.
 
 # Tracing makes the tests half as slow again, so that it has a target of its own.
 .PHONY: coverage
@@ -182,4 +183,4 @@ docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs doc
 .PHONY: clean
 clean: ## Delete what tools have left behind; .venv and testnets stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
