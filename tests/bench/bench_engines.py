@@ -133,7 +133,9 @@ ENGINES: dict[str, Callable[[str], Any]] = {
     "leveldb": open_leveldb,
     "rocksdb": open_rocksdb,
     "lmdb": Lmdb,
+    "leveldb-32": partial(open_leveldb, write_buffer_bytes=32 * MIB),
     "leveldb-64": partial(open_leveldb, write_buffer_bytes=64 * MIB),
+    "rocksdb-32": partial(open_rocksdb, write_buffer_bytes=32 * MIB),
     "rocksdb-64": partial(open_rocksdb, write_buffer_bytes=64 * MIB),
     "rocksdb-universal": partial(open_rocksdb_tuned, tune=universal),
 }
