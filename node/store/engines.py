@@ -1,6 +1,6 @@
 """Which engine opens a folder.
 
-A folder says itself which engine wrote it: both write CURRENT, RocksDB alone writes IDENTITY, before CURRENT. A new
+A folder says itself which engine wrote it: both write CURRENT, RocksDB alone writes IDENTITY and OPTIONS. A new
 one gets the engine that node.toml names, or else the first of PREFERRED whose library this Python has. An engine's
 library is imported when a database is first opened with it.
 """
@@ -58,7 +58,8 @@ def engine_of(path: Path) -> EngineName | None:
     """Return the engine that wrote a folder, None where there is no database."""
     if not (path / "CURRENT").exists():
         return None
-    return EngineName.ROCKSDB if (path / "IDENTITY").exists() else EngineName.LEVELDB
+    by_rocksdb = (path / "IDENTITY").exists() or any(path.glob("OPTIONS-*"))
+    return EngineName.ROCKSDB if by_rocksdb else EngineName.LEVELDB
 
 
 @cache

@@ -15,10 +15,10 @@ What goes wrong in a compaction is told by the next write.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from re import findall
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -219,5 +219,5 @@ def _explained(error: Exception, path: Path) -> EngineError:
     text = str(error)
     if not text.startswith("Corruption"):
         return EngineError(text)
-    named = sorted(set(findall(rf"{path}/[\w.-]+", text)))
+    named = sorted(set(re.findall(re.escape(str(path)) + r"/[\w.-]+", text)))
     return EngineDamaged(text, named or [str(path)])
