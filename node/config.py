@@ -23,7 +23,6 @@ import msgspec
 
 from genesis.durable_files import exposure
 from node.errors import ConfigError
-from node.store.engines import EngineName
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A node.toml with a thousand peers has some 150 KB."""
@@ -95,7 +94,7 @@ class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the node keeps its data."""
 
-    engine: EngineName | None = None
+    engine: Literal["leveldb", "rocksdb"] | None = None
     """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
     existing home must have been written by it."""
 

@@ -37,7 +37,6 @@ from node.disk_space import MEBIBYTE, DiskFull, DiskSpace
 from node.files import SYSTEM_FILES, rename_durably
 from node.restored_chain import RestoredChain
 from node.store import (
-    EngineName,
     LogMark,
     Store,
     StoreCorrupt,
@@ -68,13 +67,13 @@ FOREIGN_FAULTS: Final = (
 
 
 def restore_backup(
-    file: Path, home: Path, genesis: Genesis, free_mib: int = FREE_MIB, engine: EngineName | None = None
+    file: Path, home: Path, genesis: Genesis, free_mib: int = FREE_MIB, engine: str | None = None
 ) -> Manifest:
     """Restore a backup into <home>/data, which must not exist, and let the validator recover.
 
     Args:
         free_mib: what the disk must keep free meanwhile.
-        engine: keeps the data; None: the one that a new node gets.
+        engine: an `EngineName`, keeps the data; None: the one that a new node gets.
 
     Raises:
         BackupError: the file is damaged, does not follow from the genesis document, or is too large for the disk.

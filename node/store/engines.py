@@ -77,15 +77,17 @@ def unchanging_suffix(path: Path) -> str:
     return _KINDS[engine_of(path) or EngineName.LEVELDB].unchanging
 
 
-def opener(wanted: EngineName | None) -> OpenEngine:
+def opener(wanted: str | None) -> OpenEngine:
     """Return what opens databases with the engine that wrote them, and makes new ones.
 
     Args:
-        wanted: makes the new ones, and must have written the others; None: any of those that this Python has.
+        wanted: an `EngineName`; it makes the new ones, and must have written the others. None: any of those that
+            this Python has.
     """
+    named = None if wanted is None else EngineName(wanted)
 
     def open_database(path: str, *, create: bool, **sizes: int) -> Engine:
-        name = _choose(Path(path), wanted)
+        name = _choose(Path(path), named)
         return _function_of(name)(path, create=create, **sizes)
 
     return open_database

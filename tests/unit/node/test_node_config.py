@@ -33,7 +33,7 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
-    store=StoreSettings(EngineName.ROCKSDB),
+    store=StoreSettings("rocksdb"),
 )
 
 
@@ -41,6 +41,12 @@ FULL = NodeConfig(
 def test_round_trip(tmp_path: Path, config: NodeConfig) -> None:
     (tmp_path / "node.toml").write_text(config_to_toml(config), encoding="utf-8")
     assert load_config(tmp_path) == config
+
+
+@pytest.mark.parametrize("name", EngineName)
+def test_every_engine_can_be_named(tmp_path: Path, name: EngineName) -> None:
+    (tmp_path / "node.toml").write_text(f'[store]\nengine = "{name}"\n')
+    assert load_config(tmp_path).store.engine == name
 
 
 def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
