@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ class Genesis:
     @cached_property
     def validator_set(self) -> ValidatorSet:
         """The first validator set, as certificates are judged by it."""
-        return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in self.validators)
+        return validator_set_of(self.validators)
 
     def genesis_state(self, runtime: Runtime) -> GenesisState:
         """Execute the operations; return the state at height 0.
@@ -195,6 +196,15 @@ def _key_problems(document: GenesisDocument) -> list[str]:
             found.append(f"the public key {key} stands twice among validators and nodes: {', '.join(uses)}")
     found += [f"validators: {v.brand!r} is not a slug" for v in document.validators if not is_slug(v.brand)]
     return found
+
+
+def validator_set_of(entries: Iterable[ValidatorEntry]) -> ValidatorSet:
+    """Return entries of the state as the set that certificates are judged by.
+
+    Raises:
+        ValueError: they are no set: too few, too many, or a key twice.
+    """
+    return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
 
 
 def _repeated_names(text: bytes | str) -> list[str]:

@@ -2,7 +2,7 @@
 
     DIR/testnet.json              the manifest: who answers where, and the accounts' seeds in clear
     DIR/genesis.json
-    DIR/<brand>/node.toml         as node.config reads it
+    DIR/<brand>/node.toml         as node.runtime.config reads it
     DIR/<brand>/genesis.json
     DIR/<brand>/key.json          the validator's key, unencrypted
 
@@ -264,8 +264,8 @@ def _write_files(
 def _node_toml(
     validator: TestnetValidator, manifest: TestnetManifest, keys: Mapping[str, SigningKey], listen: str
 ) -> str:
-    # node.config reads this file; it stands above this package, so that the text is made here. A test holds the
-    # two together.
+    # node.runtime.config reads this file; it stands above this package, so that the text is made here. A test holds
+    # the two together.
     lines = [
         f'rpc_host = "{listen}"',
         f"rpc_port = {_port(validator.rpc)}",

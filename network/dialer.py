@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from network.config import PeerAddress, Timing
-from network.hearsay import AddressBook, Origin, Place
+from network.hearsay import AddressBook, AddressOrigin, Place
 from network.rate_limit import TokenBucket
 from network.tasks import start_task
 from network.transport import Connection
@@ -176,7 +176,7 @@ class Dialers:
         dialer.start(0.0 if self._own_key < key else self._timing.stagger)
 
     async def _dial(self, key: bytes, place: Place) -> Connection:
-        if place.origin is not Origin.CONFIGURED:
+        if place.origin is not AddressOrigin.CONFIGURED:
             await self._wait_for_turn()
         return await self._connect(key, place)
 

@@ -14,6 +14,7 @@ from network.gossip import BATCH_BYTES, Gossip
 from network.kinds import Kind
 from network.peer import Peer
 from network.peers import PeerManager
+from network.tasks import start_timer
 
 DELAY_SECONDS: Final = 0.005
 
@@ -62,7 +63,7 @@ class Gossiper:
         if self._gossip.waiting_bytes >= BATCH_BYTES:
             self._flush()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._delay, self._flush)
+            self._timer = start_timer(self._delay, self._flush)
 
     def _flush(self) -> None:
         if self._timer is not None:

@@ -48,7 +48,7 @@ class Scope(Enum):
     LOOPBACK = auto()
 
 
-class Origin(Enum):
+class AddressOrigin(Enum):
     """Who said that a peer is at a place."""
 
     CONFIGURED = auto()
@@ -64,7 +64,7 @@ class Place:
 
     host: str
     port: int
-    origin: Origin = Origin.CONFIGURED
+    origin: AddressOrigin = AddressOrigin.CONFIGURED
 
 
 def scope_of(host: str) -> Scope | None:
@@ -133,7 +133,7 @@ class AddressBook:
         host, port = listen
         self._announced.pop(key, None)
         if port >= MIN_HEARSAY_PORT:
-            place = Place(host if scope_of(host) else seen_host, port, Origin.ANNOUNCED)
+            place = Place(host if scope_of(host) else seen_host, port, AddressOrigin.ANNOUNCED)
             self._announced[key] = place
         if len(self._announced) > MAX_ANNOUNCED:
             self._announced.popitem(last=False)
@@ -143,7 +143,9 @@ class AddressBook:
         of_use = [entry for entry in entries if self._is_of_use(*entry)]
         of_use.sort(key=lambda entry: not self._is_missing(entry[0]))
         self._told.pop(teller, None)
-        self._told[teller] = {key: Place(host, port, Origin.TOLD) for key, host, port in of_use[:MAX_KEYS_TOLD]}
+        self._told[teller] = {
+            key: Place(host, port, AddressOrigin.TOLD) for key, host, port in of_use[:MAX_KEYS_TOLD]
+        }
         if len(self._told) > MAX_TELLERS:
             self._told.popitem(last=False)
 

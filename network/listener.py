@@ -27,7 +27,7 @@ from typing import Final
 from network.client_hello import MAX_CLIENT_HELLO_BYTES, read_client_hello
 from network.door import DoorRules, Lane, Source, source_of
 from network.errors import NotTls
-from network.tasks import start_task
+from network.tasks import start_task, start_timer, vital
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Listener:
             (host, port), family=family, backlog=_BACKLOG, dualstack_ipv6=every_family
         )
         self._socket.setblocking(False)
-        self._loop.add_reader(self._socket, self._accept_some, self._socket)
+        self._accept_from(self._socket)
 
     def know(self, host: str) -> None:
         """Note that a peer is at this address: what comes from there has places of its own."""
@@ -138,6 +138,9 @@ class Listener:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # -- accepting ---------------------------------------------------------------------------------
+
+    def _accept_from(self, listening: socket.socket) -> None:
+        self._loop.add_reader(listening, vital(self._accept_some), listening)
 
     def _accept_some(self, listening: socket.socket) -> None:
         for _ in range(ACCEPTS_PER_TURN):
@@ -165,9 +168,7 @@ class Listener:
             self._drop(victim)
             return
         self._loop.remove_reader(listening)
-        self._resting = self._loop.call_later(
-            _REST_SECONDS, self._loop.add_reader, listening, self._accept_some, listening
-        )
+        self._resting = start_timer(_REST_SECONDS, self._accept_from, listening)
 
     def _wait_for_hello(self, accepted: socket.socket, source: str) -> None:
         lane = self._known_waiting if source in self._known_sources else self._strangers_waiting
@@ -212,7 +213,7 @@ class Listener:
             self._start(guest)
 
     def _start(self, guest: _Guest) -> None:
-        guest.task = start_task(self._handshake(guest), "network-handshake")
+        guest.task = start_task(self._handshake(guest), "network-handshake", vital=False)
         guest.task.add_done_callback(lambda _: self._handshake_over(guest))
 
     async def _handshake(self, guest: _Guest) -> None:

@@ -145,7 +145,7 @@ class GetCandidate(Request, frozen=True):
     digest: Bytes32
 
 
-class Candidate(Reply, frozen=True):
+class CandidateReply(Reply, frozen=True):
     """The block's bytes, or None when the sender has not got them."""
 
     body: bytes | None
@@ -289,7 +289,7 @@ MESSAGE_TYPES: Final[Mapping[Kind, type[Message]]] = MappingProxyType(
         Kind.GET_TRANSACTIONS: GetTransactions,
         Kind.TRANSACTIONS_REPLY: TransactionsReply,
         Kind.GET_CANDIDATE: GetCandidate,
-        Kind.CANDIDATE: Candidate,
+        Kind.CANDIDATE: CandidateReply,
         Kind.GET_BLOCKS: GetBlocks,
         Kind.BLOCKS: Blocks,
         Kind.GET_SNAPSHOTS: GetSnapshots,

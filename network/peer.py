@@ -18,7 +18,7 @@ from network.messages import (
     REPLY_KINDS,
     Blocks,
     BucketRoots,
-    Candidate,
+    CandidateReply,
     GetBlocks,
     GetBucketRoots,
     GetCandidate,
@@ -120,7 +120,7 @@ class Peer:
     @overload
     async def request(self, message: GetTransactions, timeout: float) -> TransactionsReply: ...
     @overload
-    async def request(self, message: GetCandidate, timeout: float) -> Candidate: ...
+    async def request(self, message: GetCandidate, timeout: float) -> CandidateReply: ...
     @overload
     async def request(self, message: GetSnapshots, timeout: float) -> Snapshots: ...
     @overload

@@ -40,7 +40,7 @@ from network.peer import Peer, PeerInfo
 from network.rate_limit import InboundLimits
 from network.reach import Reach
 from network.scoring import Offence, Scoreboard
-from network.tasks import start_task
+from network.tasks import start_task, start_timer
 from network.transport import Connection
 from network.wire import Door, TlsWire, Wire
 from vm.primitives.hashing import ZERO_HASH
@@ -83,13 +83,11 @@ class PeerManager:
         self,
         config: NetworkConfig,
         key: SigningKey,
-        handlers: Handlers,
         is_permitted: Callable[[bytes], bool],
         wire: Wire | None = None,
     ) -> None:
         self._config = config
         self._own_key = key.public_key
-        self._handlers = handlers
         self._is_permitted = is_permitted
         self._scores = Scoreboard(config.scoring)
         self._wire: Wire = wire or TlsWire(config, key)
@@ -105,12 +103,16 @@ class PeerManager:
 
     # -- starting and stopping ---------------------------------------------------------------------
 
-    async def start(self) -> None:
+    async def start(self, handlers: Handlers) -> None:
         """Listen and begin to dial.
+
+        Args:
+            handlers: are told from now on what comes.
 
         Raises:
             OSError: the listening address cannot be had.
         """
+        self._handlers = handlers
         self._listener = self._wire.door(self._new_connection, self._is_welcome)
         self._listener.start(self._config.listen_host, self._config.listen_port)
         self._watching = start_task(self._watch(), "network-watch")
@@ -306,8 +308,7 @@ class PeerManager:
 
     def _links_changed(self) -> None:
         if self._links_due is None and self._listener is not None:
-            loop = asyncio.get_running_loop()
-            self._links_due = loop.call_later(_LINKS_DELAY_SECONDS, self._send_links)
+            self._links_due = start_timer(_LINKS_DELAY_SECONDS, self._send_links)
 
     def _send_links(self) -> None:
         self._links_due = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from network.config import NetworkConfig, PeerAddress
 from network.dialer import Dialers
-from network.hearsay import AddressBook, Origin, Place
+from network.hearsay import AddressBook, AddressOrigin, Place
 from network.transport import Connection
 from network.wire import Wire
 
@@ -61,6 +61,6 @@ class Reach:
 
     async def _dial(self, key: bytes, place: Place) -> Connection:
         connection = await self._wire.dial(key, place, lambda: self._new_connection(key))
-        if place.origin is Origin.CONFIGURED and not connection.closed:
+        if place.origin is AddressOrigin.CONFIGURED and not connection.closed:
             self._book.ours(connection.address[0])
         return connection

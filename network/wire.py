@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from network.certificates import SERVER_NAME, make_contexts, peer_key
 from network.config import NetworkConfig
-from network.hearsay import Origin, Place
+from network.hearsay import AddressOrigin, Place
 from network.listener import Listener
 from network.tickets import Tickets
 from vm.primitives.keys import SigningKey
@@ -98,7 +98,7 @@ class TlsWire:
     async def dial(self, key: bytes, place: Place, make_protocol: Callable[[], ProtocolT]) -> ProtocolT:
         """Connect by TCP and shake hands; a listed key's ticket is shown where the place is more than hearsay."""
         # Hearsay may lead to a stranger, which is shown nothing.
-        ticket = None if place.origin is Origin.TOLD else self._tickets.issue(key, int(time.time()))
+        ticket = None if place.origin is AddressOrigin.TOLD else self._tickets.issue(key, int(time.time()))
         timing = self._config.timing
         async with asyncio.timeout(timing.dial):
             _, protocol = await asyncio.get_running_loop().create_connection(

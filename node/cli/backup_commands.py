@@ -10,9 +10,9 @@ import click
 from genesis.document import Genesis
 from genesis.durable_files import PUBLIC, exposure, write_durably
 from node.cli.keys_commands import KeyPath, warn
-from node.cli.output import CliError, json_option, print_fields, print_json
-from node.config import NodeConfig, load_config
-from node.errors import ConfigError
+from node.runtime.config import NodeConfig, load_config
+from node.runtime.errors import ConfigError
+from node.terminal.output import CliError, json_option, print_fields, print_json
 
 home_option = click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), required=True, help="The node's home folder."
@@ -32,8 +32,8 @@ def backup(home: Path, file: Path, as_json: bool) -> None:
     """
     config = load_config(home)
     # Imported here, as they bring the database: mistakes are told without waiting for it.
-    from node.admin import ask_backup
-    from node.backup import BackupError, BackupReader, write_file
+    from node.assembly.admin import ask_backup
+    from node.maintenance.backup import BackupError, BackupReader, write_file
 
     try:
         pieces = ask_backup(home)
@@ -62,7 +62,7 @@ def backup(home: Path, file: Path, as_json: bool) -> None:
 
 def _read_stopped(home: Path, config: NodeConfig) -> Iterator[bytes]:
     """Yield the backup of a node that does not run."""
-    from node.backup import frames
+    from node.maintenance.backup import frames
     from node.store import Store, StoreError, StoreOptions
 
     if not (home / "data").is_dir():
@@ -80,8 +80,8 @@ def _read_stopped(home: Path, config: NodeConfig) -> Iterator[bytes]:
 
 def _signed(folder: Path, height: int) -> int:
     """Return the greatest height that the validator may have signed for, as far as its log can be read."""
-    from node.write_ahead_format import WriteAheadLogError
-    from node.write_ahead_log import FILE_NAME, WriteAheadLog
+    from node.votes.write_ahead_format import WriteAheadLogError
+    from node.votes.write_ahead_log import FILE_NAME, WriteAheadLog
 
     if not (folder / FILE_NAME).exists():
         return height + 1
@@ -106,10 +106,10 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
     follows the chain first and signs when that is safe: docs/operations-recovery.md.
     """
     genesis = Genesis.load(genesis_file)
-    from node.backup import BackupError
-    from node.restore import restore_backup
+    from node.maintenance.backup import BackupError
+    from node.maintenance.restore import restore_backup
     from node.store import StoreError
-    from node.write_ahead_format import WriteAheadLogError
+    from node.votes.write_ahead_format import WriteAheadLogError
 
     warn(exposure(file))
     try:

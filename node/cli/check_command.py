@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from genesis.document import Genesis
-from node.cli.output import json_option, print_fields, print_json
+from node.terminal.output import json_option, print_fields, print_json
 
 
 @click.command(short_help="Verify a stopped node's data.")
@@ -23,8 +23,8 @@ def check(home: Path, as_json: bool) -> None:
     """
     genesis = Genesis.load(home / "genesis.json")
     # Imported here, as they bring the database: mistakes are told without waiting for it.
+    from node.maintenance.store_check import check_store
     from node.store import HEALING
-    from node.store_check import check_store
 
     found = check_store(home, genesis)
     fields = {

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from node.cli.output import CliError, json_option, print_fields, print_json
-from node.code_pools import (
+from node.client.code_pools import (
     DEFAULT_LENGTH,
     MAX_COUNT,
     MAX_LENGTH,
@@ -17,6 +16,7 @@ from node.code_pools import (
     find_code,
     new_pool,
 )
+from node.terminal.output import CliError, json_option, print_fields, print_json
 
 FolderPath = click.Path(path_type=Path, file_okay=False)
 

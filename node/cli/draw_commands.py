@@ -11,12 +11,12 @@ import click
 
 from contracts_py.campaign.draw_seed import commitment_of
 from genesis.durable_files import write_durably
-from node.cli.output import CliError, json_option, note, print_fields, print_json
 from node.cli.rpc import api_key_option, with_node
 from node.cli.testnet_commands import dir_option
 from node.cli.transaction_commands import node_url, rpc_option
 from node.client import RpcClient
-from node.draw_proofs import collect
+from node.client.draw_proofs import collect
+from node.terminal.output import CliError, json_option, note, print_fields, print_json
 
 NewFile = click.Path(path_type=Path, dir_okay=False)
 

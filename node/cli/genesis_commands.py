@@ -15,7 +15,7 @@ from genesis.durable_files import PUBLIC, write_durably
 from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from node.cli.keys_commands import KeyPath
-from node.cli.output import CliError, json_option, note, print_fields, print_json, shortened, utc
+from node.terminal.output import CliError, json_option, note, print_fields, print_json, shortened, utc
 from vm.params import Params
 from vm.primitives.address import is_address
 from vm.primitives.units import bounded_digits

@@ -25,8 +25,8 @@ from genesis.keystore import (
     take_passphrase,
     write_key_file,
 )
-from node.cli.output import json_option, note, print_fields, print_json
-from node.config import hashed_key
+from node.runtime.config import hashed_key
+from node.terminal.output import json_option, note, print_fields, print_json
 from vm.primitives.keys import SigningKey
 
 KeyPath = click.Path(path_type=Path, dir_okay=False)

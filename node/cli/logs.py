@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from genesis.testnet import TestnetValidator
-from node.cli.processes import LOG_FILE
+from node.testnet.processes import LOG_FILE
 
 FOLLOW_POLL_S = 0.2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from node.cli.output import CliError, user_mistakes
+from node.terminal.output import CliError, user_mistakes
 
 COMMANDS = {
     "backup": (

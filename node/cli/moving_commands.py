@@ -12,7 +12,6 @@ import click
 from node.cli.keys_commands import passphrase_file_option
 from node.cli.moving_import import ImportOptions, run_import
 from node.cli.moving_report import print_export, print_import
-from node.cli.output import CliError, json_option, print_json
 from node.cli.progress import shown_bar
 from node.cli.rpc import NodeRefused, api_key_option
 from node.cli.testnet_commands import dir_option
@@ -23,6 +22,7 @@ from node.moving.errors import MovingError
 from node.moving.exporting import Exporter
 from node.moving.programme import programme_of
 from node.moving.rows import MAX_REF
+from node.terminal.output import CliError, json_option, print_json
 from vm.primitives.keys import SigningKey
 
 TIMEOUT_S: Final = 60.0

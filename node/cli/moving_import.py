@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from node.cli.moving_report import print_plan
-from node.cli.output import note
 from node.cli.progress import Bar, shown_bar
 from node.moving.chain import NodeChain
 from node.moving.errors import MovingError, Stopped
@@ -25,6 +24,7 @@ from node.moving.reading import digest_of, has_rows_of, header_of, read_into
 from node.moving.rows import Terms
 from node.moving.salt import fingerprint, new_salt, read_salt, write_salt
 from node.moving.sending import Progress, Sender, Target
+from node.terminal.output import note
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
-from node.cli.output import note, print_fields, utc
 from node.moving.plan import Plan
 from node.moving.programme import Programme
+from node.terminal.output import note, print_fields, utc
 
 MAX_DATES: Final = 20
 """Shown to people; --json tells more."""

@@ -12,12 +12,12 @@ from genesis.durable_files import PUBLIC, make_private_folder, write_durably
 from genesis.keystore import generate_key, read_key_file
 from node.cli.check_command import check
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option, save_key, unencrypted_option, warn
-from node.cli.output import CliError, json_option, print_fields, print_json, shortened
 from node.cli.recovery_commands import recover
 from node.cli.rpc import api_key_option, with_node
 from node.client import RpcClient
-from node.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, keys_in_clear, load_config
-from node.errors import ConfigError
+from node.runtime.config import NodeConfig, PeerAddress, config_to_toml, exposed_in, keys_in_clear, load_config
+from node.runtime.errors import ConfigError
+from node.terminal.output import CliError, json_option, print_fields, print_json, shortened
 from vm.primitives.units import bounded_digits, is_lower_hex
 
 home_option = click.option(
@@ -46,7 +46,7 @@ def start(home: Path, passphrase_file: Path | None) -> None:
     warn(exposed_in(home))
     key = open_key(home / "key.json", passphrase_file).key
     # Imported here, as it brings the whole node: mistakes are told without waiting for it.
-    from node.app import run
+    from node.assembly.process import run
 
     raise SystemExit(run(home, key))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from node.cli.output import json_option, print_fields, print_json
-from node.config import load_config
+from node.runtime.config import load_config
+from node.terminal.output import json_option, print_fields, print_json
 
 _WAITS = (
     "follows the chain without signing, until it is past every height that it can have signed for; "
@@ -39,7 +39,7 @@ def recover(home: Path, copied: bool, accept: bool, as_json: bool) -> None:
     """
     config = load_config(home)
     # Imported here, as it brings the database: mistakes are told without waiting for it.
-    from node.recovery import recover_log
+    from node.maintenance.recovery import recover_log
 
     found = recover_log(home, config, copied=copied, accept=accept)
     fields = {

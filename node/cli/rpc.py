@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import click
 
-from node.cli.output import CliError
 from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError
+from node.terminal.output import CliError
 
 TIMEOUT_S = 10.0
-PROBE_TIMEOUT_S = 2.0
 DEFAULT_URL = "http://127.0.0.1:8545"
 
 T = TypeVar("T")
@@ -57,14 +54,3 @@ def with_node(
         raise NodeUnreachable(f"no node answers at {url}; is one running there?") from None
     except RpcError as error:
         raise NodeRefused(f"{error.message} ({error.reason or error.code})") from None
-
-
-def is_ready(url: str) -> bool:
-    """Tell whether a node answers at this URL and says that it is ready (GET /ready)."""
-    # A proxy of the user's shell is not meant for nodes.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"{url.rstrip('/')}/ready", timeout=PROBE_TIMEOUT_S) as response:
-            return bool(response.status == 200)
-    except (OSError, ValueError):
-        return False

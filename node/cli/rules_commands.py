@@ -11,7 +11,6 @@ import click
 from rich.text import Text
 
 from contracts_py.campaign.facts import FACTS as CAMPAIGN_FACTS
-from node.cli.output import CliError, console, json_option, print_fields, print_json, table
 from node.cli.rules_cases import CaseResult, run_cases
 from node.cli.rules_documents import (
     DocumentHost,
@@ -23,6 +22,7 @@ from node.cli.rules_documents import (
 )
 from node.cli.rules_lines import answer_lines
 from node.cli.rules_values import as_json, as_text
+from node.terminal.output import CliError, console, json_option, print_fields, print_json, table
 from vm.rules import Part, Rule, RuleRefused, Value, check, explain, units
 
 FilePath = click.Path(path_type=Path, dir_okay=False, allow_dash=True)

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import yaml
 
-from node.cli.output import CliError, shortened
+from node.terminal.output import CliError, shortened
 from vm.rules import DYN, Facts, HostRefusal, Value, dyn
 
 USUAL_FACTS: Final = ("balance", "event", "member", "now", "params", "token")

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from genesis.durable_files import make_private_folder, write_durably
-from node.cli.output import CliError, json_option, note, print_json
 from node.cli.rpc import api_key_option, with_node
 from node.cli.testnet_commands import dir_option
 from node.cli.transaction_commands import node_url, rpc_option
@@ -19,6 +18,7 @@ from node.statements.errors import StatementError
 from node.statements.html_page import html_of
 from node.statements.moment import moment_of
 from node.statements.statement import Statement, currencies_of, read_statement
+from node.terminal.output import CliError, json_option, note, print_json
 
 
 @click.command()

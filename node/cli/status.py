@@ -8,10 +8,10 @@ import msgspec
 from rich.table import Table
 
 from genesis.testnet import TestnetManifest, TestnetValidator
-from node.cli.output import table, utc
-from node.cli.processes import running_pid
-from node.cli.rpc import PROBE_TIMEOUT_S
 from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError
+from node.client.probe import PROBE_TIMEOUT_S
+from node.terminal.output import table, utc
+from node.testnet.processes import running_pid
 
 ROOT_DIGITS = 8
 

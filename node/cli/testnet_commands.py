@@ -25,11 +25,11 @@ from genesis.testnet import (
     remove_testnet,
     save_manifest,
 )
-from node.cli.interrupts import end_like_ctrl_c, interrupts_held
 from node.cli.logs import follow_logs, last_lines
-from node.cli.output import CliError, console, json_option, note, print_json
-from node.cli.processes import check_ports, start_validators, stop_nodes, wait_ready
 from node.cli.status import network_status, status_table
+from node.terminal.interrupts import end_like_ctrl_c, interrupts_held
+from node.terminal.output import CliError, console, json_option, note, print_json
+from node.testnet.processes import check_ports, start_validators, stop_nodes, wait_ready
 
 DEFAULT_DIR = Path("testnet")
 REFRESH_S = 1.0

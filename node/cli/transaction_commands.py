@@ -14,11 +14,11 @@ import click
 from genesis.errors import TestnetError
 from genesis.testnet import load_manifest
 from node.cli.keys_commands import KeyPath, open_key, passphrase_file_option
-from node.cli.output import CliError, json_option, print_fields, print_json, shortened
-from node.cli.processes import running_pid
 from node.cli.rpc import DEFAULT_URL, api_key_option, with_node
 from node.cli.testnet_commands import DEFAULT_DIR, dir_option
 from node.client import RpcClient
+from node.terminal.output import CliError, json_option, print_fields, print_json, shortened
+from node.testnet.processes import running_pid
 from vm.primitives.keys import SigningKey
 from vm.primitives.units import MAX_INT, is_lower_hex
 from vm.transaction import TransactionError, parse_transaction

@@ -13,9 +13,10 @@ import msgspec
 
 from genesis.document import Genesis
 from node.cli.keys_commands import KeyPath
-from node.cli.output import CliError, json_option, print_json, utc
-from node.client import VerificationFailed, verify_receipt, verify_state
-from node.draw_proofs import check as check_draw
+from node.light_client.documents import verify_receipt, verify_state
+from node.light_client.draws import check_draw
+from node.light_client.errors import VerificationFailed
+from node.terminal.output import CliError, json_option, print_json, utc
 
 genesis_option = click.option(
     "--genesis", "genesis_file", type=KeyPath, required=True, help="The chain's genesis document."

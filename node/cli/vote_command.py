@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from node.cli.keys_commands import passphrase_file_option
-from node.cli.output import CliError, json_option, note
 from node.cli.rpc import api_key_option, with_node
 from node.cli.testnet_commands import dir_option
 from node.cli.transaction_commands import (
@@ -26,6 +25,7 @@ from node.cli.transaction_commands import (
     signing_keys,
 )
 from node.client import RpcClient
+from node.terminal.output import CliError, json_option, note
 from vm.primitives.codec import CodecError, check_value, encode
 from vm.primitives.hashing import sha256
 

@@ -1,8 +1,9 @@
 """A client of the JSON-RPC gateway for Python programs, and offline verification of what nodes answer."""
 
-from node.client.errors import ClientError, ConnectionFailed, RpcError, VerificationFailed
+from node.client.errors import ClientError, ConnectionFailed, RpcError
 from node.client.rpc_client import RetryPolicy, RpcClient
-from node.client.verification import verify_receipt, verify_state
+from node.light_client.documents import verify_receipt, verify_state
+from node.light_client.errors import VerificationFailed
 
 __all__ = [
     "ClientError",

@@ -2,8 +2,7 @@
 
 ClientError
 ├── ConnectionFailed    nobody's answer came: refused, broken off, too slow, or not JSON-RPC
-├── RpcError            the node answered with an error object
-└── VerificationFailed  a document does not prove what it says: its sender's fault
+└── RpcError            the node answered with an error object
 """
 
 from __future__ import annotations
@@ -36,7 +35,3 @@ class RpcError(ClientError):
         self.reason = reason
         self.message = message
         self.data = data
-
-
-class VerificationFailed(ClientError):
-    """A proof that does not hold; the message says at which step."""

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from genesis.testnet import DEFAULT_RPC_PORT, TestnetManifest
-from node.cli.output import CliError, console, json_option, note, print_json, shortened
 from node.client import ClientError
 from node.demo import result as results
 from node.demo import session, summary
 from node.demo.errors import DemoError
 from node.demo.network import running_network
 from node.demo.rules import PARTNERS
+from node.terminal.output import CliError, console, json_option, note, print_json, shortened
 from vm.primitives.units import bounded_digits
 
 DEFAULT_BASKETS = 20_000

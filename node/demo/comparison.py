@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from node.demo import judging
+from node.demo.brand_nodes import BrandNode
 from node.demo.errors import NetworkFailed
-from node.demo.gateway import Gateway
 from node.demo.proof import Recomputed, month_of
 from node.demo.reports import Report
 from vm.params import PARAMS
@@ -45,7 +45,7 @@ class Comparison:
         return self.roots_agree and all(report.agrees for report in self.reports)
 
 
-async def compare(gateways: Sequence[Gateway], expected: Recomputed, state_depth: int) -> Comparison:
+async def compare(gateways: Sequence[BrandNode], expected: Recomputed, state_depth: int) -> Comparison:
     """Ask every validator for every total, balance, hold, debt between brands, and its state root.
 
     Raises:
@@ -63,7 +63,7 @@ async def compare(gateways: Sequence[Gateway], expected: Recomputed, state_depth
     return Comparison(height, reports)
 
 
-async def common_height(gateways: Sequence[Gateway]) -> int:
+async def common_height(gateways: Sequence[BrandNode]) -> int:
     """Wait until all validators have one head; return its height."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + SETTLE_S
@@ -82,7 +82,7 @@ def _height_and_time(head: dict[str, Any]) -> tuple[int, int]:
     return (0, 0) if header is None else (header["height"], header["time"])
 
 
-async def _ask(gateway: Gateway, expected: Recomputed) -> Report:
+async def _ask(gateway: BrandNode, expected: Recomputed) -> Report:
     while True:
         before = _height_and_time(await gateway.call("chain_head"))
         answers = await judging.ask(gateway, expected)
@@ -91,7 +91,7 @@ async def _ask(gateway: Gateway, expected: Recomputed) -> Report:
             return judging.judge(Report(gateway.brand, *after), expected, answers)
 
 
-async def _state_root(gateway: Gateway, height: int, depth: int) -> tuple[str, bool]:
+async def _state_root(gateway: BrandNode, height: int, depth: int) -> tuple[str, bool]:
     certificate = await gateway.call("chain_certificate", height=height)
     root: str = certificate["state_root"]
     answer = await gateway.call("state_proof", key=PARAMS.keys.path, height=height)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from node.client import ConnectionFailed, RpcError
-from node.clock import BlockClock
+from node.demo.brand_nodes import BrandNode
 from node.demo.errors import ReplayFailed
-from node.demo.gateway import Gateway
 from node.demo.operations import Author, Op, Signed, in_parts
 from node.demo.rules import PARTNERS
+from node.runtime.clock import BlockClock
 
 SEND_TIMEOUT_MS: Final = 10_000
 RETRY_S: Final = 0.5
@@ -59,7 +59,7 @@ class Counters:
 class Courier:
     """Brings one partner's transactions to its validator, until they are final."""
 
-    def __init__(self, gateway: Gateway, author: Author, clock: BlockClock, counters: Counters) -> None:
+    def __init__(self, gateway: BrandNode, author: Author, clock: BlockClock, counters: Counters) -> None:
         self.gateway = gateway
         self._author = author
         self._clock = clock

@@ -10,8 +10,8 @@ from typing import Any, Final
 from node.client import RpcError
 from node.demo import rules
 from node.demo.accounts import FOREVER
+from node.demo.brand_nodes import BrandNode
 from node.demo.errors import NetworkFailed
-from node.demo.gateway import Gateway
 from node.demo.lots import Member
 from node.demo.marketing import NAMES, NO_LEVEL, collection_of
 from node.demo.operations import address_of
@@ -49,7 +49,7 @@ class Answers:
     periods: Any
 
 
-async def ask(gateway: Gateway, expected: Recomputed) -> Answers:
+async def ask(gateway: BrandNode, expected: Recomputed) -> Answers:
     """Ask for everything that was recomputed.
 
     Raises:
@@ -75,7 +75,7 @@ async def ask(gateway: Gateway, expected: Recomputed) -> Answers:
     )
 
 
-async def _balances(gateway: Gateway, index: int, expected: Expected) -> list[Any]:
+async def _balances(gateway: BrandNode, index: int, expected: Expected) -> list[Any]:
     program = expected.partner.program
     members = [Member(index, household) for household in expected.members]
     return await gateway.each(
@@ -83,7 +83,7 @@ async def _balances(gateway: Gateway, index: int, expected: Expected) -> list[An
     )
 
 
-async def _shoppers(gateway: Gateway, index: int, expected: Expected) -> Shown:
+async def _shoppers(gateway: BrandNode, index: int, expected: Expected) -> Shown:
     brand, collection = expected.partner.brand, collection_of(index)
     members = [address_of(Member(index, household)) for household in expected.members]
     at_brand = [{"brand": brand, "member": member} for member in members]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from genesis.testnet import ClockStart, TestnetManifest, create_testnet
-from node.cli.interrupts import interrupts_held
-from node.cli.processes import start_validators, stop_nodes, wait_ready
-from node.clock import BlockClock, make_clock
-from node.config import VirtualClock
 from node.demo.errors import NetworkFailed
 from node.demo.plan import MS_PER_DAY
 from node.demo.rules import MAX_BACKDATE_DAYS, MAX_HOLD_DAYS, PARTNERS
+from node.runtime.clock import BlockClock, make_clock
+from node.runtime.config import VirtualClock
+from node.terminal.interrupts import interrupts_held
+from node.testnet.processes import start_validators, stop_nodes, wait_ready
 from vm.params import Params
 
 DEMO_PARAMS: Final = Params(max_hold_ms=MAX_HOLD_DAYS * MS_PER_DAY, max_backdate_ms=MAX_BACKDATE_DAYS * MS_PER_DAY)

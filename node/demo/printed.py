@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from genesis.durable_files import write_durably
 from node.client import RpcError
+from node.demo.brand_nodes import BrandNode
 from node.demo.errors import DemoError
-from node.demo.gateway import Gateway
 from node.demo.judging import MONTHS
 from node.demo.obligations import Obligations
 from node.demo.rules import CURRENCY, PARTNERS
@@ -58,7 +58,7 @@ class Printed:
         return not self.told
 
 
-async def print_statements(gateways: Sequence[Gateway], folder: Path, books: Obligations) -> Printed:
+async def print_statements(gateways: Sequence[BrandNode], folder: Path, books: Obligations) -> Printed:
     """Write every statement into a folder, and check what was written.
 
     Raises:
@@ -84,7 +84,7 @@ async def print_statements(gateways: Sequence[Gateway], folder: Path, books: Obl
     return printed
 
 
-async def _statement(gateway: Gateway, period: str) -> Statement | None:
+async def _statement(gateway: BrandNode, period: str) -> Statement | None:
     """Return a brand's statement, None where nothing was booked in the period."""
     try:
         return await read_statement(await moment_of(gateway.call), gateway.brand, period, CURRENCY)

@@ -15,12 +15,12 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from node.cli.output import utc
 from node.client import ClientError
-from node.clock import BlockClock
+from node.demo.brand_nodes import BrandNode
 from node.demo.courier import Counters
-from node.demo.gateway import Gateway
 from node.demo.plan import MS_PER_DAY
+from node.runtime.clock import BlockClock
+from node.terminal.output import utc
 
 REFRESH_S: Final = 0.5
 LINE_EVERY_S: Final = 10.0
@@ -36,7 +36,7 @@ RATE_OVER: Final = 10
 
 @asynccontextmanager
 async def shown_progress(
-    counters: Counters, total: int, clock: BlockClock, gateways: Sequence[Gateway], quiet: bool
+    counters: Counters, total: int, clock: BlockClock, gateways: Sequence[BrandNode], quiet: bool
 ) -> AsyncIterator[None]:
     """Show the counters until the context ends."""
     terminal = sys.stderr.isatty()
@@ -81,7 +81,7 @@ async def shown_progress(
 class _Meter:
     """Reads rates and heights."""
 
-    def __init__(self, counters: Counters, clock: BlockClock, gateways: Sequence[Gateway]) -> None:
+    def __init__(self, counters: Counters, clock: BlockClock, gateways: Sequence[BrandNode]) -> None:
         self._counters = counters
         self._clock = clock
         self._gateways = gateways
@@ -105,7 +105,7 @@ class _Meter:
         return utc(self._clock.now_ms())[:10], words
 
 
-async def _height(gateway: Gateway) -> int | None:
+async def _height(gateway: BrandNode) -> int | None:
     try:
         header = (await gateway.call("chain_head"))["header"]
     except ClientError:

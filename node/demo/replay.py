@@ -22,7 +22,6 @@ from itertools import groupby
 from typing import Any, Final
 
 from node.client import RpcError
-from node.clock import BlockClock
 from node.demo import opening
 from node.demo.courier import TOO_SLOW, Counters, Courier, Watermark
 from node.demo.errors import ReplayFailed
@@ -32,6 +31,7 @@ from node.demo.operations import OPS_PER_TRANSACTION, Op, by_member, deed_parts,
 from node.demo.plan import MS_PER_DAY, Deed, Phase, Plan, Purchase, month_start
 from node.demo.rules import PARTNERS
 from node.demo.treasury import Treasury
+from node.runtime.clock import BlockClock
 
 TICK_S: Final = 0.25
 """How often purchases whose date has come are gathered; a little more than a block."""

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from genesis.document import Genesis
 from genesis.testnet import ClockStart, TestnetManifest
+from node.demo.brand_nodes import open_brand_nodes
 from node.demo.comparison import compare
 from node.demo.courier import Counters, Courier
 from node.demo.data import Lines, data_folder, load_lines
-from node.demo.gateway import open_gateways
 from node.demo.marketing import marketing_ops
 from node.demo.network import clock_of
 from node.demo.operations import Author
@@ -93,7 +93,7 @@ async def run(
     """
     clock = clock_of(manifest)
     counters = Counters()
-    async with open_gateways(manifest) as gateways:
+    async with open_brand_nodes(manifest) as gateways:
         couriers = [Courier(gateway, _author(manifest, gateway.brand), clock, counters) for gateway in gateways]
         replay = Replay(prepared.plan, couriers, clock, counters)
         started = time.monotonic()

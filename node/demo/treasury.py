@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from node.clock import BlockClock
 from node.demo.courier import Counters, Courier
 from node.demo.operations import confirm_op
 from node.demo.plan import month_start
 from node.demo.rules import CURRENCY, YEAR
+from node.runtime.clock import BlockClock
 
 POLL_S: Final = 0.25
 """How often a treasurer asks whether a period is closed; about a block."""

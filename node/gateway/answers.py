@@ -16,10 +16,10 @@ from typing import Final
 
 from aiohttp import web
 
-from node.gateway.bodies import RETRY_MS
 from node.gateway.errors import HttpRefusal, RpcFault
 from node.gateway.limits import COUNT_ANSWER
 from node.gateway.pace import Pace
+from node.gateway.request_bodies import RETRY_MS
 from node.gateway.shares import SMALL_BYTES, Hold, Shares
 
 SEND_TIMEOUT_S: Final = 120.0

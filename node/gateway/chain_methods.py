@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from consensus.types import Block
+from node.chain.errors import ValidatorsUnknown
+from node.chain.indexing import ACCOUNT, BRAND, CALL
+from node.chain.queries import ChainQueries
+from node.chain.transaction_pages import FinalTransaction, TransactionPages
+from node.gateway.backend import Backend
 from node.gateway.errors import invalid_param, not_found
+from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
 from node.gateway.presentation import (
     certificate_json,
@@ -14,27 +20,26 @@ from node.gateway.presentation import (
     transaction_json,
     validators_json,
 )
-from node.gateway.reads import ChainReads
-from node.gateway.table import rpc
-from node.gateway.transaction_pages import TransactionPages
+from node.gateway.transaction_cursors import cursor_of, position_of
 from vm.arguments import Address, Slug
 from vm.primitives import merkle
 from vm.primitives.address import address_of_key
 from vm.receipt import decode_receipt
-from vm.transaction import parse_transaction
+from vm.transaction import MAX_OPS, parse_transaction
 
 
 class ChainMethods:
     """Answers from the stored chain."""
 
-    def __init__(self, reads: ChainReads) -> None:
-        self._reads = reads
-        self._pages = TransactionPages(reads)
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._queries = backend.queries
+        self._pages = TransactionPages(backend.queries)
 
     @rpc("chain_genesis", "the genesis document")
     def genesis(self) -> Any:
         """The document that the chain begins with; a light client needs nothing else to start from."""
-        return self._reads.genesis.value
+        return self._queries.genesis.value
 
     @rpc("chain_head", "{header, digest, certificate}")
     def head(self) -> dict[str, Any]:
@@ -42,13 +47,13 @@ class ChainMethods:
 
         Before the first block `header` and `certificate` are null and `digest` is that of the genesis document.
         """
-        height = self._reads.height
+        height = self._queries.height
         if height == 0:
-            return {"header": None, "digest": self._reads.genesis.digest.hex(), "certificate": None}
+            return {"header": None, "digest": self._queries.genesis.digest.hex(), "certificate": None}
         return {
-            "header": header_json(self._reads.header(height)),
-            "digest": self._reads.digest(height).hex(),
-            "certificate": certificate_json(self._reads.certificate(height)),
+            "header": header_json(self._queries.header(height)),
+            "digest": self._queries.digest(height).hex(),
+            "certificate": certificate_json(self._queries.certificate(height)),
         }
 
     @rpc(
@@ -65,7 +70,11 @@ class ChainMethods:
         """
         if (height is None) == (digest is None):
             raise invalid_param("height", "exactly one of height and digest is needed")
-        block, own_digest = self._reads.block_named(height if digest is None else digest)  # type: ignore[arg-type]
+        name = height if digest is None else digest
+        if isinstance(name, bytes):
+            block, own_digest = self._queries.block_of_digest(name), name
+        else:
+            block, own_digest = self._queries.block(name), self._queries.digest(name)  # type: ignore[arg-type]
         return {
             "header": header_json(block.header),
             "digest": own_digest.hex(),
@@ -81,7 +90,7 @@ class ChainMethods:
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
     def certificate(self, height: Height) -> dict[str, Any] | None:
         """The commit seals of a height; below the head those that the next block embeds."""
-        return certificate_json(self._reads.certificate(height))
+        return certificate_json(self._queries.certificate(height))
 
     @rpc(
         "chain_validators",
@@ -92,15 +101,14 @@ class ChainMethods:
 
         `last_seal` and `last_skip` are heights as of the head, 0 for never.
         """
-        wanted = self._reads.height + 1 if height is None else height
-        if wanted > self._reads.height + 1:
-            message = f"the validators of height {wanted} are not known yet; the head is {self._reads.height}"
-            raise not_found(message, height=wanted, head=self._reads.height)
-        validators = self._reads.validators(wanted)
+        wanted = self._queries.height + 1 if height is None else height
+        if wanted > self._queries.height + 1:
+            raise ValidatorsUnknown(wanted, self._queries.height)
+        validators = self._queries.validators(wanted)
         entries = []
         for index, validator in enumerate(validators.validators):
             key = validator.public_key
-            record = self._reads.seal_record(key.hex())
+            record = self._queries.seal_record(key)
             entries.append(
                 {
                     "index": index,
@@ -117,16 +125,17 @@ class ChainMethods:
     @rpc("chain_transaction", '{transaction, status: "pending" or "committed", height, index, receipt}')
     def transaction(self, id_: HashBytes) -> dict[str, Any]:
         """A transaction, pending or committed; height, index and receipt are null while it is pending."""
-        position = self._reads.find(id_)
+        position = self._queries.find(id_)
         if position is None:
-            raw = self._reads.backend.pending_transaction(id_)
+            raw = self._backend.pending_transaction(id_)
             if raw is None:
-                raise self._reads.no_transaction(id_, "no transaction has this id; it may have expired")
+                message = "no transaction has this id; it may have expired"
+                raise self._queries.pruned(id_) or not_found(message, id=id_.hex())
             status, height, index, receipt = "pending", None, None, None
         else:
             height, index = position
-            raw = self._reads.block(height).transactions[index]
-            status, receipt = "committed", decode_receipt(self._reads.receipts(height)[index])
+            raw = self._queries.block(height).transactions[index]
+            status, receipt = "committed", decode_receipt(self._queries.receipts(height)[index])
         transaction = transaction_json(parse_transaction(raw))
         return {"transaction": transaction, "status": status, "height": height, "index": index, "receipt": receipt}
 
@@ -138,13 +147,13 @@ class ChainMethods:
         canonical bytes, `path` the sibling hashes from the leaf up, in a tree of RFC 6962's shape; the rest as in
         `state_proof`.
         """
-        position = self._reads.find(id_)
+        position = self._queries.find(id_)
         if position is None:
-            pending = self._reads.backend.is_pending(id_)
+            pending = self._backend.is_pending(id_)
             message = "the transaction is pending" if pending else "no receipt"
-            raise self._reads.no_transaction(id_, message, pending=pending)
+            raise self._queries.pruned(id_) or not_found(message, id=id_.hex(), pending=pending)
         height, index = position
-        receipts = self._reads.receipts(height)
+        receipts = self._queries.receipts(height)
         receipt = decode_receipt(receipts[index])
         if not proof:
             return receipt
@@ -159,7 +168,7 @@ class ChainMethods:
             "index": index,
             "count": len(receipts),
             "path": [sibling.hex() for sibling in merkle.path(receipts, index)],
-            **certified(self._reads, height),
+            **certified(self._queries, height),
         }
 
     @rpc(
@@ -188,21 +197,46 @@ class ChainMethods:
         ends below that is BLOCK_PRUNED, one that begins beyond the height after the head is NOT_FOUND (this node
         lags): both errors name both ends. A `from` above `to` is INVALID_PARAMS.
         """
-        return self._pages.page({"account": account, "brand": brand, "call": call}, from_, to, cursor, limit)
+        given = {ACCOUNT: account, BRAND: brand, CALL: call}
+        filters = {kind: name for kind, name in given.items() if name is not None}
+        after = None if cursor is None else position_of(cursor)
+        page = self._pages.page(filters, (from_, to), after, limit, _summary)
+        return {
+            "items": page.items,
+            "next": None if page.next is None else cursor_of(page.next),
+            "complete_to": page.complete_to,
+            "oldest": page.oldest,
+            "resume": cursor_of(page.resume),
+        }
 
 
-def certified(reads: ChainReads, height: int) -> dict[str, Any]:
+def _summary(found: FinalTransaction) -> dict[str, Any]:
+    tx, receipt = found.transaction, found.receipt
+    return {
+        "id": tx.id.hex(),
+        "hash": tx.hash.hex(),
+        "height": found.height,
+        "index": found.index,
+        "time": found.time,
+        "sender": tx.body.sender,
+        "calls": [call for call, _ in tx.body.ops[:MAX_OPS]],
+        "status": receipt.status,
+        "error": receipt.error.code if receipt.status == "failed" and receipt.error else None,
+    }
+
+
+def certified(queries: ChainQueries, height: int) -> dict[str, Any]:
     """Return what proves the roots of a height to somebody who holds the genesis document only."""
     return {
-        "header": header_json(reads.header(height)),
-        "certificate": certificate_json(reads.certificate(height)),
-        "validators": validators_json(reads.validators(height)),
+        "header": header_json(queries.header(height)),
+        "certificate": certificate_json(queries.certificate(height)),
+        "validators": validators_json(queries.validators(height)),
         "headers": [
             {
                 "header": header_json(link.header),
                 "certificate": certificate_json(link.certificate),
                 "validators": validators_json(link.announced),
             }
-            for link in reads.membership_changes(height)
+            for link in queries.membership_changes(height)
         ],
     }

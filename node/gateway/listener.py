@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from network.tasks import start_task
-from node.log_setup import Tally
+from node.runtime.log_setup import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ PAUSE_S: Final = 0.5
 """After a failure to accept; asyncio waits a second."""
 
 CONNECTION_TASK: Final = "gateway-connection"
-"""The name of tasks whose failure is one client's (node/failures.py)."""
+"""The name of tasks whose failure is one client's (node/runtime/supervisor.py)."""
 
 Admit = Callable[[socket.socket, str], asyncio.Protocol | None]
 """Given a connection and its peer's address; returns its protocol, or None where it has refused it."""
@@ -85,7 +85,8 @@ class Listener:
         self._sockets = []
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = start_task(work, name)
+        # One client has met what ends its connection: no reason to stop a node.
+        task = start_task(work, name, vital=name != CONNECTION_TASK)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

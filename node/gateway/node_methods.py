@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from node.gateway.reads import ChainReads
-from node.gateway.table import rpc
+from node.gateway.backend import Backend
+from node.gateway.method_table import rpc
 
 
 class NodeMethods:
     """Answers from what the running node tells of itself."""
 
-    def __init__(self, reads: ChainReads) -> None:
-        self._reads = reads
-        self._backend = reads.backend
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     @rpc(
         "node_info",
@@ -25,13 +24,14 @@ class NodeMethods:
         `height` and `time` are those of the head, `clock` is the node's block clock now, `clock_rate` how fast it
         runs (1 but on testnets), `max_tx_ttl_ms` how far after the later of both times `expires` may lie.
         """
+        queries = self._backend.queries
         return {
             **self._backend.node_info(),
-            "height": self._reads.height,
-            "time": self._reads.head_time(),
+            "height": queries.height,
+            "time": queries.head_time(),
             "clock": self._backend.clock.now_ms(),
             "clock_rate": self._backend.clock.rate,
-            "max_tx_ttl_ms": self._reads.params().max_tx_ttl_ms,
+            "max_tx_ttl_ms": queries.params().max_tx_ttl_ms,
         }
 
     @rpc("node_health", "{live, ready, reasons}")

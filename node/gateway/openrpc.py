@@ -14,7 +14,7 @@ from typing import Any, Final
 from genesis.protocol import PROTOCOL_VERSION
 from node.gateway.declared import Declared, parameters
 from node.gateway.errors import REASONS
-from node.gateway.table import Method, described
+from node.gateway.method_table import Method, described
 from vm.runtime import Runtime
 
 OPENRPC_VERSION: Final = "1.3.2"

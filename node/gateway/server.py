@@ -30,13 +30,9 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from node.backend import Backend
-from node.config import NodeConfig
-from node.descriptors import MOST_CONNECTIONS
-from node.errors import ConfigError
 from node.gateway.answers import AnswerSender
+from node.gateway.backend import Backend
 from node.gateway.badges import BADGE_PATHS, BadgePages, status_of
-from node.gateway.bodies import Body, BodyReader
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.connections import ConnectionTable, GatewayConnection
 from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
@@ -45,14 +41,17 @@ from node.gateway.forwarded import Clients
 from node.gateway.hosts import HostRule
 from node.gateway.limits import CLIENT, ApiKeys, RateLimiter, client_of
 from node.gateway.listener import Listener
+from node.gateway.method_table import Method, methods_of
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
-from node.gateway.reads import ChainReads
+from node.gateway.request_bodies import Body, BodyReader
 from node.gateway.shares import Shares
 from node.gateway.state_methods import StateMethods
-from node.gateway.table import Method, methods_of
 from node.gateway.transaction_methods import TransactionMethods
-from node.log_setup import Tally
+from node.runtime.config import NodeConfig
+from node.runtime.descriptors import MOST_CONNECTIONS
+from node.runtime.errors import ConfigError
+from node.runtime.log_setup import Tally
 
 _log = logging.getLogger(__name__)
 
@@ -77,9 +76,8 @@ class Gateway:
         self._backend = backend
         self._config = config
         self._limits = config.rpc
-        reads = ChainReads(backend)
-        self._transactions, state = TransactionMethods(reads), StateMethods(reads)
-        self.table: dict[str, Method] = build_table(reads, self._transactions, state)
+        self._transactions, state = TransactionMethods(backend), StateMethods(backend)
+        self.table: dict[str, Method] = build_table(backend, self._transactions, state)
         self._badges = BadgePages(state)
         self._dispatcher = Dispatcher(self.table, self._limits, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
@@ -299,15 +297,15 @@ def _busy(protocol: object) -> Iterator[None]:
         protocol.end()
 
 
-def build_table(reads: ChainReads, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
+def build_table(backend: Backend, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
     """Return all methods of a node by name, in the order of the documentation."""
     table = {
-        **methods_of(NodeMethods(reads), ChainMethods(reads)),
+        **methods_of(NodeMethods(backend), ChainMethods(backend)),
         **transactions.batched_methods(),
         **methods_of(transactions, state),
         **state.view_methods(),
     }
-    discover = discover_method(table, reads.backend.runtime)
+    discover = discover_method(table, backend.runtime)
     table[discover.name] = discover
     return table
 

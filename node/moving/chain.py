@@ -21,7 +21,7 @@ SEND_TIMEOUT_MS: Final = 30_000
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 MAX_CALLS: Final = 500
-"""Of one batch: half of what a node takes by default (node/config.py)."""
+"""Of one batch: half of what a node takes by default (node/runtime/config.py)."""
 
 _BUSY: Final = frozenset(
     {

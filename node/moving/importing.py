@@ -18,7 +18,7 @@ from node.moving.paths import REJECTS_HEADER, require_rejects
 from node.moving.plan import FOUND, OPEN, PAID, Item, Plan
 from node.moving.programme import Programme, Supply, supply_of
 from node.moving.sending import Progress, Target
-from node.table_text import guarded, quoted_line
+from node.terminal.table_text import guarded, quoted_line
 
 LOOKS_AT_ONCE: Final = 4
 MAX_DATES_TOLD: Final = 1_000

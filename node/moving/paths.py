@@ -13,7 +13,7 @@ from typing import Final
 
 from genesis.durable_files import PRIVATE
 from node.moving.errors import MovingError
-from node.table_text import quoted_line
+from node.terminal.table_text import quoted_line
 
 REJECTS_HEADER: Final = quoted_line("line", "ref", "reason").encode()
 _FORMER_HEADER: Final = b"line,ref,reason\r\n"

@@ -1,6 +1,6 @@
 """A statement as a table: RFC 4180, UTF-8, one row for each balance, line and payment.
 
-Texts are fit for spreadsheets (node/table_text.py).
+Texts are fit for spreadsheets (node/terminal/table_text.py).
 
 Columns are named after the elements of ISO 20022 camt.053 that say the same; docs/statements.md describes them.
 """
@@ -13,7 +13,7 @@ from typing import Final
 
 from node.statements.amounts import decimal
 from node.statements.statement import Entry, Settling, Statement
-from node.table_text import guarded, quoted_line
+from node.terminal.table_text import guarded, quoted_line
 
 COLUMNS: Final = (
     "Record",

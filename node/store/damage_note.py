@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from node.files import SYSTEM_FILES, Files, write_durably
+from node.runtime.files import SYSTEM_FILES, Files, write_durably
 from node.store.errors import StoreCorrupt, StoreFailure
 
 NAME: Final = "DAMAGED"

@@ -28,7 +28,7 @@ from node.store.errors import OtherEngine, StoreCorrupt, StoreFailure
 RESTORE_CACHE_BYTES: Final = 8 << 20
 RESTORE_BUFFER_BYTES: Final = 32 << 20
 FEW_FILES: Final = 80
-"""What a database may open that is not the node's store (node/descriptors.py); LevelDB takes 74 at least."""
+"""What a database may open that is not the node's store (node.runtime.descriptors); LevelDB takes 74 at least."""
 
 
 class Batch(Protocol):

@@ -10,12 +10,14 @@ StoreError
     └── HeightAhead     … not yet
 """
 
+from node.runtime.errors import DataDamaged, DiskRefused
+
 
 class StoreError(Exception):
     """Base of everything that the store raises."""
 
 
-class StoreFailure(StoreError):
+class StoreFailure(StoreError, DiskRefused):
     """The database could not be opened, read or written."""
 
 
@@ -23,8 +25,13 @@ class OtherEngine(StoreFailure):
     """The database was written by an engine that is not to open it, or that this Python lacks."""
 
 
-class StoreCorrupt(StoreError):
+class StoreCorrupt(StoreError, DataDamaged):
     """Stored data contradict each other."""
+
+    @property
+    def advice(self) -> str:
+        """What an operator does about it."""
+        return advice()
 
 
 HEALING = (

@@ -30,7 +30,7 @@ from node.store.layout import (
     read,
     split_record,
 )
-from node.store.pages import PageStore
+from node.store.tree_pages import PageStore
 from node.store.values import StateValues
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES

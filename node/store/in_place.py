@@ -1,7 +1,8 @@
 """A database that is verified where it stands: what would be written is compared with what is there.
 
-`node.restored_chain` and `StoreRebuild` verify the primary records of a database and write what follows from them.
-Given this database they do the same and write nothing; what they would write, and is not there, is damage.
+`node.maintenance.restored_chain` and `StoreRebuild` verify the primary records of a database and write what
+follows from them. Given this database they do the same and write nothing; what they would write, and is not there,
+is damage.
 """
 
 from __future__ import annotations

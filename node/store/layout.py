@@ -16,7 +16,7 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     l height                  bucket roots changed at a height
     u byte height             what the state and the tree were before a height, by first byte of the key hash
     t height                  the same for the two topmost levels of the tree
-    k height, q slot height, y id    snapshots (node/store/snapshot.py)
+    k height, q slot height, y id    snapshots (node/store/snapshot_records.py)
     o key hash, w family index, v family level index    once-records (node/store/once.py)
 
 Invariant: everything the store writes for a height is in one batch.

@@ -1,7 +1,8 @@
 """Making a database of primary records into a store: what can be derived is derived, the rest is verified.
 
-`node.restore` writes the primary families of a backup (layout.PRIMARY) into a new database, verifies the chain, and
-then lets this module do what concerns the state. Nothing that the database says is taken without a reason:
+`node.maintenance.restore` writes the primary families of a backup (layout.PRIMARY) into a new database, verifies
+the chain, and then lets this module do what concerns the state. Nothing that the database says is taken without a
+reason:
 
     s  values          every record stands at its key's hash; together they have the certified state root
     p, g               built from the values; no record of changed roots (l) is needed
@@ -31,7 +32,7 @@ from node.store.bucket_roots import BucketRootLog, pack_nodes
 from node.store.database import RESTORE_BUFFER_BYTES, RESTORE_CACHE_BYTES, Database
 from node.store.errors import StoreCorrupt
 from node.store.history import TOP_LEVELS, ShardUndo, TopUndo, decode_shard, decode_top, shard_key
-from node.store.incoming import IncomingSlot, replay_slot_of
+from node.store.incoming_snapshot import IncomingSlot, replay_slot_of
 from node.store.layout import (
     BLOCK,
     FOREIGN_ID,
@@ -48,7 +49,7 @@ from node.store.layout import (
     split_record,
 )
 from node.store.once import OnceRecords, key_in
-from node.store.pages import PageStore
+from node.store.tree_pages import PageStore
 from node.store.values import StateValues
 from vm.once_log import EMPTY, LOGS, Appended, OnceLog, append
 from vm.primitives.codec import TypedDecoder, encode

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from node.files import SYSTEM_FILES, Files
+from node.runtime.files import SYSTEM_FILES, Files
 from node.store.blocks import IndexEntries
 from node.store.engine import OpenEngine
 from node.store.engines import open_engine

@@ -38,9 +38,9 @@ from node.store.layout import (
     read,
     split_record,
 )
-from node.store.pages import PageStore
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
-from node.store.snapshot import SnapshotRecords
+from node.store.snapshot_records import SnapshotRecords
+from node.store.tree_pages import PageStore
 from node.store.values import StateValues
 from vm.once_log import EMPTY, LOGS, Appended
 from vm.primitives.codec import TypedDecoder, encode

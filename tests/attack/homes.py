@@ -28,7 +28,7 @@ def play(options: Options) -> list[Row]:
             issue(scene.network, 0, scene.network.account("basil-admin")[0], 1, "order-1")
             folder = scene.folder / "backups"
             folder.mkdir()
-            backup = folder / "node.backup"
+            backup = folder / "node.maintenance.backup"
             run_entente("backup", "--home", str(scene.network.home(0)), "--to", str(backup))
             testnet = scene.network.directory
             secret = [

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from node.cli.processes import LOG_FILE
+from node.testnet.processes import LOG_FILE
 from tests.attack.verdict import MEMORY_MIB, Latency, Memory, Row
 from tests.support.network import LocalNetwork
 from tests.support.programs import CREATE_PROGRAM, PROGRAM

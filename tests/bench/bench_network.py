@@ -65,8 +65,8 @@ async def receive(pipe: Pipe) -> None:
     """Run the receiving process until its peer leaves."""
     receiver = Receiver()
     config = NetworkConfig(chain=CHAIN, listen_host="127.0.0.1", inbound_rules=without_limits())
-    manager = PeerManager(config, RECEIVER, receiver, PERMITTED.__contains__)
-    await manager.start()
+    manager = PeerManager(config, RECEIVER, PERMITTED.__contains__)
+    await manager.start(receiver)
     pipe.send(manager.listen_port)
     before = time.process_time()
     await receiver.gone.wait()
@@ -126,8 +126,8 @@ async def send(port: int, seconds: float, transactions: int, size: int) -> tuple
         listen_host="127.0.0.1",
         peers=(PeerAddress(RECEIVER.public_key, "127.0.0.1", port),),
     )
-    manager = PeerManager(config, SENDER, sender, PERMITTED.__contains__)
-    await manager.start()
+    manager = PeerManager(config, SENDER, PERMITTED.__contains__)
+    await manager.start(sender)
     peer = await sender.connected
     items = tuple(os.urandom(size) for _ in range(transactions))
     voting = asyncio.create_task(vote(peer))

@@ -23,9 +23,9 @@ import msgspec
 
 from genesis.document import Genesis
 from genesis.protocol import build_runtime
+from node.chain.ledger import Ledger
 from node.cli.keys_commands import open_key
-from node.config import config_to_toml, load_config
-from node.ledger import Ledger
+from node.runtime.config import config_to_toml, load_config
 from node.store import Store, StoreOptions
 from tests.bench.bench_state_tree import key_of, value_of
 from tests.support.ledger import LocalChain

@@ -24,9 +24,9 @@ from rich.progress import track
 
 from genesis.document import Genesis
 from genesis.protocol import build_runtime
+from node.chain.ledger import Ledger
 from node.cli.keys_commands import open_key
-from node.config import config_to_toml, load_config
-from node.ledger import Ledger
+from node.runtime.config import config_to_toml, load_config
 from node.store import Store
 from node.store.database import Database
 from tests.support.ledger import LocalChain

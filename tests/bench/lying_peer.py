@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from node.app import run
+from node.assembly.process import run
 from node.cli.keys_commands import open_key
-from node.peering import Peering
+from node.peers.peering import Peering
 
 LIES_EVERY = 7
 

@@ -13,12 +13,12 @@ from consensus.types import Certificate, Roots, header_digest
 from genesis.document import Genesis
 from genesis.protocol import build_runtime
 from genesis.testnet import create_testnet
-from node.block_builder import BlockBuilder
-from node.config import NodeConfig
-from node.ledger import Ledger
-from node.mempool import Mempool, check_admissible
-from node.mempool_lanes import Origin
-from node.opening import open_store
+from node.assembly.opening import open_store
+from node.chain.ledger import Ledger
+from node.pool.mempool import Mempool, check_admissible
+from node.pool.mempool_lanes import Origin
+from node.runtime.config import NodeConfig
+from node.validator.block_builder import BlockBuilder
 from tests.support.network import Op
 from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params

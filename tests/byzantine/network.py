@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.cli.processes import start_node
+from node.testnet.processes import start_node
 from tests.support.network import LocalNetwork, Op
 
 ROOT = Path(__file__).resolve().parents[2]

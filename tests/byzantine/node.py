@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import random
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,10 @@ from consensus.messages import decode_message, encode_message
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
 from genesis.keystore import load_key
 from network.kinds import RULES, Kind
-from node.app import run
-from node.node import Node
+from node.assembly.node import Node
+from node.assembly.process import run
+from node.validator.block_tasks import Proposals
+from node.validator.consensus_driver import ConsensusPort
 from tests.byzantine.lies import LIES, Lie
 from vm.transaction import Transaction
 
@@ -33,11 +34,15 @@ _options = argparse.Namespace()
 class LyingNode(Node):
     """The production node, whose consensus speaks through a liar."""
 
-    def _assemble(self, *args: Any, **kwargs: Any) -> None:
-        super()._assemble(*args, **kwargs)
+    def _make_consensus(self) -> None:
         self.liar = Liar(self)
-        self._driver._port = LyingPort(self._peering, self.liar)  # type: ignore[assignment]
-        self._driver._proposer = LyingProposer(self, self.liar)  # type: ignore[assignment]
+        super()._make_consensus()
+
+    def _port(self) -> ConsensusPort:
+        return LyingPort(self.link, self.liar)
+
+    def _proposals(self) -> Proposals:
+        return LyingProposer(self, self.liar)
 
     async def start(self) -> None:
         await super().start()
@@ -51,9 +56,9 @@ class Liar:
         self._node = node
         self._chance = random.Random(_options.seed)
         self.chain = node.genesis.chain
-        self.sign = node._key.sign
-        self.public_key = node._key.public_key
-        self.seed = node._key.seed
+        self.sign = node.settings.key.sign
+        self.public_key = node.settings.key.public_key
+        self.seed = node.settings.key.seed
         self.censored = frozenset(_options.censored)
         self.lie: Lie = LIES["honest"](self, self._chance)
 
@@ -79,7 +84,7 @@ class Liar:
 
     @property
     def _context(self) -> HeightContext | None:
-        return self._node._driver.state.context
+        return self._node.driver.state.context
 
     @property
     def _here(self) -> HeightContext:
@@ -112,16 +117,16 @@ class Liar:
     @property
     def lock(self) -> Any:
         """Return what our production core is locked on."""
-        return self._node._driver.state.lock
+        return self._node.driver.state.lock
 
     # -- what it does ------------------------------------------------------------------------------
 
     def hold_body(self, digest: bytes, like: Candidate) -> None:
         """Be able to serve the transactions of a block that we made up."""
-        self._node._processor.remember_body(digest, self._node._processor.body(header_digest(like.header)) or [])
+        self._node.processor.remember_body(digest, self._node.processor.body(header_digest(like.header)) or [])
 
     def _indices(self) -> list[int]:
-        manager = self._node._manager
+        manager = self._node.manager
         validators = self._here.validators
         return [i for i in range(validators.n) if manager.peer(validators.key(i) or b"") is not None]
 
@@ -144,7 +149,7 @@ class Liar:
 
     def frame_to(self, target: int, kind: Kind, payload: bytes) -> None:
         """Send a frame past every check of our own."""
-        peer = self._node._manager.peer(self._here.validators.key(target) or b"")
+        peer = self._node.manager.peer(self._here.validators.key(target) or b"")
         if peer is not None:
             frame = (len(payload) + 1).to_bytes(4, "big") + bytes([kind]) + payload
             peer.connection.send_frame(RULES[kind].priority, frame)
@@ -153,8 +158,8 @@ class Liar:
 class LyingPort:
     """The port of the consensus driver; whatever leaves is decided by the lie."""
 
-    def __init__(self, peering: Any, liar: Liar) -> None:
-        self._peering = peering
+    def __init__(self, link: ConsensusPort, liar: Liar) -> None:
+        self._link = link
         self._liar = liar
 
     def broadcast(self, message: bytes) -> None:
@@ -165,10 +170,10 @@ class LyingPort:
     def send(self, validator: int, message: bytes) -> None:
         """Tell one validator what the lie has for it."""
         for said in self._liar.lie.outgoing(decode_message(message), validator):
-            self._peering.send(validator, said if isinstance(said, bytes) else encode_message(said))
+            self._link.send(validator, said if isinstance(said, bytes) else encode_message(said))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._peering, name)
+        return getattr(self._link, name)
 
 
 class LyingProposer:
@@ -180,21 +185,21 @@ class LyingProposer:
 
     def propose(
         self, context: HeightContext, parent_certificate: Certificate | None, required: bool
-    ) -> tuple[Candidate, Sequence[Transaction]] | None:
+    ) -> tuple[Candidate, list[Transaction]] | None:
         """Build a block as the lie wants it."""
         lie = self._liar.lie
         certificate = lie.parent_certificate(parent_certificate)
-        proposed = self._node._proposer.propose(context, certificate, required)
+        proposed = self._node.proposer.propose(context, certificate, required)
         if proposed is None:
             return None
         candidate, chosen = proposed
         wanted = lie.transactions(list(chosen))
         if len(wanted) == len(chosen):
             return candidate, chosen
-        return self._node._builder.build(context, certificate, candidate.header.time, wanted), wanted
+        return self._node.builder.build(context, certificate, candidate.header.time, wanted), wanted
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._node._proposer, name)
+        return getattr(self._node.proposer, name)
 
 
 def main() -> None:

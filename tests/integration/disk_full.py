@@ -21,8 +21,8 @@ from pathlib import Path
 
 import msgspec
 
-from node.app import EXIT_DISK
-from node.config import config_to_toml, load_config
+from node.assembly.process import EXIT_DISK
+from node.runtime.config import config_to_toml, load_config
 from tests.integration.test_kill import Load
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM

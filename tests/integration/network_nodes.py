@@ -65,7 +65,7 @@ class Node:
             scoring=scoring or ScoringRules(),
             door=door or DoorRules(),
         )
-        self.manager = PeerManager(config, key, self, permitted.__contains__)
+        self.manager = PeerManager(config, key, permitted.__contains__)
 
     @property
     def address(self) -> PeerAddress:
@@ -106,7 +106,7 @@ class Node:
 async def running(*nodes: Node) -> AsyncIterator[None]:
     """Start nodes, and stop them at the end."""
     for node in nodes:
-        await node.manager.start()
+        await node.manager.start(node)
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from genesis.testnet import BRANDS, load_manifest
-from node.cli.processes import running_pid, stop_nodes
+from node.testnet.processes import running_pid, stop_nodes
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from node.client import ConnectionFailed, RetryPolicy, RpcClient, RpcError, VerificationFailed
-from node.client.verification import verify_receipt, verify_state
+from node.light_client.documents import verify_receipt, verify_state
 from tests.support.gateway import running_gateway
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, local_genesis, program_op
 from vm.transaction import parse_transaction

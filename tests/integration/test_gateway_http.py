@@ -11,8 +11,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from node.config import hashed_key
 from node.gateway import server
+from node.runtime.config import hashed_key
 from tests.support.gateway import Web, running_gateway
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 

@@ -17,8 +17,8 @@ import pytest
 from genesis.document import Genesis
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import BRANDS
-from node.client.verification import verify_state
-from node.node import OLD_HEAD_HEARTBEATS
+from node.light_client.documents import verify_state
+from node.peers.permissions import OLD_HEAD_HEARTBEATS
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head

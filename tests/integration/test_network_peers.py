@@ -13,7 +13,7 @@ from network.gossiper import Gossiper
 from network.kinds import Kind
 from network.messages import (
     Blocks,
-    Candidate,
+    CandidateReply,
     GetBlocks,
     GetCandidate,
     GetTransactions,
@@ -205,7 +205,7 @@ def answer(peer: Peer, kind: Kind, payload: bytes) -> None:
         if isinstance(request, GetBlocks):
             peer.send_message(Blocks(id=request.id, items=((b"block", b"%d" % request.first),)))
         elif isinstance(request, GetCandidate):
-            peer.send_message(Candidate(id=request.id, body=request.digest))
+            peer.send_message(CandidateReply(id=request.id, body=request.digest))
         elif isinstance(request, GetTransactions):
             peer.send_message(
                 TransactionsReply(id=request.id, items=tuple(tx_hash * 3 for tx_hash in request.hashes))
@@ -234,7 +234,7 @@ async def test_a_reply_of_another_kind_is_no_reply() -> None:
     def confused(peer: Peer, kind: Kind, payload: bytes) -> None:
         request = decode(kind, payload)
         if isinstance(request, GetBlocks):
-            peer.send_message(Candidate(id=request.id, body=b""))
+            peer.send_message(CandidateReply(id=request.id, body=b""))
             peer.send_message(Blocks(id=request.id, items=()))
 
     alice, bob = Node(ALICE, PERMITTED), Node(BOB, PERMITTED)
@@ -268,7 +268,7 @@ async def test_replies_that_nobody_asked_for_cost_a_little() -> None:
     alice = Node(ALICE, PERMITTED)
     async with running(alice):
         raw = await RawPeer.greeted(alice.manager.listen_port, BOB)
-        raw.send(Candidate(id=77, body=b""))
+        raw.send(CandidateReply(id=77, body=b""))
         raw.send(Pong(id=99))
         raw.write(b"\0\0\0\x05\x06done")
         await alice.until(lambda: bool(alice.received(Kind.CONSENSUS)))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from node.pruning import COMPACT_BYTES
+from node.chain.pruning import COMPACT_BYTES
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM, balance
 from tests.support.same_chain import wait_same_head

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from node.app import EXIT_DISK
-from node.write_ahead_log import WriteAheadLog
+from node.assembly.process import EXIT_DISK
+from node.votes.write_ahead_log import WriteAheadLog
 from tests.integration.test_kill import Load
 from tests.support.network import LocalNetwork, free_ports, start_node
 from tests.support.programs import PROGRAM

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from genesis.document import Genesis
-from node.app import EXIT_DISK
-from node.client.verification import verify_state
-from node.snapshot_folders import SnapshotFolders
-from node.store.incoming import IncomingSnapshot
-from node.store_check import check_store
+from node.assembly.process import EXIT_DISK
+from node.light_client.documents import verify_state
+from node.maintenance.store_check import check_store
+from node.store.incoming_snapshot import IncomingSnapshot
+from node.sync.snapshot_folders import SnapshotFolders
 from tests.support.engines import CHOSEN, on_each_engine
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM, balance, issue

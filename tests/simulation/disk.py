@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from consensus.messages import VoteRecord
-from node.write_ahead_log import WriteAheadLog
+from node.votes.write_ahead_log import WriteAheadLog
 
 from .world import World
 

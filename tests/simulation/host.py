@@ -46,7 +46,7 @@ from consensus.messages import Message, encode_message, step_of
 from consensus.state_machine import State, step
 from consensus.types import header_digest
 from consensus.verification import Verifier
-from node.signing_guard import SigningGuard
+from node.votes.signing_guard import SigningGuard
 
 from .blocks import Blocks
 from .disk import Disk

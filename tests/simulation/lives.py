@@ -2,8 +2,8 @@
 
 The driver's part is repeated here in few lines: it opens the log, compares it with the store, hears where peers are
 while the log is new, sends markers while it recovers, and announces that it is silenced. What is decided is
-decided by `node.signing_guard`. Byzantine hosts have no guard, unless they are honest processes whose operator has
-done what no log can mend: a home run twice, or put back from a copy.
+decided by `node.votes.signing_guard`. Byzantine hosts have no guard, unless they are honest processes whose
+operator has done what no log can mend: a home run twice, or put back from a copy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from consensus.messages import VoteRecord
 from consensus.types import Candidate
-from node.signing_guard import SigningGuard, compare_with_store
+from node.votes.signing_guard import SigningGuard, compare_with_store
 from vm.primitives.hashing import sha256
 
 from .world import Action
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .host import Host
 
 # Thousands of recoveries are what a run is made of: without a handler Python would print each of them.
-logging.getLogger("node.signing_guard").addHandler(logging.NullHandler())
+logging.getLogger("node.votes.signing_guard").addHandler(logging.NullHandler())
 
 TEND_MS = 100
 MARKER_AGAIN_MS = 2_000

@@ -1,7 +1,7 @@
 """Hosts that lose what they had written: their chain, their vote log, or both, whole or back to a former copy.
 
 Such a host is honest: what it signs over all its lives is checked as any other's. It counts as one of the f that
-may be faulty, as the guard's argument for a new log asks (node/signing_guard.py), and need not make progress.
+may be faulty, as the guard's argument for a new log asks (node/votes/signing_guard.py), and need not make progress.
 
 The chance of a loss to show something is greatest where nobody corrects the host: so it is often cut off from the
 others at first, while it has work to do."""

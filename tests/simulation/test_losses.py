@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from node import signing_guard
-from node.signing_guard import SigningGuard
 from node.store import LogMark
-from node.write_ahead_format import Standing
-from node.write_ahead_log import WriteAheadLog
+from node.votes import signing_guard
+from node.votes.signing_guard import SigningGuard
+from node.votes.write_ahead_format import Standing
+from node.votes.write_ahead_log import WriteAheadLog
 
 from .checkers import Violation
 from .cluster import Cluster

@@ -8,34 +8,32 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-import node.node
-from network.kinds import Kind
-from network.messages import Status
+import node.assembly.node
+from network.messages import GetBlocks, Status
 from network.peer import Peer
 from node.cli.main import main
-from node.peering import Peering
+from node.peers.head_teller import HeadTeller
+from node.peers.questions import Questions
 
 CLAIM: Final = 10**9
 
 
-class BoastingPeering(Peering):
-    """Says nothing true about its height, and leaves whoever believes it waiting."""
+class BoastingTeller(HeadTeller):
+    """Says nothing true about its height."""
 
-    def _manager_status(self) -> None:
-        super()._manager_status()
-        head = self._ledger.store.head
-        self._manager.set_status(CLAIM, self._driver.state.round, head.digest)
+    def _status(self) -> Status:
+        true = super()._status()
+        return Status(height=CLAIM, round=true.round, digest=true.digest)
 
-    def _tell_status(self, key: bytes) -> None:
-        peer = self._manager.peer(key)
-        if peer is not None:
-            peer.send_message(Status(height=CLAIM, round=0, digest=self._ledger.store.head.digest))
 
-    def _answer(self, peer: Peer, kind: Kind, payload: bytes) -> None:
-        if kind is not Kind.GET_BLOCKS:
-            super()._answer(peer, kind, payload)
+class SilentQuestions(Questions):
+    """Leaves a peer that asks for blocks waiting."""
+
+    def ask(self, peer: Peer, message: object) -> bool:
+        return isinstance(message, GetBlocks) or super().ask(peer, message)
 
 
 if __name__ == "__main__":
-    node.node.Peering = BoastingPeering  # type: ignore[misc]
+    node.assembly.node.HeadTeller = BoastingTeller  # type: ignore[misc]
+    node.assembly.node.Questions = SilentQuestions  # type: ignore[misc]
     main(["node", "start", "--home", sys.argv[1]])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from consensus.effects import Evidence
 from consensus.messages import (
     Commit,
     Message,
@@ -16,14 +17,21 @@ from consensus.messages import (
     vote_payload,
 )
 from consensus.types import Candidate, Header, Roots, certificate_hash, header_digest
-from node.block_builder import BlockBuilder, Proposer
-from node.block_processor import BlockProcessor
-from node.config import NodeConfig
-from node.consensus_driver import ConsensusDriver
-from node.ledger import Executed, Ledger
-from node.mempool import Mempool
-from node.write_ahead_format import Standing
-from node.write_ahead_log import WriteAheadLog
+from node.chain.feed import BlockFeed
+from node.chain.ledger import Executed, Ledger
+from node.pool.mempool import Mempool
+from node.runtime.config import NodeConfig
+from node.runtime.supervisor import Supervisor
+from node.validator.block_builder import BlockBuilder, Proposer
+from node.validator.block_processor import BlockProcessor
+from node.validator.block_tasks import BlockTasks
+from node.validator.consensus_driver import ConsensusDriver
+from node.validator.fault_counts import FaultCounts
+from node.validator.finalizer import Finalizer
+from node.validator.work_schedule import Heartbeat
+from node.votes.signing_guard import SigningGuard
+from node.votes.write_ahead_format import Standing
+from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock
 from vm.primitives import merkle
 from vm.primitives.keys import Domain
@@ -52,6 +60,7 @@ class TestNetwork:
         self.candidates: dict[int, Candidate] = {}
         self.asked: list[tuple[int, str]] = []
         self.blamed: list[int] = []
+        self.evidence: list[Evidence] = []
         self.on_broadcast: Callable[[Message], None] = lambda message: None
 
     def broadcast(self, message: bytes) -> None:
@@ -84,8 +93,20 @@ class TestNetwork:
 
     def peer_ahead(self, validator: int, height: int) -> None: ...
 
+    def round_began(self, height: int, round_: int) -> None: ...
+
     def misbehaved(self, validator: int, height: int, reason: str) -> None:
         self.blamed.append(validator)
+
+    def contradicted(self, evidence: Evidence) -> None:
+        self.evidence.append(evidence)
+
+
+class NoHeartbeat(Heartbeat):
+    """Empty blocks are never due."""
+
+    def is_due(self) -> bool:
+        return False
 
 
 class LocalDriver:
@@ -104,16 +125,17 @@ class LocalDriver:
             self.wal.begin_signing()  # as if its peers had said that the chain is new
         self.processor = BlockProcessor(self.ledger, self.mempool, self.network, self.clock)
         builder = BlockBuilder(self.ledger, self.mempool, b"" if key is None else key.public_key)
+        self.supervisor = Supervisor(lambda: self.ledger.height + 1)
+        self.guard = SigningGuard(self.wal, None if key is None else key.public_key)
+        self.feed = BlockFeed(chain.store)
+        self.finalizer = Finalizer(self.ledger, self.guard, self.feed, self.supervisor)
         self.committed: list[Executed] = []
-        self.driver = ConsensusDriver(
-            self.ledger,
-            self.processor,
-            Proposer(builder, self.clock, lambda: False),
-            self.wal,
-            self.network,
-            key,
-            self.committed.append,
-        )
+        self.finalizer.on_final(lambda executed, certificate: self.committed.append(executed))
+        self.faults = FaultCounts()
+        proposer = Proposer(builder, self.clock, NoHeartbeat())
+        self.blocks = BlockTasks(self.processor, proposer, self.network, self.finalizer, self.faults)
+        self.driver = ConsensusDriver(self.ledger, self.guard, self.blocks, self.network, self.supervisor, key)
+        self.finalizer.on_final(self.driver.height_final)
 
     def close(self) -> None:
         """Stop as a crash would, but for the timers."""

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from node.config import NodeConfig, RpcLimits
 from node.gateway import Gateway
+from node.runtime.config import NodeConfig, RpcLimits
 from tests.support.ledger import LocalNode
 
 

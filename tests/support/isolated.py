@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from node.cli.processes import LOG_FILE
+from node.testnet.processes import LOG_FILE
 from tests.support.links import Links
 from tests.support.network import LocalNetwork, Op
 from tests.support.sandbox import run

@@ -2,7 +2,7 @@
 
 `LocalChain` builds a genesis with the brands aurora, basil, comet and dune, each with a validator and an admin
 account that holds all its roles, opens a real store, and commits blocks whose certificates all validators seal.
-`LocalNode` is a `node.backend.Backend` on top of it, for tests of the gateway and the client.
+`LocalNode` is a `node.gateway.backend.Backend` on top of it, for tests of the gateway and the client.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from consensus.types import Candidate as BlockCandidate
 from consensus.types import Certificate, Header, Roots, Seal, certificate_hash, header_digest
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from genesis.protocol import build_runtime
-from node.backend import Admission
-from node.config import NodeConfig
-from node.errors import NotReady, TransactionRefused
-from node.ledger import Ledger
-from node.mempool import Mempool, check_admissible
+from node.chain.ledger import Ledger
+from node.pool.admission import Admission
+from node.pool.mempool import Mempool, check_admissible
+from node.runtime.config import NodeConfig
+from node.runtime.errors import NotReady, TransactionRefused
 from node.store import Store, StoreOptions
 from vm.genesis_state import GenesisState
 from vm.params import Params
@@ -253,6 +253,7 @@ class LocalNode:
         self.chain = chain
         self.genesis = chain.genesis
         self.store = chain.store
+        self.queries = chain.ledger.queries
         self.runtime = chain.runtime
         self.clock = ManualClock(START_MS)
         self.automatic = automatic

@@ -21,9 +21,9 @@ import orjson
 
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
-from node.cli.processes import start_node
-from node.config import NodeConfig, PeerAddress, StoreSettings, config_to_toml, load_config
+from node.runtime.config import NodeConfig, PeerAddress, StoreSettings, config_to_toml, load_config
 from node.store import EngineName
+from node.testnet.processes import start_node
 from tests.support.engines import CHOSEN, name_engine
 from vm.params import Params
 from vm.primitives.address import address_of_key

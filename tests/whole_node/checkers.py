@@ -24,7 +24,7 @@ from consensus.messages import Commit, decode_message, digest_of, step_of
 from consensus.types import decode_block
 from network.framing import HEADER_BYTES
 from network.kinds import Kind
-from node.node import Node
+from node.assembly.node import Node
 from tests.simulation.checkers import Violation
 from tests.support.ledger import address_of
 from vm.receipt import decode_receipt
@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from .cluster import Cluster
     from .host import Host, Life
 
-BLAMING = ("network.", "node.peering", "node.sync_driver", "node.snapshot_driver", "node.consensus_driver")
+BLAMING = (
+    "network.",
+    "node.peers.frames",
+    "node.peers.consensus_link",
+    "node.sync.block_sync_driver",
+    "node.sync.block_importer",
+    "node.sync.snapshot_driver",
+    "node.validator.consensus_driver",
+    "node.validator.block_tasks",
+)
 """Where a warning that names a peer, or an offence, is an accusation."""
 
 HARMLESS = ("unsolicited", "flood")
@@ -107,9 +116,9 @@ class Checkers:
 
     def on_end(self, host: Host, node: Node) -> None:
         """A node has ended by itself."""
-        if node.failed.is_set():
+        if node.supervisor.failed.is_set():
             self.fail(f"host {host.ident} has failed")
-        if node.disk_failed.is_set() and not host.disk_was_full:
+        if node.supervisor.disk_failed.is_set() and not host.disk_was_full:
             self.fail(f"host {host.ident} says that its disk refuses")
 
     def look(self) -> None:

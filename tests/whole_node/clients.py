@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from node.backend import Admission
-from node.errors import NotReady, TransactionRefused
-from node.node import Node
+from node.assembly.node import Node
+from node.pool.admission import Admission
+from node.runtime.errors import NotReady, TransactionRefused
 from tests.support.ledger import START_MS, address_of, key_of
 from vm.primitives.hashing import sha256
 from vm.receipt import decode_receipt

@@ -13,8 +13,8 @@ import msgspec
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from genesis.protocol import build_runtime
 from network.framing import HEADER_BYTES
-from node.config import NodeConfig, PeerAddress
-from node.node import Node
+from node.assembly.node import Node
+from node.runtime.config import NodeConfig, PeerAddress
 from tests.simulation.checkers import Violation
 from tests.simulation.world import World
 from tests.support.ledger import START_MS, address_of, key_of, program_op

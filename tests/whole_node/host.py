@@ -1,4 +1,4 @@
-"""A machine that runs a node, over all lives of its process; it does what `node/app.py` and a supervisor do.
+"""A machine that runs a node, over all lives of its process, as `node.assembly.process` and a supervisor do.
 
 A process that ends by itself is started again, as systemd would: at once where a snapshot waits to be installed,
 after a pause where the disk has refused.
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from network.config import NetworkConfig
-from node.clock import BlockClock
-from node.config import NodeConfig
-from node.disk_space import DiskSpace
-from node.errors import NodeError
-from node.machine import Machine
-from node.node import Node, NodeSettings
-from node.opening import open_node
+from node.assembly.machine import Machine
+from node.assembly.node import Node, NodeSettings
+from node.assembly.opening import open_node
+from node.runtime.clock import BlockClock
+from node.runtime.config import NodeConfig
+from node.runtime.disk_space import DiskSpace
+from node.runtime.errors import NodeError
 from node.store import StoreError
 from tests.support.ledger import START_MS
 from vm.primitives.keys import SigningKey
@@ -37,7 +37,7 @@ SUPERVISOR_MS = 1_000
 
 
 class SkewedClock:
-    """A machine's time of day: a `node.clock.BlockClock`."""
+    """A machine's time of day: a `node.runtime.clock.BlockClock`."""
 
     rate = 1
 
@@ -152,14 +152,14 @@ class Host:
             self._process_ended(life, SUPERVISOR_MS)
             return
         if self.cluster.plan.rotate_bytes is not None:
-            life.node._wal.rotate_bytes = self.cluster.plan.rotate_bytes
+            life.node.guard._wal.rotate_bytes = self.cluster.plan.rotate_bytes
         self.cluster.checkers.on_start(self, life.node)
         life.loop.create_task(self._serve(life, life.node), name="serve")
 
     async def _serve(self, life: Life, node: Node) -> None:
-        """Run the node until it ends, as `node/app.py` does."""
+        """Run the node until it ends, as `node/assembly/process.py` does."""
         await node.start()
-        events = (node.disk_failed, node.failed, node.snapshot_ready)
+        events = (node.supervisor.disk_failed, node.supervisor.failed, node.snapshot_ready)
         waiting = [life.loop.create_task(event.wait()) for event in events]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:

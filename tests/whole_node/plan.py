@@ -61,8 +61,9 @@ class Plan:
 def draw_plan(world: World) -> Plan:
     """Choose everything, from a world of its own; never more than f validators are faulty.
 
-    A validator that joins by a snapshot signs again once a block holds its marker (node/signing_guard.py), so until
-    then it is one of the f. Where others are faulty, only those and machines that do not vote fetch snapshots.
+    A validator that joins by a snapshot signs again once a block holds its marker (`node.votes.signing_guard`), so
+    until then it is one of the f. Where others are faulty, only those, and machines that do not vote, fetch
+    snapshots.
     """
     chance = world.random
     plan = Plan(n=chance.choice(SIZES))

@@ -67,7 +67,7 @@ class Process:
 
 
 class MemoryFiles:
-    """The files of a process: a `node.files.Files`."""
+    """The files of a process: a `node.runtime.files.Files`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

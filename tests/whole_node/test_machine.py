@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.files import rename_durably
+from node.runtime.files import rename_durably
 from node.store.database import Database
 from tests.simulation.world import World
 

@@ -39,7 +39,7 @@ class Trouble:
 
     def _begin_when_all_vote(self) -> None:
         """A validator with a new log that misses the first block waits for the others to decide one without it
-        (node/signing_guard.py); it may find too few of them if more goes wrong.
+        (node/votes/signing_guard.py); it may find too few of them if more goes wrong.
         """
         if not self._over and not all(map(self._cluster.has_begun, self._cluster.hosts)):
             self._world.after(100, self._begin_when_all_vote)

@@ -1,6 +1,6 @@
 """Declarations as rows of docs/state-layout.md: keys, what is stored under them, and how long it may be.
 
-`node.state_layout` finds the declarations and writes the page. The notation of types is told there:
+`node.reference.state_layout` finds the declarations and writes the page. The notation of types is told there:
 
     0…max                       an integer
     slug, address, hex 64, text ≤128, code ≤64, bytes 32       strings and bytes, with their length in bytes

@@ -21,7 +21,7 @@ from genesis.testnet import (
     remove_testnet,
     save_manifest,
 )
-from node.config import VirtualClock, config_to_toml, load_config
+from node.runtime.config import VirtualClock, config_to_toml, load_config
 from vm.errors import GenesisError
 from vm.params import Params
 from vm.primitives.address import address_of_key

@@ -9,7 +9,7 @@ from network.hearsay import (
     MAX_PLACES,
     MAX_TELLERS,
     AddressBook,
-    Origin,
+    AddressOrigin,
     Place,
     Scope,
     scope_of,
@@ -97,7 +97,7 @@ def test_names_and_ports_of_a_system_are_not_dialled_by_hearsay() -> None:
 def test_a_name_that_a_peer_says_of_itself_gives_way_to_where_it_is_seen() -> None:
     book = make_book()
     book.announced(BOB, PUBLIC, ("internal.example", 7_000))
-    assert book.places(BOB) == [Place(PUBLIC, 7_000, Origin.ANNOUNCED)]
+    assert book.places(BOB) == [Place(PUBLIC, 7_000, AddressOrigin.ANNOUNCED)]
     book.announced(BOB, PUBLIC, (OTHER, 7_000))
     assert hosts(book, BOB) == [OTHER]
 
@@ -107,7 +107,7 @@ def test_what_is_configured_stands_and_the_peers_own_word_comes_beside_it() -> N
     book.configure([PeerAddress(BOB, "bob.example", 1)])
     book.told(CAROL, [(BOB, OTHER, 7_000)])
     book.announced(BOB, PUBLIC, ("", 7_000))
-    assert book.places(BOB) == [Place("bob.example", 1), Place(PUBLIC, 7_000, Origin.ANNOUNCED)]
+    assert book.places(BOB) == [Place("bob.example", 1), Place(PUBLIC, 7_000, AddressOrigin.ANNOUNCED)]
     book.configure([])
     book.told(CAROL, [(BOB, OTHER, 7_000)])
     assert book.places(BOB) == []
@@ -121,7 +121,7 @@ def test_one_teller_displaces_neither_the_peers_own_word_nor_what_others_tell() 
     book.told(DAVE, [(CAROL, PUBLIC, 7_000)])
     for port in range(2_000, 2_050):
         book.told(MALLORY, [(CAROL, OTHER, port)])
-    assert book.places(CAROL) == [Place(PUBLIC, 7_000, Origin.TOLD), Place(OTHER, 2_049, Origin.TOLD)]
+    assert book.places(CAROL) == [Place(PUBLIC, 7_000, AddressOrigin.TOLD), Place(OTHER, 2_049, AddressOrigin.TOLD)]
     book.announced(CAROL, "9.9.9.9", ("", 7_000))
     assert hosts(book, CAROL) == ["9.9.9.9", PUBLIC, OTHER]
 

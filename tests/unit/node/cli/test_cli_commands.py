@@ -17,7 +17,7 @@ from genesis.testnet import create_testnet, load_manifest
 from node.cli import keys_commands, logs
 from node.cli.main import COMMANDS, main
 from node.cli.transaction_commands import parse_pairs
-from node.config import load_config
+from node.runtime.config import load_config
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 

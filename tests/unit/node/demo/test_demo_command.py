@@ -18,7 +18,6 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from genesis.testnet import ClockStart, create_testnet
-from node.cli.output import CliError
 from node.demo import command, network, session, summary
 from node.demo import result as results
 from node.demo.command import demo
@@ -35,6 +34,7 @@ from node.demo.proof import recompute
 from node.demo.reports import CHECKS, Report
 from node.demo.result import Result
 from node.demo.session import Prepared, choose_clock
+from node.terminal.output import CliError
 
 Write = Callable[[list[tuple[int, int, str, int, float]]], Path]
 

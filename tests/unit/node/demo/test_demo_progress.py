@@ -8,9 +8,9 @@ import pytest
 from memory_chain import ManualClock
 
 from node.client import ConnectionFailed
+from node.demo.brand_nodes import BrandNode
 from node.demo.courier import Counters
 from node.demo.errors import ReplayFailed
-from node.demo.gateway import Gateway
 from node.demo.plan import MS_PER_DAY, month_start
 from node.demo.progress import _Meter, shown_progress
 from node.demo.session import _first_failure
@@ -29,9 +29,9 @@ class Heads:
         return {"header": {"height": self.height} if self.height else None}
 
 
-def gateways(*heights: int | None) -> list[Gateway]:
+def gateways(*heights: int | None) -> list[BrandNode]:
     clients: list[Any] = [Heads(height) for height in heights]
-    return [Gateway("brand", client) for client in clients]
+    return [BrandNode("brand", client) for client in clients]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from memory_chain import BRANDS, CHAIN, ManualClock, MemoryChain, key_of
 
 from node.demo import courier as courier_module
 from node.demo.accounts import FOREVER
+from node.demo.brand_nodes import BrandNode
 from node.demo.comparison import compare
 from node.demo.courier import Counters, Courier, Watermark
 from node.demo.data import Lines, load_lines
 from node.demo.errors import NetworkFailed, ReplayFailed
-from node.demo.gateway import Gateway
 from node.demo.lots import Member
 from node.demo.operations import Author, address_of, by_member, record_op
 from node.demo.plan import MS_PER_DAY, Plan, month_start
@@ -59,7 +59,7 @@ class World:
     chain: MemoryChain
     counters: Counters
     replay: Replay
-    gateways: list[Gateway]
+    gateways: list[BrandNode]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def make_world(write_data: Write, monkeypatch: pytest.MonkeyPatch) -> Callable[.
         chain = MemoryChain(clock)
         counters = Counters()
         client: Any = chain
-        gateways = [Gateway(brand, client) for brand in BRANDS]
+        gateways = [BrandNode(brand, client) for brand in BRANDS]
         couriers = []
         for gateway in gateways:
             key = key_of(gateway.brand)
@@ -273,7 +273,7 @@ async def test_a_validator_with_another_state_is_found(make_world: Callable[...,
             return answers
 
     liar: Any = Liar()
-    gateways = [*world.gateways[:3], Gateway("dune", liar)]
+    gateways = [*world.gateways[:3], BrandNode("dune", liar)]
     comparison = await compare(gateways, world.expected, state_depth=0)
     assert [report.agrees for report in comparison.reports] == [True, True, True, False]
     assert comparison.reports[3].wrong["balances"] == 1

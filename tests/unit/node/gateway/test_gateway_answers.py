@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from node.config import RpcLimits
 from node.gateway.answers import AnswerSender
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import HttpRefusal
 from node.gateway.limits import COUNT_ANSWER
+from node.gateway.method_table import described
 from node.gateway.shares import Shares
-from node.gateway.table import described
+from node.runtime.config import RpcLimits
 
 KIB = 1 << 10
 

@@ -9,13 +9,13 @@ from typing import Annotated
 import orjson
 import pytest
 
-from node.config import RpcLimits
-from node.errors import NotReady
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
 from node.gateway.limits import CLIENT
+from node.gateway.method_table import described
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT
-from node.gateway.table import described
+from node.runtime.config import RpcLimits
+from node.runtime.errors import NotReady
 from vm.arguments.rules import integer
 
 Number = Annotated[int, integer(-1_000, 1_000)]

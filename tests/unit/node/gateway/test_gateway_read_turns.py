@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config import RpcLimits
 from node.gateway import dispatch
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import RpcFault
 from node.gateway.limits import CLIENT
+from node.gateway.method_table import described
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT, ReadTurns
-from node.gateway.table import described
+from node.runtime.config import RpcLimits
 from vm.arguments import Slug
 
 

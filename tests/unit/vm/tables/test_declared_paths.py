@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from node.state_layout import declarations
+from node.reference.state_layout import declarations
 
 
 def overlapping(paths: list[str]) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Believing nothing but certificates: from the genesis document to a header, a value, a receipt."""

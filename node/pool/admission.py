@@ -1,0 +1,259 @@
+"""Taking transactions in: from clients and from peers, verified once, in slices.
+
+Every source, a client or a peer, has a queue of its own, and one task takes a slice of each in turn. So signature
+checks never hold up the event loop for longer than one slice, however much comes in, and nobody waits behind
+a flood. Clients wait for their outcome; peers' transactions are taken silently, and a peer that sends what nobody
+could have admitted (malformed, or with a bad signature) is penalised.
+
+Invariants:
+    1. What a source sends is taken in order.
+    2. Everyone who waits is answered, also when the task ends by an error of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from node.chain.ledger import Ledger
+from node.chain.pruning import MAY_BE_PRUNED
+from node.pool.mempool import Mempool, check_admissible
+from node.pool.mempool_lanes import Origin
+from node.runtime.clock import BlockClock
+from node.runtime.errors import NotReady, TransactionRefused, kept
+from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
+
+SLICE: Final = 48
+"""Transactions per slice, or signatures if they have more: about 4 ms."""
+
+SLICE_BYTES: Final = 24 * 1024
+"""Bytes after which a slice ends before: a transaction may have 128 KiB to parse."""
+
+MAX_QUEUED_BYTES_PER_PEER: Final = 8 * 1024 * 1024
+"""What a peer sends beyond this while we are busy is dropped; it stays in its pool and in blocks. Each has a
+share of its own, so that a flooding one cannot crowd out the others."""
+
+MAX_QUEUED_CLIENT_TRANSACTIONS: Final = 20_000
+"""Of all clients together; each may queue as many as that leaves free (as in `node.pool.mempool_lanes`)."""
+
+
+class Admission(msgspec.Struct, frozen=True, gc=False):
+    """A transaction that the node has: pending in the mempool, or committed."""
+
+    id: bytes
+    committed: bool
+
+
+Outcome = Admission | TransactionRefused
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPeer:
+    """The peer that sent transactions, and whether it said that it had them from its clients."""
+
+    key: bytes
+    from_origin: bool
+    on_invalid: Callable[[], None]
+
+
+Admitted = Callable[[Sequence[Transaction], SendingPeer | None], None]
+
+
+@dataclass(slots=True)
+class _Job:
+    raws: Sequence[bytes]
+    outcomes: list[Outcome] = field(default_factory=list)
+    done: asyncio.Future[list[Outcome]] | None = None
+    source: SendingPeer | None = None
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What is left of a slice."""
+
+    signatures: int = SLICE
+    size: int = SLICE_BYTES
+
+    @property
+    def spent(self) -> bool:
+        """Whether the event loop may turn."""
+        return self.signatures <= 0 or self.size <= 0
+
+
+class AdmissionQueue:
+    """Parses, checks and verifies transactions into the mempool.
+
+    Attributes:
+        dropped_from_peers: transactions that peers sent while their queue was full.
+    """
+
+    def __init__(self, ledger: Ledger, mempool: Mempool, clock: BlockClock) -> None:
+        self._ledger = ledger
+        self._mempool = mempool
+        self._clock = clock
+        self._listeners: list[Admitted] = []
+        self._queues: dict[str | bytes, deque[_Job]] = {}
+        self._queued_bytes: dict[bytes, int] = {}
+        self._queued_of_client: dict[str, int] = {}
+        self._queued_from_clients = 0
+        self._wake = asyncio.Event()
+        self._closed: str | None = None
+        self.dropped_from_peers = 0
+
+    def on_admitted(self, *listeners: Admitted) -> None:
+        """Call functions with what each slice admits, and the peer that sent it (None: a client)."""
+        self._listeners += listeners
+
+    async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Outcome]:
+        """Admit a client's transactions, in order; one outcome each.
+
+        Args:
+            client: who shares a part of the queue and of the pool; none for this node itself.
+
+        Raises:
+            NotReady: the node stops, or has halted.
+        """
+        self._check_open()
+        queued = self._queued_of_client.get(client, 0) + len(raws)
+        if queued > MAX_QUEUED_CLIENT_TRANSACTIONS - self._queued_from_clients:
+            return [TransactionRefused("POOL_FULL", "too many transactions wait for admission")] * len(raws)
+        self._queued_of_client[client] = queued
+        self._queued_from_clients += len(raws)
+        try:
+            return await self._queue(client, _Job(raws, done=asyncio.get_running_loop().create_future()))
+        finally:
+            self._queued_from_clients -= len(raws)
+            self._queued_of_client[client] -= len(raws)
+            if not self._queued_of_client[client]:
+                del self._queued_of_client[client]
+
+    def pending(self) -> list[Transaction]:
+        """Return what is admitted and not final, in order of arrival."""
+        return list(self._mempool.in_order())
+
+    async def settle(self) -> None:
+        """Wait until everything that peers have sent so far is admitted.
+
+        Raises:
+            NotReady: the node stops, or has halted.
+        """
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        peers = list(self._queued_bytes)  # all that have something queued
+        await asyncio.gather(*(self._queue(key, _Job((), done=loop.create_future())) for key in peers))
+
+    async def _queue(self, key: str | bytes, job: _Job) -> list[Outcome]:
+        self._queues.setdefault(key, deque()).append(job)
+        self._wake.set()
+        assert job.done is not None
+        return await job.done
+
+    def take_from_peer(self, raws: Sequence[bytes], source: SendingPeer) -> None:
+        """Queue transactions that a peer sent."""
+        queued = self._queued_bytes.get(source.key, 0) + sum(map(len, raws))
+        if queued > MAX_QUEUED_BYTES_PER_PEER or self._closed is not None:
+            self.dropped_from_peers += len(raws)
+            return
+        self._queued_bytes[source.key] = queued
+        self._queues.setdefault(source.key, deque()).append(_Job(raws, source=source))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Take a slice of each source in turn, until cancelled."""
+        try:
+            while True:
+                while self._queues:
+                    key, jobs = next(iter(self._queues.items()))
+                    self._work(key, jobs)
+                    # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
+                    if self._queues.pop(key, None) is not None and jobs:
+                        self._queues[key] = jobs  # behind the others
+                    await asyncio.sleep(0)
+                self._wake.clear()
+                await self._wake.wait()
+        except Exception:
+            self.close("the node has halted")
+            raise
+
+    def _work(self, key: str | bytes, jobs: deque[_Job]) -> None:
+        """Work on a source's jobs as far as a slice goes."""
+        now = max(self._ledger.head_time, self._clock.now_ms())
+        budget = _Budget()
+        while jobs and not budget.spent:
+            job = jobs[0]
+            admitted: list[Transaction] = []
+            while len(job.outcomes) < len(job.raws) and not budget.spent:
+                raw = job.raws[len(job.outcomes)]
+                budget.signatures -= 1
+                budget.size -= len(raw)
+                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
+            if admitted:
+                for listener in self._listeners:
+                    listener(admitted, job.source)
+            if len(job.outcomes) == len(job.raws):
+                self._finish(jobs.popleft())
+
+    def _finish(self, job: _Job) -> None:
+        if job.source is not None:
+            self._forget_queued(job.source.key, sum(map(len, job.raws)))
+        if job.done is not None and not job.done.done():
+            job.done.set_result(job.outcomes)
+
+    def _forget_queued(self, key: bytes, size: int) -> None:
+        remaining = self._queued_bytes[key] - size
+        if remaining:
+            self._queued_bytes[key] = remaining
+        else:
+            del self._queued_bytes[key]
+
+    def close(self, why: str = "the node stops") -> None:
+        """Answer everyone who still waits, and whoever comes after."""
+        self._closed = self._closed or why
+        for jobs in self._queues.values():
+            for job in jobs:
+                if job.done is not None and not job.done.done():
+                    job.done.set_exception(NotReady(self._closed))
+        self._queues.clear()
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise NotReady(self._closed)
+
+    def _admit(
+        self, raw: bytes, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
+    ) -> Outcome:
+        try:
+            tx = parse_transaction(raw)
+            if self._ledger.store.contains_transaction(tx.id):
+                return Admission(tx.id, committed=True)
+            if self._mempool.by_id(tx.id) is not None:
+                return Admission(tx.id, committed=False)
+            self._check_admissible(tx, now)
+            origin = Origin(key, self._ledger.brands_of(tx))
+            size = self._mempool.check_room(tx, origin)
+            budget.signatures -= len(tx.sigs) - 1
+            if not signatures_valid(tx):
+                raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
+        except TransactionError as error:
+            if job.source is not None:
+                job.source.on_invalid()
+            return TransactionRefused(error.reason, str(error))
+        except TransactionRefused as refusal:
+            return kept(refusal)
+        self._mempool.add(tx, origin, size)
+        admitted.append(tx)
+        return Admission(tx.id, committed=False)
+
+    def _check_admissible(self, tx: Transaction, now: int) -> None:
+        try:
+            check_admissible(tx, self._ledger, now)
+        except TransactionRefused as refusal:
+            if refusal.reason == "EXPIRED" and self._ledger.queries.may_be_pruned(tx.body.expires):
+                # Whoever repeats what has been executed must not be told that it is too late for it.
+                raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
+            raise

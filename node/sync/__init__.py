@@ -1,0 +1,1 @@
+"""Catching up with peers, block by block or by snapshot."""

@@ -1,0 +1,1 @@
+"""Taking part in consensus: driver, proposer, block checks, reports of faults."""
