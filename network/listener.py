@@ -20,9 +20,10 @@ import logging
 import socket
 import ssl
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
+
+from cachetools import FIFOCache
 
 from network.client_hello import MAX_CLIENT_HELLO_BYTES, read_client_hello
 from network.door import DoorRules, Lane, Source, source_of
@@ -86,7 +87,7 @@ class Listener:
         self._strangers: Lane[_Guest] = Lane(rules.strangers, now)
         self._known: Lane[_Guest] = Lane(rules.known, now)
         self._ticketed: Lane[_Guest] = Lane(rules.ticketed, now)
-        self._known_sources: OrderedDict[str, None] = OrderedDict()
+        self._known_sources: FIFOCache[str, None] = FIFOCache(_MAX_KNOWN)
         self._guests: set[_Guest] = set()
         self._socket: socket.socket | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -119,11 +120,7 @@ class Listener:
 
     def know(self, host: str) -> None:
         """Note that a peer is at this address: what comes from there has places of its own."""
-        source = source_of(host)
-        self._known_sources[source] = None
-        self._known_sources.move_to_end(source)
-        if len(self._known_sources) > _MAX_KNOWN:
-            self._known_sources.popitem(last=False)
+        self._known_sources[source_of(host)] = None
 
     async def close(self) -> None:
         """Stop listening and give up what is half-open."""

@@ -22,6 +22,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
+from cachetools import FIFOCache
+
 
 class Offence(Enum):
     """What a peer can do wrong."""
@@ -78,15 +80,13 @@ class Scoreboard:
 
     def __init__(self, rules: ScoringRules | None = None) -> None:
         self._rules = rules or ScoringRules()
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: FIFOCache[bytes, _Entry] = FIFOCache(_MAX_ENTRIES)
 
     def add(self, key: bytes, offence: Offence, now_ms: int) -> bool:
         """Charge an offence to a key; returns whether the key is banned now."""
-        entry = self._entries.pop(key, None) or _Entry(0, now_ms)
-        # Put back at the end, the first is whoever has behaved for longest: it makes room.
+        entry = self._entries.get(key) or _Entry(0, now_ms)
+        # Setting an entry renews it, reading does not: the key that has behaved for longest makes room.
         self._entries[key] = entry
-        if len(self._entries) > _MAX_ENTRIES:
-            del self._entries[next(iter(self._entries))]
         self._decay(entry, now_ms)
         entry.millipoints += POINTS[offence] * MILLIPOINTS
         if entry.millipoints >= self._rules.threshold * MILLIPOINTS:

@@ -59,7 +59,7 @@ def run(home: Path, key: SigningKey, node_class: type[Node] = Node) -> int:
         ConfigError: an operator's mistake, in one sentence.
     """
     config = load_config(home)
-    set_up_logging(config.log_level)
+    set_up_logging(config.log_level, config.log_format)
     try:
         genesis = Genesis.load(home / "genesis.json")
     except GenesisDocumentError as error:

@@ -53,7 +53,7 @@ class BadgePages:
         found = self._state.ask(lambda ctx: depicted(ctx, collection, token)) if kind == "svg" else None
         if found is not None:
             return _answer(request, found.hash, "image/svg+xml", lambda: _drawn(found))
-        metadata = self._state.view("nft_metadata", {"collection": collection, "token": token})["result"]
+        metadata = self._state.view("nft_metadata", {"collection": collection, "token": token}).result
         if kind == "svg":
             raise not_found("the collection's metadata and pictures are elsewhere", uri=metadata.uri)
         return _answer(request, metadata.metadata_hash, "application/json", lambda: dumps(metadata))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from consensus.types import Block
+from msgspec import UNSET
+
+from consensus.types import Block, Certificate
 from node.chain.errors import ValidatorsUnknown
 from node.chain.indexing import ACCOUNT, BRAND, CALL
 from node.chain.queries import ChainQueries
@@ -13,12 +15,21 @@ from node.gateway.backend import Backend
 from node.gateway.errors import invalid_param, not_found
 from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
-from node.gateway.presentation import (
-    certificate_json,
-    header_json,
-    transaction_id,
-    transaction_json,
-    validators_json,
+from node.gateway.presentation import transaction_id, validators_json
+from node.gateway.results import (
+    ChainHead,
+    DecidingSet,
+    DecidingValidator,
+    FoundTransaction,
+    MembershipStep,
+    ReceiptProof,
+    ShownBlock,
+    ShownTransaction,
+    TransactionLine,
+    TransactionPage,
+    TransactionReceipt,
+    shown_transaction,
+    transaction_receipt,
 )
 from node.gateway.transaction_cursors import cursor_of, position_of
 from vm.arguments import Address, Slug
@@ -42,19 +53,16 @@ class ChainMethods:
         return self._queries.genesis.value
 
     @rpc("chain_head", "{header, digest, certificate}")
-    def head(self) -> dict[str, Any]:
+    def head(self) -> ChainHead:
         """The last final block's header, digest and certificate.
 
         Before the first block `header` and `certificate` are null and `digest` is that of the genesis document.
         """
         height = self._queries.height
         if height == 0:
-            return {"header": None, "digest": self._queries.genesis.digest.hex(), "certificate": None}
-        return {
-            "header": header_json(self._queries.header(height)),
-            "digest": self._queries.digest(height).hex(),
-            "certificate": certificate_json(self._queries.certificate(height)),
-        }
+            return ChainHead(None, self._queries.genesis.digest, None)
+        queries = self._queries
+        return ChainHead(queries.header(height), queries.digest(height), queries.certificate(height))
 
     @rpc(
         "chain_block",
@@ -62,7 +70,7 @@ class ChainMethods:
     )
     def block(
         self, height: BlockName | None = None, full: bool = False, digest: HashBytes | None = None
-    ) -> dict[str, Any]:
+    ) -> ShownBlock:
         """A block by height or by digest.
 
         The first parameter, by position, is either; by name it is `height` or `digest`. `full` gives decoded
@@ -75,28 +83,23 @@ class ChainMethods:
             block, own_digest = self._queries.block_of_digest(name), name
         else:
             block, own_digest = self._queries.block(name), self._queries.digest(name)  # type: ignore[arg-type]
-        return {
-            "header": header_json(block.header),
-            "digest": own_digest.hex(),
-            "parent_certificate": certificate_json(block.parent_certificate),
-            "transactions": self._transactions(block, full),
-        }
+        return ShownBlock(block.header, own_digest, block.parent_certificate, self._transactions(block, full))
 
-    def _transactions(self, block: Block, full: bool) -> list[Any]:
+    def _transactions(self, block: Block, full: bool) -> list[str | ShownTransaction]:
         if full:
-            return [transaction_json(parse_transaction(raw)) for raw in block.transactions]
+            return [shown_transaction(parse_transaction(raw)) for raw in block.transactions]
         return [transaction_id(raw) for raw in block.transactions]
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
-    def certificate(self, height: Height) -> dict[str, Any] | None:
+    def certificate(self, height: Height) -> Certificate:
         """The commit seals of a height; below the head those that the next block embeds."""
-        return certificate_json(self._queries.certificate(height))
+        return self._queries.certificate(height)
 
     @rpc(
         "chain_validators",
         "{height, hash, quorum, validators: [{index, public_key, brand, address, last_seal, last_skip}]}",
     )
-    def validators(self, height: Height | None = None) -> dict[str, Any]:
+    def validators(self, height: Height | None = None) -> DecidingSet:
         """The validator set that decides a height (default: the next one), with each one's last seal and skip.
 
         `last_seal` and `last_skip` are heights as of the head, 0 for never.
@@ -109,21 +112,12 @@ class ChainMethods:
         for index, validator in enumerate(validators.validators):
             key = validator.public_key
             record = self._queries.seal_record(key)
-            entries.append(
-                {
-                    "index": index,
-                    "public_key": key.hex(),
-                    "brand": validator.brand,
-                    "address": address_of_key(key),
-                    "last_seal": record.seal,
-                    "last_skip": record.skip,
-                }
-            )
-        hash_ = validators.hash.hex()
-        return {"height": wanted, "hash": hash_, "quorum": validators.quorum, "validators": entries}
+            address = address_of_key(key)
+            entries.append(DecidingValidator(index, key, validator.brand, address, record.seal, record.skip))
+        return DecidingSet(wanted, validators.hash, validators.quorum, entries)
 
     @rpc("chain_transaction", '{transaction, status: "pending" or "committed", height, index, receipt}')
-    def transaction(self, id_: HashBytes) -> dict[str, Any]:
+    def transaction(self, id_: HashBytes) -> FoundTransaction:
         """A transaction, pending or committed; height, index and receipt are null while it is pending."""
         position = self._queries.find(id_)
         if position is None:
@@ -131,16 +125,14 @@ class ChainMethods:
             if raw is None:
                 message = "no transaction has this id; it may have expired"
                 raise self._queries.pruned(id_) or not_found(message, id=id_.hex())
-            status, height, index, receipt = "pending", None, None, None
-        else:
-            height, index = position
-            raw = self._queries.block(height).transactions[index]
-            status, receipt = "committed", decode_receipt(self._queries.receipts(height)[index])
-        transaction = transaction_json(parse_transaction(raw))
-        return {"transaction": transaction, "status": status, "height": height, "index": index, "receipt": receipt}
+            return FoundTransaction(shown_transaction(parse_transaction(raw)), "pending", None, None, None)
+        height, index = position
+        transaction = shown_transaction(parse_transaction(self._queries.block(height).transactions[index]))
+        receipt = transaction_receipt(decode_receipt(self._queries.receipts(height)[index]))
+        return FoundTransaction(transaction, "committed", height, index, receipt)
 
     @rpc("chain_receipt", "the receipt; with `proof` it has a field `proof` for offline verification")
-    def receipt(self, id_: HashBytes, proof: bool = False) -> Any:
+    def receipt(self, id_: HashBytes, proof: bool = False) -> TransactionReceipt:
         """The receipt of a committed transaction, with its Merkle path to the certified receipts_root if asked for.
 
         `proof` is {leaf, index, count, path, header, certificate, validators, headers}: `leaf` the receipt's
@@ -155,21 +147,11 @@ class ChainMethods:
         height, index = position
         receipts = self._queries.receipts(height)
         receipt = decode_receipt(receipts[index])
-        if not proof:
-            return receipt
-        fields = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
-        if receipt.status == "ok":
-            del fields["error"]
-        return {**fields, "proof": self._receipt_proof(receipts, height, index)}
+        return transaction_receipt(receipt, self._receipt_proof(receipts, height, index) if proof else UNSET)
 
-    def _receipt_proof(self, receipts: list[bytes], height: int, index: int) -> dict[str, Any]:
-        return {
-            "leaf": receipts[index].hex(),
-            "index": index,
-            "count": len(receipts),
-            "path": [sibling.hex() for sibling in merkle.path(receipts, index)],
-            **certified(self._queries, height),
-        }
+    def _receipt_proof(self, receipts: list[bytes], height: int, index: int) -> ReceiptProof:
+        path = merkle.path(receipts, index)
+        return ReceiptProof(receipts[index], index, len(receipts), path, **certified(self._queries, height))
 
     @rpc(
         "chain_transactions",
@@ -185,7 +167,7 @@ class ChainMethods:
         to: Height | None = None,
         cursor: Cursor | None = None,
         limit: Limit = DEFAULT_PAGE,
-    ) -> dict[str, Any]:
+    ) -> TransactionPage:
         """Committed transactions in order of height and index, by account, brand and call, all of which must match.
 
         A page may hold fewer than `limit` items, or none, and still have a `next`, as the work for a page is
@@ -201,42 +183,38 @@ class ChainMethods:
         filters = {kind: name for kind, name in given.items() if name is not None}
         after = None if cursor is None else position_of(cursor)
         page = self._pages.page(filters, (from_, to), after, limit, _summary)
-        return {
-            "items": page.items,
-            "next": None if page.next is None else cursor_of(page.next),
-            "complete_to": page.complete_to,
-            "oldest": page.oldest,
-            "resume": cursor_of(page.resume),
-        }
+        return TransactionPage(
+            items=page.items,
+            next=None if page.next is None else cursor_of(page.next),
+            complete_to=page.complete_to,
+            oldest=page.oldest,
+            resume=cursor_of(page.resume),
+        )
 
 
-def _summary(found: FinalTransaction) -> dict[str, Any]:
+def _summary(found: FinalTransaction) -> TransactionLine:
     tx, receipt = found.transaction, found.receipt
-    return {
-        "id": tx.id.hex(),
-        "hash": tx.hash.hex(),
-        "height": found.height,
-        "index": found.index,
-        "time": found.time,
-        "sender": tx.body.sender,
-        "calls": [call for call, _ in tx.body.ops[:MAX_OPS]],
-        "status": receipt.status,
-        "error": receipt.error.code if receipt.status == "failed" and receipt.error else None,
-    }
+    return TransactionLine(
+        id=tx.id.hex(),
+        hash=tx.hash.hex(),
+        height=found.height,
+        index=found.index,
+        time=found.time,
+        sender=tx.body.sender,
+        calls=[call for call, _ in tx.body.ops[:MAX_OPS]],
+        status=receipt.status,
+        error=receipt.error.code if receipt.status == "failed" and receipt.error else None,
+    )
 
 
 def certified(queries: ChainQueries, height: int) -> dict[str, Any]:
     """Return what proves the roots of a height to somebody who holds the genesis document only."""
     return {
-        "header": header_json(queries.header(height)),
-        "certificate": certificate_json(queries.certificate(height)),
+        "header": queries.header(height),
+        "certificate": queries.certificate(height),
         "validators": validators_json(queries.validators(height)),
         "headers": [
-            {
-                "header": header_json(link.header),
-                "certificate": certificate_json(link.certificate),
-                "validators": validators_json(link.announced),
-            }
+            MembershipStep(link.header, link.certificate, validators_json(link.announced))
             for link in queries.membership_changes(height)
         ],
     }

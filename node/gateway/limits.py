@@ -19,6 +19,8 @@ from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from cachetools import LRUCache
+
 from node.chain.states import ReadBudget
 from node.runtime.config import HASHED, is_hashed
 
@@ -62,17 +64,15 @@ class RateLimiter:
         self._per_second = per_second
         self._capacity = float(max(per_second, burst))
         self._now = now
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(MAX_TRACKED_CLIENTS)
 
     def take(self, client: str, calls: int) -> int:
         """Take tokens for `calls`; return 0, or how many ms to wait where there are too few (none is taken)."""
         now = self._now()
-        tokens, at = self._buckets.pop(client, (self._capacity, now))
+        tokens, at = self._buckets.get(client, (self._capacity, now))
         tokens = min(self._capacity, tokens + (now - at) * self._per_second)
         missing = calls - tokens
         self._buckets[client] = (tokens if missing > 0 else tokens - calls, now)
-        if len(self._buckets) > MAX_TRACKED_CLIENTS:
-            del self._buckets[next(iter(self._buckets))]
         return max(1, int(missing * 1_000 / self._per_second)) if missing > 0 else 0
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import msgspec
+
 from contracts_py.registry import once_family_of
 from node.gateway.backend import Backend
 from node.gateway.chain_methods import certified
@@ -15,6 +17,7 @@ from node.gateway.limits import past_reads
 from node.gateway.method_table import Arguments, Method, rpc
 from node.gateway.parameters import Height, JsonObject, StateKey, ViewName
 from node.gateway.presentation import state_value_json
+from node.gateway.results import OncePath, ProvedState, TreePath, ViewedState
 from vm.contract_api import Context
 from vm.errors import Refused
 from vm.state_view import BlockOverlay, StateReader
@@ -43,7 +46,7 @@ class StateMethods:
         return state_value_json(record.record)
 
     @rpc("state_proof", "{key, height, value, value_bytes, proof, header, certificate, validators, headers}")
-    def proof(self, key: StateKey, height: Height | None = None) -> dict[str, Any]:
+    def proof(self, key: StateKey, height: Height | None = None) -> ProvedState:
         """The value of a key, or its absence, with everything that proves it to a holder of the genesis document.
 
         `value` and `value_bytes` (canonical bytes in hex) are null for an absent key. `proof` leads to
@@ -64,29 +67,29 @@ class StateMethods:
             return self._once_proof(key, at)
         proved = self._states.proof(key, at)
         value = proved.value
-        return {
-            "key": key,
-            "height": at,
-            "value": None if value is None else state_value_json(value),
-            "value_bytes": None if value is None else value.hex(),
-            "proof": proved.proof.to_json(),
+        return ProvedState(
+            key=key,
+            height=at,
+            value=None if value is None else state_value_json(value),
+            value_bytes=value,
+            proof=msgspec.convert(proved.proof.to_json(), TreePath),
             **certified(self._queries, at),
-        }
+        )
 
-    def _once_proof(self, key: str, at: int) -> dict[str, Any]:
+    def _once_proof(self, key: str, at: int) -> ProvedState:
         found = self._states.once_record(key, at)
         if found is None:
             raise not_found("there is no such record, which no proof can show", key=key, height=at)
         log = self._states.proof(found.log_key, at)
-        return {
-            "key": key,
-            "height": at,
-            "value": state_value_json(found.record),
-            "value_bytes": found.record.hex(),
-            "once": {**found.proof.to_json(), "log": (log.value or b"").hex()},
-            "proof": log.proof.to_json(),
+        return ProvedState(
+            key=key,
+            height=at,
+            value=state_value_json(found.record),
+            value_bytes=found.record,
+            once=OncePath(**found.proof.to_json(), log=(log.value or b"").hex()),
+            proof=msgspec.convert(log.proof.to_json(), TreePath),
             **certified(self._queries, at),
-        }
+        )
 
     def view_methods(self) -> dict[str, Method]:
         """Return a method for every view of every contract."""
@@ -104,7 +107,7 @@ class StateMethods:
         return methods
 
     @rpc("state_view", "{height, time, result}")
-    def view(self, view: ViewName, args: JsonObject | None = None, height: Height | None = None) -> dict[str, Any]:
+    def view(self, view: ViewName, args: JsonObject | None = None, height: Height | None = None) -> ViewedState:
         """What a contract's view answers on the state after a height (default: the head), and which height that is.
 
         `view` is <module>_<view>, `args` are its arguments. So all pages of a list can be had as of one height. Of
@@ -115,7 +118,7 @@ class StateMethods:
         at = self._queries.height if height is None else height
         reader = self._states.at(at, past_reads())
         result = self._answer(view, args or {}, at, reader)
-        return {"height": at, "time": self._queries.time_of(at), "result": result}
+        return ViewedState(at, self._queries.time_of(at), result)
 
     def _view(self, name: str, args: Arguments) -> Any:
         return self._answer(name, args, self._queries.height, self._states.head)

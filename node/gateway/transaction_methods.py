@@ -26,6 +26,7 @@ from node.gateway.parameters import (
     TimeoutMs,
 )
 from node.gateway.query_faults import query_fault
+from node.gateway.results import Hex, SubmittedTransaction, TransactionReceipt
 from node.pool.admission import Admission
 from node.runtime.errors import NotReady, TransactionRefused
 from vm.block_execution import BlockContext, simulation_steps
@@ -73,7 +74,7 @@ class TransactionMethods:
 
     def _submitted(self, outcome: Admission | TransactionRefused) -> Any:
         if isinstance(outcome, Admission):
-            return {"id": outcome.id.hex(), "status": "committed" if outcome.committed else "pending"}
+            return SubmittedTransaction(outcome.id, "committed" if outcome.committed else "pending")
         return self._refused(outcome.reason, outcome.message)
 
     def _refused(self, reason: str, message: str) -> RpcFault:
@@ -148,7 +149,7 @@ class TransactionMethods:
 
     # -- simulating and encoding -------------------------------------------------------------------
 
-    @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written")
+    @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written", TransactionReceipt)
     def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt | Generator[None, None, Receipt]:
         """The receipt that a body would get now if its signers signed.
 
@@ -183,7 +184,7 @@ class TransactionMethods:
             raise refused_transaction(expiry.value, f"expires {body.expires} is after {now + max_tx_ttl_ms}")
 
     @rpc("tx_encode", "the canonical bytes in hex")
-    def encode(self, body: JsonObject, sigs: Signatures | None = None) -> str:
+    def encode(self, body: JsonObject, sigs: Signatures | None = None) -> Hex:
         """The canonical bytes of a transaction body, for clients without MessagePack.
 
         `body` is {chain, sender, nonce, expires, ops, signers?, memo?} with `signers` in hex. A client signs
@@ -225,9 +226,9 @@ def tx_wait(id_: HashBytes, timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS) -> None:
 
 
 BATCHED: Final = (
-    described("tx_submit", tx_submit, '{id, status: "pending" or "committed"}', writes=True),
-    described("tx_send", tx_send, "the receipt", writes=True),
-    described("tx_wait", tx_wait, "the receipt"),
+    described("tx_submit", tx_submit, '{id, status: "pending" or "committed"}', SubmittedTransaction, writes=True),
+    described("tx_send", tx_send, "the receipt", TransactionReceipt, writes=True),
+    described("tx_wait", tx_wait, "the receipt", TransactionReceipt),
 )
 """Methods that answer all their calls of a batch together, in the order in which a batch runs them."""
 

@@ -17,12 +17,14 @@ import tomllib
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+import tomli_w
 
 from genesis.durable_files import exposure
 from node.runtime.errors import ConfigError
+from node.runtime.log_format import LogFormat
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 """A node.toml with a thousand peers has some 150 KB."""
@@ -108,6 +110,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p2p_port: Port = 26_545
     peers: Annotated[tuple[PeerAddress, ...], msgspec.Meta(max_length=1_024)] = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: LogFormat = "text"
+    """text: lines for people; json: one JSON object on a line, for programs that collect logs."""
     state_history_blocks: Heights = 1_000
     retain_blocks: Heights | None = None
     """How many blocks below the head are kept, with receipts and indexes; none given: all. Headers always stay."""
@@ -222,23 +226,14 @@ def _is_network(text: str) -> bool:
 
 def config_to_toml(config: NodeConfig) -> str:
     """Return a node.toml that holds these values."""
-    lines: list[str] = []
-    tables: list[str] = []
-    for name, value in msgspec.to_builtins(config).items():
-        if value is None:
-            continue
-        if isinstance(value, dict):
-            given = {key: item for key, item in value.items() if item is not None}
-            if given:
-                tables += ["", f"[{name}]", *(f"{key} = {_toml(item)}" for key, item in given.items())]
-        elif name == "peers":
-            for peer in value:
-                tables += ["", "[[peers]]", *(f"{key} = {_toml(item)}" for key, item in peer.items())]
-        else:
-            lines.append(f"{name} = {_toml(value)}")
-    return "\n".join([*lines, *tables]) + "\n"
+    table = _given(msgspec.to_builtins(config))
+    if not config.peers:
+        # Operators append `[[peers]]` by hand, which TOML refuses below `peers = []`.
+        del table["peers"]
+    return tomli_w.dumps(table)
 
 
-def _toml(value: object) -> str:
-    # JSON strings, integers, booleans and arrays of strings are valid TOML as they are.
-    return msgspec.json.encode(value).decode()
+def _given(table: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, and tables without anything: a key that is missing means its default."""
+    given = {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in given.items() if value is not None and value != {}}

@@ -83,13 +83,13 @@ def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: Loc
         transfer(chain)
     pages = ChainMethods(LocalNode(chain))
     begun = pages.transactions(limit=3)
-    assert (begun["oldest"], begun["next"]) == (1, begun["resume"])
+    assert (begun.oldest, begun.next) == (1, begun.resume)
     chain.commit(time=chain.ledger.head_time + 60_000)
     prune_all(pruner_of(chain, retain=3))
     for account in (None, address_of("aurora-admin")):
         page = pages.transactions(account=account)
-        assert (page["items"][0]["height"], page["oldest"], page["complete_to"]) == (6, 6, 8)
-        for params in ({"from_": 1}, {"to": 5}, {"cursor": begun["next"]}):
+        assert (page.items[0].height, page.oldest, page.complete_to) == (6, 6, 8)
+        for params in ({"from_": 1}, {"to": 5}, {"cursor": begun.next}):
             with pytest.raises(BlockPruned) as refused:
                 pages.transactions(account=account, **params)
             assert (refused.value.oldest, refused.value.head) == (6, 8)
@@ -150,7 +150,7 @@ def test_pruned_heights_are_answered_with_their_own_reason(chain: LocalChain) ->
         assert (caught.value.height, caught.value.oldest, caught.value.head) == (2, 4, 4)
     with pytest.raises(RpcFault, match="no transaction has this id"):
         methods.transaction(parse_transaction(raw).id)
-    assert methods.transactions()["items"] == []
+    assert methods.transactions().items == []
     assert methods.certificate(2) is not None
 
 

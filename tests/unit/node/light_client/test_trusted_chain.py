@@ -25,7 +25,7 @@ from network.messages import SetChange
 from node.chain.queries import MembershipLink
 from node.cli.main import main
 from node.gateway.chain_methods import ChainMethods
-from node.gateway.presentation import certificate_json, dumps, header_json, validators_json
+from node.gateway.presentation import dumps, validators_json
 from node.gateway.state_methods import StateMethods
 from node.light_client.chain import TrustedChain, candidate_of
 from node.light_client.documents import verify_receipt, verify_state
@@ -174,20 +174,21 @@ def in_document(document: dict[str, Any], shown: Shown) -> Any:
     proof = {
         "headers": [
             {
-                "header": header_json(link.header),
-                "certificate": certificate_json(link.certificate),
+                "header": link.header,
+                "certificate": link.certificate,
                 "validators": validators_json(link.announced),
             }
             for link in shown.links
         ],
-        "header": header_json(shown.block.header),
-        "certificate": certificate_json(shown.certificate),
+        "header": shown.block.header,
+        "certificate": shown.certificate,
     }
     return json.loads(dumps({**document, **proof}))
 
 
 def state_document(chain: LocalChain, shown: Shown) -> Any:
-    return in_document(StateMethods(LocalNode(chain)).proof("chain/params", HEIGHT), shown)
+    answered = json.loads(dumps(StateMethods(LocalNode(chain)).proof("chain/params", HEIGHT)))
+    return in_document(answered, shown)
 
 
 def the_light_client(chain: LocalChain, shown: Shown, folder: Path, patch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,13 @@ def test_every_engine_can_be_named(tmp_path: Path, name: EngineName) -> None:
     assert load_config(tmp_path).store.engine == name
 
 
+def test_a_peer_can_be_appended_by_hand_to_a_file_without_any(tmp_path: Path) -> None:
+    peer = PeerAddress("ab" * 32, "a.example", 2)
+    by_hand = f'[[peers]]\npublic_key = "{peer.public_key}"\nhost = "a.example"\nport = 2\n'
+    (tmp_path / "node.toml").write_text(config_to_toml(NodeConfig()) + by_hand, encoding="utf-8")
+    assert load_config(tmp_path) == NodeConfig(peers=(peer,))
+
+
 def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "node.toml").write_text("")
     assert load_config(tmp_path) == NodeConfig()

@@ -26,7 +26,7 @@ from vm.params import Params
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import SigningKey
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 LARGEST = int(os.environ.get("ENTENTE_MEMBERSHIP", "5"))
 HEARTBEAT_MS = 2_000

@@ -20,7 +20,8 @@ from click.testing import CliRunner
 
 from genesis.testnet import TestnetValidator
 from node.cli.main import main
-from tests.support.network import LocalNetwork, free_ports
+from tests.support.network import LocalNetwork
+from tests.support.ports import free_ports
 from vm.params import Params
 
 pytestmark = pytest.mark.integration

@@ -18,8 +18,9 @@ import pytest
 
 from node.assembly.process import EXIT_DISK
 from node.votes.write_ahead_log import WriteAheadLog
-from tests.integration.test_kill import Load
-from tests.support.network import LocalNetwork, free_ports, start_node
+from tests.support.closed_load import Load
+from tests.support.network import LocalNetwork, start_node
+from tests.support.ports import free_ports
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head
 

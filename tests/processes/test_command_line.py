@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -18,25 +17,13 @@ import pytest
 
 from genesis.testnet import BRANDS, load_manifest
 from node.testnet.processes import running_pid, stop_nodes
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 ENTENTE = [sys.executable, "-m", "node.cli.main"]
 TIMEOUT_S = 120
-
-
-def free_ports() -> int:
-    """Return the first of four RPC ports that are free now, as are four peer ports 10 above."""
-    for first in range(21_000, 32_000, 20):
-        try:
-            for port in (*range(first, first + 4), *range(first + 10, first + 14)):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
 
 
 @pytest.fixture
@@ -47,7 +34,7 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 
 def up(directory: Path) -> list[str]:
-    port = free_ports()
+    port = free_ports(8)
     return [
         *ENTENTE,
         "testnet",
@@ -57,7 +44,7 @@ def up(directory: Path) -> list[str]:
         "--rpc-port",
         str(port),
         "--p2p-port",
-        str(port + 10),
+        str(port + 4),
     ]
 
 

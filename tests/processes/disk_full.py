@@ -1,6 +1,6 @@
 """Validators whose disk is really full, under load: they end with a word, lose nothing, and come back.
 
-    python -m tests.integration.disk_full [--rounds 3]
+    python -m tests.processes.disk_full [--rounds 3]
 
 Needs root, to mount file systems in memory: one of 8 MiB for the vote log, one of 24 MiB for the database. Each
 round fills what is left of one of them while transfers flow, waits for the validator to end with exit code 74,
@@ -23,7 +23,7 @@ import msgspec
 
 from node.assembly.process import EXIT_DISK
 from node.runtime.config import config_to_toml, load_config
-from tests.integration.test_kill import Load
+from tests.support.closed_load import Load
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM
 from tests.support.same_chain import wait_same_head
