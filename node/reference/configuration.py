@@ -17,11 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from node.reference.generated_parts import rewrite_file, table, with_parts
-from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock
+from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, StoreSettings, VirtualClock
 
 _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "Top level": NodeConfig,
     "[rpc]": RpcLimits,
+    "[store]": StoreSettings,
     "[[peers]]": PeerAddress,
     "[clock]": VirtualClock,
 }

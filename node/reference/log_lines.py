@@ -27,6 +27,9 @@ ADVICE: Final[dict[str, str]] = {
         "[halting](decisions/halting.md)."
     ),
     "unexpected exception": "A fault of ours, with its stack trace; HALTED follows. Report it with the trace.",
+    "RocksDB left its last entries in its log when it was closed: %s": (
+        "The disk refused a write while the node stopped. Nothing is lost: the next start reads the log. Make room."
+    ),
     "%s goes on beyond its size, as no new file can be opened: %s": (
         "The machine has no open files left. Find what holds them; the vote log tries again with the next height."
     ),

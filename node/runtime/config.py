@@ -6,7 +6,7 @@ one operator decides: addresses, limits, files.
     <home>/node.toml       this file
     <home>/genesis.json    the chain's genesis document
     <home>/key.json        the node's key (genesis.keystore)
-    <home>/data/           LevelDB, one owner process
+    <home>/data/           LevelDB or RocksDB, one owner process
     <home>/wal/            the consensus write-ahead log
 """
 
@@ -120,6 +120,14 @@ class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the header."""
 
 
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the node keeps its data."""
+
+    engine: Literal["leveldb", "rocksdb"] | None = None
+    """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
+    existing home must have been written by it."""
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The top level of node.toml."""
 
@@ -162,6 +170,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A virtual block clock, as a table `[clock]`; for testnets only."""
     rpc: RpcLimits = RpcLimits()
     """Limits of the gateway, as a table `[rpc]`."""
+    store: StoreSettings = StoreSettings()
+    """What the data are kept in, as a table `[store]`."""
 
 
 def hashed_key(key: str) -> str:
@@ -269,6 +279,6 @@ def config_to_toml(config: NodeConfig) -> str:
 
 
 def _given(table: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is None, for which TOML has no word: a key that is missing means its default."""
-    given = {key: value for key, value in table.items() if value is not None}
-    return {key: _given(value) if isinstance(value, dict) else value for key, value in given.items()}
+    """Leave out what is None, and tables without anything: a key that is missing means its default."""
+    given = {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in given.items() if value is not None and value != {}}
