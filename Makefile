@@ -1,21 +1,22 @@
-# Entente. `make` alone lists the targets. Needs bash, GNU make, Python 3.11 or 3.12, and PyPI.
+# Entente. `make` alone lists the targets. Needs bash, GNU make, Python from 3.11 to 3.14, and PyPI.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-# The tests with real processes want the machine for themselves.
+# The targets use all cores, and some tests want the machine for themselves.
 .NOTPARALLEL:
 
-VENV := .venv
+# An interpreter that is named, PYTHON=python3.13, has an environment of its own.
+VENV := $(if $(filter command environment,$(firstword $(origin PYTHON))),.venv-$(notdir $(PYTHON)),.venv)
 BIN := $(VENV)/bin
 # Passed on to the program behind demo, bench and soak, for example: make demo ARGS="--baskets 500".
 ARGS ?=
-# Workers for the tests that share nothing. Tests that start real processes always run one after the other.
+# Workers that run tests at the same time; each has its own ports and folders.
 TEST_WORKERS ?= 2
 # The first interpreter of a supported version; shims that cannot run are passed over.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
-	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo "$$p"; break; }; done)
 
 # A stamp says that the environment holds what pyproject.toml named when it was made.
@@ -28,7 +29,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 $(BIN)/python:
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=…" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; name one with PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): pyproject.toml | $(BIN)/python
@@ -58,13 +59,14 @@ demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--
 	$(BIN)/entente demo $(ARGS)
 
 .PHONY: test
-test: lint unit simulation integration ## Run all checks and tests (fourteen minutes on two cores).
+test: lint unit simulation integration processes ## Run all checks and tests (ten minutes on two cores). PYTHON=python3.13 names the interpreter, ENTENTE_ENGINE=rocksdb what keeps all data.
 
 # Tracing makes the tests half as slow again, so that it has a target of its own.
 .PHONY: coverage
 coverage: $(DEV_STAMP) ## Run the tests but for the simulator, and print the coverage of branches.
 	$(BIN)/pytest $(FAST_TESTS) -n $(TEST_WORKERS) --cov --cov-report=
-	$(BIN)/pytest tests/integration --cov --cov-append --cov-report=term:skip-covered
+	$(BIN)/pytest tests/integration -n $(TEST_WORKERS) --cov --cov-append --cov-report=
+	$(BIN)/pytest tests/processes --cov --cov-append --cov-report=term:skip-covered
 
 .PHONY: lint
 lint: $(DEV_STAMP) ## Check style, types and who imports whom.
@@ -74,7 +76,7 @@ lint: $(DEV_STAMP) ## Check style, types and who imports whom.
 	$(BIN)/lint-imports
 
 # Named one by one: pytest does not ignore what its own testpaths name.
-FAST_TESTS := tests/unit tests/properties tests/scenarios tests/vectors tests/mutants
+FAST_TESTS := tests/unit tests/properties tests/scenarios tests/vectors tests/mutants tests/model
 
 .PHONY: unit
 unit: $(DEV_STAMP) ## Run the tests that need no process of their own, in parallel.
@@ -85,8 +87,14 @@ simulation: $(DEV_STAMP) ## Run the simulator's seeds that belong to the tests.
 	$(BIN)/pytest tests/simulation tests/whole_node -n $(TEST_WORKERS)
 
 .PHONY: integration
-integration: $(DEV_STAMP) ## Run the tests with real processes and sockets, one by one.
-	$(BIN)/pytest tests/integration
+integration: $(DEV_STAMP) ## Run the tests with real sockets within one process, in parallel.
+	$(BIN)/pytest tests/integration -n $(TEST_WORKERS)
+
+# A file is one worker's, because its tests share a network. Then those that judge time, with nothing beside them.
+.PHONY: processes
+processes: $(DEV_STAMP) ## Run the tests with real nodes as processes of their own.
+	$(BIN)/pytest tests/processes -m "not alone" -n $(TEST_WORKERS) --dist loadfile
+	$(BIN)/pytest tests/processes -m alone
 
 .PHONY: format
 format: $(DEV_STAMP) ## Format the sources.
@@ -141,7 +149,7 @@ mutants: $(DEV_STAMP) ## Break the core's rules one by one; the tests must notic
 
 .PHONY: membership
 membership: $(DEV_STAMP) ## Grow real validators from 4 to 7 and shrink them back, under load.
-	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/integration/test_membership.py $(ARGS)
+	ENTENTE_MEMBERSHIP=7 $(BIN)/pytest -s tests/processes/test_membership.py $(ARGS)
 
 .PHONY: wide
 wide: $(DEV_STAMP) ## Real validators behind delay, jitter, loss, partitions, wrong clocks; needs root (ARGS="--only clocks").
@@ -169,7 +177,7 @@ sync-bench: $(DEV_STAMP) ## Measure catching up by 50,000 blocks from three node
 
 .PHONY: disk-full
 disk-full: $(DEV_STAMP) ## Fill a validator's disk under load, again and again; needs root (some 2 minutes).
-	$(BIN)/python -m tests.integration.disk_full $(ARGS)
+	$(BIN)/python -m tests.processes.disk_full $(ARGS)
 
 .PHONY: snapshot-bench
 snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by snapshot, from two nodes (some 2 minutes).
@@ -179,7 +187,11 @@ snapshot-bench: $(DEV_STAMP) ## Measure joining a chain with a million keys by s
 docker-test: $(DEV_STAMP) ## Build the image and test four containers; needs docker.
 	$(BIN)/python tests/docker/run.py
 
+.PHONY: nightly
+nightly: $(DEV_STAMP) ## Run the long checks one after the other and print one table; some hours (ARGS="--list", ARGS="--only chaos").
+	$(BIN)/python -m tests.nightly $(ARGS)
+
 .PHONY: clean
 clean: ## Delete what tools have left behind; .venv and testnets stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -2,9 +2,9 @@
 
     genesis set → certified header that announces another set → … → the set of a height → its certificate
 
-Proof documents (node/light_client/documents.py), snapshots (node/light_client/trusted_sets.py) and restored backups
-(node/maintenance/restored_chain.py) read headers and certificates from different places and judge them here. So it
-does not matter who sent them, if no quorum of a past set has lost its keys (SPEC section 3, Membership).
+Proof documents, block sync, snapshots and restored chains read headers and certificates from different places; the
+light client (node/light_client/chain.py) judges all of them here. So it does not matter who sent them, if no quorum
+of a past set has lost its keys (SPEC section 3, Membership).
 
 Invariants:
     1. `validators` is the genesis set, or one that a header announced which a quorum of the set before has sealed.

@@ -5,7 +5,7 @@ SHA-256 of its canonical bytes, so a chain's name commits to all of it; block 1'
 
 Invariants:
     1. Two documents with the same values are the same chain, however the JSON is spaced or ordered. A
-       field that is left out is not hashed, so that anybody can hash the JSON without knowing defaults.
+       field that is left out is not hashed, so that anyone can hash the JSON without knowing defaults.
     2. A loaded Genesis has passed every check here; only executing its operations can still fail.
     3. No name stands twice in one of its JSON objects, as readers disagree about which value counts, and no public
        key twice among its validators and nodes.
@@ -14,6 +14,7 @@ Invariants:
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ MAX_VALIDATORS = 256
 
 DEFAULT_STATE_DEPTH = 4
 MAX_STATE_DEPTH = 5
-"""16^4 buckets by default, 16^5 above some 5 million keys (PERFORMANCE.md, point 5)."""
+"""16^4 buckets by default, 16^5 above some 5 million keys (docs/performance.md, point 5)."""
 
 
 class GenesisValidator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +137,7 @@ class Genesis:
     @cached_property
     def validator_set(self) -> ValidatorSet:
         """The first validator set, as certificates are judged by it."""
-        return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in self.validators)
+        return validator_set_of(self.validators)
 
     def genesis_state(self, runtime: Runtime) -> GenesisState:
         """Execute the operations; return the state at height 0.
@@ -195,6 +196,15 @@ def _key_problems(document: GenesisDocument) -> list[str]:
             found.append(f"the public key {key} stands twice among validators and nodes: {', '.join(uses)}")
     found += [f"validators: {v.brand!r} is not a slug" for v in document.validators if not is_slug(v.brand)]
     return found
+
+
+def validator_set_of(entries: Iterable[ValidatorEntry]) -> ValidatorSet:
+    """Return entries of the state as the set that certificates are judged by.
+
+    Raises:
+        ValueError: they are no set: too few, too many, or a key twice.
+    """
+    return ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
 
 
 def _repeated_names(text: bytes | str) -> list[str]:

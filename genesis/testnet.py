@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import tomli_w
 
 from genesis.document import MIN_VALIDATORS, Genesis, GenesisDocument, GenesisValidator
 from genesis.durable_files import PUBLIC, make_private_folder, write_durably
@@ -264,28 +265,26 @@ def _write_files(
 def _node_toml(
     validator: TestnetValidator, manifest: TestnetManifest, keys: Mapping[str, SigningKey], listen: str
 ) -> str:
-    # node.runtime.config reads this file; it stands above this package, so that the text is made here. A test holds
-    # the two together.
-    lines = [
-        f'rpc_host = "{listen}"',
-        f"rpc_port = {_port(validator.rpc)}",
-        f'p2p_host = "{listen}"',
-        f"p2p_port = {_port(validator.p2p)}",
-    ]
-    for peer in manifest.validators:
-        if peer is not validator:
-            host = peer.p2p.rpartition(":")[0]
-            key = keys[peer.brand].public_key.hex()
-            lines += ["", "[[peers]]", f'public_key = "{key}"', f'host = "{host}"', f"port = {_port(peer.p2p)}"]
+    # node.runtime.config reads this file. It stands above this package, so that the table is made here; a test
+    # holds the two together.
     name = validator.p2p.rpartition(":")[0]
+    table: dict[str, Any] = {
+        "rpc_host": listen,
+        "rpc_port": _port(validator.rpc),
+        "p2p_host": listen,
+        "p2p_port": _port(validator.p2p),
+        "peers": [_peer(peer, keys[peer.brand]) for peer in manifest.validators if peer is not validator],
+    }
     if not name.replace(".", "").isdecimal():
         # Other containers, a Prometheus for example, call the node by its service's name.
-        lines += ["", "[rpc]", f'allowed_hosts = ["{name}"]']
+        table["rpc"] = {"allowed_hosts": [name]}
     if manifest.clock is not None:
-        clock = manifest.clock
-        lines += ["", "[clock]", f"start_ms = {clock.start_ms}", f"anchor_ms = {clock.anchor_ms}"]
-        lines += [f"rate = {clock.rate}"]
-    return "\n".join(lines) + "\n"
+        table["clock"] = msgspec.to_builtins(manifest.clock)
+    return tomli_w.dumps(table)
+
+
+def _peer(peer: TestnetValidator, key: SigningKey) -> dict[str, Any]:
+    return {"public_key": key.public_key.hex(), "host": peer.p2p.rpartition(":")[0], "port": _port(peer.p2p)}
 
 
 def _port(address: str) -> int:

@@ -12,8 +12,9 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from typing import Final, Protocol
+
+from cachetools import LRUCache
 
 from network.kinds import MIB, Kind
 from network.messages import Reply, encode_message, kind_of
@@ -53,7 +54,7 @@ class Answers:
     """The allowances of all keys; they outlive connections, or hanging up would refill them."""
 
     def __init__(self) -> None:
-        self._buckets: OrderedDict[bytes, TokenBucket] = OrderedDict()
+        self._buckets: LRUCache[bytes, TokenBucket] = LRUCache(_MAX_KEYS)
 
     def may_answer(self, peer: Asker) -> bool:
         """Tell whether to build an answer; a peer beyond its allowance is scored."""
@@ -73,8 +74,4 @@ class Answers:
         peer.send(kind_of(reply), payload)
 
     def _bucket(self, key: bytes, now: float) -> TokenBucket:
-        bucket = self._buckets.pop(key, None) or TokenBucket(BYTES_PER_SECOND, BURST_BYTES, now)
-        self._buckets[key] = bucket
-        if len(self._buckets) > _MAX_KEYS:
-            self._buckets.popitem(last=False)
-        return bucket
+        return self._buckets.setdefault(key, TokenBucket(BYTES_PER_SECOND, BURST_BYTES, now))

@@ -19,6 +19,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from cachetools import LRUCache
+
 from network.rate_limit import TokenBucket
 
 _MAX_BUCKETS: Final = 1_024
@@ -88,7 +90,7 @@ class Lane(Generic[Guest]):
         self._guests: OrderedDict[Source, OrderedDict[Guest, None]] = OrderedDict()
         self._count = 0
         self._bucket = None if rule.rate is None else TokenBucket(rule.rate.per_second, rule.rate.burst, now)
-        self._buckets: OrderedDict[Source, TokenBucket] = OrderedDict()
+        self._buckets: LRUCache[Source, TokenBucket] = LRUCache(_MAX_BUCKETS)
 
     def __len__(self) -> int:
         return self._count
@@ -142,11 +144,7 @@ class Lane(Generic[Guest]):
         rate = self._rule.source_rate
         if rate is None:
             return None
-        bucket = self._buckets.pop(source, None) or TokenBucket(rate.per_second, rate.burst, now)
-        self._buckets[source] = bucket
-        if len(self._buckets) > _MAX_BUCKETS:
-            self._buckets.popitem(last=False)
-        return bucket
+        return self._buckets.setdefault(source, TokenBucket(rate.per_second, rate.burst, now))
 
 
 def source_of(host: str) -> str:

@@ -15,11 +15,13 @@ Invariants:
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
+
+from cachetools import FIFOCache
 
 from network.config import PeerAddress
 
@@ -106,8 +108,9 @@ class AddressBook:
         self._scopes = {Scope.PUBLIC}
         self._configured: dict[bytes, list[Place]] = {}
         self._no_longer_configured: set[bytes] = set()
-        self._announced: OrderedDict[bytes, Place] = OrderedDict()
-        self._told: OrderedDict[bytes, dict[bytes, Place]] = OrderedDict()
+        # Both forget first what was told longest ago; reading renews nothing.
+        self._announced: FIFOCache[bytes, Place] = FIFOCache(MAX_ANNOUNCED)
+        self._told: FIFOCache[bytes, dict[bytes, Place]] = FIFOCache(MAX_TELLERS)
         for host in own_hosts:
             self.ours(host)
 
@@ -135,19 +138,14 @@ class AddressBook:
         if port >= MIN_HEARSAY_PORT:
             place = Place(host if scope_of(host) else seen_host, port, AddressOrigin.ANNOUNCED)
             self._announced[key] = place
-        if len(self._announced) > MAX_ANNOUNCED:
-            self._announced.popitem(last=False)
 
     def told(self, teller: bytes, entries: Sequence[tuple[bytes, str, int]]) -> None:
         """Replace what a connected peer tells of others."""
         of_use = [entry for entry in entries if self._is_of_use(*entry)]
         of_use.sort(key=lambda entry: not self._is_missing(entry[0]))
-        self._told.pop(teller, None)
         self._told[teller] = {
             key: Place(host, port, AddressOrigin.TOLD) for key, host, port in of_use[:MAX_KEYS_TOLD]
         }
-        if len(self._told) > MAX_TELLERS:
-            self._told.popitem(last=False)
 
     def _is_of_use(self, key: bytes, host: str, port: int) -> bool:
         """Tell whether hearsay counts: where an operator has named a peer, he is believed and others are not."""

@@ -20,9 +20,10 @@ import logging
 import socket
 import ssl
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
+
+from cachetools import FIFOCache
 
 from network.client_hello import MAX_CLIENT_HELLO_BYTES, read_client_hello
 from network.door import DoorRules, Lane, Source, source_of
@@ -35,7 +36,7 @@ _BACKLOG: Final = 512
 """While the event loop is busy with a block, a flood must not fill the kernel's queue at once."""
 
 ACCEPTS_PER_TURN: Final = 16
-"""Some 0.5 ms; then the event loop turns, and whatever else waits gets its turn."""
+"""Some 0.5 ms; then the event loop turns, and everything else that waits gets its turn."""
 
 LOOK_AGAIN_SECONDS: Final = 0.02
 """A ClientHello that has come in part leaves its socket readable: look again later, not at once."""
@@ -86,7 +87,7 @@ class Listener:
         self._strangers: Lane[_Guest] = Lane(rules.strangers, now)
         self._known: Lane[_Guest] = Lane(rules.known, now)
         self._ticketed: Lane[_Guest] = Lane(rules.ticketed, now)
-        self._known_sources: OrderedDict[str, None] = OrderedDict()
+        self._known_sources: FIFOCache[str, None] = FIFOCache(_MAX_KNOWN)
         self._guests: set[_Guest] = set()
         self._socket: socket.socket | None = None
         self._resting: asyncio.TimerHandle | None = None
@@ -119,11 +120,7 @@ class Listener:
 
     def know(self, host: str) -> None:
         """Note that a peer is at this address: what comes from there has places of its own."""
-        source = source_of(host)
-        self._known_sources[source] = None
-        self._known_sources.move_to_end(source)
-        if len(self._known_sources) > _MAX_KNOWN:
-            self._known_sources.popitem(last=False)
+        self._known_sources[source_of(host)] = None
 
     async def close(self) -> None:
         """Stop listening and give up what is half-open."""

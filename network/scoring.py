@@ -1,6 +1,6 @@
 """What offences cost a peer, and when it is shut out for a while; pure, time is an input.
 
-Each offence adds points to its sender's score, which decays steadily. Whoever reaches the threshold
+Each offence adds points to its sender's score, which decays steadily. A peer that reaches the threshold
 is banned: dropped, and refused until the ban ends. Scores are kept by key and survive reconnecting,
 so that hanging up does not wash anything off. Only permitted keys are ever scored, so the board is
 bounded by the chain's node list; a bound of its own guards that assumption.
@@ -11,7 +11,7 @@ fast) needs dozens within a minute or two.
 
 Invariants:
     1. A score is never negative and falls with time only.
-    2. A ban ends; nothing is remembered for ever.
+    2. A ban ends; nothing is remembered without end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
+
+from cachetools import FIFOCache
 
 
 class Offence(Enum):
@@ -78,15 +80,13 @@ class Scoreboard:
 
     def __init__(self, rules: ScoringRules | None = None) -> None:
         self._rules = rules or ScoringRules()
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: FIFOCache[bytes, _Entry] = FIFOCache(_MAX_ENTRIES)
 
     def add(self, key: bytes, offence: Offence, now_ms: int) -> bool:
         """Charge an offence to a key; returns whether the key is banned now."""
-        entry = self._entries.pop(key, None) or _Entry(0, now_ms)
-        # Put back at the end, the first is whoever has behaved for longest: it makes room.
+        entry = self._entries.get(key) or _Entry(0, now_ms)
+        # Setting an entry renews it, reading does not: the key that has behaved for longest makes room.
         self._entries[key] = entry
-        if len(self._entries) > _MAX_ENTRIES:
-            del self._entries[next(iter(self._entries))]
         self._decay(entry, now_ms)
         entry.millipoints += POINTS[offence] * MILLIPOINTS
         if entry.millipoints >= self._rules.threshold * MILLIPOINTS:

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Final
 
+from cachetools import FIFOCache
 from nacl.bindings import (
     crypto_scalarmult,
     crypto_sign_ed25519_pk_to_curve25519,
@@ -56,7 +56,7 @@ class Tickets:
         self._chain = chain.encode()
         self._own_key = key.public_key
         self._scalar = crypto_sign_ed25519_sk_to_curve25519(crypto_sign_seed_keypair(key.seed)[1])
-        self._secrets: OrderedDict[bytes, bytes | None] = OrderedDict()
+        self._secrets: FIFOCache[bytes, bytes | None] = FIFOCache(_MAX_SECRETS)
 
     def issue(self, listener: bytes, now_s: int) -> str | None:
         """Return the server name that shows a ticket to `listener`; None for a key that allows no agreement."""
@@ -89,8 +89,6 @@ class Tickets:
     def _secret(self, other: bytes) -> bytes | None:
         if other not in self._secrets:
             self._secrets[other] = self._agree(other)
-            if len(self._secrets) > _MAX_SECRETS:
-                self._secrets.popitem(last=False)
         return self._secrets[other]
 
     def _agree(self, other: bytes) -> bytes | None:

@@ -110,6 +110,7 @@ class Node:
         self.settings = settings
         key, clock = settings.key, settings.clock
         self.ledger = Ledger(genesis, runtime, store, key.public_key)
+        self.queries = self.ledger.queries
         self.supervisor = Supervisor(lambda: self.ledger.height + 1)
         self.guard = SigningGuard(wal, key.public_key)
         self.feed = BlockFeed(store)

@@ -1,7 +1,7 @@
 """The chain at its head, as consensus, mempool and gateway of this node need it: judge, execute, commit.
 
 The ledger joins the contracts (`vm`), the store, and the consensus types. It is synchronous and
-knows no network and no clock; whoever executes a block steps `Execution.run` and lets the event loop turn.
+knows no network and no clock; the caller that executes a block steps `Execution.run` and lets the event loop turn.
 
 Invariants:
     1. `commit` moves the head by exactly one height, in one synced batch of the store.
@@ -11,9 +11,9 @@ Invariants:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TypeVar
 
 from consensus.proposer import SealRecord, proposer_order, skipped
 from consensus.types import (
@@ -23,20 +23,20 @@ from consensus.types import (
     Header,
     HeightContext,
     Roots,
-    Validator,
     ValidatorSet,
-    decode_block,
-    decode_certificate,
     header_digest,
 )
 from genesis.document import Genesis
 from genesis.protocol import SUPPORTED_VERSIONS
+from node.chain.errors import QueryError
 from node.chain.indexing import index_entries
+from node.chain.queries import ChainQueries
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
-from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry
+from vm.chain_records import VALIDATOR_RECORDS
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
+from vm.expiry import is_valid_at
 from vm.membership import (
     DECIDES_AFTER,
     VERSION,
@@ -53,10 +53,9 @@ from vm.state_tree import TreeUpdate
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-SETS_KEPT: Final = 16
-"""Validator sets in memory; three are in use at a time."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +100,16 @@ class Ledger:
         self.chain = genesis.chain
         self.runtime = runtime
         self.store = store
+        self.queries = ChainQueries(genesis, store)
         self._own_key = own_key
-        self._sets: dict[tuple[ValidatorEntry, ...], ValidatorSet] = {}
         self.params = Params()
         self.header: Header | None = None
         self._load_head()
 
     def _load_head(self) -> None:
         height = self.store.head.height
-        self.header = None if height == 0 else self.block(height).header
-        params = PARAMS.get(self.store.reader)
-        if params is None:
-            raise InvariantBroken("the state holds no parameters")
-        self.params = params
+        self.header = None if height == 0 else _of_head(self.queries.header, height)
+        self.params = self.queries.params()
         self._look_at_head()
         self._warn_of_upgrade()
 
@@ -135,36 +131,9 @@ class Ledger:
         """Block time of the head, ms."""
         return self.genesis.document.time if self.header is None else self.header.time
 
-    def block(self, height: int) -> Block:
-        """Return a stored block.
-
-        Raises:
-            InvariantBroken: the store does not hold it.
-        """
-        data = self.store.block_bytes(height)
-        if data is None:
-            raise InvariantBroken(f"the store holds no block {height}")
-        return decode_block(data)
-
-    def certificate(self, height: int) -> Certificate | None:
-        """Return the certificate of a stored block; None for genesis."""
-        data = self.store.certificate_bytes(height)
-        return None if data is None else decode_certificate(data)
-
     def validators_at(self, height: int) -> ValidatorSet:
-        """Return the set that decides a height, which is at most two above the head.
-
-        Read from the state, which keeps every set (`vm.membership`): so it is known after a restart, a restored
-        backup and a sync as well.
-        """
-        entries = validators_deciding(self.store.reader, height)
-        found = self._sets.get(entries)
-        if found is None:
-            if len(self._sets) >= SETS_KEPT:
-                self._sets.clear()
-            found = ValidatorSet(Validator(entry.public_key, entry.brand) for entry in entries)
-            self._sets[entries] = found
-        return found
+        """Return the set that decides a height; of one more than two above the head, the newest that is known."""
+        return self.queries.sets.deciding(height)
 
     def next_validators(self) -> ValidatorSet:
         """Return the set that decides the height after the head's."""
@@ -228,7 +197,7 @@ class Ledger:
             parent_digest=self.genesis.digest if header is None else head.digest,
             parent_time=self.head_time,
             parent_roots=Roots(head.state_root, ZERO_HASH if header is None else head.receipts_root),
-            parent_certificate=self.certificate(head.height) if head.height else None,
+            parent_certificate=_of_head(self.queries.own_certificate, head.height) if head.height else None,
             order=self._proposer_order(validators, head.height + 1),
             own_index=None if self._own_key is None else validators.index_of(self._own_key),
             base_timeout_ms=self.params.round_timeout_ms,
@@ -251,8 +220,7 @@ class Ledger:
 
         Signatures are not checked here. Source: SPEC section 2 and section 3, Before PREPARE.
         """
-        time = header.time
-        latest = time + self.params.max_tx_ttl_ms
+        time, max_tx_ttl_ms = header.time, self.params.max_tx_ttl_ms
         seen: set[bytes] = set()
         size = 0
         for tx in transactions:
@@ -260,7 +228,7 @@ class Ledger:
             size += len(tx.raw)
             if body.chain != self.chain:
                 return f"transaction {tx.id.hex()} is for another chain"
-            if not time < body.expires <= latest:
+            if not is_valid_at(body.expires, time, max_tx_ttl_ms):
                 return f"transaction {tx.id.hex()} is not valid at {time}"
             if tx.id in seen:
                 return f"transaction {tx.id.hex()} stands twice"
@@ -328,6 +296,14 @@ class Ledger:
             self._load_head()
         else:
             self._look_at_head()
+
+
+def _of_head(read: Callable[[int], T], height: int) -> T:
+    """Return what the store holds of the head's height; that it holds none is our own fault."""
+    try:
+        return read(height)
+    except QueryError as error:
+        raise InvariantBroken(f"the head is incomplete: {error}") from error
 
 
 def _decided_on(version: int, height: int) -> str:

@@ -18,18 +18,17 @@ import asyncio
 import logging
 from typing import Final
 
-from consensus.types import Header, decode_block
+from consensus.types import decode_block
 from node.chain.feed import BlockFeed
 from node.chain.indexing import index_entries
 from node.chain.ledger import Ledger
-from node.store import PrunedBlock, Store
-from vm.primitives.codec import TypedDecoder, encode
-from vm.primitives.units import MAX_INT
+from node.store import PrunedBlock
+from vm.expiry import has_expired
+from vm.primitives.codec import encode
 from vm.receipt import decode_receipt
 from vm.transaction import parse_transaction
 
 _log = logging.getLogger(__name__)
-_headers = TypedDecoder(Header)
 
 BLOCKS_PER_COMMIT: Final = 8
 SLICE: Final = 64
@@ -42,23 +41,6 @@ MAY_BE_PRUNED: Final = (
 COMPACT_BYTES: Final = 32 * 1024 * 1024
 COMPACT_BLOCKS: Final = 20_000
 """Compaction follows after so many bytes, or blocks, have been deleted."""
-
-
-def may_be_pruned(store: Store, expires: int, max_tx_ttl_ms: int) -> bool:
-    """Tell whether a transaction that is not found, and has expired, may be in a block that is no longer kept.
-
-    It can only be in a block of the time between `expires` − max_tx_ttl_ms and `expires`.
-    """
-    oldest = store.oldest_block
-    if oldest == 1:
-        return False
-    header = store.pruned_header(oldest - 1)
-    if header is not None:
-        newest_pruned = _headers.decode(header).time
-    else:  # this node began with a snapshot
-        block = store.block_bytes(oldest)
-        newest_pruned = MAX_INT if block is None else decode_block(block).header.time
-    return newest_pruned >= expires - max_tx_ttl_ms
 
 
 class Pruner:
@@ -109,7 +91,7 @@ class Pruner:
         names: set[tuple[str, str]] = set()
         for first in range(0, len(block.transactions), SLICE):
             transactions = [parse_transaction(raw) for raw in block.transactions[first : first + SLICE]]
-            if any(tx.body.expires > self._ledger.head_time for tx in transactions):
+            if any(not has_expired(tx.body.expires, self._ledger.head_time) for tx in transactions):
                 return False
             decoded = [decode_receipt(raw) for raw in receipts[first : first + len(transactions)]]
             ids += [tx.id for tx in transactions]

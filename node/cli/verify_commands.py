@@ -13,8 +13,9 @@ import msgspec
 
 from genesis.document import Genesis
 from node.cli.keys_commands import KeyPath
-from node.client import VerificationFailed, verify_receipt, verify_state
-from node.client.draw_proofs import check as check_draw
+from node.light_client.documents import verify_receipt, verify_state
+from node.light_client.draws import check_draw
+from node.light_client.errors import VerificationFailed
 from node.terminal.output import CliError, json_option, print_json, utc
 
 genesis_option = click.option(

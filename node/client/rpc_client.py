@@ -23,6 +23,7 @@ import aiohttp
 import orjson
 
 from node.client.errors import ConnectionFailed, RpcError
+from vm.expiry import expiry_from
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
 from vm.primitives.units import MAX_INT
@@ -249,8 +250,7 @@ class RpcClient:
 
     def _expiry(self, chain: _Chain) -> int:
         elapsed_ms = int((self._now() - chain.fetched_at) * 1_000)
-        # Half of what is allowed leaves room for clocks that differ, both ways.
-        return chain.time_ms + elapsed_ms * chain.rate + chain.max_ttl_ms // 2
+        return expiry_from(chain.time_ms + elapsed_ms * chain.rate, chain.max_ttl_ms)
 
     async def send_transaction(
         self, key: SigningKey, ops: Sequence[Op], *, timeout_ms: int = 30_000, **options: Any

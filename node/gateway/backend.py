@@ -1,7 +1,7 @@
 """What the gateway asks of a running node: the seam between JSON-RPC and the ledger.
 
-The gateway reads blocks and state from `store` (synchronous, point reads), asks contracts through
-`runtime`, and hands transactions to `submit`. It knows nothing of consensus or peers.
+The gateway reads blocks and state through `queries` (synchronous, point reads), asks contracts through
+`runtime`, and hands transactions to `submit`. It knows nothing of the store, consensus or peers.
 """
 
 from __future__ import annotations
@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from genesis.document import Genesis
+from node.chain.queries import ChainQueries
 from node.pool.admission import Admission
 from node.runtime.clock import BlockClock
 from node.runtime.errors import TransactionRefused
-from node.store import Store
 from vm.runtime import Runtime
 
 
 class Backend(Protocol):
     """A node, as the gateway sees it."""
 
-    genesis: Genesis
-    store: Store
+    queries: ChainQueries
     runtime: Runtime
     clock: BlockClock
 

@@ -5,7 +5,7 @@ has one address. Both are answered from the state of the head. The ETag is the h
 with everything that the picture shows; a client asks again each time, and mostly hears 304.
 
 A picture is opened by people whom its makers may wish no good: it holds no script and refers to nothing, and the
-headers let a browser run and load nothing on its behalf, whatever it held.
+headers let a browser run and load nothing on its behalf, in every case.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class BadgePages:
         found = self._state.ask(lambda ctx: depicted(ctx, collection, token)) if kind == "svg" else None
         if found is not None:
             return _answer(request, found.hash, "image/svg+xml", lambda: _drawn(found))
-        metadata = self._state.view("nft_metadata", {"collection": collection, "token": token})["result"]
+        metadata = self._state.view("nft_metadata", {"collection": collection, "token": token}).result
         if kind == "svg":
             raise not_found("the collection's metadata and pictures are elsewhere", uri=metadata.uri)
         return _answer(request, metadata.metadata_hash, "application/json", lambda: dumps(metadata))

@@ -4,52 +4,65 @@ from __future__ import annotations
 
 from typing import Any
 
-from consensus.types import Block
+from msgspec import UNSET
+
+from consensus.types import Block, Certificate
+from node.chain.errors import ValidatorsUnknown
+from node.chain.indexing import ACCOUNT, BRAND, CALL
+from node.chain.queries import ChainQueries
+from node.chain.transaction_pages import FinalTransaction, TransactionPages
+from node.gateway.backend import Backend
 from node.gateway.errors import invalid_param, not_found
 from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
-from node.gateway.presentation import (
-    certificate_json,
-    header_json,
-    transaction_id,
-    transaction_json,
-    validators_json,
+from node.gateway.presentation import transaction_id, validators_json
+from node.gateway.results import (
+    ChainHead,
+    DecidingSet,
+    DecidingValidator,
+    FoundTransaction,
+    MembershipStep,
+    ReceiptProof,
+    ShownBlock,
+    ShownTransaction,
+    TransactionLine,
+    TransactionPage,
+    TransactionReceipt,
+    shown_transaction,
+    transaction_receipt,
 )
-from node.gateway.reads import ChainReads
-from node.gateway.transaction_pages import TransactionPages
+from node.gateway.transaction_cursors import cursor_of, position_of
 from vm.arguments import Address, Slug
 from vm.primitives import merkle
 from vm.primitives.address import address_of_key
 from vm.receipt import decode_receipt
-from vm.transaction import parse_transaction
+from vm.transaction import MAX_OPS, parse_transaction
 
 
 class ChainMethods:
     """Answers from the stored chain."""
 
-    def __init__(self, reads: ChainReads) -> None:
-        self._reads = reads
-        self._pages = TransactionPages(reads)
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._queries = backend.queries
+        self._pages = TransactionPages(backend.queries)
 
     @rpc("chain_genesis", "the genesis document")
     def genesis(self) -> Any:
         """The document that the chain begins with; a light client needs nothing else to start from."""
-        return self._reads.genesis.value
+        return self._queries.genesis.value
 
     @rpc("chain_head", "{header, digest, certificate}")
-    def head(self) -> dict[str, Any]:
+    def head(self) -> ChainHead:
         """The last final block's header, digest and certificate.
 
         Before the first block `header` and `certificate` are null and `digest` is that of the genesis document.
         """
-        height = self._reads.height
+        height = self._queries.height
         if height == 0:
-            return {"header": None, "digest": self._reads.genesis.digest.hex(), "certificate": None}
-        return {
-            "header": header_json(self._reads.header(height)),
-            "digest": self._reads.digest(height).hex(),
-            "certificate": certificate_json(self._reads.certificate(height)),
-        }
+            return ChainHead(None, self._queries.genesis.digest, None)
+        queries = self._queries
+        return ChainHead(queries.header(height), queries.digest(height), queries.certificate(height))
 
     @rpc(
         "chain_block",
@@ -57,7 +70,7 @@ class ChainMethods:
     )
     def block(
         self, height: BlockName | None = None, full: bool = False, digest: HashBytes | None = None
-    ) -> dict[str, Any]:
+    ) -> ShownBlock:
         """A block by height or by digest.
 
         The first parameter, by position, is either; by name it is `height` or `digest`. `full` gives decoded
@@ -65,102 +78,80 @@ class ChainMethods:
         """
         if (height is None) == (digest is None):
             raise invalid_param("height", "exactly one of height and digest is needed")
-        block, own_digest = self._reads.block_named(height if digest is None else digest)  # type: ignore[arg-type]
-        return {
-            "header": header_json(block.header),
-            "digest": own_digest.hex(),
-            "parent_certificate": certificate_json(block.parent_certificate),
-            "transactions": self._transactions(block, full),
-        }
+        name = height if digest is None else digest
+        if isinstance(name, bytes):
+            block, own_digest = self._queries.block_of_digest(name), name
+        else:
+            block, own_digest = self._queries.block(name), self._queries.digest(name)  # type: ignore[arg-type]
+        return ShownBlock(block.header, own_digest, block.parent_certificate, self._transactions(block, full))
 
-    def _transactions(self, block: Block, full: bool) -> list[Any]:
+    def _transactions(self, block: Block, full: bool) -> list[str | ShownTransaction]:
         if full:
-            return [transaction_json(parse_transaction(raw)) for raw in block.transactions]
+            return [shown_transaction(parse_transaction(raw)) for raw in block.transactions]
         return [transaction_id(raw) for raw in block.transactions]
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
-    def certificate(self, height: Height) -> dict[str, Any] | None:
+    def certificate(self, height: Height) -> Certificate:
         """The commit seals of a height; below the head those that the next block embeds."""
-        return certificate_json(self._reads.certificate(height))
+        return self._queries.certificate(height)
 
     @rpc(
         "chain_validators",
         "{height, hash, quorum, validators: [{index, public_key, brand, address, last_seal, last_skip}]}",
     )
-    def validators(self, height: Height | None = None) -> dict[str, Any]:
+    def validators(self, height: Height | None = None) -> DecidingSet:
         """The validator set that decides a height (default: the next one), with each one's last seal and skip.
 
         `last_seal` and `last_skip` are heights as of the head, 0 for never.
         """
-        wanted = self._reads.height + 1 if height is None else height
-        if wanted > self._reads.height + 1:
-            message = f"the validators of height {wanted} are not known yet; the head is {self._reads.height}"
-            raise not_found(message, height=wanted, head=self._reads.height)
-        validators = self._reads.validators(wanted)
+        wanted = self._queries.height + 1 if height is None else height
+        if wanted > self._queries.height + 1:
+            raise ValidatorsUnknown(wanted, self._queries.height)
+        validators = self._queries.validators(wanted)
         entries = []
         for index, validator in enumerate(validators.validators):
             key = validator.public_key
-            record = self._reads.seal_record(key.hex())
-            entries.append(
-                {
-                    "index": index,
-                    "public_key": key.hex(),
-                    "brand": validator.brand,
-                    "address": address_of_key(key),
-                    "last_seal": record.seal,
-                    "last_skip": record.skip,
-                }
-            )
-        hash_ = validators.hash.hex()
-        return {"height": wanted, "hash": hash_, "quorum": validators.quorum, "validators": entries}
+            record = self._queries.seal_record(key)
+            address = address_of_key(key)
+            entries.append(DecidingValidator(index, key, validator.brand, address, record.seal, record.skip))
+        return DecidingSet(wanted, validators.hash, validators.quorum, entries)
 
     @rpc("chain_transaction", '{transaction, status: "pending" or "committed", height, index, receipt}')
-    def transaction(self, id_: HashBytes) -> dict[str, Any]:
+    def transaction(self, id_: HashBytes) -> FoundTransaction:
         """A transaction, pending or committed; height, index and receipt are null while it is pending."""
-        position = self._reads.find(id_)
+        position = self._queries.find(id_)
         if position is None:
-            raw = self._reads.backend.pending_transaction(id_)
+            raw = self._backend.pending_transaction(id_)
             if raw is None:
-                raise self._reads.no_transaction(id_, "no transaction has this id; it may have expired")
-            status, height, index, receipt = "pending", None, None, None
-        else:
-            height, index = position
-            raw = self._reads.block(height).transactions[index]
-            status, receipt = "committed", decode_receipt(self._reads.receipts(height)[index])
-        transaction = transaction_json(parse_transaction(raw))
-        return {"transaction": transaction, "status": status, "height": height, "index": index, "receipt": receipt}
+                message = "no transaction has this id; it may have expired"
+                raise self._queries.pruned(id_) or not_found(message, id=id_.hex())
+            return FoundTransaction(shown_transaction(parse_transaction(raw)), "pending", None, None, None)
+        height, index = position
+        transaction = shown_transaction(parse_transaction(self._queries.block(height).transactions[index]))
+        receipt = transaction_receipt(decode_receipt(self._queries.receipts(height)[index]))
+        return FoundTransaction(transaction, "committed", height, index, receipt)
 
     @rpc("chain_receipt", "the receipt; with `proof` it has a field `proof` for offline verification")
-    def receipt(self, id_: HashBytes, proof: bool = False) -> Any:
+    def receipt(self, id_: HashBytes, proof: bool = False) -> TransactionReceipt:
         """The receipt of a committed transaction, with its Merkle path to the certified receipts_root if asked for.
 
         `proof` is {leaf, index, count, path, header, certificate, validators, headers}: `leaf` the receipt's
         canonical bytes, `path` the sibling hashes from the leaf up, in a tree of RFC 6962's shape; the rest as in
         `state_proof`.
         """
-        position = self._reads.find(id_)
+        position = self._queries.find(id_)
         if position is None:
-            pending = self._reads.backend.is_pending(id_)
+            pending = self._backend.is_pending(id_)
             message = "the transaction is pending" if pending else "no receipt"
-            raise self._reads.no_transaction(id_, message, pending=pending)
+            raise self._queries.pruned(id_) or not_found(message, id=id_.hex(), pending=pending)
         height, index = position
-        receipts = self._reads.receipts(height)
+        receipts = self._queries.receipts(height)
         receipt = decode_receipt(receipts[index])
-        if not proof:
-            return receipt
-        fields = {name: getattr(receipt, name) for name in receipt.__struct_fields__}
-        if receipt.status == "ok":
-            del fields["error"]
-        return {**fields, "proof": self._receipt_proof(receipts, height, index)}
+        return transaction_receipt(receipt, self._receipt_proof(receipts, height, index) if proof else UNSET)
 
-    def _receipt_proof(self, receipts: list[bytes], height: int, index: int) -> dict[str, Any]:
-        return {
-            "leaf": receipts[index].hex(),
-            "index": index,
-            "count": len(receipts),
-            "path": [sibling.hex() for sibling in merkle.path(receipts, index)],
-            **certified(self._reads, height),
-        }
+    def _receipt_proof(self, receipts: list[bytes], height: int, index: int) -> ReceiptProof:
+        path = merkle.path(receipts, index)
+        return ReceiptProof(receipts[index], index, len(receipts), path, **certified(self._queries, height))
 
     @rpc(
         "chain_transactions",
@@ -176,7 +167,7 @@ class ChainMethods:
         to: Height | None = None,
         cursor: Cursor | None = None,
         limit: Limit = DEFAULT_PAGE,
-    ) -> dict[str, Any]:
+    ) -> TransactionPage:
         """Committed transactions in order of height and index, by account, brand and call, all of which must match.
 
         A page may hold fewer than `limit` items, or none, and still have a `next`, as the work for a page is
@@ -188,21 +179,42 @@ class ChainMethods:
         ends below that is BLOCK_PRUNED, one that begins beyond the height after the head is NOT_FOUND (this node
         lags): both errors name both ends. A `from` above `to` is INVALID_PARAMS.
         """
-        return self._pages.page({"account": account, "brand": brand, "call": call}, from_, to, cursor, limit)
+        given = {ACCOUNT: account, BRAND: brand, CALL: call}
+        filters = {kind: name for kind, name in given.items() if name is not None}
+        after = None if cursor is None else position_of(cursor)
+        page = self._pages.page(filters, (from_, to), after, limit, _summary)
+        return TransactionPage(
+            items=page.items,
+            next=None if page.next is None else cursor_of(page.next),
+            complete_to=page.complete_to,
+            oldest=page.oldest,
+            resume=cursor_of(page.resume),
+        )
 
 
-def certified(reads: ChainReads, height: int) -> dict[str, Any]:
+def _summary(found: FinalTransaction) -> TransactionLine:
+    tx, receipt = found.transaction, found.receipt
+    return TransactionLine(
+        id=tx.id.hex(),
+        hash=tx.hash.hex(),
+        height=found.height,
+        index=found.index,
+        time=found.time,
+        sender=tx.body.sender,
+        calls=[call for call, _ in tx.body.ops[:MAX_OPS]],
+        status=receipt.status,
+        error=receipt.error.code if receipt.status == "failed" and receipt.error else None,
+    )
+
+
+def certified(queries: ChainQueries, height: int) -> dict[str, Any]:
     """Return what proves the roots of a height to somebody who holds the genesis document only."""
     return {
-        "header": header_json(reads.header(height)),
-        "certificate": certificate_json(reads.certificate(height)),
-        "validators": validators_json(reads.validators(height)),
+        "header": queries.header(height),
+        "certificate": queries.certificate(height),
+        "validators": validators_json(queries.validators(height)),
         "headers": [
-            {
-                "header": header_json(link.header),
-                "certificate": certificate_json(link.certificate),
-                "validators": validators_json(link.announced),
-            }
-            for link in reads.membership_changes(height)
+            MembershipStep(link.header, link.certificate, validators_json(link.announced))
+            for link in queries.membership_changes(height)
         ],
     }

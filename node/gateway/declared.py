@@ -1,9 +1,9 @@
-"""What the contracts declare, as JSON schemas: types that views and calls answer, calls, events."""
+"""What methods and contracts declare, as JSON schemas: types of answers, calls, events."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,22 +13,21 @@ from vm.events import EVENTS
 from vm.runtime import BoundMethod, Runtime
 
 _REFERENCE: Final = "#/components/schemas/{name}"
+HEX: Final = "^([0-9a-f]{2})*$"
 
 
 class Declared:
-    """The declarations of a runtime's contracts.
+    """The declarations of a runtime's contracts, and of further types that are answered.
 
     Attributes:
         schemas: JSON schemas of all types that have a name.
     """
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, answered: Iterable[Any] = ()) -> None:
         self._runtime = runtime
         methods = [*runtime.views.values(), *runtime.calls.values()]
         types = [method.result for method in methods] + [kind.record for kind in EVENTS.values()]
-        known = list({repr(type_): type_ for type_ in types}.values())
-        forms, self.schemas = msgspec.json.schema_components(known, ref_template=_REFERENCE)
-        self._forms = {repr(type_): form for type_, form in zip(known, forms, strict=True)}
+        self._forms, self.schemas = schemas_of([*types, *answered])
 
     def schema(self, type_: Any) -> dict[str, Any]:
         """Return the schema of a declared type; an empty one of a type that is not."""
@@ -60,6 +59,26 @@ class Declared:
             }
             for kind in EVENTS.values()
         ]
+
+
+def schemas_of(types: Iterable[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return each type's schema by its `repr`, and those of the types with a name that these refer to, by name."""
+    known = list({repr(type_): type_ for type_ in types}.values())
+    forms, named = msgspec.json.schema_components(known, ref_template=_REFERENCE)
+    return {repr(type_): _as_written(form) for type_, form in zip(known, forms, strict=True)}, _as_written(named)
+
+
+def _as_written(form: Any) -> Any:
+    """Return a schema of what the gateway writes: bytes are hex there, and objects may get further members."""
+    if isinstance(form, list):
+        return [_as_written(part) for part in form]
+    if not isinstance(form, dict):
+        return form
+    if form.get("contentEncoding") == "base64":
+        lengths = ("contentEncoding", "minLength", "maxLength")
+        return {**{name: part for name, part in form.items() if name not in lengths}, "pattern": HEX}
+    kept = {name: part for name, part in form.items() if (name, part) != ("additionalProperties", False)}
+    return {name: _as_written(part) for name, part in kept.items()}
 
 
 def words_of(type_: Any) -> str:

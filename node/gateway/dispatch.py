@@ -5,7 +5,7 @@ all entries of one method together, and then the reads, which so see what the sa
 Responses stand in the order of the requests; notifications have none.
 
 Invariants:
-    1. Whatever the body, the answer is a valid JSON-RPC response, an array of them, or nothing where every entry
+    1. For any body the answer is a valid JSON-RPC response, an array of them, or nothing where every entry
        was a notification.
     2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
@@ -30,10 +30,12 @@ from typing import Any, Final, TypeVar
 
 import orjson
 
+from node.chain.errors import QueryError
 from node.gateway.errors import UNAUTHORISED, RpcFault
 from node.gateway.limits import CLIENT, COUNT_ANSWER
 from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
+from node.gateway.query_faults import query_fault
 from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
 from node.runtime.config import RpcLimits
 from node.runtime.errors import NotReady, kept
@@ -195,7 +197,10 @@ class Dispatcher:
         turn = _Turn(self._turns, client)
         try:
             if await turn.take():
-                found = answer()
+                try:
+                    found = answer()
+                except QueryError as error:
+                    raise query_fault(error) from None
                 await turn.end_if_over()
                 return found
         finally:
@@ -361,6 +366,8 @@ def fault_of(error: Exception, method: str) -> RpcFault:
     """Return what a client may know about an exception; what he may not goes to the log."""
     if isinstance(error, RpcFault):
         return kept(error)
+    if isinstance(error, QueryError):
+        return query_fault(error)
     if isinstance(error, NotReady):
         return RpcFault("NOT_READY", str(error) or "the node is not ready")
     return internal_fault(method)

@@ -12,22 +12,34 @@ Invariants:
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from cachetools import LRUCache
+
+from node.chain.states import ReadBudget
 from node.runtime.config import HASHED, is_hashed
 
 MAX_TRACKED_CLIENTS: Final = 10_000
 """Some 3 MB of buckets; beyond it strangers only lose the memory of having been slow."""
+
+PAST_READS_SECONDS: Final = 0.2
+"""What searching the values of a past state may take for one call, of a thread that consensus shares."""
 
 CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
 """Who asked what is being answered, as `client_of` names it; the transport sets it for each request."""
 
 COUNT_ANSWER: Final[ContextVar[Callable[[int], None]]] = ContextVar("count_answer", default=lambda count: None)
 """Called with the bytes of each part of the answer that is being built; raises where there is no room for them."""
+
+
+def past_reads() -> ReadBudget:
+    """Return what one call may search of a past state."""
+    return ReadBudget(PAST_READS_SECONDS, time.perf_counter)
 
 
 def client_of(remote: str | None) -> str:
@@ -52,17 +64,15 @@ class RateLimiter:
         self._per_second = per_second
         self._capacity = float(max(per_second, burst))
         self._now = now
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(MAX_TRACKED_CLIENTS)
 
     def take(self, client: str, calls: int) -> int:
         """Take tokens for `calls`; return 0, or how many ms to wait where there are too few (none is taken)."""
         now = self._now()
-        tokens, at = self._buckets.pop(client, (self._capacity, now))
+        tokens, at = self._buckets.get(client, (self._capacity, now))
         tokens = min(self._capacity, tokens + (now - at) * self._per_second)
         missing = calls - tokens
         self._buckets[client] = (tokens if missing > 0 else tokens - calls, now)
-        if len(self._buckets) > MAX_TRACKED_CLIENTS:
-            del self._buckets[next(iter(self._buckets))]
         return max(1, int(missing * 1_000 / self._per_second)) if missing > 0 else 0
 
 

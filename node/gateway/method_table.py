@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from node.gateway.errors import invalid_param, params_fault
 from vm.arguments import Binder, Field
@@ -38,7 +38,7 @@ class Method:
         function: carries the annotations and the docstring that documents the method.
         binder: checks the arguments.
         result: what it answers, in words.
-        result_type: the type of it, where it is declared.
+        result_type: the type of it; `Any` where it has none.
         writes: whether it needs a key for writes.
         answer: answers one call (reads).
         answer_all: answers all calls of one batch (submissions and waits).
@@ -53,7 +53,7 @@ class Method:
     answer: Answer | None = None
     answer_all: AnswerAll | None = None
     checks_itself: bool = False
-    result_type: Any = None
+    result_type: Any = Any
 
     @property
     def fields(self) -> Mapping[str, Field]:
@@ -102,11 +102,16 @@ class Method:
         return named
 
 
-def rpc(name: str, result: str) -> Callable[[Function], Function]:
-    """Mark a method as answering the read `name`; `result` says in words what it answers."""
+def rpc(name: str, result: str, answers: Any = None) -> Callable[[Function], Function]:
+    """Mark a method as answering the read `name`.
+
+    Args:
+        result: what it answers, in words.
+        answers: the type of it; None takes the return annotation.
+    """
 
     def mark(function: Function) -> Function:
-        function.__entente_rpc__ = (name, result)  # type: ignore[attr-defined]
+        function.__entente_rpc__ = (name, result, answers)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -127,8 +132,10 @@ def described_methods(group: type) -> list[Method]:
     marked = [function for function in vars(group).values() if hasattr(function, "__entente_rpc__")]
     methods = []
     for function in marked:
-        name, result = function.__entente_rpc__
-        methods.append(Method(name, function, Binder(function, skip=1), result))
+        name, result, answers = function.__entente_rpc__
+        if answers is None:
+            answers = get_type_hints(function, include_extras=True)["return"]
+        methods.append(Method(name, function, Binder(function, skip=1), result, result_type=answers))
     return methods
 
 
@@ -136,6 +143,8 @@ def _call(bound: Callable[..., Any], args: Arguments) -> Any:
     return bound(**args)
 
 
-def described(name: str, function: Callable[..., Any], result: str, *, writes: bool = False) -> Method:
+def described(
+    name: str, function: Callable[..., Any], result: str, answers: Any = Any, *, writes: bool = False
+) -> Method:
     """Return a method whose parameters are those of a plain function, with nothing to answer it."""
-    return Method(name, function, Binder(function, skip=0), result, writes=writes)
+    return Method(name, function, Binder(function, skip=0), result, writes=writes, result_type=answers)

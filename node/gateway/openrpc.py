@@ -35,7 +35,7 @@ def discover_method(table: Mapping[str, Method], runtime: Runtime) -> Method:
 
 def openrpc_document(table: Mapping[str, Method], runtime: Runtime) -> dict[str, Any]:
     """Return the OpenRPC document of a method table, and of a runtime's calls and events."""
-    declared = Declared(runtime)
+    declared = Declared(runtime, [method.result_type for method in table.values()])
     errors = {reason: _error(code, reason, meaning) for reason, (code, meaning) in REASONS.items()}
     return {
         "openrpc": OPENRPC_VERSION,

@@ -11,10 +11,9 @@ from typing import Any
 import msgspec
 import orjson
 
-from consensus.types import Certificate, Header, ValidatorSet
+from consensus.types import ValidatorSet
 from vm.primitives.codec import decode
 from vm.primitives.hashing import sha256
-from vm.transaction import Body, Transaction
 
 
 def _plain(value: Any) -> Any:
@@ -34,46 +33,9 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_STRICT_INTEGER)
 
 
-def certificate_json(certificate: Certificate | None) -> dict[str, Any] | None:
-    """Return a certificate as {height, round, digest, state_root, receipts_root, seals: [[index, sig], …]}."""
-    if certificate is None:
-        return None
-    return {
-        "height": certificate.height,
-        "round": certificate.round,
-        "digest": certificate.digest.hex(),
-        "state_root": certificate.state_root.hex(),
-        "receipts_root": certificate.receipts_root.hex(),
-        "seals": [[seal.index, seal.signature.hex()] for seal in certificate.seals],
-    }
-
-
-def header_json(header: Header) -> dict[str, Any]:
-    """Return a header as an object of its fields."""
-    form: dict[str, Any] = _plain(header)
-    return {name: item.hex() if type(item) is bytes else item for name, item in form.items()}
-
-
-def validators_json(validators: ValidatorSet) -> list[list[str]]:
+def validators_json(validators: ValidatorSet) -> list[tuple[str, str]]:
     """Return a set as SPEC section 3 lists it: [[public_key, brand], …] sorted by key."""
-    return [[validator.public_key.hex(), validator.brand] for validator in validators.validators]
-
-
-def body_json(body: Body) -> dict[str, Any]:
-    """Return a transaction body as an object; `signers` in hex."""
-    form: dict[str, Any] = _plain(body)
-    return form
-
-
-def transaction_json(tx: Transaction) -> dict[str, Any]:
-    """Return a transaction as {id, hash, body, sigs, raw}."""
-    return {
-        "id": tx.id.hex(),
-        "hash": tx.hash.hex(),
-        "body": body_json(tx.body),
-        "sigs": [[key.hex(), signature.hex()] for key, signature in tx.sigs],
-        "raw": tx.raw.hex(),
-    }
+    return [(validator.public_key.hex(), validator.brand) for validator in validators.validators]
 
 
 class _BodyOnly(msgspec.Struct, gc=False):

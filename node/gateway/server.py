@@ -1,12 +1,13 @@
 """The gateway's HTTP side: `POST /` for JSON-RPC, `GET /health`, `/ready`, `/metrics` and `/nft/…` (docs/rpc.md).
 
-It stands on aiohttp's low-level server, without router and middleware, because a busy node answers thousands
-of requests a second. A JSON-RPC error is HTTP 200, except where HTTP tools must see it: 401 without a valid
-key, 413 for a body that is too large, 415 for a content type that is not JSON (which also keeps other sites'
-scripts out: no CORS header is ever sent), 417 for another expectation than 100-continue, 421 and 403 for other
-names and pages (see `hosts`), 429 over the limits.
+It stands on aiohttp's low-level server, without application and middleware, because a busy node answers thousands
+of requests a second; aiohttp's router finds what is no call (`routes`). A JSON-RPC error is HTTP 200, except where
+HTTP tools must see it: 401 without a valid key, 413 for a body that is too large, 415 for a content type that is
+not JSON (which also keeps other sites' scripts out: no CORS header is ever sent), 417 for another expectation than
+100-continue, 421 and 403 for other names and pages (see `hosts`), 429 over the limits.
 
-    Listener ──► ConnectionTable ──► GatewayConnection ──► HostRule ──► BodyReader ──► Dispatcher ──► AnswerSender
+    Listener ──► ConnectionTable ──► GatewayConnection ──► HostRule ──► Routes
+                                       calls: BodyReader ──► Dispatcher ──► AnswerSender
 
 Invariants:
     1. Connections are bounded, per client and all together (see `connections`).
@@ -44,8 +45,8 @@ from node.gateway.listener import Listener
 from node.gateway.method_table import Method, methods_of
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
-from node.gateway.reads import ChainReads
 from node.gateway.request_bodies import Body, BodyReader
+from node.gateway.routes import ANY_TEXT, Handler, Routes
 from node.gateway.shares import Shares
 from node.gateway.state_methods import StateMethods
 from node.gateway.transaction_methods import TransactionMethods
@@ -77,9 +78,8 @@ class Gateway:
         self._backend = backend
         self._config = config
         self._limits = config.rpc
-        reads = ChainReads(backend)
-        self._transactions, state = TransactionMethods(reads), StateMethods(reads)
-        self.table: dict[str, Method] = build_table(reads, self._transactions, state)
+        self._transactions, state = TransactionMethods(backend), StateMethods(backend)
+        self.table: dict[str, Method] = build_table(backend, self._transactions, state)
         self._badges = BadgePages(state)
         self._dispatcher = Dispatcher(self.table, self._limits, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
@@ -95,6 +95,13 @@ class Gateway:
             limits.max_connections or MOST_CONNECTIONS, limits.max_connections_per_client
         )
         self._bad_http = Tally(_log, logging.WARNING, "a client sent what is no HTTP/1.0 or HTTP/1.1")
+        pages: dict[str, Handler] = {
+            "/health": self._health,
+            "/ready": self._ready,
+            "/metrics": self._metrics,
+            BADGE_PATHS + ANY_TEXT: self._badge,
+        }
+        self._routes = Routes(self._rpc, pages)
         self._web: web.Server | None = None
         self._listener = Listener(self._admit, self._abandoned)
 
@@ -196,11 +203,7 @@ class Gateway:
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             self._hosts.check(request)
-            if request.path == "/":
-                return await self._rpc(request)
-            if request.path.startswith(BADGE_PATHS):
-                return await self._badge(request)
-            return self._page(request)
+            return await self._routes.answer(request)
         except HttpRefusal as refusal:
             if refusal.fault.data["reason"] == "BAD_HTTP":
                 self._bad_http.tell()
@@ -210,8 +213,6 @@ class Gateway:
 
     async def _badge(self, request: web.BaseRequest) -> web.Response:
         """Answer with a badge's picture or metadata: a read like any other, by permission, rate and turn."""
-        if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
         client = client_of(request.remote)
         if not self._keys.permissions(request.headers.get("Authorization"))[0]:
             fault = RpcFault("UNAUTHORISED", "reads need `Authorization: Bearer <key>` with a valid key")
@@ -225,21 +226,19 @@ class Gateway:
             except RpcFault as fault:
                 return _fault_response(status_of(fault), fault)
 
-    def _page(self, request: web.BaseRequest) -> web.Response:
-        if request.path not in ("/health", "/ready", "/metrics"):
-            return web.Response(status=404, text="not found\n")
-        if request.method not in ("GET", "HEAD"):
-            return web.Response(status=405, headers={"Allow": "GET, HEAD"})
-        if request.path == "/metrics":
-            headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-            return web.Response(body=self._backend.metrics(), headers=headers)
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=self._backend.metrics(), headers=headers)
+
+    async def _health(self, request: web.BaseRequest) -> web.Response:
         health = self._backend.node_health()
-        good = health["live"] if request.path == "/health" else health["live"] and health["ready"]
-        return _json_response(200 if good else 503, orjson.dumps(health))
+        return _json_response(200 if health["live"] else 503, orjson.dumps(health))
+
+    async def _ready(self, request: web.BaseRequest) -> web.Response:
+        health = self._backend.node_health()
+        return _json_response(200 if health["live"] and health["ready"] else 503, orjson.dumps(health))
 
     async def _rpc(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.method != "POST":
-            return web.Response(status=405, headers={"Allow": "POST"}, text="JSON-RPC 2.0: POST a request\n")
         problem = content_problem(request)
         if problem is not None:
             return _fault_response(415, RpcFault("CONTENT_TYPE", problem), close="Expect" in request.headers)
@@ -299,15 +298,15 @@ def _busy(protocol: object) -> Iterator[None]:
         protocol.end()
 
 
-def build_table(reads: ChainReads, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
+def build_table(backend: Backend, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
     """Return all methods of a node by name, in the order of the documentation."""
     table = {
-        **methods_of(NodeMethods(reads), ChainMethods(reads)),
+        **methods_of(NodeMethods(backend), ChainMethods(backend)),
         **transactions.batched_methods(),
         **methods_of(transactions, state),
         **state.view_methods(),
     }
-    discover = discover_method(table, reads.backend.runtime)
+    discover = discover_method(table, backend.runtime)
     table[discover.name] = discover
     return table
 

@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from node.chain.pruning import MAY_BE_PRUNED, may_be_pruned
+from node.chain.pruning import MAY_BE_PRUNED
+from node.gateway.backend import Backend
 from node.gateway.errors import RpcFault, invalid_param, refused_transaction
-from node.gateway.limits import CLIENT
+from node.gateway.limits import CLIENT, past_reads
 from node.gateway.method_table import Arguments, Method, described, rpc
 from node.gateway.parameters import (
     DEFAULT_TIMEOUT_MS,
@@ -24,10 +25,12 @@ from node.gateway.parameters import (
     Signatures,
     TimeoutMs,
 )
-from node.gateway.reads import ChainReads
+from node.gateway.query_faults import query_fault
+from node.gateway.results import Hex, SubmittedTransaction, TransactionReceipt
 from node.pool.admission import Admission
 from node.runtime.errors import NotReady, TransactionRefused
 from vm.block_execution import BlockContext, simulation_steps
+from vm.expiry import Expiry, expiry_at
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import CodecError, check_value, encode
 from vm.primitives.hashing import sha256
@@ -49,13 +52,13 @@ _ENCODE_MEMBERS: Final = frozenset({"chain", "sender", "nonce", "expires", "ops"
 class TransactionMethods:
     """Takes transactions and tells what became of them."""
 
-    def __init__(self, reads: ChainReads) -> None:
-        self._reads = reads
-        self._backend = reads.backend
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._queries = backend.queries
         self._closing: asyncio.Event = asyncio.Event()
 
     def close(self) -> None:
-        """Answer everybody who waits with SHUTTING_DOWN, now and from now on."""
+        """Answer every client that waits with SHUTTING_DOWN, now and from now on."""
         self._closing.set()
 
     def batched_methods(self) -> dict[str, Method]:
@@ -71,12 +74,12 @@ class TransactionMethods:
 
     def _submitted(self, outcome: Admission | TransactionRefused) -> Any:
         if isinstance(outcome, Admission):
-            return {"id": outcome.id.hex(), "status": "committed" if outcome.committed else "pending"}
+            return SubmittedTransaction(outcome.id, "committed" if outcome.committed else "pending")
         return self._refused(outcome.reason, outcome.message)
 
     def _refused(self, reason: str, message: str) -> RpcFault:
         if reason == "BLOCK_PRUNED":
-            return RpcFault(reason, message, oldest=self._reads.oldest_block, head=self._reads.height)
+            return RpcFault(reason, message, oldest=self._queries.oldest_block, head=self._queries.height)
         return refused_transaction(reason, message)
 
     async def _send_all(self, calls: Sequence[Arguments]) -> list[Any]:
@@ -98,7 +101,7 @@ class TransactionMethods:
         """Return each id's receipt, waiting for it as long as is said, or TIMEOUT."""
         by_timeout: dict[int, list[bytes]] = {}
         for tx_id, timeout_ms in waits:
-            if self._reads.find(tx_id) is None:
+            if self._queries.find(tx_id) is None:
                 by_timeout.setdefault(timeout_ms, []).append(tx_id)
         by_timeout.pop(0, None)
         halted = ""
@@ -113,10 +116,10 @@ class TransactionMethods:
     async def _found(self, tx_ids: Iterable[bytes]) -> dict[bytes, Receipt]:
         """Return the receipts of those that are committed; a batch may ask for those of a thousand full blocks."""
         found: dict[bytes, Receipt] = {}
-        for height, indexes in self._reads.places_of(tx_ids).items():
+        for height, indexes in self._queries.places_of(tx_ids).items():
             if found:
                 await asyncio.sleep(0)
-            found |= self._reads.receipts_at(height, indexes)
+            found |= self._queries.receipts_at(height, indexes)
         return found
 
     async def _wait(self, by_timeout: dict[int, list[bytes]]) -> None:
@@ -138,14 +141,15 @@ class TransactionMethods:
             return RpcFault("NOT_READY", f"{halted}; the transaction may still commit", id=tx_id.hex())
         if self._closing.is_set():
             return RpcFault("SHUTTING_DOWN", "the node is shutting down; the transaction may still commit")
-        if self._backend.store.contains_transaction(tx_id):
-            return self._reads.no_transaction(tx_id, "no receipt")
+        pruned = self._queries.pruned(tx_id)
+        if pruned is not None:
+            return query_fault(pruned)
         message = f"not final after {timeout_ms} ms; it may still commit"
         return RpcFault("TIMEOUT", message, id=tx_id.hex(), pending=self._backend.is_pending(tx_id))
 
     # -- simulating and encoding -------------------------------------------------------------------
 
-    @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written")
+    @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written", TransactionReceipt)
     def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt | Generator[None, None, Receipt]:
         """The receipt that a body would get now if its signers signed.
 
@@ -153,33 +157,34 @@ class TransactionMethods:
         body that is committed answers the receipt that it got.
         """
         tx = _as_if_signed(body)
-        reads = self._reads
+        queries = self._queries
         if height is None:
-            for at, indexes in reads.places_of([tx.id]).items():
-                return reads.receipts_at(at, indexes)[tx.id]
-        base = reads.height if height is None else height
-        reader = reads.reader_at(base)
-        parent_time = reads.genesis.document.time if base == 0 else reads.header(base).time
-        time = parent_time + 1
-        if tx.body.chain != reads.genesis.chain:
-            raise refused_transaction("WRONG_CHAIN", f"this chain is {reads.genesis.chain}")
+            for at, indexes in queries.places_of([tx.id]).items():
+                return queries.receipts_at(at, indexes)[tx.id]
+        base = queries.height if height is None else height
+        reader = queries.states.at(base, past_reads())
+        parent_time = queries.time_of(base)
+        time, chain = parent_time + 1, queries.genesis.chain
+        if tx.body.chain != chain:
+            raise refused_transaction("WRONG_CHAIN", f"this chain is {chain}")
         if height is None:
             time = max(time, self._backend.clock.now_ms())
             self._check_expiry(tx.body, time)
-        context = BlockContext(reads.genesis.chain, base + 1, time, parent_time)
+        context = BlockContext(chain, base + 1, time, parent_time)
         return simulation_steps(self._backend.runtime, reader, context, tx)
 
     def _check_expiry(self, body: Body, now: int) -> None:
-        latest = now + self._reads.params().max_tx_ttl_ms
-        if body.expires <= now:
-            if may_be_pruned(self._backend.store, body.expires, self._reads.params().max_tx_ttl_ms):
+        max_tx_ttl_ms = self._queries.params().max_tx_ttl_ms
+        expiry = expiry_at(body.expires, now, max_tx_ttl_ms)
+        if expiry is Expiry.EXPIRED:
+            if self._queries.may_be_pruned(body.expires):
                 raise self._refused("BLOCK_PRUNED", MAY_BE_PRUNED)
-            raise refused_transaction("EXPIRED", f"expires {body.expires} is not after {now}")
-        if body.expires > latest:
-            raise refused_transaction("EXPIRES_TOO_FAR", f"expires {body.expires} is after {latest}")
+            raise refused_transaction(expiry.value, f"expires {body.expires} is not after {now}")
+        if expiry is Expiry.TOO_FAR:
+            raise refused_transaction(expiry.value, f"expires {body.expires} is after {now + max_tx_ttl_ms}")
 
     @rpc("tx_encode", "the canonical bytes in hex")
-    def encode(self, body: JsonObject, sigs: Signatures | None = None) -> str:
+    def encode(self, body: JsonObject, sigs: Signatures | None = None) -> Hex:
         """The canonical bytes of a transaction body, for clients without MessagePack.
 
         `body` is {chain, sender, nonce, expires, ops, signers?, memo?} with `signers` in hex. A client signs
@@ -221,9 +226,9 @@ def tx_wait(id_: HashBytes, timeout_ms: TimeoutMs = DEFAULT_TIMEOUT_MS) -> None:
 
 
 BATCHED: Final = (
-    described("tx_submit", tx_submit, '{id, status: "pending" or "committed"}', writes=True),
-    described("tx_send", tx_send, "the receipt", writes=True),
-    described("tx_wait", tx_wait, "the receipt"),
+    described("tx_submit", tx_submit, '{id, status: "pending" or "committed"}', SubmittedTransaction, writes=True),
+    described("tx_send", tx_send, "the receipt", TransactionReceipt, writes=True),
+    described("tx_wait", tx_wait, "the receipt", TransactionReceipt),
 )
 """Methods that answer all their calls of a batch together, in the order in which a batch runs them."""
 
@@ -274,6 +279,6 @@ def _keys(signers: Any) -> list[bytes]:
 
 
 def _look_at(done: asyncio.Future[Any]) -> None:
-    """Take the outcome of a cancelled wait: asyncio logs exceptions that nobody has looked at."""
+    """Take the outcome of a cancelled wait: asyncio logs exceptions that were never looked at."""
     if not done.cancelled():
         done.exception()

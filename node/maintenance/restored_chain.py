@@ -3,7 +3,7 @@
 The records of a height, {block | header, certificate, receipts}, are read in one pass. A height is taken when
 
 1. its header names the parent before it, and the parent's certified state root;
-2. a quorum of the set that the headers lead to has sealed it with its results (consensus.trust);
+2. a quorum of the set that the headers lead to has sealed it with its results (node.light_client.chain);
 3. its kept block holds the transactions of its header, and its receipts have the certified root.
 
 From what is taken follow the heads (h, d) and where transactions are (x, i), which are written afresh.
@@ -22,21 +22,19 @@ from heapq import merge
 from itertools import groupby
 from typing import Final
 
-from consensus.trust import CertifiedSets
 from consensus.types import (
     Block,
     Candidate,
     Certificate,
     Header,
-    Validator,
     ValidatorSet,
     decode_block,
     decode_certificate,
     decode_header,
 )
-from consensus.verification import candidate_is_whole
-from genesis.document import Genesis
+from genesis.document import Genesis, validator_set_of
 from node.chain.indexing import index_entries
+from node.light_client.chain import TrustedChain, require_whole
 from node.store import Head, StoreCorrupt
 from node.store.blocks import BlockRecords
 from node.store.database import Database
@@ -87,7 +85,7 @@ class RestoredChain:
         self._database = database
         self._blocks = BlockRecords(database)
         self._calls = calls
-        self._sets = CertifiedSets(genesis.chain, genesis.validator_set)
+        self._trusted = TrustedChain.from_genesis(genesis)
         self._announced = _announced_sets(reader)
         self._only_links = True
         self._taken = 0
@@ -138,8 +136,7 @@ class RestoredChain:
         if header.height != height:
             raise StoreCorrupt(f"the block at height {height} says that it is block {header.height}")
         self._link(header)
-        self._certify(header, certificate)
-        chain.head = Head(height, certificate.digest, certificate.state_root, certificate.receipts_root)
+        chain.head = self._certified(header, certificate)
         batch = self._database.unsynced_batch()
         self._blocks.write_head(batch, chain.head)
         if block is not None:
@@ -163,15 +160,11 @@ class RestoredChain:
         else:
             raise StoreCorrupt(f"heights {chain.head.height + 1} to {header.height - 1} are missing")
 
-    def _certify(self, header: Header, certificate: Certificate) -> None:
+    def _certified(self, header: Header, certificate: Certificate) -> Head:
         announced = self._announced.get(header.height)
-        if announced is not None:
-            self._sets.follow(header, certificate, announced)
-            return
-        self._only_links = False
-        self._sets.require_certified(header, certificate)
-        if header.next_validators_hash != self._sets.validators.hash:
-            raise StoreCorrupt(f"header {header.height} announces validators that the state does not know")
+        if announced is None:
+            self._only_links = False
+        return self._trusted.take(header, certificate, announced)
 
     def _body(
         self, block: Block, receipts: bytes | None, chain: WalkedChain
@@ -180,8 +173,7 @@ class RestoredChain:
         header = block.header
         transactions = [parse_transaction(raw) for raw in block.transactions]
         candidate = Candidate(header, block.parent_certificate, tuple([tx.hash for tx in transactions]))
-        if not candidate_is_whole(candidate):
-            raise StoreCorrupt(f"block {header.height} does not hold what its header says")
+        require_whole(candidate)
         if receipts is None:
             if header.height != chain.base or header.height == 1 or chain.oldest_block:
                 raise StoreCorrupt(f"the receipts of block {header.height} are missing")
@@ -197,7 +189,4 @@ class RestoredChain:
 def _announced_sets(reader: StateReader) -> dict[int, ValidatorSet]:
     """Return the sets that the state says were announced, by the height of the header."""
     changes = (membership_change(reader, place) for place in range(1, change_count(reader)))
-    return {
-        change.height + 1: ValidatorSet(Validator(entry.public_key, entry.brand) for entry in change.validators)
-        for change in changes
-    }
+    return {change.height + 1: validator_set_of(change.validators) for change in changes}

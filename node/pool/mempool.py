@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 from node.pool.mempool_lanes import BRAND_PART, OWN, PUBLIC_PART, Brands, Entry, Group, Origin, Party
 from node.runtime.config import NodeConfig
 from node.runtime.errors import TransactionRefused
+from vm.expiry import Expiry, expiry_at, has_expired
 from vm.params import Params
 from vm.transaction import Transaction
 
@@ -138,7 +139,7 @@ class Mempool:
 
     def remove_expired(self, time: int) -> int:
         """Drop what can be in no block any more; return how many. Walks the whole pool."""
-        expired = [entry for entry in self._by_id.values() if entry.tx.body.expires <= time]
+        expired = [entry for entry in self._by_id.values() if has_expired(entry.tx.body.expires, time)]
         for entry in expired:
             self._remove(entry, served=False)
         return len(expired)
@@ -197,12 +198,11 @@ def check_admissible(tx: Transaction, view: ChainView, now: int) -> None:
     body = tx.body
     if body.chain != view.chain:
         raise TransactionRefused("WRONG_CHAIN", f"this chain is {view.chain}")
-    if body.expires <= now:
-        raise TransactionRefused("EXPIRED", f"expires {body.expires} is not after {now}")
-    if body.expires > now + view.params.max_tx_ttl_ms:
-        raise TransactionRefused(
-            "EXPIRES_TOO_FAR",
-            f"expires {body.expires} is more than {view.params.max_tx_ttl_ms} ms after {now}",
-        )
+    expiry = expiry_at(body.expires, now, view.params.max_tx_ttl_ms)
+    if expiry is Expiry.EXPIRED:
+        raise TransactionRefused(expiry.value, f"expires {body.expires} is not after {now}")
+    if expiry is Expiry.TOO_FAR:
+        message = f"expires {body.expires} is more than {view.params.max_tx_ttl_ms} ms after {now}"
+        raise TransactionRefused(expiry.value, message)
     if not view.may_act(tx):
         raise TransactionRefused("NOT_AUTHORISED", "the signers may not act for the sender")

@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Final, Protocol
 
-from genesis.durable_files import PRIVATE, make_private_folder
+from genesis.durable_files import NamedFiles, OsFiles, make_private_folder, replacing, sync_folder
 
 
-class Files(Protocol):
+class Files(NamedFiles, Protocol):
     """What is asked of a file system; every method raises OSError where it refuses."""
 
     def make_folder(self, path: Path) -> None:
@@ -26,10 +26,6 @@ class Files(Protocol):
 
     def exists(self, path: Path) -> bool:
         """Tell whether there is something of that name."""
-        ...
-
-    def open(self, path: Path, flags: int) -> int:
-        """Open a file, or a folder to sync it, and return its descriptor; what it makes is the owner's only."""
         ...
 
     def read(self, path: Path) -> bytes:
@@ -44,24 +40,8 @@ class Files(Protocol):
         """Cut a file off."""
         ...
 
-    def sync(self, descriptor: int) -> None:
-        """Return once a file, or the names in a folder, would survive a power cut."""
-        ...
-
     def sync_data(self, descriptor: int) -> None:
         """Return once a file's content and length would survive a power cut."""
-        ...
-
-    def close(self, descriptor: int) -> None:
-        """Give a descriptor back."""
-        ...
-
-    def rename(self, path: Path, to: Path) -> None:
-        """Give a file or folder another name, in the place of a file that has it."""
-        ...
-
-    def remove(self, path: Path) -> None:
-        """Delete a file; nothing happens where there is none."""
         ...
 
     def remove_tree(self, path: Path) -> None:
@@ -69,7 +49,7 @@ class Files(Protocol):
         ...
 
 
-class SystemFiles:
+class SystemFiles(OsFiles):
     """The machine's own file system."""
 
     def make_folder(self, path: Path) -> None:
@@ -79,10 +59,6 @@ class SystemFiles:
     def exists(self, path: Path) -> bool:
         """See `Files.exists`."""
         return path.exists()
-
-    def open(self, path: Path, flags: int) -> int:
-        """See `Files.open`."""
-        return os.open(path, flags, PRIVATE)
 
     def read(self, path: Path) -> bytes:
         """See `Files.read`."""
@@ -96,25 +72,9 @@ class SystemFiles:
         """See `Files.truncate`."""
         os.ftruncate(descriptor, size)
 
-    def sync(self, descriptor: int) -> None:
-        """See `Files.sync`."""
-        os.fsync(descriptor)
-
     def sync_data(self, descriptor: int) -> None:
         """See `Files.sync_data`."""
         os.fdatasync(descriptor)
-
-    def close(self, descriptor: int) -> None:
-        """See `Files.close`."""
-        os.close(descriptor)
-
-    def rename(self, path: Path, to: Path) -> None:
-        """See `Files.rename`."""
-        os.rename(path, to)
-
-    def remove(self, path: Path) -> None:
-        """See `Files.remove`."""
-        path.unlink(missing_ok=True)
 
     def remove_tree(self, path: Path) -> None:
         """See `Files.remove_tree`."""
@@ -131,11 +91,20 @@ def rename_durably(files: Files, path: Path, to: Path) -> None:
         OSError: the disk refuses.
     """
     files.rename(path, to)
-    folder = files.open(to.parent, os.O_RDONLY)
-    try:
-        files.sync(folder)
-    finally:
-        files.close(folder)
+    sync_folder(to.parent, files)
+
+
+def write_all(files: Files, descriptor: int, data: bytes, offset: int = 0) -> None:
+    """Write all of some bytes at a place; a file system may take fewer at a time.
+
+    Raises:
+        OSError: the disk refuses; a part may be written.
+    """
+    view = memoryview(data)
+    while view:
+        written = files.write(descriptor, view, offset)
+        offset += written
+        view = view[written:]
 
 
 def write_durably(files: Files, path: Path, content: bytes) -> None:
@@ -144,13 +113,6 @@ def write_durably(files: Files, path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk refuses; an existing file is as it was.
     """
-    beside = path.with_name(f".{path.name}")
-    descriptor = files.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    try:
-        written = 0
-        while written < len(content):
-            written += files.write(descriptor, memoryview(content)[written:], written)
-        files.sync(descriptor)
-    finally:
-        files.close(descriptor)
-    rename_durably(files, beside, path)
+    with replacing(path, path.with_name(f".{path.name}"), files) as descriptor:
+        write_all(files, descriptor, content)
+    files.close(descriptor)

@@ -1,4 +1,4 @@
-"""How a node logs: one line per event on stderr, with UTC time, level and place; never per transaction.
+"""How much a node logs: one line per event on stderr, never per transaction. How a line looks is in `log_format`.
 
 What peers and clients can cause over and over is told a few times a minute, then counted. Texts that differ each
 time (a port, an object's address, one of a thousand source addresses) pass for different events, so that the whole
@@ -6,8 +6,9 @@ log has a limit as well.
 
 Invariants:
     1. One event is told REPETITIONS_TOLD times a minute.
-    2. All lines of a minute together have at most BYTES_PER_MINUTE, and one line LINE_BYTES.
+    2. All lines of a minute together have at most BYTES_PER_MINUTE and one line.
     3. What is critical is always told.
+    4. A call that logs raises nothing: not for its own arguments, and not where the disk is full.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TextIO
+
+from cachetools import LRUCache
 
 from node.runtime.errors import ConfigError
+from node.runtime.log_format import LEFT_OUT, LINES_LEFT_OUT, LineFormatter, LogFormat
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -30,9 +34,6 @@ BYTES_PER_MINUTE: Final = 256 * 1024
 
 DEBUG_FACTOR: Final = 16
 """At level DEBUG so many times as much: an operator asked for it, and looks on."""
-
-LINE_BYTES: Final = 16 * 1024
-"""A traceback of 100 frames."""
 
 MINUTE_SECONDS: Final = 60.0
 EVENTS_KEPT: Final = 1_000
@@ -55,27 +56,32 @@ class RepetitionLimit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[tuple[str, object, str], _Told] = {}
+        self._told: LRUCache[tuple[str, str, str], _Told] = LRUCache(EVENTS_KEPT)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether to log a record; one that follows others left out says so."""
         if record.levelno >= logging.CRITICAL:
             return True
-        first = str(record.args[0]) if isinstance(record.args, tuple) and record.args else ""
-        event = (record.name, record.msg, first)
-        told = self._told.pop(event, None)
+        event = (record.name, str(record.msg), _first_argument(record))
+        told = self._told.get(event)
         left_out = 0
         if told is None or record.created - told.since >= MINUTE_SECONDS:
             left_out = 0 if told is None else told.left_out
             told = _Told(record.created, 0, 0)
         here = told.times < REPETITIONS_TOLD
-        # Put back last: what has been silent for longest is forgotten first.
         self._told[event] = told._replace(times=told.times + here, left_out=told.left_out + (not here))
-        if len(self._told) > EVENTS_KEPT:
-            del self._told[next(iter(self._told))]
         if left_out:
-            record.msg, record.args = f"{record.getMessage()} ({left_out} more were left out before)", ()
+            setattr(record, LEFT_OUT, left_out)
         return here
+
+
+def _first_argument(record: logging.LogRecord) -> str:
+    if not isinstance(record.args, tuple) or not record.args:
+        return ""
+    try:
+        return str(record.args[0])
+    except Exception:
+        return ""  # A filter that raised would raise out of the call that logs; the line names the fault.
 
 
 class Tally:
@@ -106,62 +112,54 @@ class Tally:
         self._log.log(self._level, self._text + more, *arguments)
 
 
-class LineFormatter(logging.Formatter):
-    """Time, level, place and text; a line that is too long is cut off."""
+class BoundedHandler(logging.StreamHandler[TextIO]):
+    """Leaves out what goes beyond so many bytes in a minute; the first line of the next tells how much that was."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "%(asctime)s.%(msecs)03dZ %(levelname)-8s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
-        )
-        self.converter = time.gmtime
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line = super().format(record)
-        return line if len(line) <= LINE_BYTES else f"{line[:LINE_BYTES]} … (of {len(line)} characters)"
-
-
-class VolumeLimit(logging.Filter):
-    """Leaves out what goes beyond so many bytes in a minute; the first line of the next says how much that was."""
-
-    def __init__(self, formatter: logging.Formatter, bytes_per_minute: int = BYTES_PER_MINUTE) -> None:
-        super().__init__()
-        self._formatter = formatter
+    def __init__(self, stream: TextIO, bytes_per_minute: int = BYTES_PER_MINUTE) -> None:
+        super().__init__(stream)
         self._allowed = bytes_per_minute
         self._since = 0.0
         self._written = 0
         self._left_out = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether there is room for a record."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record where there is room for it."""
+        if self._has_room(record):
+            super().emit(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and count it."""
+        line = super().format(record)
+        self._written += len(line)
+        return line
+
+    def _has_room(self, record: logging.LogRecord) -> bool:
         if record.levelno >= logging.CRITICAL:
             return True
         if record.created - self._since >= MINUTE_SECONDS:
             self._since, self._written = record.created, 0
             if self._left_out:
-                lost = f"{self._left_out} lines of the last full minute were left out"
-                record.msg, record.args = f"{record.getMessage()} ({lost})", ()
+                setattr(record, LINES_LEFT_OUT, self._left_out)
                 self._left_out = 0
         if self._written >= self._allowed:
             self._left_out += 1
             return False
-        self._written += len(self._formatter.format(record))
         return True
 
 
-def set_up_logging(level: str) -> None:
-    """Log to stderr from `level` up.
+def set_up_logging(level: str, log_format: LogFormat = "text") -> None:
+    """Log to stderr from `level` up, for people or for machines.
 
     Raises:
         ConfigError: there is no such level.
     """
     if level not in _LEVELS:
         raise ConfigError(f"log_level must be one of {', '.join(_LEVELS)}, not {level!r}")
-    formatter = LineFormatter()
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler = BoundedHandler(sys.stderr, BYTES_PER_MINUTE * (DEBUG_FACTOR if level == "DEBUG" else 1))
+    handler.setFormatter(LineFormatter(log_format))
     handler.addFilter(RepetitionLimit())
-    handler.addFilter(VolumeLimit(formatter, BYTES_PER_MINUTE * (DEBUG_FACTOR if level == "DEBUG" else 1)))
+    # No line tells thread or process, and asking for them takes a third of the time of making a record.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
+
+import psutil
 
 _log = logging.getLogger(__name__)
 
@@ -22,8 +22,6 @@ LOOK_SECONDS: Final = 10.0
 
 WORTH_BYTES: Final = 32 * 1024 * 1024
 """So much more than the least must be held before the heap is searched, which takes about a millisecond."""
-
-_STATM: Final = Path("/proc/self/statm")
 
 
 async def give_back_memory() -> None:
@@ -53,9 +51,7 @@ def given_back(settled: int, resident: Callable[[], int], trim: Callable[[], Non
 
 
 def allocator_trim() -> Callable[[], None] | None:
-    """Return what gives free pages back, None where the C library has no such call or tells no memory."""
-    if not _STATM.exists():
-        return None
+    """Return what gives free pages back, None where the C library has no such call."""
     try:
         malloc_trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):
@@ -66,4 +62,4 @@ def allocator_trim() -> Callable[[], None] | None:
 
 def resident_bytes() -> int:
     """Return how much of this process is in memory."""
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(psutil.Process().memory_info().rss)

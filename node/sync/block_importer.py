@@ -6,14 +6,16 @@ other roots than a quorum's mean that this node is broken, and halt it.
 
 from __future__ import annotations
 
-from consensus.types import Block, Candidate, Certificate, decode_block, decode_certificate, header_digest
+from consensus.trust import NotCertified
+from consensus.types import Candidate, Certificate
 from consensus.validation import candidate_fault
-from consensus.verification import Verifier, candidate_is_whole
+from consensus.verification import Verifier
 from node.chain.ledger import Ledger
+from node.light_client.canonical_reading import read_block, read_certificate
+from node.light_client.chain import TrustedChain
 from node.runtime.supervisor import Supervisor
 from node.validator.block_processor import BlockProcessor
 from node.validator.finalizer import Finalizer
-from vm.primitives.codec import CodecError
 from vm.transaction import TransactionError, parse_transaction
 
 
@@ -52,15 +54,15 @@ class BlockImporter:
         if height <= self._ledger.height:
             return
         try:
-            block, certificate = decode_block(block_bytes), decode_certificate(certificate_bytes)
+            block, certificate = read_block(block_bytes), read_certificate(certificate_bytes)
             if block.header.height != height:
                 # Were an old block passed over here, the plan would take this height for imported.
                 raise BadBlock(f"height {block.header.height}, asked for {height}")
             transactions = [parse_transaction(raw) for raw in block.transactions]
-        except (CodecError, TransactionError) as error:
+        except (NotCertified, TransactionError) as error:
             raise BadBlock(str(error)) from None
         candidate = Candidate(block.header, block.parent_certificate, tuple(tx.hash for tx in transactions))
-        self._check(block, candidate, certificate)
+        self._check(candidate, certificate)
         executed = self._processor.executed(certificate.digest)
         if executed is None:
             executed = await self._processor.execute_body(candidate, transactions)
@@ -78,17 +80,15 @@ class BlockImporter:
             return
         self._finalizer.finalize(executed, certificate)
 
-    def _check(self, block: Block, candidate: Candidate, certificate: Certificate) -> None:
+    def _check(self, candidate: Candidate, certificate: Certificate) -> None:
+        """Check that a block is certified and follows the head; the sets are those of this node's own state."""
         context = self._ledger.height_context()
-        header = block.header
-        if header.height != context.height:
-            raise BadBlock(f"height {header.height}, expected {context.height}")
-        if certificate.height != header.height or certificate.digest != header_digest(header):
-            raise BadBlock("the certificate is another block's")
-        if not self._verifier.certificate_is_valid(certificate, context.validators):
-            raise BadBlock("the certificate holds no quorum of valid seals")
-        if not candidate_is_whole(candidate):
-            raise BadBlock("the header does not bind the block")
+        if candidate.header.height != context.height:
+            raise BadBlock(f"height {candidate.header.height}, expected {context.height}")
+        try:
+            TrustedChain(context.chain, context.validators, self._verifier).require_block(candidate, certificate)
+        except NotCertified as error:
+            raise BadBlock(str(error)) from None
         fault = candidate_fault(candidate, context, None)
         if fault is not None:
             raise BadBlock(fault)

@@ -131,7 +131,7 @@ class SyncDriver:
             self._told_at = None
 
     def _seconds_behind(self) -> float:
-        """Return for how long a peer has been ahead of us; for ever, if by several blocks."""
+        """Return for how long a peer has been ahead of us; infinity, if by several blocks."""
         gap = self._plan.target - self._ledger.height
         if gap <= 0:
             self._behind_since = None

@@ -6,7 +6,7 @@
 It begins when this node is `distance` blocks behind, or when its peers have pruned what it needs. Meanwhile block
 sync rests. What to ask from whom is `network.snapshot_sync`'s plan. Every part is verified before it is written; a
 peer that sends a bad one is scored and asked no more, and the others go on. What is written is kept: over a
-restart, and over a change to a later height when nobody offers this one any more.
+restart, and over a change to a later height when no peer offers this one any more.
 
 Invariants:
     1. Nothing is written that does not follow from the genesis document through certificates and hashes.
@@ -25,7 +25,7 @@ from functools import partial
 from hashlib import sha256 as _sha256
 from typing import Final
 
-from consensus.trust import CertifiedSets, NotCertified
+from consensus.trust import NotCertified
 from consensus.verification import Verifier
 from network.errors import RequestError
 from network.messages import (
@@ -53,7 +53,7 @@ from network.snapshot_sync import (
     bucket_ranges,
 )
 from node.chain.ledger import Ledger
-from node.light_client.trusted_sets import TrustedSets
+from node.light_client.chain import TrustedChain
 from node.runtime.errors import BadPart, NotOffered
 from node.runtime.supervisor import Supervisor
 from node.store import StoreCorrupt, StoreFailure
@@ -61,6 +61,7 @@ from node.store.incoming_snapshot import CertifiedBlock, IncomingSlot, IncomingS
 from node.sync.block_sync_driver import SyncDriver
 from node.sync.snapshot_folders import SnapshotFolders
 from node.sync.snapshot_once import OnceFetch, parts_of
+from node.sync.snapshot_trust import SnapshotTrust
 from vm.once_log import OnceLog
 from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_chunks import ChunkMismatch, VerifiedChunk, verify_bucket_roots, verify_children, verify_chunk
@@ -253,18 +254,18 @@ class SnapshotDriver:
 
     async def _certify(self, peer: Peer, height: int) -> tuple[CertifiedBlock, list[CertifiedBlock]]:
         genesis = self._ledger.genesis
-        sets = TrustedSets(CertifiedSets(genesis.chain, genesis.validator_set, self._verifier))
+        trust = SnapshotTrust(TrustedChain.from_genesis(genesis, self._verifier))
         blocks = await peer.request(GetBlocks(id=0, first=height, count=1), REQUEST_SECONDS)
         if not blocks.items:
             raise NotOffered("it has not got the block")
         more = True
         while more:
-            reply = await peer.request(GetSetChanges(id=0, above=sets.height), REQUEST_SECONDS)
-            before = sets.height
+            reply = await peer.request(GetSetChanges(id=0, above=trust.height), REQUEST_SECONDS)
+            before = trust.height
             # What the target's own header announces is in its state; later changes are not needed.
-            sets.follow(reply.items, below=height)
-            more = reply.more and before < sets.height
-        return sets.certified_block(height, *blocks.items[0]), sets.links
+            trust.follow(reply.items, below=height)
+            more = reply.more and before < trust.height
+        return trust.certified_block(height, *blocks.items[0]), trust.links
 
     async def _bucket_roots(self, peer: Peer, newest: CertifiedBlock) -> bytes:
         count = 16**self._depth
@@ -286,7 +287,7 @@ class SnapshotDriver:
     # -- fetching ----------------------------------------------------------------------------------
 
     async def _fetch_parts(self, fetch: _Fetch, incoming: IncomingSnapshot) -> bool:
-        """Fetch all that is missing; False where nobody offers this height any more."""
+        """Fetch all that is missing; False where no peer offers this height any more."""
         tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         offers_at = loop.time() + OFFERS_SECONDS
@@ -319,7 +320,7 @@ class SnapshotDriver:
                     await self._renew_offers(fetch)
                     offers_at = loop.time() + OFFERS_SECONDS
                     if not fetch.plan.has_peers:
-                        _log.info("nobody offers the snapshot of %d any more", fetch.target.head.height)
+                        _log.info("no peer offers the snapshot of %d any more", fetch.target.head.height)
                         return False
             return False
         finally:

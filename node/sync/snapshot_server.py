@@ -10,7 +10,6 @@ import asyncio
 from collections import Counter, deque
 from typing import Final, Protocol
 
-from consensus.types import decode_block
 from network.answers import MAX_WAITING_BYTES
 from network.messages import (
     MAX_CHUNK_NODES,
@@ -37,6 +36,7 @@ from network.messages import (
     StateChunk,
 )
 from network.scoring import Offence
+from node.chain.errors import QueryError
 from node.chain.ledger import Ledger
 from vm.membership import change_count, membership_change
 from vm.primitives.codec import encode
@@ -167,6 +167,7 @@ class SnapshotServer:
         return SetChanges(id=request.id, items=tuple(items), more=False)
 
     def _header(self, height: int) -> bytes | None:
-        store = self._ledger.store
-        block = store.block_bytes(height)
-        return store.pruned_header(height) if block is None else encode(decode_block(block).header)
+        try:
+            return encode(self._ledger.queries.header(height))
+        except QueryError:
+            return None

@@ -1,7 +1,8 @@
 """The processes of a local testnet's validators: starting, recognising, stopping.
 
 A process is known by its id, which the system gives to others once it has ended: before a signal is sent, the
-process's command line must be the one that was started for that home folder.
+process's command line must be the one that was started for that home folder, and psutil compares the moment when
+the process was started, so that an id that has changed hands in between is left alone.
 
 Invariants:
     1. No signal goes to a process that is not a node of the home folder it is said to run.
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from genesis.durable_files import private
 from genesis.testnet import TestnetManifest, TestnetValidator, save_manifest
@@ -47,12 +49,20 @@ def start_node(home: Path) -> subprocess.Popen[bytes]:
 
 def running_pid(validator: TestnetValidator) -> int | None:
     """Return the id of the validator's process, or None where it does not run (any more)."""
-    pid = validator.pid
-    if pid is None or pid <= 1:
+    process = _process_of(validator)
+    return None if process is None else process.pid
+
+
+def _process_of(validator: TestnetValidator) -> psutil.Process | None:
+    if validator.pid is None or validator.pid <= 1:
         return None
-    arguments = _command_line(pid)
-    is_node = "node.cli.main" in arguments and validator.home in arguments
-    return pid if is_node else None
+    try:
+        process = psutil.Process(validator.pid)
+        # An ended process that its parent has not waited for raises ZombieProcess: it has no command line any more.
+        arguments = process.cmdline()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return process if "node.cli.main" in arguments and validator.home in arguments else None
 
 
 def stop_nodes(validators: Sequence[TestnetValidator], grace_s: float = 10.0) -> list[TestnetValidator]:
@@ -65,15 +75,33 @@ def stop_nodes(validators: Sequence[TestnetValidator], grace_s: float = 10.0) ->
     for signal_number in (signal.SIGTERM, signal.SIGKILL):
         for validator in running:
             _signal(validator, signal_number)
-        deadline = time.monotonic() + grace_s
-        while any(running_pid(validator) is not None for validator in running):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(POLL_S)
-        else:
+        if _have_ended(running, grace_s):
             return running
     left = ", ".join(f"{v.brand} (process {v.pid})" for v in running if running_pid(v) is not None)
     raise CliError(f"{left} cannot be ended")
+
+
+def _signal(validator: TestnetValidator, signal_number: signal.Signals) -> None:
+    process = _process_of(validator)
+    if process is None:
+        return
+    try:
+        process.send_signal(signal_number)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied:
+        raise CliError(f"{validator.brand} (process {process.pid}) belongs to another user") from None
+
+
+def _have_ended(validators: Sequence[TestnetValidator], within_s: float) -> bool:
+    # psutil.wait_procs would take the exit codes of our own children away from those who started them, and
+    # waits in vain for a process that has ended and that another one has started and not waited for.
+    deadline = time.monotonic() + within_s
+    while any(running_pid(validator) is not None for validator in validators):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
 
 
 def check_ports(validators: Sequence[TestnetValidator]) -> None:
@@ -164,30 +192,8 @@ def last_log_line(home: Path) -> str:
     return lines[-1] if lines else ""
 
 
-def _command_line(pid: int) -> list[str]:
-    # An ended process that its parent has not waited for has an empty command line.
-    if Path("/proc/self/cmdline").exists():
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-        except OSError:
-            return []
-    answer = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return answer.stdout.split()
-
-
-def _signal(validator: TestnetValidator, signal_number: int) -> None:
-    pid = running_pid(validator)
-    if pid is None:
-        return
-    try:
-        os.kill(pid, signal_number)
-    except ProcessLookupError:
-        return
-    except PermissionError:
-        raise CliError(f"{validator.brand} (process {pid}) belongs to another user") from None
-
-
 def _port_problem(host: str, port: int) -> str | None:
+    # Binding is the only question that the system answers for ports of other users too, and for those below 1024.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

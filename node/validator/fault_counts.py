@@ -30,6 +30,7 @@ from consensus.message_log import ROUNDS_KEPT
 from consensus.state import State
 from consensus.types import Certificate, ValidatorSet
 from node.chain.ledger import Executed
+from vm.expiry import has_expired
 from vm.params import Params
 from vm.transaction import Transaction
 
@@ -123,5 +124,5 @@ class FaultCounts:
         has_room = 2 * size <= params.max_block_bytes and 2 * executed.result.cost <= params.max_block_cost
         taken = {tx.id for tx in transactions}
         missing = (expires for tx_id, expires in self._waiting.items() if tx_id not in taken)
-        if has_room and any(header.time < expires for expires in missing):
+        if has_room and any(not has_expired(expires, header.time) for expires in missing):
             self.count(header.proposer, PASSED_OVER)

@@ -26,7 +26,6 @@ Invariants:
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -34,9 +33,10 @@ from pathlib import Path
 from typing import Final
 
 from consensus.messages import VoteRecord
+from genesis.durable_files import replacing, sync_folder
 from node.runtime.descriptors import OUT_OF_DESCRIPTORS
 from node.runtime.errors import NodeError
-from node.runtime.files import SYSTEM_FILES, Files, rename_durably
+from node.runtime.files import SYSTEM_FILES, Files, rename_durably, write_all
 from node.store import LogMark
 from node.votes.write_ahead_format import (
     OWNER_BYTES,
@@ -265,12 +265,7 @@ class WriteAheadLog:
         self._size = len(data)
 
     def _write(self, framed: bytes) -> None:
-        view = memoryview(framed)
-        offset = self._size
-        while view:
-            written = self._files.write(self._descriptor, view, offset)
-            offset += written
-            view = view[written:]
+        write_all(self._files, self._descriptor, framed, self._size)
 
     def _cut_back(self) -> None:
         """Remove a half-written record, so that a later one does not stand behind damage."""
@@ -289,48 +284,24 @@ class WriteAheadLog:
         What is read here is sent again. Were it lost in a power cut afterwards, a later life could sign otherwise.
         """
         self._files.sync(self._descriptor)
-        folder = self._open(self._path.parent, os.O_RDONLY)
-        try:
-            self._files.sync(folder)
-        finally:
-            self._files.close(folder)
+        sync_folder(self._path.parent, self._files)
 
     def _replace_file(self, data: bytes) -> int:
-        """Write a file beside the log, sync it, rename it into place, and return its descriptor.
-
-        All that is opened is opened before anything is written: once the new file has its name, a missing
-        descriptor could leave the log with the old one.
+        """Put a new file in the place of the log, and return its descriptor.
 
         Raises:
-            _OutOfDescriptors: nothing has changed.
+            _OutOfDescriptors: nothing has changed: whatever is opened is opened before anything is written.
             OSError: the disk refuses.
         """
-        files, beside = self._files, self._path.with_name(self._path.name + ".new")
-        with contextlib.ExitStack() as opened:
-            folder = self._open(self._path.parent, os.O_RDONLY)
-            opened.callback(files.close, folder)
-            descriptor = self._open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-            try:
-                offset = 0
-                while offset < len(data):
-                    offset += files.write(descriptor, memoryview(data)[offset:], offset)
-                files.sync(descriptor)
-                files.rename(beside, self._path)
-                files.sync(folder)
-            except OSError:
-                files.close(descriptor)
-                with contextlib.suppress(OSError):
-                    files.remove(beside)
-                raise
-            return descriptor
-
-    def _open(self, path: Path, flags: int) -> int:
+        beside = self._path.with_name(self._path.name + ".new")
         try:
-            return self._files.open(path, flags)
+            with replacing(self._path, beside, self._files) as descriptor:
+                write_all(self._files, descriptor, data)
         except OSError as error:
             if error.errno in OUT_OF_DESCRIPTORS:
-                raise _OutOfDescriptors(error.errno, error.strerror, str(path)) from None
+                raise _OutOfDescriptors(error.errno, error.strerror, str(self._path)) from None
             raise
+        return descriptor
 
 
 def set_aside(folder: Path) -> Path:

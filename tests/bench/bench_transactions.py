@@ -9,7 +9,7 @@ so that a slow answer delays nobody.
 
 Figures depend on the machine and the minute; the ratio to the bound, both measured in this run, is what to compare:
 
-    bound = cores / (validators · (non-signature cost + PyNaCl verify))        PERFORMANCE.md
+    bound = cores / (validators · (non-signature cost + PyNaCl verify))        docs/performance.md
 """
 
 from __future__ import annotations

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from node.assembly.process import run
 from node.cli.keys_commands import open_key
-from node.peers.peering import Peering
+from node.peers.questions import Questions
 
 LIES_EVERY = 7
 
-_honest = Peering._synced_block
+_honest = Questions._decided_block
 
 
-def _lying(self: Peering, height: int) -> tuple[bytes, bytes] | None:
+def _lying(self: Questions, height: int) -> tuple[bytes, bytes] | None:
     found = _honest(self, height)
     if found is None or height % LIES_EVERY:
         return found
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, required=True)
     home = parser.parse_args().home
-    Peering._synced_block = _lying  # type: ignore[method-assign]
+    Questions._decided_block = _lying  # type: ignore[method-assign]
     raise SystemExit(run(home, open_key(home / "key.json", None).key))
 
 

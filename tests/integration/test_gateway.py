@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from consensus.types import decode_certificate
+from node.chain.queries import ChainQueries
 from node.gateway import Gateway
-from node.gateway.reads import ChainReads
 from node.runtime.config import NodeConfig
 from node.runtime.errors import ConfigError
 from node.store import StoreOptions
@@ -302,8 +302,8 @@ async def test_a_page_ends_where_the_blocks_read_for_it_are_large(web: Web, chai
     for _ in range(5):
         chain.commit([chain.sign("aurora-admin", [issue(1)], memo="m" * 1_000) for _ in range(3)])
     everything = [(height, index) for height in range(1, 6) for index in range(3)]
-    monkeypatch.setattr("node.gateway.transaction_pages.MAX_BYTES", 5_000)
-    monkeypatch.setattr("node.gateway.transaction_pages.MAX_COMPARED", 5)
+    monkeypatch.setattr("node.chain.transaction_pages.MAX_BYTES", 5_000)
+    monkeypatch.setattr("node.chain.transaction_pages.MAX_COMPARED", 5)
     kinds = [{}, {"account": SHOPPER}, {"account": SHOPPER, "brand": "aurora", "call": "token.issue"}]
     for filters in kinds:
         found, cursor, pages = [], None, 0
@@ -323,7 +323,7 @@ async def test_receipts_of_many_blocks_are_read_one_block_at_a_time(
     for raw in raws:
         chain.commit([raw])
     reading, turns = [], [0]
-    original = ChainReads.receipts
+    original = ChainQueries.receipts
 
     def receipts(self, height):
         reading.append(turns[0])
@@ -334,7 +334,7 @@ async def test_receipts_of_many_blocks_are_read_one_block_at_a_time(
             turns[0] += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(ChainReads, "receipts", receipts)
+    monkeypatch.setattr(ChainQueries, "receipts", receipts)
     counting = asyncio.create_task(count_turns())
     calls = [
         {"jsonrpc": "2.0", "id": i, "method": "tx_wait", "params": [parse_transaction(raw).id.hex(), 0]}
@@ -359,7 +359,7 @@ async def test_simulating_on_a_past_state_reads_each_value_once_and_not_for_long
     assert (
         len(read) == len(set(read)) + 1
     )  # the gateway asks for the parameters first, to see whether the state is there
-    monkeypatch.setattr("node.gateway.reads.PAST_READS_SECONDS", 0.0)
+    monkeypatch.setattr("node.gateway.limits.PAST_READS_SECONDS", 0.0)
     assert await web.error("tx_simulate", [body, 1]) == (-32005, "OUT_OF_BUDGET")
     assert (await web.call("tx_simulate", [body]))["status"] == "ok"
 
@@ -436,7 +436,7 @@ async def test_a_view_answers_of_a_height_and_says_which(web: Web, chain: LocalC
     assert (head["height"], head["result"]) == (2, await web.call("token_balance", asked["args"]))
     past = await web.call("state_view", {**asked, "height": 1})
     assert past["time"] == (await web.call("chain_block", [1]))["header"]["time"] < head["time"]
-    monkeypatch.setattr("node.gateway.reads.PAST_READS_SECONDS", 0.0)
+    monkeypatch.setattr("node.gateway.limits.PAST_READS_SECONDS", 0.0)
     assert await web.error("state_view", {**asked, "height": 1}) == (-32005, "OUT_OF_BUDGET")
     assert await web.call("state_view", {**asked, "height": 2}) == head, "the head is read as ever"
 

@@ -6,7 +6,9 @@ the grace before it, reach its threshold; or a higher one that was granted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
+from functools import cache, partial
 from typing import Any
 
 DAY = 86_400_000
@@ -73,24 +75,34 @@ class NaiveTiers:
         starts = [_in_year(began, year) for year in (today.year - 1, today.year)]
         return (max(one for one in starts if one <= today) - EPOCH).days, day
 
-    def reached(self, terms: dict[str, Any], day: int, member: str) -> int:
-        """Return the rank that the window which ends on a day reaches."""
+    def reached(self, day: int, member: str) -> int:
+        """Return the rank that the window which ends on a day reaches, by the terms of that day."""
+        terms = self.in_force(day)
         first, last = self.window(terms, day, member)
         shopper = self.shopper(member)
         total = sum(amount for owner, at, amount in self.points if owner in shopper and first <= at <= last)
         return max((rank for rank, level in enumerate(terms["levels"]) if total >= level["threshold"]), default=0)
 
-    def rank(self, member: str, time: int) -> int:
-        """Return the member's rank at a time, if nothing is added after what is there."""
+    def rank(self, member: str, time: int, reached: Callable[[int], int] | None = None) -> int:
+        """Return the member's rank at a time, if nothing is added after what is there.
+
+        Args:
+            reached: the ranks that the windows reach, where it is asked for many times.
+        """
+        reached = reached or partial(self.reached, member=member)
         today = self.day(time)
         present = self.in_force(today)
         landing = max(present["grace_days"], 1) if present["soft_landing"] else 0
+        ranks = {
+            id(terms): [self._translated(level, present) for level in terms["levels"]] for _, terms in self.terms
+        }
         best = 0
         for day in range(today - 140, today + 1):
+            highest = reached(day)
+            if highest == 0:
+                continue  # the lowest level, which everybody has anyway
             judged_by = self.in_force(day)
-            rank = self.reached(judged_by, day, member)
-            for reached in range(rank + 1):
-                level = self._translated(judged_by["levels"][reached], present)
+            for level in ranks[id(judged_by)][: highest + 1]:
                 over = today - day - judged_by["grace_days"]
                 steps = 0 if over <= 0 else (-(-over // landing) if landing else level)
                 best = max(best, level - steps)
@@ -122,11 +134,12 @@ class NaiveTiers:
         name = self.name(member, time)
         if self.rank(member, time) == 0:
             return None
+        reached = cache(partial(self.reached, member=member))
         moments = {(self.day(time) + ahead) * DAY - self.offset_ms for ahead in range(1, 500)}
         moments |= {until for until in self.granted.values() if until > time}
         for moment in sorted(moments):
             names = [level["name"] for level in self.in_force(self.day(moment))["levels"]]
-            if name not in names or self.rank(member, moment) < names.index(name):
+            if name not in names or self.rank(member, moment, reached) < names.index(name):
                 return moment
         raise AssertionError("it never ends")
 

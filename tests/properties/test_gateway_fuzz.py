@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from node.gateway.dispatch import Dispatcher, Permissions
 from node.gateway.errors import CODES
-from node.gateway.reads import ChainReads
 from node.gateway.server import build_table
 from node.gateway.state_methods import StateMethods
 from node.gateway.transaction_methods import TransactionMethods
@@ -28,8 +27,8 @@ def dispatcher():
         chain = LocalChain(Path(folder) / "data", [program_op("sun", "aurora")])
         issue = ("token.issue", {"program": "sun", "to": ADDRESS, "amount": 5})
         chain.commit([chain.sign("aurora-admin", [issue]) for _ in range(3)])
-        reads = ChainReads(LocalNode(chain))
-        table = build_table(reads, TransactionMethods(reads), StateMethods(reads))
+        node = LocalNode(chain)
+        table = build_table(node, TransactionMethods(node), StateMethods(node))
         yield Dispatcher(table, RpcLimits(max_batch=20, max_response_bytes=100_000), lambda: 0.0)
         chain.close()
 

@@ -18,12 +18,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from consensus.trust import CertifiedSets
 from contracts_py.gov.actions import MAX_ROTATIONS_PER_DAY, MIN_VALIDATORS
 from network.messages import GetSetChanges, SetChanges
 from node.chain.ledger import Ledger
-from node.light_client.trusted_sets import TrustedSets
+from node.light_client.chain import TrustedChain
 from node.sync.snapshot_server import SnapshotServer
+from node.sync.snapshot_trust import SnapshotTrust
 from tests.support.ledger import BRANDS as FOUNDERS
 from tests.support.ledger import LocalChain, address_of, key_of
 from vm.chain_records import ValidatorEntry
@@ -152,14 +152,14 @@ class Alliance:
         changes = [membership_change(reader, place) for place in range(change_count(reader))]
         return [(change.height, change.validators) for change in changes[1:]]
 
-    def follow_from_genesis(self) -> TrustedSets:
+    def follow_from_genesis(self) -> tuple[TrustedChain, SnapshotTrust]:
         """Return what a newcomer believes of the sets, asking for everything."""
-        genesis = self.chain.genesis
-        sets = TrustedSets(CertifiedSets(genesis.chain, genesis.validator_set))
+        trusted = TrustedChain.from_genesis(self.chain.genesis)
+        trust = SnapshotTrust(trusted)
         reply = SnapshotServer(self.chain.ledger).answer(GetSetChanges(id=1, above=0))
         assert isinstance(reply, SetChanges)
-        sets.follow(reply.items, below=self.chain.height + 1)
-        return sets
+        trust.follow(reply.items, below=self.chain.height + 1)
+        return trusted, trust
 
     def end(self) -> None:
         """Let the last change decide, and check the history."""
@@ -168,9 +168,9 @@ class Alliance:
         pairs = zip(self.expected[1:], self.expected, strict=False)
         changed = [(height, now) for height, (now, before) in enumerate(pairs, start=1) if now != before]
         assert self.history() == changed
-        sets = self.follow_from_genesis()
-        assert len(sets.links) == len(changed)
-        assert sets.validators.hash == self.chain.ledger.next_validators().hash
+        trusted, trust = self.follow_from_genesis()
+        assert len(trust.links) == len(changed)
+        assert trusted.validators.hash == self.chain.ledger.next_validators().hash
 
 
 @contextmanager

@@ -253,6 +253,7 @@ class LocalNode:
         self.chain = chain
         self.genesis = chain.genesis
         self.store = chain.store
+        self.queries = chain.ledger.queries
         self.runtime = chain.runtime
         self.clock = ManualClock(START_MS)
         self.automatic = automatic
@@ -329,9 +330,15 @@ class LocalNode:
             "chain": self.genesis.chain,
             "version": self.genesis.document.version,
             "address": address_of("aurora-validator"),
+            "public_key": key_of("aurora-validator").public_key,
             "role": "validator",
+            "height": self.chain.height,
+            "oldest_block": self.store.oldest_block,
+            "time": 0,
+            "clock": 0,
             "syncing": False,
             "uptime_ms": 1,
+            "p2p_port": 1,
         }
 
     def node_health(self) -> dict[str, Any]:

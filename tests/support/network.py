@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,11 +16,15 @@ from typing import Any
 
 import msgspec
 import orjson
+import psutil
 
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
-from node.runtime.config import NodeConfig, PeerAddress, config_to_toml, load_config
+from node.runtime.config import NodeConfig, PeerAddress, StoreSettings, config_to_toml, load_config
+from node.store import EngineName
 from node.testnet.processes import start_node
+from tests.support.engines import CHOSEN, name_engine
+from tests.support.ports import free_ports
 from vm.params import Params
 from vm.primitives.address import address_of_key
 from vm.primitives.keys import SigningKey
@@ -43,7 +45,13 @@ class LocalNetwork:
         hosts: Sequence[str] | None = None,
         params: Params | None = None,
         rpc_port: int | None = None,
+        engine: EngineName | None = CHOSEN,
     ) -> None:
+        """Make the testnet's homes.
+
+        Args:
+            engine: keeps the validators' data; None: what a new home gets.
+        """
         self.directory = directory
         if rpc_port is None:
             rpc_port = free_ports(2 * validators)
@@ -56,6 +64,8 @@ class LocalNetwork:
             params=params,
             ops=list(ops),
         )
+        for home in (Path(validator.home) for validator in self.manifest.validators):
+            name_engine(home, engine)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._ids = itertools.count(1)
         self._nonces = itertools.count(time.time_ns() // 1_000)
@@ -97,7 +107,9 @@ class LocalNetwork:
         home = self.directory / name
         home.mkdir()
         shutil.copy(self.directory / "genesis.json", home)
-        config = NodeConfig(rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=self._peer_addresses())
+        config = NodeConfig(
+            rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=self._peer_addresses(), store=StoreSettings(CHOSEN)
+        )
         (home / "node.toml").write_text(config_to_toml(config))
         write_key_file(home / "key.json", key, None)
         node = TestnetValidator(
@@ -175,13 +187,12 @@ class LocalNetwork:
 
     def cpu_seconds(self, index: int) -> float:
         """Return the CPU time that a validator's process has used."""
-        fields = Path(f"/proc/{self.processes[index].pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used = psutil.Process(self.processes[index].pid).cpu_times()
+        return used.user + used.system
 
     def resident_mib(self, index: int) -> int:
         """Return the memory that a validator's process holds."""
-        pages = int(Path(f"/proc/{self.processes[index].pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") // 1_048_576
+        return psutil.Process(self.processes[index].pid).memory_info().rss // 1_048_576
 
     # -- JSON-RPC ----------------------------------------------------------------------------------
 
@@ -248,20 +259,3 @@ class LocalNetwork:
 def end_on_sigterm() -> None:
     """Let a command that is told to end leave its `with` blocks, so that no process of its network stays behind."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-
-
-def free_ports(count: int) -> int:
-    """Return the first of `count` adjacent TCP ports that were free a moment ago."""
-    for first in range(20_000 + os.getpid() % 200 * 60, 60_000, 61):
-        if all(_is_free(port) for port in range(first, first + count)):
-            return first
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True

@@ -24,17 +24,17 @@ def enter(module: str, arguments: Sequence[str]) -> None:
     if os.environ.get(_MARK) == "1":
         _set_up()
         return
-    problem = _problem()
-    if problem:
+    missing = problem()
+    if missing:
         sys.exit(
             f"{module} needs network, mount and process namespaces, veth, TUN and tmpfs, which are not to be "
-            f"had here: {problem}"
+            f"had here: {missing}"
         )
     os.environ[_MARK] = "1"
     os.execvp(_UNSHARE[0], [*_UNSHARE, sys.executable, "-m", module, *arguments])
 
 
-def _problem() -> str:
+def problem() -> str:
     """Return why the namespaces cannot be had; nothing where they can."""
     try:
         probe = subprocess.run([*_UNSHARE, "sh", "-c", _PROBE], capture_output=True, text=True, check=False)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -29,6 +28,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
+from tests.support.held import Held
 from vm.agenda import Duty
 from vm.arguments import Rule
 from vm.contract_api import Context
@@ -43,8 +43,6 @@ Listener = Callable[..., Any]
 
 _BOUND: Final = re.compile(r"[<>]=")
 """In a reason of msgspec: a value of the right type that is too large, too small, or too long."""
-
-_MUTABLE: Final = (list, dict, set, bytearray)
 
 
 def require_key(key: str) -> None:
@@ -102,10 +100,15 @@ def _fault_of_rules(value: Any, hint: Any, where: str, known: Mapping[Any, Any])
         return _first(_fault_of_rules(item, each, f"{where}[{n}]", known) for n, (item, each) in numbered)
     if isinstance(value, msgspec.Struct):
         known = dict(zip(getattr(origin, "__parameters__", ()), inner, strict=False))
-        hints_of = get_type_hints(type(value), include_extras=True)
+        hints_of = _hints_of(type(value))
         names = value.__struct_fields__
         return _first(_fault_of_rules(getattr(value, n), hints_of[n], f"{where}.{n}", known) for n in names)
     return None
+
+
+@cache
+def _hints_of(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def _fault_in_union(value: Any, members: tuple[Any, ...], where: str, known: Mapping[Any, Any]) -> str | None:
@@ -173,8 +176,7 @@ class Strict:
         self.postponing: set[str] = set()
         self.listed: Mapping[str, frozenset[str]] | None = listed_outcomes()
         self.found: dict[str, set[str]] = {}
-        self._rooms = runtime.contracts
-        self._containers = dict(_containers_of(runtime))
+        self._held = Held(runtime)
         for name, method in [*runtime.calls.items(), *runtime.views.items()]:
             method.bound = self._method(name, method)
         for path, duty in runtime.duties.by_path.items():
@@ -205,7 +207,8 @@ class Strict:
         return checked
 
     def _watched(self, name: str, ctx: Context, function: Listener, *values: Any) -> Any:
-        told, before = len(ctx.events), self._held()
+        told = len(ctx.events)
+        self._held.refresh()
         try:
             result = function(ctx, *values)
         except Refused as refusal:
@@ -215,9 +218,8 @@ class Strict:
             self._require_listed(name, refusal.code)
             raise
         finally:
-            after = self._held()
-            changed = [where for where in before.keys() | after.keys() if not _is_same(where, before, after)]
-            assert not changed, f"{name} changed {', '.join(sorted(changed))}: state belongs into tables"
+            changed = self._held.changed()
+            assert not changed, f"{name} changed {', '.join(changed)}: state belongs into tables"
         for event in ctx.events[told:]:
             fault = fault_of_value(event.data, type_of(event.data).record)
             assert fault is None, f"{name} told {event.data!r}: {fault}"
@@ -230,53 +232,6 @@ class Strict:
             self.found.setdefault(name, set()).add(outcome)
         elif name in self.listed and outcome != "OUT_OF_BUDGET":
             assert outcome in self.listed[name], f"{name} comes to {outcome}: show it in tests/reference/stories"
-
-    def _held(self) -> dict[str, Any]:
-        """Return what the rooms and modules hold beside the state, by where; what can change is copied."""
-        held = {where: _copied(value) for where, value in self._containers.items()}
-        for room in self._rooms:
-            held.update(_attributes(type(room).__qualname__, room, set()))
-        return held
-
-
-def _containers_of(runtime: Runtime) -> Iterator[tuple[str, Any]]:
-    """Yield what can change in the modules of the contracts' packages, and in the classes of the rooms."""
-    modules = [type(room).__module__ for room in runtime.contracts]
-    homes = {"contracts_py" if name.startswith("contracts_py.") else name for name in modules}
-    for name, module in list(sys.modules.items()):
-        if any(name == home or name.startswith(f"{home}.") for home in homes):
-            spaces = [
-                (name, vars(module)),
-                *((f"{name}.{n}", vars(c)) for n, c in vars(module).items() if _is_room(c)),
-            ]
-            for where, space in spaces:
-                for attribute, value in list(space.items()):
-                    if type(value) in _MUTABLE and not attribute.startswith("__"):
-                        yield f"{where}.{attribute}", value
-
-
-def _is_room(value: Any) -> bool:
-    return isinstance(value, type) and hasattr(value, "name") and not issubclass(value, msgspec.Struct)
-
-
-def _attributes(where: str, owner: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Yield what an object of a contract holds, and what the contract's objects in it hold."""
-    seen.add(id(owner))
-    for attribute, value in getattr(owner, "__dict__", {}).items():
-        yield f"{where}.{attribute}", _copied(value)
-        if id(value) not in seen and type(value).__module__.startswith(type(owner).__module__.partition(".")[0]):
-            yield from _attributes(f"{where}.{attribute}", value, seen)
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if type(value) in _MUTABLE else value
-
-
-def _is_same(where: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    if where not in before or where not in after:
-        return False
-    was, now = before[where], after[where]
-    return bool(was == now) if type(was) in _MUTABLE else was is now
 
 
 _STRICT: Final[WeakKeyDictionary[Runtime, Strict]] = WeakKeyDictionary()

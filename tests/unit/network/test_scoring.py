@@ -58,3 +58,17 @@ def test_the_board_is_bounded() -> None:
     for number in range(10_000):
         board.add(number.to_bytes(32, "big"), Offence.MALFORMED, 0)
     assert len(board._entries) <= 4_096
+
+
+def test_the_key_that_has_behaved_for_longest_makes_room() -> None:
+    board = Scoreboard()
+    others = [number.to_bytes(32, "big") for number in range(4_096)]
+    board.add(KEY, Offence.MALFORMED, 0)
+    for other in others[:4_095]:
+        board.add(other, Offence.MALFORMED, 0)
+    board.add(KEY, Offence.FLOOD, 0)
+    points = board.score(KEY, 0)
+    assert board.score(others[0], 0), "asking for a score renews nothing"
+    board.add(others[4_095], Offence.MALFORMED, 0)
+    assert board.score(KEY, 0) == points
+    assert board.score(others[0], 0) == 0

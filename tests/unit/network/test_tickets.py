@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from network import tickets as under_test
 from network.tickets import WINDOW_SECONDS, Tickets
 from vm.primitives.keys import SigningKey
 
@@ -66,6 +67,14 @@ def test_secrets_are_worked_out_for_listed_keys_only() -> None:
     assert tickets.holder(issued(), {CAROL.public_key}.__contains__, NOW) is None
     assert not tickets._secrets
     assert tickets.holder(issued(), {BOB.public_key}.__contains__, NOW) == BOB.public_key
+
+
+def test_secrets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(under_test, "_MAX_SECRETS", 3)
+    tickets = Tickets(CHAIN, ALICE)
+    for number in range(5):
+        assert tickets.issue(SigningKey(bytes([number]) * 32).public_key, NOW) is not None
+    assert len(tickets._secrets) == 3
 
 
 @pytest.mark.parametrize("key", [bytes(32), (1).to_bytes(32, "little"), b"\xff" * 32])

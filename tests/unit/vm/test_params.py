@@ -20,7 +20,8 @@ from consensus.types import (
 )
 from network.kinds import RULES, Kind
 from network.messages import MAX_HASHES_PER_REQUEST, Blocks, GetTransactions, TransactionsReply
-from node.peers.peering import MAX_HASHES, MAX_REPLY_BYTES
+from node.peers.questions import MAX_REPLY_BYTES
+from node.peers.transaction_fetcher import MAX_HASHES
 from tests.support.ledger import key_of
 from vm.params import BOUNDS, COST_PER_MS, Params
 from vm.primitives.address import address_of_key

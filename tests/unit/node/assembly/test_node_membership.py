@@ -13,6 +13,7 @@ import pytest
 from consensus.messages import Prepare, RoundChange, encode_message, round_change_payload, vote_payload
 from node.assembly.machine import Machine
 from node.assembly.node import Node
+from node.gateway.node_methods import NodeMethods
 from node.runtime.config import NodeConfig, PeerAddress
 from node.sync.block_sync_driver import believable_height
 from node.votes.write_ahead_log import WriteAheadLog
@@ -163,6 +164,21 @@ async def test_evidence_that_the_core_finds_is_about_to_be_reported(local: Local
     assert pending.place == (key.public_key.hex(), 1, 0, "prepare")
     (shown,) = node.node_consensus()["evidence"]
     assert (shown["public_key"], shown["validator"], shown["step"]) == (key.public_key, 2, "prepare")
+    (answered,) = NodeMethods(node).consensus().evidence
+    assert msgspec.structs.asdict(answered) == shown
+
+
+async def test_a_node_tells_of_itself_what_the_gateway_says_that_it_does(local: Local) -> None:
+    node = local.node
+    node.manager._listener = SimpleNamespace(port=26_545)  # type: ignore[assignment]
+    methods = NodeMethods(node)
+    assert msgspec.structs.asdict(methods.health()) == node.node_health()
+    told = methods.info()
+    assert set(msgspec.structs.asdict(told)) == {*node.node_info(), "clock_rate", "max_tx_ttl_ms"}
+    assert (told.role, told.height) == ("full", local.chain.height)
+    seen = methods.consensus()
+    told_of = [msgspec.structs.asdict(line) for line in seen.validators]
+    assert told_of == node.node_consensus()["validators"]
 
 
 async def test_the_round_that_each_validator_has_reached_is_shown(local: Local) -> None:

@@ -81,7 +81,7 @@ def test_every_height_is_decided_by_the_announced_set_also_after_a_restart(
             entry.public_key for entry in sets_after[height - 1]
         ]
         if height:
-            certificate = chain.ledger.certificate(height)
+            certificate = chain.ledger.queries.certificate(height)
             assert certificate
             assert verifier.certificate_is_valid(certificate, chain.ledger.validators_at(height))
 
@@ -156,7 +156,7 @@ def test_headers_carry_the_version_that_the_alliance_has_scheduled(chain: LocalC
     chain.decide({"action": "schedule_upgrade", "version": 3, "height": height})
     while chain.height < height + 1:
         chain.commit()
-    versions = [chain.ledger.block(h).header.version for h in range(height - 2, height + 2)]
+    versions = [chain.ledger.queries.block(h).header.version for h in range(height - 2, height + 2)]
     assert versions == [2, 2, 3, 3]
 
 
@@ -174,7 +174,7 @@ def test_those_before_the_proposer_in_the_order_are_skipped(chain: LocalChain) -
 def test_what_happens_by_itself_sees_the_digest_of_the_head(chain: LocalChain) -> None:
     assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == chain.ledger.genesis.digest
     chain.commit()
-    head = chain.ledger.block(chain.height)
+    head = chain.ledger.queries.block(chain.height)
     assert chain.ledger.block_context(chain._candidate([], 10**15)).parent == header_digest(head.header)
 
 

@@ -13,11 +13,12 @@ import pytest
 
 from consensus.types import decode_certificate
 from node.chain import pruning
+from node.chain.errors import BlockPruned
 from node.chain.feed import BlockFeed
-from node.chain.pruning import MAY_BE_PRUNED, Pruner, may_be_pruned
+from node.chain.pruning import MAY_BE_PRUNED, Pruner
+from node.chain.queries import ChainQueries
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.errors import NOT_FOUND, REFUSED, RpcFault
-from node.gateway.reads import ChainReads
 from node.gateway.transaction_methods import TransactionMethods
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
@@ -28,6 +29,8 @@ from tests.support.ledger import START_MS, LocalChain, LocalNode, ManualClock, a
 from vm.params import Params
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
 
@@ -78,19 +81,18 @@ def test_blocks_below_those_retained_go_once_their_transactions_have_expired(cha
 def test_pages_of_a_pruned_node_say_where_they_begin_and_skip_nothing(chain: LocalChain) -> None:
     for _ in range(6):
         transfer(chain)
-    pages = ChainMethods(ChainReads(LocalNode(chain)))
+    pages = ChainMethods(LocalNode(chain))
     begun = pages.transactions(limit=3)
-    assert (begun["oldest"], begun["next"]) == (1, begun["resume"])
+    assert (begun.oldest, begun.next) == (1, begun.resume)
     chain.commit(time=chain.ledger.head_time + 60_000)
     prune_all(pruner_of(chain, retain=3))
     for account in (None, address_of("aurora-admin")):
         page = pages.transactions(account=account)
-        assert (page["items"][0]["height"], page["oldest"], page["complete_to"]) == (6, 6, 8)
-        for params in ({"from_": 1}, {"to": 5}, {"cursor": begun["next"]}):
-            with pytest.raises(RpcFault) as refused:
+        assert (page.items[0].height, page.oldest, page.complete_to) == (6, 6, 8)
+        for params in ({"from_": 1}, {"to": 5}, {"cursor": begun.next}):
+            with pytest.raises(BlockPruned) as refused:
                 pages.transactions(account=account, **params)
-            assert refused.value.data["reason"] == "BLOCK_PRUNED"
-            assert (refused.value.data["oldest"], refused.value.data["head"]) == (6, 8)
+            assert (refused.value.oldest, refused.value.head) == (6, 8)
 
 
 def test_a_transaction_that_can_still_be_replayed_is_never_forgotten(chain: LocalChain) -> None:
@@ -115,12 +117,16 @@ def test_headers_and_the_certificates_that_blocks_embedded_stay(chain: LocalChai
         chain.commit()
     stored_alone = decode_certificate(chain.store.certificate_bytes(2) or b"")
     chain.store.put_certificate(2, encode(msgspec.structs.replace(stored_alone, seals=stored_alone.seals[:3])))
-    reads = ChainReads(LocalNode(chain))
-    before = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    queries = ChainQueries(chain.genesis, chain.store)
+    before = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     chain.commit(time=chain.ledger.head_time + 60_000)
     assert prune_all(pruner_of(chain, retain=1)) == 6
-    reads = ChainReads(LocalNode(chain))
-    after = [(reads.header(height), reads.certificate(height), reads.digest(height)) for height in range(1, 7)]
+    queries = ChainQueries(chain.genesis, chain.store)
+    after = [
+        (queries.header(height), queries.certificate(height), queries.digest(height)) for height in range(1, 7)
+    ]
     assert after == before
     stored = chain.store.certificate_bytes(2)
     assert stored is not None
@@ -132,20 +138,19 @@ def test_pruned_heights_are_answered_with_their_own_reason(chain: LocalChain) ->
     chain.commit(time=chain.ledger.head_time + 60_000)
     chain.commit()
     prune_all(pruner_of(chain, retain=1))
-    methods = ChainMethods(ChainReads(LocalNode(chain)))
+    methods = ChainMethods(LocalNode(chain))
     questions = [
         lambda: methods.block(2),
         lambda: methods.block(digest=chain.store.head_at(2).digest),  # type: ignore[union-attr]
         lambda: methods.transactions(from_=2),
     ]
     for ask in questions:
-        with pytest.raises(RpcFault) as caught:
+        with pytest.raises(BlockPruned) as caught:
             ask()
-        assert (caught.value.code, caught.value.data["reason"]) == (-32001, "BLOCK_PRUNED")
-        assert caught.value.data["oldest"] == 4
+        assert (caught.value.height, caught.value.oldest, caught.value.head) == (2, 4, 4)
     with pytest.raises(RpcFault, match="no transaction has this id"):
         methods.transaction(parse_transaction(raw).id)
-    assert methods.transactions()["items"] == []
+    assert methods.transactions().items == []
     assert methods.certificate(2) is not None
 
 
@@ -226,7 +231,7 @@ async def test_the_gateway_says_from_where_on_blocks_are_kept(chain: LocalChain)
         pass
     node = LocalNode(chain)
     node.clock.now = chain.ledger.head_time
-    methods = TransactionMethods(ChainReads(node))
+    methods = TransactionMethods(node)
     with pytest.raises(RpcFault) as simulated:
         methods.simulate(parse_transaction(raw).body_bytes)
     refused = methods._submitted(TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED))
@@ -243,8 +248,8 @@ def test_what_may_have_been_executed_is_told_to_the_millisecond(chain: LocalChai
     prune_all(pruner_of(chain, retain=2))
     ttl = Params().max_tx_ttl_ms
     assert chain.store.oldest_block == 3
-    assert may_be_pruned(chain.store, pruned_at + ttl, ttl), "it was valid in the block, for the last time"
-    assert not may_be_pruned(chain.store, pruned_at + ttl + 1, ttl)
+    assert chain.ledger.queries.may_be_pruned(pruned_at + ttl), "it was valid in the block, for the last time"
+    assert not chain.ledger.queries.may_be_pruned(pruned_at + ttl + 1)
 
 
 class BegunWithSnapshot:
@@ -252,7 +257,8 @@ class BegunWithSnapshot:
 
     oldest_block = 21
 
-    def __init__(self, block: bytes | None) -> None:
+    def __init__(self, chain: LocalChain, block: bytes | None) -> None:
+        self.reader = chain.store.reader
         self._block = block
 
     def pruned_header(self, height: int) -> None:
@@ -265,10 +271,11 @@ class BegunWithSnapshot:
 def test_a_node_that_began_with_a_snapshot_denies_nothing_that_it_cannot_know(chain: LocalChain) -> None:
     ttl = Params().max_tx_ttl_ms
     expires = chain.ledger.head_time + ttl
-    assert may_be_pruned(cast(Store, BegunWithSnapshot(None)), expires, ttl)
-    begun = cast(Store, BegunWithSnapshot(chain.store.block_bytes(1)))
-    assert may_be_pruned(begun, expires, ttl)
-    assert not may_be_pruned(begun, expires + 1, ttl), "it was not valid yet in the first block here"
+    nothing = ChainQueries(chain.genesis, cast(Store, BegunWithSnapshot(chain, None)))
+    assert nothing.may_be_pruned(expires)
+    begun = ChainQueries(chain.genesis, cast(Store, BegunWithSnapshot(chain, chain.store.block_bytes(1))))
+    assert begun.may_be_pruned(expires)
+    assert not begun.may_be_pruned(expires + 1), "it was not valid yet in the first block here"
 
 
 def test_a_blocks_index_goes_whole(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 from contracts_py.campaign.draw_seed import commitment_of, seed_of
 from node.cli.main import main
-from node.client import VerificationFailed
-from node.client.draw_proofs import check, collect
+from node.client.draw_proofs import collect
 from node.gateway.presentation import dumps
-from node.gateway.reads import ChainReads
 from node.gateway.state_methods import StateMethods
+from node.light_client.draws import check_draw
+from node.light_client.errors import VerificationFailed
 from tests.support.ledger import LocalChain, LocalNode, key_of
 from vm.contract_api import Context
 from vm.primitives.address import address_of_key
@@ -34,15 +34,14 @@ class Gateway:
 
     def __init__(self, chain: LocalChain) -> None:
         self._chain = chain
-        self._reads = ChainReads(LocalNode(chain))
-        self._methods = StateMethods(self._reads)
+        self._methods = StateMethods(LocalNode(chain))
 
     async def call(self, method: str, **params: Any) -> Any:
         """Answer one call."""
         if method == "state_proof":
             return json.loads(dumps(self._methods.proof(params["key"])))
         head = self._chain.ledger
-        overlay = BlockOverlay(self._reads.reader_at(head.height))
+        overlay = BlockOverlay(head.queries.states.at(head.height))
         ctx = Context(overlay, self._chain.genesis.chain, head.height, head.head_time, 10**9, read_only=True)
         return json.loads(msgspec.json.encode(self._chain.runtime.invoke_view(ctx, method, params)))
 
@@ -93,9 +92,9 @@ def proof(chain: LocalChain) -> dict[str, Any]:
 
 
 def test_what_a_node_collects_is_proved_by_the_blocks_digest(chain: LocalChain, proof: dict[str, Any]) -> None:
-    assert list(check(proof, chain.genesis)) == []
+    assert list(check_draw(proof, chain.genesis)) == []
     entropy = proof["draw"]["entropy"]
-    header = chain.ledger.block(entropy["height"] + 1).header
+    header = chain.ledger.queries.block(entropy["height"] + 1).header
     assert header.parent.hex() == entropy["digest"]
     secrets = [(brand, secret.hex()) for brand, secret in sorted(SECRETS.items())]
     seed = seed_of(chain.genesis.chain, "aurora-summer", entropy["height"], header.parent, secrets)
@@ -128,18 +127,18 @@ def test_what_is_not_as_certified_is_found(chain: LocalChain, proof: dict[str, A
     ):
         wrong = copy.deepcopy(proof)
         wrong["draw"][name] = value
-        assert any("certified" in problem for problem in check(wrong, chain.genesis)), name
+        assert any("certified" in problem for problem in check_draw(wrong, chain.genesis)), name
     other = copy.deepcopy(proof)
     other["draw"]["chain"] = "other-0000000000000000"
-    assert any("is of the chain" in problem for problem in check(other, chain.genesis))
+    assert any("is of the chain" in problem for problem in check_draw(other, chain.genesis))
 
 
 def test_what_is_no_collected_draw_proves_nothing(chain: LocalChain, proof: dict[str, Any]) -> None:
     shapes: list[Any] = [None, {}, [], {**proof, "draw": 1}, {**proof, "entries": 3}, {**proof, "state": {}}]
     for shape in shapes:
         with pytest.raises(VerificationFailed):
-            list(check(shape, chain.genesis))
+            list(check_draw(shape, chain.genesis))
     swapped = copy.deepcopy(proof)
     swapped["draw"]["draw"] = "aurora-winter"
     with pytest.raises(VerificationFailed, match="not the draw's record"):
-        list(check(swapped, chain.genesis))
+        list(check_draw(swapped, chain.genesis))

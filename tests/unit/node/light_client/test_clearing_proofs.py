@@ -11,7 +11,6 @@ import pytest
 
 from contracts_py.registry import contracts
 from node.gateway.presentation import dumps
-from node.gateway.reads import ChainReads
 from node.gateway.state_methods import StateMethods
 from node.light_client.documents import verify_state
 from node.light_client.errors import VerificationFailed
@@ -42,7 +41,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
 
 @pytest.fixture
 def methods(chain: LocalChain) -> StateMethods:
-    return StateMethods(ChainReads(LocalNode(chain)))
+    return StateMethods(LocalNode(chain))
 
 
 def proved(methods: StateMethods, chain: LocalChain, key: str) -> Any:

@@ -13,11 +13,12 @@ import pytest
 from contracts_py.token.deeds import ISSUES
 from node.gateway.errors import RpcFault
 from node.gateway.presentation import dumps
-from node.gateway.reads import ChainReads
 from node.gateway.state_methods import StateMethods
 from node.light_client.documents import verify_state
 from node.light_client.errors import VerificationFailed
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 ANN = address_of("ann")
 Change = Callable[[dict[str, Any]], object]
@@ -45,7 +46,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChain]:
 
 @pytest.fixture
 def methods(chain: LocalChain) -> StateMethods:
-    return StateMethods(ChainReads(LocalNode(chain)))
+    return StateMethods(LocalNode(chain))
 
 
 def document(methods: StateMethods, number: int, height: int | None = None) -> dict[str, Any]:
@@ -139,8 +140,8 @@ def test_a_proof_of_the_trees_absence_is_no_proof_that_an_order_was_not_paid(
 
 
 def test_a_state_of_a_past_height_holds_the_records_up_to_it(chain: LocalChain) -> None:
-    reads = ChainReads(LocalNode(chain))
-    before, after = reads.reader_at(1), reads.reader_at(2)
+    states = chain.ledger.queries.states
+    before, after = states.at(1), states.at(2)
     assert ISSUES.get(before, "sun", "order-150") is None
     found = ISSUES.get(after, "sun", "order-150")
     assert found is not None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
+import sys
+from collections.abc import Iterator
 
 import pytest
 
+from node.runtime.log_format import LineFormatter, LogFormat
 from node.runtime.log_setup import (
     EVENTS_KEPT,
-    LINE_BYTES,
     MINUTE_SECONDS,
     REPETITIONS_TOLD,
-    LineFormatter,
+    BoundedHandler,
     RepetitionLimit,
     Tally,
-    VolumeLimit,
+    set_up_logging,
 )
 
 
@@ -38,10 +42,10 @@ def test_the_next_minute_tells_what_was_left_out() -> None:
         limit.filter(record("validator %d lies", 3))
     later = record("validator %d lies", 3, at=MINUTE_SECONDS)
     assert limit.filter(later)
-    assert later.getMessage() == "validator 3 lies (7 more were left out before)"
+    assert LineFormatter().format(later).endswith("validator 3 lies (7 more were left out before)")
     after = record("validator %d lies", 3, at=MINUTE_SECONDS + 1)
     assert limit.filter(after)
-    assert after.getMessage() == "validator 3 lies"
+    assert LineFormatter().format(after).endswith("validator 3 lies")
 
 
 def test_what_is_critical_is_always_told() -> None:
@@ -60,29 +64,81 @@ def test_what_is_remembered_is_bounded_and_the_frequent_stays() -> None:
 
 def test_events_that_differ_each_time_do_not_fill_the_disk() -> None:
     """A timer's address in asyncio's text made each of 31,743 tracebacks an event of its own."""
-    formatter = LineFormatter()
-    repetitions, volume = RepetitionLimit(), VolumeLimit(formatter, 10_000)
+    stream = io.StringIO()
+    handler = BoundedHandler(stream, 10_000)
+    handler.setFormatter(LineFormatter())
+    handler.addFilter(RepetitionLimit())
+    for number in range(5_000):
+        handler.handle(record(f"timer when={number} failed {'x' * 100}"))
+    told = stream.getvalue().splitlines()
+    assert 10_000 <= len(stream.getvalue()) < 10_000 + 300
+    handler.handle(record("halted", level=logging.CRITICAL))
+    handler.handle(record("the next minute", at=MINUTE_SECONDS))
+    handler.handle(record("and on", at=MINUTE_SECONDS + 1))
+    critical, later, after = stream.getvalue().splitlines()[len(told) :]
+    assert critical.endswith("CRITICAL node.part: halted")
+    left_out = 5_000 - len(told)
+    assert later.endswith(f": the next minute ({left_out} lines of the last full minute were left out)")
+    assert after.endswith(": and on")
 
-    def passes(made: logging.LogRecord) -> bool:
-        return bool(repetitions.filter(made) and volume.filter(made))
 
-    told = [made for number in range(5_000) if passes(made := record(f"timer when={number} failed {'x' * 100}"))]
-    assert 10_000 <= sum(len(formatter.format(made)) for made in told) < 10_000 + 300
-    assert passes(record("halted", level=logging.CRITICAL))
-    later = record("the next minute", at=MINUTE_SECONDS)
-    assert passes(later)
-    assert (
-        later.getMessage() == f"the next minute ({5_000 - len(told)} lines of the last full minute were left out)"
-    )
-    after = record("and on", at=MINUTE_SECONDS + 1)
-    assert passes(after)
-    assert after.getMessage() == "and on"
+class Unprintable:
+    def __str__(self) -> str:
+        raise ValueError("no words")
 
 
-def test_a_line_is_cut_off() -> None:
-    line = LineFormatter().format(record("x" * 1_000_000))
-    assert LINE_BYTES < len(line) < LINE_BYTES + 100
-    assert "1000" in line[-40:]
+@pytest.fixture
+def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leaves the process's logging as it was."""
+    root = logging.getLogger()
+    level = root.level
+    monkeypatch.setattr(root, "handlers", [])
+    for name in ("logThreads", "logProcesses", "logMultiprocessing"):
+        monkeypatch.setattr(logging, name, getattr(logging, name))
+    yield
+    root.setLevel(level)
+    logging.getLogger("aiohttp.access").setLevel(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("_own_logging")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_call_that_logs_raises_nothing_for_its_arguments(
+    capsys: pytest.CaptureFixture[str], log_format: LogFormat
+) -> None:
+    set_up_logging("INFO", log_format)
+    log = logging.getLogger("node.part")
+    log.info("%s comes", Unprintable())
+    log.info("%d comes", "a text")
+    log.info("one %s, two %s", 1)
+    log.info("and on")
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 4
+    assert "what test_log_setup.py:" in told[0]
+    assert "logs cannot be rendered: ValueError" in told[0]
+    assert "logs cannot be rendered: TypeError" in told[1]
+    assert "and on" in told[3]
+
+
+@pytest.mark.usefixtures("_own_logging")
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("raised", [True, False])
+def test_a_call_that_logs_raises_nothing_on_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch, log_format: LogFormat, raised: bool
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            tried.append(text)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    tried: list[str] = []
+    monkeypatch.setattr(sys, "stderr", Full())
+    set_up_logging("INFO", log_format)
+    log = logging.getLogger("node.part")
+    try:
+        raise ValueError("ours")
+    except ValueError:
+        log.error("a line", exc_info=raised)
+    assert "a line" in tried[0]
 
 
 def test_a_tally_tells_once_a_minute_how_often(caplog: pytest.LogCaptureFixture) -> None:

@@ -19,7 +19,6 @@ from network.transport import Connection
 from node.assembly import process as app
 from node.assembly.machine import Machine
 from node.assembly.node import Node
-from node.gateway.reads import ChainReads
 from node.gateway.transaction_methods import TransactionMethods
 from node.pool.admission import AdmissionQueue
 from node.runtime.config import NodeConfig, config_to_toml
@@ -168,7 +167,7 @@ class Running:
         )
         wal = WriteAheadLog(folder / "wal")
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, wal, settings)
-        self.methods = TransactionMethods(ChainReads(self.node)).batched_methods()
+        self.methods = TransactionMethods(self.node).batched_methods()
 
     async def call(self, method: str, **arguments: Any) -> Any:
         answer_all = self.methods[method].answer_all

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from consensus.trust import CertifiedSets, NotCertified
+from consensus.trust import NotCertified
 from consensus.types import decode_block, decode_certificate
 from network.messages import (
     Blocks,
@@ -26,7 +26,8 @@ from network.messages import (
     StateChunk,
 )
 from network.scoring import Offence
-from node.light_client.trusted_sets import TrustedSets
+from node.light_client.chain import TrustedChain
+from node.sync.snapshot_trust import SnapshotTrust
 from tests.support.ledger import LocalChain, address_of, key_of
 from tests.support.snapshots import (
     HONEST,
@@ -42,6 +43,8 @@ from tests.support.snapshots import (
     source_chain,
 )
 from vm.primitives.codec import encode
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 
 @pytest.fixture(autouse=True)
@@ -224,8 +227,8 @@ async def test_a_liar_about_records_is_dropped_and_the_work_goes_on(
     assert peers.penalised == [(LIAR, Offence.BAD_DATA)]
 
 
-def trusted(chain: LocalChain) -> TrustedSets:
-    return TrustedSets(CertifiedSets(chain.genesis.chain, chain.genesis.validator_set))
+def trusted(chain: LocalChain) -> SnapshotTrust:
+    return SnapshotTrust(TrustedChain.from_genesis(chain.genesis))
 
 
 def test_a_certificate_of_too_few_or_of_another_block_is_refused(source: LocalChain) -> None:

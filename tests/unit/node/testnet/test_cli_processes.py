@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from genesis.testnet import TestnetManifest, TestnetValidator, create_testnet, load_manifest, save_manifest
@@ -60,7 +61,7 @@ def test_a_running_node_is_recognised_by_its_home(nodes: Nodes, tmp_path: Path) 
     assert running_pid(other_home) is None
 
 
-@pytest.mark.parametrize("pid", [None, 0, 1, -1, 2**22 + 1])
+@pytest.mark.parametrize("pid", [None, 0, 1, -1, 2**22 + 1, 2**70])
 def test_what_is_no_process_of_ours(tmp_path: Path, pid: int | None) -> None:
     assert running_pid(TestnetValidator("a", "a", "", "", str(tmp_path), pid)) is None
 
@@ -70,6 +71,28 @@ def test_a_stale_id_of_somebody_elses_process_is_left_alone(nodes: Nodes, tmp_pa
     assert running_pid(validator) is None
     assert stop_nodes([validator]) == []
     assert nodes.started[0].poll() is None
+
+
+def test_a_node_that_has_ended_does_not_run_though_nobody_has_waited_for_it(nodes: Nodes, tmp_path: Path) -> None:
+    validator = nodes.start(POLITE, "node.cli.main", str(tmp_path))
+    process = nodes.started[0]
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert running_pid(validator) is None
+    assert stop_nodes([validator]) == []
+    assert process.wait(5) == -signal.SIGKILL, "its exit code is left to whoever has started it"
+
+
+def test_an_id_that_goes_to_another_process_in_between_is_left_alone(
+    nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validator = nodes.start(POLITE, "node.cli.main", str(tmp_path))
+    recognised = psutil.Process(validator.pid)
+    recognised._ident = (validator.pid, 0.0)  # of a process that was started at another time
+    monkeypatch.setattr(under_test, "_process_of", lambda _: recognised)
+    under_test._signal(validator, signal.SIGKILL)
+    nodes.started[0].terminate()
+    assert nodes.started[0].wait(5) == -signal.SIGTERM
 
 
 def test_stop_asks_first(nodes: Nodes, tmp_path: Path) -> None:

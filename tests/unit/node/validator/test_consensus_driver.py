@@ -115,7 +115,7 @@ async def test_a_seal_of_ours_that_the_log_does_not_know_ends_signing(
     """Another process signs with our key: wherever its seals turn up, this one must not sign the next height."""
     chain.commit()
     local = LocalDriver(chain, tmp_path / "wal", 0)
-    sealed = chain.ledger.certificate(1)
+    sealed = chain.ledger.queries.own_certificate(1)
     assert sealed is not None
     stored = sealed if place == "parent" else _without_seal_of(sealed, local.index)
     chain.store.put_certificate(1, encode(stored))

@@ -77,7 +77,7 @@ def test_a_full_node_is_not_bothered(chain: LocalChain, wal: WriteAheadLog) -> N
 
 def own_commit(chain: LocalChain, height: int) -> VoteRecord:
     """Return the record of the seal of ours that the certificate of a height holds."""
-    held = chain.ledger.certificate(height)
+    held = chain.ledger.queries.own_certificate(height)
     assert held is not None
     (signature,) = [seal.signature for seal in held.seals if seal.index == OWN]
     message = Commit(height, held.round, OWN, held.digest, held.state_root, held.receipts_root, signature)
@@ -86,7 +86,7 @@ def own_commit(chain: LocalChain, height: int) -> VoteRecord:
 
 def see(guard: SigningGuard, ledger: Ledger, height: int) -> bool:
     """Show the guard a block's certificate, before the block is written, as the driver does."""
-    return guard.certificate_seen(ledger.certificate(height), ledger.next_validators())
+    return guard.certificate_seen(ledger.queries.own_certificate(height), ledger.next_validators())
 
 
 def test_its_own_seal_from_a_life_that_the_log_does_not_know_makes_it_recover(
