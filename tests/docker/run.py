@@ -36,7 +36,7 @@ from genesis.testnet import TestnetManifest
 
 PROJECT = "entente-docker-test"
 IMAGE = "entente:docker-test"
-DEFAULT_BASE = "python:3.11-slim-bookworm"
+DEFAULT_BASE = "python:3.12-slim-bookworm"
 SERVICES = ("aurora", "basil", "comet", "dune")
 PROGRAM = "docker-points"
 
