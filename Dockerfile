@@ -2,8 +2,8 @@
 # Plain Dockerfile syntax on purpose: it builds with BuildKit and with the older builder, and needs no frontend
 # image. docs/operations-docker.md says how it is used.
 
-# Any image with python3 (3.11 or 3.12), its venv module, ca-certificates and glibc will do.
-ARG BASE_IMAGE=python:3.11-slim-bookworm
+# Any image with python3 (3.11 or later), its venv module, ca-certificates and glibc will do.
+ARG BASE_IMAGE=python:3.12-slim-bookworm
 
 # ---------------------------------------------------------------- builder: has pip and setuptools, is thrown away
 FROM ${BASE_IMAGE} AS builder

@@ -1,4 +1,4 @@
-# Entente. `make` alone lists the targets. Needs bash, GNU make, Python 3.11 or 3.12, and PyPI.
+# Entente. `make` alone lists the targets. Needs bash, GNU make, Python from 3.11 to 3.14, and PyPI.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,15 +7,16 @@ SHELL := bash
 # The targets use all cores, and some tests want the machine for themselves.
 .NOTPARALLEL:
 
-VENV := .venv
+# An interpreter that is named, PYTHON=python3.13, has an environment of its own.
+VENV := $(if $(filter command environment,$(firstword $(origin PYTHON))),.venv-$(notdir $(PYTHON)),.venv)
 BIN := $(VENV)/bin
 # Passed on to the program behind demo, bench and soak, for example: make demo ARGS="--baskets 500".
 ARGS ?=
 # Workers that run tests at the same time; each has its own ports and folders.
 TEST_WORKERS ?= 2
 # The first interpreter of a supported version; shims that cannot run are passed over.
-PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
-	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 \
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo "$$p"; break; }; done)
 
 # A stamp says that the environment holds what pyproject.toml named when it was made.
@@ -28,7 +29,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 $(BIN)/python:
-	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed; name one with PYTHON=…" >&2; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or newer is needed; name one with PYTHON=…" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_STAMP): pyproject.toml | $(BIN)/python
@@ -58,7 +59,7 @@ demo: $(DEMO_STAMP) ## Run the demo: four brands on real shopping data (ARGS="--
 	$(BIN)/entente demo $(ARGS)
 
 .PHONY: test
-test: lint unit simulation integration processes ## Run all checks and tests (ten minutes on two cores).
+test: lint unit simulation integration processes ## Run all checks and tests (ten minutes on two cores). PYTHON=python3.13 names the interpreter, ENTENTE_ENGINE=rocksdb what keeps all data.
 
 # Tracing makes the tests half as slow again, so that it has a target of its own.
 .PHONY: coverage
@@ -189,4 +190,4 @@ nightly: $(DEV_STAMP) ## Run the long checks one after the other and print one t
 .PHONY: clean
 clean: ## Delete what tools have left behind; .venv and testnets stay.
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov build dist
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@ ConsensusError
   PeerError           drop the message, score the peer
     MalformedMessage  not canonical, or of an impossible shape
     InvalidSignature  a signature does not verify
-  UnknownHeight       nobody's fault: no validator set is known to judge the message by
+  UnknownHeight       no one's fault: no validator set is known to judge the message by
   InvariantBroken     our own fault: halt
 """
 

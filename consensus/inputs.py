@@ -71,7 +71,7 @@ class BlockChecked(msgspec.Struct, frozen=True):
     """The answer to CheckBlock. `reason` is for the log; empty where valid.
 
     Valid means, too, that the transactions' bytes are here until the height ends: a vote that binds us
-    to the block logs them. Invalid means invalid for ever and for everyone; a block too far in the
+    to the block logs them. Invalid means invalid at every time and for every validator; a block too far in the
     future, or one whose transactions are still missing, is answered later or never.
     """
 

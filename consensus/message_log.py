@@ -6,7 +6,7 @@ moves upwards, so what falls out of its slots is what it has left behind.
 
 Invariants:
     1. At most one vote counts per (sender, round, step): the first; a different second is evidence.
-    2. Memory is at most n · (2 · ROUNDS_KEPT + 2) messages, whatever is received.
+    2. Memory is at most n · (2 · ROUNDS_KEPT + 2) messages, for any input.
 """
 
 from __future__ import annotations

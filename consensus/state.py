@@ -1,7 +1,7 @@
 """The core's memory: what one validator knows about the height it decides.
 
 The state is mutable for speed and has one owner: the step that is running. A step takes it, changes it
-and hands it back; nobody else writes. Everything a height needs is in `_begin`, so that no field of an
+and hands it back; no one else writes. Everything a height needs is in `_begin`, so that no field of an
 old height survives by being forgotten.
 
 Invariants:

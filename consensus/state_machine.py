@@ -99,7 +99,7 @@ def _on_new_height(state: State, event: NewHeight) -> None:
     _add_known_parent_seals(state)
     records = state.restored.pop(context.height, [])
     state.restored = {h: kept for h, kept in state.restored.items() if h > context.height}
-    # Records at a height that does not name us are those of a key that this node had before: they bind nobody here.
+    # Records at a height that does not name us are those of a key that this node had before: they bind nothing.
     if records and context.own_index is not None:
         restore(state, records)
         _resume(state)

@@ -195,7 +195,7 @@ class Verifier:
         """Return the verified message in `data`; raises what `verify` raises.
 
         Args:
-            source: the key of whoever sent the bytes, where the channel proves it: nobody may pass on another's
+            source: the key of whoever sent the bytes, where the channel proves it: a peer may not pass on another's
                 message. A justification is not under its message's signature, so a copy with a worse one would
                 take the place of the real one, and the blame would fall on the signer.
         """

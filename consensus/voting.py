@@ -169,7 +169,7 @@ def schedule_rebroadcast(state: State) -> None:
 
 
 def rebroadcast(state: State) -> None:
-    """Send again what we said in this round, and our latest seal whatever its round."""
+    """Send again what we said in this round, and our latest seal of any round."""
     steps = (STEP_ROUND_CHANGE, STEP_PROPOSAL, STEP_PREPARE, STEP_COMMIT)
     for step in steps:
         message = state.signed.get((state.round, step))
@@ -206,7 +206,7 @@ def restore(state: State, records: list[VoteRecord]) -> None:
 
 
 def _restore_verdicts(state: State) -> None:
-    """What we prepared or locked we found valid, and a verdict is for ever.
+    """What we prepared or locked we found valid, and a verdict never changes.
 
     Only for blocks in the log: a verdict says that the shell holds the transactions too. The others
     are checked again when they are proposed again.

@@ -19,6 +19,8 @@ CURE = """
 The certificate of {url} is not trusted: {reason}.
 A proxy with a certificate authority of its own stands between this build and the package index.
 Put that authority's certificate (PEM) into docker/ca/<name>.crt and build again; see docs/operations-docker.md.
+Where this machine trusts it already:
+    cp /etc/ssl/certs/ca-certificates.crt docker/ca/machine.crt
 """
 
 

@@ -8,6 +8,7 @@ the chain a virtual clock.
 Invariants:
     1. testnet.json is distributed last: with it the set-up is whole, and running again changes nothing.
     2. Without it, what a broken-off set-up left behind is replaced; a volume that holds a chain is not.
+    3. A brand whose volume was lost is named and left alone: its key is gone, and the others go on without it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,11 @@ from genesis.testnet import (
 TESTNET = Path("/testnet")
 HOME_IN_CONTAINER = "/data"
 VALIDATORS = BRANDS[:4]
+
+
+def lost_brands() -> list[str]:
+    """Return the brands of the testnet whose volumes hold no key."""
+    return [brand for brand in VALIDATORS if not (TESTNET / brand / "key.json").exists()]
 
 
 def set_up() -> TestnetManifest:
@@ -67,5 +73,11 @@ def set_up() -> TestnetManifest:
 if __name__ == "__main__":
     try:
         print(f"the testnet {set_up().chain} is set up")
+        for lost in lost_brands():
+            print(
+                f"warning: the volume of {lost} holds no key, which cannot be made again: {lost} will not start. "
+                "The others go on without it; `down --volumes` and `up` make a new testnet",
+                file=sys.stderr,
+            )
     except TestnetError as error:
         sys.exit(str(error))

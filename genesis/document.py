@@ -5,7 +5,7 @@ SHA-256 of its canonical bytes, so a chain's name commits to all of it; block 1'
 
 Invariants:
     1. Two documents with the same values are the same chain, however the JSON is spaced or ordered. A
-       field that is left out is not hashed, so that anybody can hash the JSON without knowing defaults.
+       field that is left out is not hashed, so that anyone can hash the JSON without knowing defaults.
     2. A loaded Genesis has passed every check here; only executing its operations can still fail.
     3. No name stands twice in one of its JSON objects, as readers disagree about which value counts, and no public
        key twice among its validators and nodes.
@@ -39,7 +39,7 @@ MAX_VALIDATORS = 256
 
 DEFAULT_STATE_DEPTH = 4
 MAX_STATE_DEPTH = 5
-"""16^4 buckets by default, 16^5 above some 5 million keys (PERFORMANCE.md, point 5)."""
+"""16^4 buckets by default, 16^5 above some 5 million keys (docs/performance.md, point 5)."""
 
 
 class GenesisValidator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 The planner knows this node's height and what heights the peers claim. It cuts what is missing into
 bounded ranges, asks different peers for different ranges at once, keeps replies that came out of
-order, and hands blocks out strictly in order. It never looks into a block: whoever imports verifies,
+order, and hands blocks out strictly in order. It never looks into a block: the importer verifies,
 and reports bad data with `rejected`.
 
     next_requests(now)  ->  ask the peers  ->  received / failed  ->  take_ready  ->  import  ->  advanced
@@ -99,6 +99,12 @@ class BlockSync:
         """Whether a peer claims more than this node has."""
         return self.target > self._height
 
+    @property
+    def ahead(self) -> list[bytes]:
+        """The peers that claim more than this node has, the highest first."""
+        above = [(-peer.height, key) for key, peer in self._peers.items() if peer.height > self._height]
+        return [key for _, key in sorted(above)]
+
     # -- what happened -----------------------------------------------------------------------------
 
     def peer_at(self, peer: bytes, height: int) -> None:
@@ -126,7 +132,7 @@ class BlockSync:
         return bool(ahead) and all(peer.oldest > self._height + 1 for peer in ahead)
 
     def received(self, request_id: int, blocks: Sequence[SyncedBlock], now_ms: int, oldest: int = 1) -> bool:
-        """A reply has come; returns False when nobody waits for it any more.
+        """A reply has come; returns False when nothing waits for it any more.
 
         Args:
             oldest: the lowest height that the peer says it keeps.
@@ -156,7 +162,7 @@ class BlockSync:
             self._rest(self._peers[request.peer], now_ms)
 
     def rejected(self, ready: ReadyBlocks, now_ms: int) -> None:
-        """Blocks handed out proved bad: whatever else their sender gave goes, and is asked elsewhere."""
+        """Blocks handed out proved bad: all else that their sender gave goes, and is asked elsewhere."""
         self._handed_out = self._height
         self._kept = {first: kept for first, kept in self._kept.items() if kept.peer != ready.peer}
         peer = self._peers.get(ready.peer)

@@ -1,7 +1,7 @@
 """Node identity in TLS: certificates whose key is the node's Ed25519 key, and what is read from them.
 
 Python's ssl can neither verify a certificate by a callback nor ask a client for one without a CA to
-chain it to. So each chain has a *formality CA*, whose private key anybody derives from the chain id;
+chain it to. So each chain has a *formality CA*, whose private key anyone can derive from the chain id;
 every node issues its own certificate under it. Chaining to it proves nothing except that both sides
 mean the same chain. What authenticates is: TLS 1.3 proves possession of the private key of the
 certificate's public key, and `peer_key` hands that key to the permission check before any frame is

@@ -73,9 +73,9 @@ class Dialer:
         await asyncio.sleep(first_delay)
         while True:
             if not self._needed() or not self._places():
-                # A ban that runs out wakes nobody, hence the limit.
+                # A ban that runs out wakes no task, hence the limit.
                 await self._woken_within(self._timing.redial_cap)
-                # Whoever hung up may be about to dial us: the first pause applies here as well.
+                # The peer that hung up may be about to dial us: the first pause applies here as well.
                 await asyncio.sleep(self._pause())
                 continue
             self._failures = 0 if await self._attempt() else self._failures + 1

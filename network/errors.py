@@ -7,7 +7,7 @@ NetworkError
 │   ├── NotPermitted       the certificate's key is none that may speak here
 │   ├── WrongChain         a HELLO for another chain or protocol
 │   └── OutOfPlace         well-formed, but not what the protocol lets a peer send now
-├── RequestError           a request that was not answered; nobody need be at fault
+├── RequestError           a request that was not answered; not necessarily a fault
 │   ├── RequestTimeout
 │   ├── PeerGone
 │   └── TooManyRequests    our own bound on requests in flight

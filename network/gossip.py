@@ -4,9 +4,9 @@ New transactions are collected for a few milliseconds or until a frame is worth 
 says what each peer gets. A peer gets what it is not known to have: it did not send it, and was not
 sent it.
 
-In a full mesh one hop reaches everybody. So a transaction whose sender had it from a client
+In a full mesh one hop reaches every node. So a transaction whose sender had it from a client
 (`from_origin`) is passed on only to those who are not among the sender's links, which the sender tells:
-nobody, where the mesh is full; everybody else, where it is not. A sender that lies about its links hides
+none, where the mesh is full; all others, where it is not. A sender that lies about its links hides
 a transaction from no one for long, as the honest receivers propose it themselves.
 
 Invariants:
@@ -25,7 +25,7 @@ from network.kinds import KIB
 from network.messages import MAX_TRANSACTIONS_PER_FRAME, Transactions, encode_message
 
 BATCH_BYTES: Final = 64 * KIB
-"""A batch of so much is sent at once; PERFORMANCE: TLS costs nothing more from 64 messages a write."""
+"""A batch of so much is sent at once: 64 messages in one write cost TLS nothing more (docs/performance.md, 7)."""
 FRAME_BYTES: Final = 256 * KIB
 SEEN_PER_PEER: Final = 65_536
 """Some twenty seconds of full load."""

@@ -36,7 +36,7 @@ _BACKLOG: Final = 512
 """While the event loop is busy with a block, a flood must not fill the kernel's queue at once."""
 
 ACCEPTS_PER_TURN: Final = 16
-"""Some 0.5 ms; then the event loop turns, and whatever else waits gets its turn."""
+"""Some 0.5 ms; then the event loop turns, and everything else that waits gets its turn."""
 
 LOOK_AGAIN_SECONDS: Final = 0.02
 """A ClientHello that has come in part leaves its socket readable: look again later, not at once."""

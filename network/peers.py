@@ -200,7 +200,7 @@ class PeerManager:
             self._close_all(key, f"banned: {offence.value}")
 
     def enforce_permissions(self) -> None:
-        """Disconnect whoever is not permitted any more; call it when the node list has changed."""
+        """Disconnect peers that are not permitted any more; call it when the node list has changed."""
         for connection in self._connections():
             if not self._is_permitted(connection.key):
                 connection.close("removed from the node list")
@@ -337,7 +337,7 @@ class PeerManager:
         while True:
             await asyncio.sleep(timing.tick)
             now = loop.time()
-            # After a long stop of this very process nobody has been heard, by no fault of theirs.
+            # After a long stop of this very process no peer has been heard, by no fault of theirs.
             was_stopped = now - last > timing.dead_after / 2
             last = now
             self._close_overdue(now, was_stopped)

@@ -2,7 +2,7 @@
 
 A bucket holds up to `burst` units and refills steadily. Charging is never refused, because the frame
 has been read already: the bucket goes into debt, and the answer is how long not to read on. So a peer
-is slowed to its rate by TCP's own back-pressure, and memory stays bounded whatever it sends.
+is slowed to its rate by TCP's own back-pressure, and memory stays bounded for anything it sends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What offences cost a peer, and when it is shut out for a while; pure, time is an input.
 
-Each offence adds points to its sender's score, which decays steadily. Whoever reaches the threshold
+Each offence adds points to its sender's score, which decays steadily. A peer that reaches the threshold
 is banned: dropped, and refused until the ban ends. Scores are kept by key and survive reconnecting,
 so that hanging up does not wash anything off. Only permitted keys are ever scored, so the board is
 bounded by the chain's node list; a bound of its own guards that assumption.
@@ -11,7 +11,7 @@ fast) needs dozens within a minute or two.
 
 Invariants:
     1. A score is never negative and falls with time only.
-    2. A ban ends; nothing is remembered for ever.
+    2. A ban ends; nothing is remembered without end.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A snapshot is one certified height's state, cut into ranges of buckets, the ids of the transactions that can still
 be replayed, by slot, and the logs of once-records, in ranges of tiles. The planner knows what is missing and who
 offers the snapshot. It asks several peers at once for different parts, and each part of one peer until it has
-come, failed, or proved bad. It never looks into a part: whoever receives verifies it (vm.state_chunks), and says
+come, failed, or proved bad. It never looks into a part: the receiver verifies it (vm.state_chunks), and says
 what came of it.
 
     next_requests(now)  ->  ask the peers  ->  verify  ->  stored / split / rejected / failed / not_offered
@@ -128,7 +128,7 @@ class SnapshotSync:
 
     @property
     def has_peers(self) -> bool:
-        """Whether anybody can still be asked, now or after a rest."""
+        """Whether any peer can still be asked, now or after a rest."""
         return bool(self._peers)
 
     @property
@@ -141,7 +141,7 @@ class SnapshotSync:
     def peer_offers(self, peer: bytes) -> None:
         """A peer offers this snapshot; one that gave a bad part stays out."""
         if peer not in self._banned and peer not in self._peers:
-            # Coming back does not wash off failures: who keeps leaving would be asked first for ever.
+            # Coming back does not wash off failures: a peer that keeps leaving would always be asked first.
             self._peers[peer] = self._gone.pop(peer, _PeerState())
 
     def peer_gone(self, peer: bytes) -> None:

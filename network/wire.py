@@ -62,7 +62,7 @@ class Wire(Protocol):
         """Connect to where a key is said to be; the protocol's `connection_made` has been called on return.
 
         Raises:
-            OSError, TimeoutError: nobody answers there, or not as a peer does.
+            OSError, TimeoutError: nothing answers there, or not as a peer does.
         """
         ...
 

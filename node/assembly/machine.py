@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from network.wire import MakeWire, TlsWire
 from node.runtime.files import SYSTEM_FILES, Files
-from node.store.engine import OpenEngine, open_leveldb
+from node.store.engine import OpenEngine
+from node.store.engines import open_engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Machine:
     """
 
     files: Files = SYSTEM_FILES
-    engine: OpenEngine = open_leveldb
+    engine: OpenEngine = open_engine
     entropy: Callable[[int], bytes] = os.urandom
     wire: MakeWire = TlsWire
 

@@ -23,6 +23,7 @@ from genesis.errors import GenesisDocumentError
 from genesis.protocol import build_runtime
 from network.tasks import start_task
 from node.assembly.admin import AdminSocket
+from node.assembly.machine import Machine
 from node.assembly.node import Node, NodeSettings
 from node.assembly.opening import open_node
 from node.gateway import Gateway
@@ -35,7 +36,7 @@ from node.runtime.errors import ConfigError
 from node.runtime.log_setup import set_up_logging
 from node.runtime.memory import give_back_memory
 from node.runtime.supervisor import EXIT_DISK, EXIT_FAILURE
-from node.store import StoreCorrupt, StoreError, advice
+from node.store import StoreCorrupt, StoreError, advice, opener
 from node.votes.write_ahead_format import WriteAheadLogError
 from vm.primitives.keys import SigningKey
 
@@ -91,7 +92,8 @@ async def _run_once(
     disk = DiskSpace(home, config.min_free_disk_mib)
     plan = plan_descriptors(raise_descriptor_limit(), config.rpc.max_connections)
     config = replace(config, rpc=replace(config.rpc, max_connections=plan.connections))
-    settings = NodeSettings(config, key, make_clock(config.clock), disk, home)
+    machine = Machine(engine=opener(config.store.engine))
+    settings = NodeSettings(config, key, make_clock(config.clock), disk, home, machine)
     try:
         node = open_node(genesis, build_runtime(), settings, plan.database, node_class)
     except StoreCorrupt as error:

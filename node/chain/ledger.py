@@ -1,7 +1,7 @@
 """The chain at its head, as consensus, mempool and gateway of this node need it: judge, execute, commit.
 
 The ledger joins the contracts (`vm`), the store, and the consensus types. It is synchronous and
-knows no network and no clock; whoever executes a block steps `Execution.run` and lets the event loop turn.
+knows no network and no clock; the caller that executes a block steps `Execution.run` and lets the event loop turn.
 
 Invariants:
     1. `commit` moves the head by exactly one height, in one synced batch of the store.

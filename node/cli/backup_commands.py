@@ -113,7 +113,8 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
 
     warn(exposure(file))
     try:
-        manifest = restore_backup(file, home, genesis, _reserve_of(home))
+        config = load_config(home) if (home / "node.toml").exists() else NodeConfig()
+        manifest = restore_backup(file, home, genesis, config.min_free_disk_mib, config.store.engine)
         if not (home / "genesis.json").exists():
             write_durably(home / "genesis.json", genesis.to_json(), mode=PUBLIC)
     except (BackupError, StoreError, WriteAheadLogError) as error:
@@ -133,9 +134,3 @@ def restore(file: Path, home: Path, genesis_file: Path, as_json: bool) -> None:
         print_json(fields)
     else:
         print_fields(fields)
-
-
-def _reserve_of(home: Path) -> int:
-    """Return the MiB of the disk that the home's node keeps free."""
-    config = load_config(home) if (home / "node.toml").exists() else NodeConfig()
-    return config.min_free_disk_mib

@@ -25,7 +25,7 @@ FolderPath = click.Path(path_type=Path, file_okay=False)
 def codes() -> None:
     """Make pools of codes, of which the chain gets the root only, and find what redeems a code.
 
-    The folder is a vault: whoever reads its codes.csv can redeem them.
+    The folder is a vault: anyone who reads its codes.csv can redeem them.
     """
 
 

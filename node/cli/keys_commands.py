@@ -32,7 +32,7 @@ from vm.primitives.keys import SigningKey
 KeyPath = click.Path(path_type=Path, dir_okay=False)
 
 API_KEY_BYTES: Final = 32
-"""256 random bits: nobody guesses it, so that its plain hash may be stored."""
+"""256 random bits: it cannot be guessed, so its plain hash may be stored."""
 
 passphrase_file_option = click.option(
     "--passphrase-file",
@@ -137,7 +137,7 @@ def import_(file: Path, unencrypted: bool, passphrase_file: Path | None, as_json
 @passphrase_file_option
 @json_option
 def export(file: Path, passphrase_file: Path | None, as_json: bool) -> None:
-    """Print the secret seed of FILE in clear. Whoever reads it holds the key."""
+    """Print the secret seed of FILE in clear. Anyone who reads it holds the key."""
     seed = open_key(file, passphrase_file).key.seed.hex()
     if as_json:
         print_json({"seed": seed})

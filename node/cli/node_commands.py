@@ -57,9 +57,9 @@ def start(home: Path, passphrase_file: Path | None) -> None:
     "--genesis", "genesis_file", type=KeyPath, required=True, help="The chain's genesis document; it is copied."
 )
 @click.option("--rpc-host", default="127.0.0.1", show_default=True, help="Where clients reach the node.")
-@click.option("--rpc-port", type=port_type, default=8545, show_default=True)
+@click.option("--rpc-port", type=port_type, default=8545, show_default=True, help="The port for clients.")
 @click.option("--p2p-host", default="0.0.0.0", show_default=True, help="Where other nodes reach the node.")
-@click.option("--p2p-port", type=port_type, default=26_545, show_default=True)
+@click.option("--p2p-port", type=port_type, default=26_545, show_default=True, help="The port for other nodes.")
 @click.option(
     "--peer",
     "peers",

@@ -3,7 +3,7 @@
     {"expr": "x + 1", "vars": {"x": 1}}      →  {"value": 2, "cost": 3}
     {"expr": "x + y", "vars": {"x": 1}}      →  {"error": "REFUSED", "message": "line 1, column 5: …", "cost": 0}
 
-Invariant: every line has its answer, in order, whatever it holds; an answer is ASCII.
+Invariant: every line, valid or not, has its answer, in order; an answer is ASCII.
 """
 
 from __future__ import annotations

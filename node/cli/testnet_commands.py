@@ -117,7 +117,7 @@ def up(
 
 
 def _run(directory: Path, manifest: TestnetManifest, detach: bool, as_json: bool) -> None:
-    """Start what does not run; whatever goes wrong until all are ready, what was started is stopped again."""
+    """Start what does not run; on any failure before all are ready, stop again what was started."""
     ours: Sequence[TestnetValidator] = []
     try:
         with interrupts_held():
@@ -212,7 +212,7 @@ def _tell_running(directory: Path, manifest: TestnetManifest) -> None:
 
 
 def _watch(manifest: TestnetManifest, as_json: bool) -> None:
-    """Show the heights until an interrupt; where nobody looks, only wait for it."""
+    """Show the heights until an interrupt; without a terminal, only wait for it."""
     screen = console()
     if as_json or not screen.is_terminal:
         while True:

@@ -5,7 +5,7 @@
 
 Invariants:
     1. What is built and not taken yet is bounded by `Shares`, and one part of an answer.
-    2. A connection's transport holds two parts and asyncio's high-water mark (64 KiB), whatever the answer's size.
+    2. A connection's transport holds two parts and asyncio's high-water mark (64 KiB), for an answer of any size.
     3. An answer is taken within SEND_TIMEOUT_S, at the pace of `Pace`; else its connection is closed.
 """
 

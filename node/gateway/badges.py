@@ -5,7 +5,7 @@ has one address. Both are answered from the state of the head. The ETag is the h
 with everything that the picture shows; a client asks again each time, and mostly hears 304.
 
 A picture is opened by people whom its makers may wish no good: it holds no script and refers to nothing, and the
-headers let a browser run and load nothing on its behalf, whatever it held.
+headers let a browser run and load nothing on its behalf, in every case.
 """
 
 from __future__ import annotations

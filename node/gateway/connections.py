@@ -27,7 +27,7 @@ LOOKED_AT: Final = 64
 
 GONE_GRACE_S: Final = 2.0
 """So long the node goes on with the request of a client that has hung up: what it sent is submitted, but the node
-does not wait ten minutes for a receipt that nobody takes."""
+does not wait ten minutes for a receipt that no one takes."""
 
 SHARE: Final = 64
 """A client with at most a 64th of all connections keeps those that are busy; what one client may have at most

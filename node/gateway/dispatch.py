@@ -5,7 +5,7 @@ all entries of one method together, and then the reads, which so see what the sa
 Responses stand in the order of the requests; notifications have none.
 
 Invariants:
-    1. Whatever the body, the answer is a valid JSON-RPC response, an array of them, or nothing where every entry
+    1. For any body the answer is a valid JSON-RPC response, an array of them, or nothing where every entry
        was a notification.
     2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.

@@ -147,7 +147,7 @@ def view_fault(refusal: Refused) -> RpcFault:
 
 
 def refused_transaction(reason: str, message: str) -> RpcFault:
-    """Return the fault for a transaction that was not admitted: −32003 whatever the reason."""
+    """Return the fault for a transaction that was not admitted: −32003 for each reason."""
     fault = RpcFault(reason, message)
     fault.code = REFUSED
     return fault

@@ -26,7 +26,7 @@ from typing import Final
 from node.gateway.errors import RpcFault
 
 SLICE_SECONDS: Final = 0.005
-"""As for signature checks (PERFORMANCE.md, point 2)."""
+"""As for signature checks (docs/performance.md, point 2)."""
 
 LONGEST_REST_SECONDS: Final = 0.5
 """After the longest read: clients are not to wait for minutes because the machine slept."""

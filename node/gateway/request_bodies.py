@@ -1,7 +1,7 @@
 """Reading request bodies: none too large, none too slow, and not too much of all of them together.
 
 Invariants:
-    1. No more than `limit` bytes of one body are held, and a chunk, whatever Content-Length says.
+    1. No more than `limit` bytes of one body are held, and a chunk, for any Content-Length.
     2. All bodies that are held at once, being read or answered, are bounded by `Shares`, and a chunk each.
     3. A body is here within BODY_TIMEOUT_S, and comes at the pace of `Pace` until then.
 """
@@ -99,7 +99,7 @@ class BodyReader:
 async def _continue(request: web.BaseRequest) -> None:
     """Tell a client to go on that waits for this before it sends a body (`Expect: 100-continue`).
 
-    curl asks so from 1 MiB on and waits a second, others wait for ever. aiohttp's low-level server leaves it to us.
+    curl asks so from 1 MiB on and waits a second, others wait without end. aiohttp leaves the answer to its user.
 
     Raises:
         HttpRefusal: it expects something else.

@@ -58,7 +58,7 @@ class TransactionMethods:
         self._closing: asyncio.Event = asyncio.Event()
 
     def close(self) -> None:
-        """Answer everybody who waits with SHUTTING_DOWN, now and from now on."""
+        """Answer every client that waits with SHUTTING_DOWN, now and from now on."""
         self._closing.set()
 
     def batched_methods(self) -> dict[str, Method]:
@@ -279,6 +279,6 @@ def _keys(signers: Any) -> list[bytes]:
 
 
 def _look_at(done: asyncio.Future[Any]) -> None:
-    """Take the outcome of a cancelled wait: asyncio logs exceptions that nobody has looked at."""
+    """Take the outcome of a cancelled wait: asyncio logs exceptions that were never looked at."""
     if not done.cancelled():
         done.exception()

@@ -5,7 +5,7 @@
     receipt → Merkle path → certificate.receipts_root ┤
                                                   └ seals of a quorum → validator set → genesis
 
-What a node answers to `state_proof` and `chain_receipt` with `proof` is a document that anybody may check
+What a node answers to `state_proof` and `chain_receipt` with `proof` is a document that anyone may check
 later, without a node and without trusting the one that gave it. The set that sealed is the genesis one, unless
 the document has `headers`: certified headers, in order of height, each of which announces the set that decides
 after it (SPEC section 3, Membership). Each is {header, certificate, validators}, `validators` being the set that it
@@ -13,7 +13,7 @@ announces.
 
 Invariants:
     1. Everything returned is covered by a quorum of seals of a set that follows from the genesis document.
-    2. Whatever the document holds, the answer is a value or VerificationFailed, never another exception.
+    2. For any document the answer is a value or VerificationFailed, never another exception.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ its trailer is not whole and is refused. The node's key is not in it. It holds t
 A file may come from anyone. So what a frame inflates to is bounded, and so is the number of its entries, whose
 objects take more memory than their bytes; how much all frames together may fill is the restore's to bound.
 
-`frames` reads from a snapshot of the database, so blocks may be committed meanwhile; whoever drives it lets the
+`frames` reads from a snapshot of the database, so blocks may be committed meanwhile; its caller lets the
 event loop turn between frames. What the file holds is verified when it is restored (node/maintenance/restore.py).
 
 Source: LevelDB keeps a snapshot's entries until it is released; a backup that is never ended would hold them.

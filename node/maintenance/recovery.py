@@ -51,7 +51,7 @@ def recover_log(home: Path, config: NodeConfig, *, copied: bool = False, accept:
     except StoreCorrupt as error:
         raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except StoreError as error:
-        raise ConfigError(f"{error}; stop the node first") from None
+        raise ConfigError(str(error)) from None
     try:
         if not store.is_initialised:
             raise ConfigError(f"{home / 'data'} is empty")

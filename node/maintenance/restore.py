@@ -36,7 +36,7 @@ from node.maintenance.restored_chain import RestoredChain
 from node.runtime.config import NodeConfig
 from node.runtime.disk_space import MEBIBYTE, DiskFull, DiskSpace
 from node.runtime.files import SYSTEM_FILES, rename_durably
-from node.store import LogMark, Store, StoreCorrupt, StoreError, StoreOptions, StoreRebuild, write_database
+from node.store import LogMark, Store, StoreCorrupt, StoreError, StoreOptions, StoreRebuild, opener, write_database
 from node.store.layout import DERIVED, META_KEYS, PRIMARY, Meta
 from node.votes.write_ahead_log import WriteAheadLog
 from vm.errors import VmError
@@ -57,11 +57,14 @@ FOREIGN_FAULTS: Final = (
 """What verifying raises for records that are not what the chain led to."""
 
 
-def restore_backup(file: Path, home: Path, genesis: Genesis, free_mib: int = FREE_MIB) -> Manifest:
+def restore_backup(
+    file: Path, home: Path, genesis: Genesis, free_mib: int = FREE_MIB, engine: str | None = None
+) -> Manifest:
     """Restore a backup into <home>/data, which must not exist, and let the validator recover.
 
     Args:
         free_mib: what the disk must keep free meanwhile.
+        engine: an `EngineName`, keeps the data; None: the one that a new node gets.
 
     Raises:
         BackupError: the file is damaged, does not follow from the genesis document, or is too large for the disk.
@@ -79,7 +82,7 @@ def restore_backup(file: Path, home: Path, genesis: Genesis, free_mib: int = FRE
         make_private_folder(home)
         shutil.rmtree(beside, ignore_errors=True)
         taken = _Taken(file, DiskSpace(home, free_mib), file.stat().st_size)
-        write_database(beside, taken.primary(reader.entries()))
+        write_database(beside, taken.primary(reader.entries()), opener(engine))
         _rebuild(beside, genesis, manifest, taken.meta)
         mark = _mark_recovering(home / "wal", max(manifest.signed, manifest.height + 1))
         _note_log(beside, mark)

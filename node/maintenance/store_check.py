@@ -2,7 +2,7 @@
 
 It does what a restore does with a backup (node/maintenance/restore.py), in place and writing nothing:
 
-1. Opening compares the checksums of LevelDB's log and of its tables' indexes.
+1. Opening compares the checksums of the database's log.
 2. Every height is verified from the genesis document to the head; heads and indexes are compared.
 3. The state root is computed from all values; logs of once-records, history and replay ids must lead to it.
 4. Every record is read once, so that every checksum is compared.
@@ -17,7 +17,6 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from genesis.document import Genesis
@@ -27,7 +26,7 @@ from node.runtime.errors import ConfigError
 from node.store import Store, StoreCorrupt, StoreError, StoreFailure, StoreOptions, StoreRebuild
 from node.store.damage_note import DamageNote
 from node.store.database import RESTORE_BUFFER_BYTES, RESTORE_CACHE_BYTES, Database
-from node.store.engine import open_leveldb
+from node.store.engines import open_lenient, unchanging_suffix
 from node.store.in_place import InPlace
 from node.store.layout import (
     BLOCK,
@@ -78,7 +77,7 @@ def check_store(home: Path, genesis: Genesis) -> Checked:
         lost = _first_lost(path)
         return Checked(None, max(0, (lost or 0) - 1), lost, str(error))
     except StoreFailure as error:
-        raise ConfigError(f"{error}; stop the node first") from None
+        raise ConfigError(str(error)) from None
     try:
         checked = _check(StoreRebuild(database, genesis.document.state_depth), genesis)
     finally:
@@ -90,19 +89,19 @@ def check_store(home: Path, genesis: Genesis) -> Checked:
 
 
 def _first_lost(path: Path) -> int | None:
-    """Return the first height that is not in a store whose log LevelDB refuses; None where nothing can be read.
+    """Return the first height that is not in a store whose log is refused; None where nothing can be read.
 
     A copy is opened without the records that are damaged. Tables never change, so that the copy links to them.
     """
+    suffix = unchanging_suffix(path)
     with tempfile.TemporaryDirectory(prefix="data.checking-", dir=path.parent) as folder:
         for file in path.iterdir():
-            if file.suffix == ".ldb":
+            if file.suffix == suffix:
                 os.link(file, Path(folder) / file.name)
             elif file.is_file():
                 shutil.copyfile(file, Path(folder) / file.name)
         try:
-            lenient = partial(open_leveldb, paranoid=False)
-            copy = Database(folder, RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES, create=False, engine=lenient)
+            copy = Database(folder, RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES, create=False, engine=open_lenient)
         except StoreError:
             return None
         try:

@@ -1,6 +1,6 @@
 """The plan of an import: all acceptable rows, and what became of each, in an SQLite file beside the CSV.
 
-It keeps memory constant whatever the number of rows, finds a ref that occurs twice, and is the journal: each step
+It keeps memory constant for any number of rows, finds a ref that occurs twice, and is the journal: each step
 is synced to the disk before the next. The chain alone decides what is paid; a journal that is lost, or behind the
 chain, costs time and nothing else (node/moving/sending.py).
 
@@ -8,7 +8,7 @@ Invariants:
     1. A plan is used only for the file, chain, program, prefix and salt that it was made for; else it is made anew.
     2. A plan that was not read to its end is made anew.
     3. Each record of the file is in `rows` or in `rejects`.
-    4. Nobody else writes a plan: it and SQLite's files beside it are regular files of this user, which others can
+    4. No other user writes a plan: it and SQLite's files beside it are regular files of this user, which others can
        not write; they are made with mode 600.
 """
 
@@ -265,7 +265,7 @@ class Plan:
         return bounded_digits(str(self._one("SELECT max(value) FROM meta WHERE name = 'judged_ms'")))
 
     def rows(self) -> Iterator[Row]:
-        """Yield all rows, whatever became of them, in the order of the file."""
+        """Yield all rows, paid or not, in the order of the file."""
         columns = "line, ref, account, commitment, amount, expires, date, pending_until"
         for row in self._ask(f"SELECT {columns} FROM rows ORDER BY id"):
             yield Row(*row)

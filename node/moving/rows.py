@@ -177,7 +177,7 @@ def _who(fields: dict[str, str], terms: Terms) -> tuple[str, str | None]:
     if len(committed) != 2 * HASH_BYTES or not is_lower_hex(committed):
         raise RowRejected("commitment is not 64 lower-case hex digits")
     account = address_of_member(terms.brand, bytes.fromhex(committed))
-    # An account keeps its address, also where another brand has enrolled it: then there is nobody to enroll.
+    # An account keeps its address, also where another brand has enrolled it: then there is no one to enroll.
     return (address, None) if address and address != account else (account, committed)
 
 

@@ -5,7 +5,7 @@
 A commitment is on the chain for everyone to read. Member ids are few and guessable (card numbers, e-mail
 addresses): a bare hash of one would tell it to anyone who tries them all. Without the salt nothing can be tried.
 
-The same salt gives a member the same address in every file. Whoever loses it cannot tell any more which address is
+The same salt gives a member the same address in every file. Without it no one can tell which address is
 whose, and a second salt would make a second address for each member.
 """
 

@@ -1,4 +1,4 @@
-"""Rows as transactions: many rows in one, several of them in flight, and each row paid once whatever happens.
+"""Rows as transactions: many rows in one, several of them in flight, and each row paid exactly once.
 
 Each row is a `token.issue` whose ref is the row's; before it, in the same transaction, stands the `identity.enroll`
 of a member that is none yet. So a row is done wholly or not at all, and the chain refuses to pay it again
@@ -38,7 +38,7 @@ FIRST_ROWS: Final = 100
 """Of the first transaction; its cost tells how many rows the next ones may have."""
 
 SHARE: Final = 2
-"""A transaction is to cost at most 1/SHARE of what one may: blocks are filled by several."""
+"""A transaction costs at most 1/SHARE of the limit: several fill a block."""
 
 MAX_FAILURES: Final = 1_000
 """Rows that each made a transaction fail, and none in between that was taken: then it is not the rows."""

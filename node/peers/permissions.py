@@ -1,7 +1,7 @@
 """Whose nodes may connect: those on the chain's list, or configured ones while this node cannot know that list.
 
-A node that has been away, or is new, holds an old list, on which nobody may be left whom it could ask for the new
-one. Until it has caught up, its operator's word counts for those in node.toml.
+A node that has been away, or is new, holds an old list, on which there may be no key left that it could ask for
+the new one. Until it has caught up, its operator's word counts for those in node.toml.
 """
 
 from __future__ import annotations

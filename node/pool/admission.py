@@ -1,8 +1,8 @@
 """Taking transactions in: from clients and from peers, verified once, in slices.
 
 Every source, a client or a peer, has a queue of its own, and one task takes a slice of each in turn. So signature
-checks never hold up the event loop for longer than one slice, however much comes in, and nobody waits behind
-a flood. Clients wait for their outcome; peers' transactions are taken silently, and a peer that sends what nobody
+checks never hold up the event loop for longer than one slice, however much comes in, and no client waits behind
+a flood. Clients wait for their outcome; peers' transactions are taken silently, and a peer that sends what no node
 could have admitted (malformed, or with a bad signature) is penalised.
 
 Invariants:
@@ -232,7 +232,7 @@ class AdmissionQueue:
             del self._queued_bytes[key]
 
     def close(self, why: str = "the node stops") -> None:
-        """Answer everyone who still waits, and whoever comes after."""
+        """Answer every client that still waits, and those that come after."""
         self._closed = self._closed or why
         for jobs in self._queues.values():
             for job in jobs:
@@ -279,6 +279,6 @@ class AdmissionQueue:
             check_admissible(tx, self._ledger, now)
         except TransactionRefused as refusal:
             if refusal.reason == "EXPIRED" and self._ledger.queries.may_be_pruned(tx.body.expires):
-                # Whoever repeats what has been executed must not be told that it is too late for it.
+                # A client that repeats what has been executed must not be told that it is too late for it.
                 raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
             raise

@@ -1,10 +1,10 @@
-"""Who holds how much of the pool, so that nobody can push the others out of it.
+"""Who holds how much of the pool, so that no sender can push the others out of it.
 
 Transactions wait in lanes. There are two groups, senders with a brand role and all others. Within the first
 there is a *party* for each brand: its tills' transactions, wherever they came from. A sender with roles at
 several brands is of a party of its own, those brands together: a brand that gives roles to another's till could
 else move it behind its own flood. All other senders are one party. Within a party there is a lane for each
-source, a client's address or the peer that sent the transactions. Anybody can make keys and sign, from few
+source, a client's address or the peer that sent the transactions. Anyone can make keys and sign, from few
 addresses; brand roles are given by brands, so tills are not to wait behind strangers, nor one brand's behind
 another's.
 
@@ -13,7 +13,7 @@ Invariants:
     2. A group holds at most its part of the pool. The parts overlap, so that neither lies idle, and what the
        other group cannot take is always left for it.
     3. A source holds at most as much of a group as it leaves free (the dynamic threshold of shared packet buffers,
-       Choudhury and Hahne 1998): k greedy sources leave one part in k + 1 to whoever comes next. A brand holds at
+       Choudhury and Hahne 1998): k greedy sources leave one part in k + 1 to the next source. A brand holds at
        most twice as much, by however many sources it sends.
     4. Each look, admission and removal takes constant time.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +27,12 @@ def with_parts(document: str, parts: Mapping[str, str]) -> str:
             raise ValueError(f"the document does not end its part {name} with {END}")
         document = f"{before}{begin}\n\n{text}\n\n{END}{after}"
     return document
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown; a bar inside a cell is escaped."""
+    cells = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
 
 
 def rewrite_file(rewritten: Callable[[str], str]) -> None:

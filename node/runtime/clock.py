@@ -1,7 +1,7 @@
 """The block clock: the one place where the time of day enters a node (SPEC section 3, Time).
 
 It is read for a proposer's header time, for admission and for holding back early proposals. Consensus
-timers and the block interval are monotonic time from the event loop, whatever this clock says.
+timers and the block interval are monotonic time from the event loop, independent of this clock.
 """
 
 from __future__ import annotations

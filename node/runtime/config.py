@@ -6,7 +6,7 @@ one operator decides: addresses, limits, files.
     <home>/node.toml       this file
     <home>/genesis.json    the chain's genesis document
     <home>/key.json        the node's key (genesis.keystore)
-    <home>/data/           LevelDB, one owner process
+    <home>/data/           LevelDB or RocksDB, one owner process
     <home>/wal/            the consensus write-ahead log
 """
 
@@ -34,6 +34,13 @@ MESSAGE_CHARACTERS: Final = 300
 
 _GIB: Final = 1 << 30
 _MAX_INT: Final = 2**53 - 1
+
+
+def _in(unit: str) -> dict[str, str]:
+    """Return what a type's schema says of its unit, for docs/reference-configuration.md."""
+    return {"unit": unit}
+
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 PeerPort = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
 Host = Annotated[str, msgspec.Meta(max_length=253, pattern=r"^[^\x00-\x20\x7f]*$")]
@@ -50,74 +57,121 @@ Network = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[0
 HASHED: Final = "sha256:"
 _HASHED_KEY: Final = re.compile(HASHED + r"[0-9a-f]{64}")
 
-Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT)]
-Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=_in("ms"))]
+Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB, extra_json_schema=_in("bytes"))]
+PoolBytes = Annotated[int, msgspec.Meta(ge=1, le=64 * _GIB, extra_json_schema=_in("bytes"))]
+Mebibytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 30, extra_json_schema=_in("MiB"))]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
-Heights = Annotated[int, msgspec.Meta(ge=1, le=_MAX_INT)]
+Heights = Annotated[int, msgspec.Meta(ge=1, le=_MAX_INT, extra_json_schema=_in("blocks"))]
+HeightsOrNever = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=_in("blocks"))]
 
 
 class PeerAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a peer can be dialled; it is known by its key (hex), names are resolved at each dial."""
+    """A peer that the node dials. The node knows a peer by its key and resolves its name at each dial."""
 
     public_key: PublicKey
+    """The peer's Ed25519 key in lower-case hex, as `entente keys show` prints it."""
     host: PeerHost
+    """The peer's IP address or host name."""
     port: PeerPort
+    """The peer's `p2p_port`."""
 
 
 class VirtualClock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A testnet's block clock: start + (wall − anchor) · rate, all in ms; see SPEC section 3."""
+    """A testnet's block clock: start + (wall − anchor) · rate (SPEC section 3). A production node has no such
+    table."""
 
     start_ms: Milliseconds
+    """The block time at the anchor, in ms since the Unix epoch."""
     anchor_ms: Milliseconds
+    """The wall-clock time at which the block clock began, in ms since the Unix epoch."""
     rate: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+    """How many times faster than the wall clock the block clock runs."""
 
 
 class RpcLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What clients may ask of the gateway."""
+    """What the gateway accepts from clients."""
 
     max_request_bytes: Bytes = 8 * 1024 * 1024
+    """The largest request body; the node answers a larger one with 413."""
     max_response_bytes: Bytes = 32 * 1024 * 1024
+    """The largest answer of one request; the calls of a batch that no longer fit are answered with
+    RESPONSE_TOO_LARGE."""
     max_batch: Count = 1_000
+    """The most calls in one batch."""
     max_connections: Count | None = None
-    """Of all clients; none given: what the limit of open files leaves (node/runtime/descriptors.py)."""
+    """The most client connections at a time. Default: what the limit of open files leaves, at most 4,096 (node.md,
+    Open files)."""
     max_connections_per_client: Count = 256
+    """The most connections of one client address."""
     max_requests_per_second: Count = 20_000
-    """Calls, not HTTP requests; a batch of 100 counts as 100."""
+    """The most calls of one client in a second. A batch of 100 counts as 100 calls."""
     read_api_keys: Annotated[tuple[ApiKey, ...], msgspec.Meta(max_length=1_000)] = ()
-    """Bearer keys that reads need, each as its hash (`entente keys api`) or in clear; none means open."""
+    """Bearer keys that reads need, each as its hash (`entente keys api`) or in clear. Without any, reads need no
+    key."""
     write_api_keys: Annotated[tuple[ApiKey, ...], msgspec.Meta(max_length=1_000)] = ()
+    """Bearer keys that `tx_submit` and `tx_send` need, in the same form. A key for writes reads too. Without any,
+    writes need no key."""
     allowed_hosts: Annotated[tuple[PeerHost, ...], msgspec.Meta(max_length=1_000)] = ()
-    """Names, beside IP addresses, localhost and rpc_host, by which clients may call this node, and whose web pages
-    may use it."""
+    """Names by which clients may call this node, and whose web pages may use it, beside IP addresses, localhost and
+    `rpc_host`."""
     trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=1_000)] = ()
-    """Addresses and networks of proxies whose X-Forwarded-For is believed; none: no header is."""
+    """IP addresses and networks of proxies whose X-Forwarded-For the node believes. Without any, the node ignores
+    the header."""
+
+
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the node keeps its data."""
+
+    engine: Literal["leveldb", "rocksdb"] | None = None
+    """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
+    existing home must have been written by it."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything in node.toml."""
+    """The top level of node.toml."""
 
     rpc_host: Host = "127.0.0.1"
+    """The address on which the gateway listens; an empty string means all."""
     rpc_port: Port = 8545
+    """The port of JSON-RPC, `/health`, `/ready` and `/metrics`; 0 lets the system choose."""
     p2p_host: Host = "127.0.0.1"
+    """The address on which the node listens for peers; an empty string means all."""
     p2p_port: Port = 26_545
+    """The port for peers; 0 lets the system choose."""
     peers: Annotated[tuple[PeerAddress, ...], msgspec.Meta(max_length=1_024)] = ()
+    """Peers to dial, each as a table `[[peers]]`. The node learns further addresses from its peers."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The lowest level that the log tells."""
     log_format: LogFormat = "text"
     """text: lines for people; json: one JSON object on a line, for programs that collect logs."""
     state_history_blocks: Heights = 1_000
+    """For how many blocks below the head the node keeps past state values and proofs; it answers STATE_PRUNED below
+    them."""
     retain_blocks: Heights | None = None
-    """How many blocks below the head are kept, with receipts and indexes; none given: all. Headers always stay."""
-    snapshot_distance: Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT)] = 10_000
-    """So many blocks behind, a node fetches a snapshot in place of executing them; 0: never, as for an archive."""
+    """How many blocks below the head the node keeps, with receipts and indexes. Default: all (an archive). Headers
+    and certificates always stay."""
+    snapshot_distance: HeightsOrNever = 10_000
+    """How far behind a node fetches a snapshot in place of executing blocks; 0 means never, which an archive
+    wants."""
     snapshot_interval: Heights = 500
-    """Each height that is a multiple of it is offered to peers, as long as the state history reaches back to it."""
-    min_free_disk_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 30)] = 64
-    """Below this the node stops cleanly; 0: it goes on until a write fails."""
+    """The node offers its peers a snapshot of each height that is a multiple of this, as long as the state history
+    reaches back to it."""
+    min_free_disk_mib: Mebibytes = 64
+    """Below this much free disk the node stops cleanly with exit code 74; 0 means that it goes on until a write
+    fails."""
     mempool_transactions: Count = 50_000
-    mempool_bytes: Annotated[int, msgspec.Meta(ge=1, le=64 * _GIB)] = 64 * 1024 * 1024
+    """The most pending transactions; further ones are refused with POOL_FULL."""
+    mempool_bytes: PoolBytes = 64 * 1024 * 1024
+    """The most bytes of pending transactions; a transaction that is dense with small values counts sixteenfold."""
     mempool_per_sender: Count = 20_000
+    """The most pending transactions of one sender."""
     clock: VirtualClock | None = None
+    """A virtual block clock, as a table `[clock]`; for testnets only."""
     rpc: RpcLimits = RpcLimits()
+    """Limits of the gateway, as a table `[rpc]`."""
+    store: StoreSettings = StoreSettings()
+    """What the data are kept in, as a table `[store]`."""
 
 
 def hashed_key(key: str) -> str:
@@ -147,7 +201,7 @@ PRIVATE_IN_HOME: Final = ("node.toml", "data", "wal", "node.log")
 def exposed_in(home: Path) -> list[str]:
     """Return a sentence for the home, or for each private thing in it, that others than its owner can use.
 
-    A home that others cannot enter protects what is in it, whatever its mode.
+    A home that others cannot enter protects its content, in any mode.
     """
     found = exposure(home)
     return found and found + [line for name in PRIVATE_IN_HOME for line in exposure(home / name)]
@@ -225,6 +279,6 @@ def config_to_toml(config: NodeConfig) -> str:
 
 
 def _given(table: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is None, for which TOML has no word: a key that is missing means its default."""
-    given = {key: value for key, value in table.items() if value is not None}
-    return {key: _given(value) if isinstance(value, dict) else value for key, value in given.items()}
+    """Leave out what is None, and tables without anything: a key that is missing means its default."""
+    given = {key: _given(value) if isinstance(value, dict) else value for key, value in table.items()}
+    return {key: value for key, value in given.items() if value is not None and value != {}}

@@ -2,10 +2,12 @@
 
 from node.store.blocks import IndexPage, Position, PrunedBlock
 from node.store.database import write_database
+from node.store.engines import EngineName, opener
 from node.store.errors import (
     HEALING,
     CommitRefused,
     HeightAhead,
+    OtherEngine,
     StatePruned,
     StateUnavailable,
     StoreCorrupt,
@@ -23,10 +25,12 @@ __all__ = [
     "HEALING",
     "BlockCommit",
     "CommitRefused",
+    "EngineName",
     "Head",
     "HeightAhead",
     "IndexPage",
     "LogMark",
+    "OtherEngine",
     "Position",
     "ProvedRecord",
     "ProvedValue",
@@ -41,5 +45,6 @@ __all__ = [
     "StoreOptions",
     "StoreRebuild",
     "advice",
+    "opener",
     "write_database",
 ]

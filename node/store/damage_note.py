@@ -15,7 +15,7 @@ from node.runtime.files import SYSTEM_FILES, Files, write_durably
 from node.store.errors import StoreCorrupt, StoreFailure
 
 NAME: Final = "DAMAGED"
-"""LevelDB leaves files alone whose names it does not know."""
+"""Engines leave files alone whose names they do not know."""
 
 TOLD_CHARACTERS: Final = 1_000
 
@@ -53,7 +53,7 @@ class DamageNote:
 
 
 def make_store_folder(path: Path, files: Files = SYSTEM_FILES) -> None:
-    """Make a store's folder so that its name stays: LevelDB syncs what is in it, not the folder that it is in.
+    """Make a store's folder so that its name stays: an engine syncs what is in it, not the folder that it is in.
 
     Raises:
         StoreFailure: the disk refuses.

@@ -1,33 +1,29 @@
-"""LevelDB as the store uses it: one owner process, atomic synced batches, our own error type.
+"""An engine as the store uses it: one owner process, atomic synced batches, our own error type.
 
-LevelDB writes a batch to its log as one record, so after a crash either all of it is there or nothing
+An engine writes a batch to its log as one record, so after a crash either all of it is there or nothing
 (a torn record fails its checksum and is dropped).
 
-A node that catches up would wait for the disk once per block. So its batches may be *held*: they go to one LevelDB
-batch, which is written and synced as a whole, and reads see them meanwhile. Unsynced writes would not do: LevelDB
-does not sync an old log when it begins a new one, so an older write could be lost while a later one stays.
+A node that catches up would wait for the disk once per block. So its batches may be *held*: they go to one batch of
+the engine, which is written and synced as a whole, and reads see them meanwhile. Unsynced writes would not do:
+LevelDB does not sync an old log when it begins a new one, so an older write could be lost while a later one stays.
 
 Invariants:
     1. What a held batch says is in every read from `write` on, and on the disk after `flush`, whole or not at all.
     2. What is held is written before any scan, snapshot and other write, and by `close`.
-    3. Nothing is read whose checksum is wrong: opening refuses a damaged log or table, each read compares the
-       checksum of the block that it takes from the disk. LevelDB does neither by itself: it drops a damaged record
-       of its log, which loses blocks that were synced, and gives out a damaged table's bytes.
+    3. Nothing is read whose checksum is wrong: opening refuses a damaged log, each read compares the checksum of
+       the block that it takes from the disk. Both engines have to be told so (node/store/engine.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import plyvel
-
-from node.store.damage import damaged_file, tables_at
-from node.store.engine import Engine, OpenEngine, open_leveldb
-from node.store.errors import StoreCorrupt, StoreFailure
+from node.store.engine import Engine, EngineDamaged, EngineError, Keys, OpenEngine, WrongEngine
+from node.store.engines import open_engine
+from node.store.errors import OtherEngine, StoreCorrupt, StoreFailure
 
 RESTORE_CACHE_BYTES: Final = 8 << 20
 RESTORE_BUFFER_BYTES: Final = 32 << 20
@@ -66,18 +62,15 @@ class HeldBatch:
         self.changes[key] = None
 
 
-_FAULTS: Final = (plyvel.Error, OSError, RuntimeError)
-"""What an engine's calls raise; RuntimeError once the database is closed."""
-
-
 class Database:
     """One open database.
 
     Args:
-        engine: opens what it is kept in; LevelDB without.
+        engine: opens what it is kept in.
 
     Raises:
         StoreCorrupt: a checksum is wrong, or a file is missing; the message names the file.
+        OtherEngine: another engine wrote it, and is not to open it, or cannot.
         StoreFailure: the database is in use, or the disk refuses.
     """
 
@@ -88,25 +81,27 @@ class Database:
         write_buffer_bytes: int,
         create: bool = True,
         max_open_files: int = FEW_FILES,
-        engine: OpenEngine = open_leveldb,
+        engine: OpenEngine = open_engine,
     ) -> None:
-        self._path = path
         try:
-            self._db: Engine = engine(
+            self._engine: Engine = engine(
                 path,
                 create=create,
                 block_cache_bytes=block_cache_bytes,
                 write_buffer_bytes=write_buffer_bytes,
                 max_open_files=max_open_files,
             )
-        except plyvel.CorruptionError as error:
-            raise StoreCorrupt(f"{damaged_file(Path(path))} is damaged: {_text(error)}") from error
-        except (plyvel.Error, OSError) as error:
+        except EngineDamaged as error:
+            raise _corrupt(error) from error
+        except WrongEngine as error:
+            raise OtherEngine(str(error)) from error
+        except (EngineError, OSError) as error:
             raise StoreFailure(
-                f"cannot open the database at {path}: {_text(error)} (is another process using it?)"
+                f"cannot open the database at {path}: {error} (is another process using it? If a node runs, "
+                "stop the node first)"
             ) from error
-        self._get = partial(self._db.get, verify_checksums=True)
-        self._iterator = partial(self._db.iterator, verify_checksums=True)
+        self._get = self._engine.get
+        self._faults = self._engine.faults
         self._on_damage: Callable[[StoreCorrupt], None] | None = None
         self._failure: str | None = None
         self._holding = False
@@ -121,7 +116,7 @@ class Database:
                 return held  # type: ignore[no-any-return]
         try:
             value: bytes | None = self._get(key)
-        except _FAULTS as error:
+        except self._faults as error:
             raise self._fault("cannot read from the database", error, (key, key)) from error
         return value
 
@@ -134,11 +129,11 @@ class Database:
         self._write_held()
         at = start
         try:
-            with self._iterator(start=start, stop=stop, fill_cache=not once) as iterator:
+            with self._engine.iterator(start=start, stop=stop, once=once) as iterator:
                 for key, value in iterator:
                     yield key, value
                     at = key
-        except _FAULTS as error:
+        except self._faults as error:
             raise self._fault("cannot read from the database", error, (at, stop)) from error
 
     def last(self, start: bytes, stop: bytes) -> tuple[bytes, bytes] | None:
@@ -148,30 +143,27 @@ class Database:
         """
         self._write_held()
         try:
-            with self._iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
+            with self._engine.iterator(start=start, stop=stop, reverse=True, include_start=False) as iterator:
                 found: tuple[bytes, bytes] | None = next(iterator, None)
-        except _FAULTS as error:
+        except self._faults as error:
             raise self._fault("cannot read from the database", error, (start, stop)) from error
         return found
 
     @contextmanager
     def snapshot(self) -> Iterator[Iterator[tuple[bytes, bytes]]]:
-        """Offer all entries in order, as they are now, whatever is written meanwhile."""
+        """Offer all entries in order, as they are now, unaffected by later writes."""
         self._write_held()
         try:
-            with (
-                self._db.snapshot() as snapshot,
-                snapshot.iterator(fill_cache=False, verify_checksums=True) as iterator,
-            ):
-                yield iterator
-        except _FAULTS as error:
+            with self._engine.snapshot() as entries:
+                yield entries
+        except self._faults as error:
             raise self._fault("cannot read from the database", error) from error
 
     def batch(self) -> Batch:
         """Return an empty batch."""
         if self._holding:
             return HeldBatch()
-        batch: Batch = self._db.write_batch(sync=True)
+        batch: Batch = self._engine.batch(sync=True)
         return batch
 
     def hold(self) -> None:
@@ -186,7 +178,7 @@ class Database:
     def _write_held(self) -> None:
         if not self._held:
             return
-        batch = self._db.write_batch(sync=True)
+        batch = self._engine.batch(sync=True)
         for key, value in self._held.items():
             if value is None:
                 batch.delete(key)
@@ -212,12 +204,12 @@ class Database:
         self._check_writable()
         try:
             batch.write()
-        except _FAULTS as error:
+        except self._faults as error:
             self._failure = str(error)
             raise self._fault("cannot write to the database, nothing was written", error) from error
 
     def _check_writable(self) -> None:
-        # After a failed write LevelDB's log may end in half a record. A new start cuts that off; written
+        # After a failed write the engine's log may end in half a record. A new start cuts that off; written
         # on, it would take the records behind it along.
         if self._failure is not None:
             raise StoreFailure(f"the database takes nothing until a new start, as a write failed: {self._failure}")
@@ -226,14 +218,14 @@ class Database:
         """Return an empty batch that may be lost, whole, in a crash of the machine."""
         if self._holding:
             return HeldBatch()
-        batch: Batch = self._db.write_batch(sync=False)
+        batch: Batch = self._engine.batch(sync=False)
         return batch
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Rewrite the tables of a range without what was deleted; other threads may go on meanwhile."""
         try:
-            self._db.compact_range(start=start, stop=stop)
-        except _FAULTS as error:
+            self._engine.compact(start, stop)
+        except self._faults as error:
             raise self._fault("cannot compact the database", error) from error
 
     def put_unsynced(self, key: bytes, value: bytes) -> None:
@@ -241,29 +233,25 @@ class Database:
         self._write_held()
         self._check_writable()
         try:
-            self._db.put(key, value)
-        except _FAULTS as error:
+            self._engine.put(key, value)
+        except self._faults as error:
             self._failure = str(error)
             raise self._fault("cannot write to the database", error) from error
 
     def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
-        """Call `on_damage`, on any thread, when a wrong checksum is met, whoever was reading."""
+        """Call `on_damage`, on any thread, when any reader meets a wrong checksum."""
         self._on_damage = on_damage
 
-    def _fault(
-        self, what: str, error: Exception, keys: tuple[bytes, bytes] | None = None
-    ) -> StoreCorrupt | StoreFailure:
-        """Return our error for one of LevelDB's; tell who watches of damage.
+    def _fault(self, what: str, error: Exception, keys: Keys | None = None) -> StoreCorrupt | StoreFailure:
+        """Return our error for one of the engine's; tell who watches of damage.
 
         Args:
             keys: the first and the last of what was still to be read; they tell in which files the damage can be.
         """
-        if not isinstance(error, plyvel.CorruptionError):
-            return StoreFailure(f"{what}: {_text(error)}")
-        where = Path(self._path)
-        files = [] if keys is None else tables_at(self._db.get_property(b"leveldb.sstables") or b"", *keys)
-        names = " or ".join(str(where / name) for name in files) or str(where)
-        corrupt = StoreCorrupt(f"{names} is damaged: {_text(error)}")
+        explained = self._engine.explain(error, keys)
+        if not isinstance(explained, EngineDamaged):
+            return StoreFailure(f"{what}: {explained}")
+        corrupt = _corrupt(explained)
         if self._on_damage is not None:
             self._on_damage(corrupt)
         return corrupt
@@ -274,29 +262,29 @@ class Database:
             if self._failure is None:
                 self.flush()
         finally:
-            self._db.close()
+            self._engine.close()
 
 
-def _text(error: Exception) -> str:
-    """Return LevelDB's message, which plyvel hands on as bytes."""
-    told = error.args[0] if isinstance(error, plyvel.Error) and error.args else error
-    return told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+def _corrupt(damage: EngineDamaged) -> StoreCorrupt:
+    return StoreCorrupt(f"{' or '.join(damage.files)} is damaged: {damage}")
 
 
-def write_database(path: Path, chunks: Iterable[Iterable[tuple[bytes, bytes]]]) -> None:
+def write_database(
+    path: Path, chunks: Iterable[Iterable[tuple[bytes, bytes]]], engine: OpenEngine = open_engine
+) -> None:
     """Make a new database of these entries; on the disk when it returns.
 
     Raises:
         StoreFailure: it exists already, or the disk refuses.
     """
     path.mkdir(parents=True)
-    database = Database(str(path), RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES)
+    database = Database(str(path), RESTORE_CACHE_BYTES, RESTORE_BUFFER_BYTES, engine=engine)
     try:
         for chunk in chunks:
             batch = database.unsynced_batch()
             for key, value in chunk:
                 batch.put(key, value)
             database.write(batch)
-        database.write(database.batch())  # LevelDB syncs all that was written before
+        database.write(database.batch())  # a synced batch takes along what was written before
     finally:
         database.close()

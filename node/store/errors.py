@@ -1,7 +1,8 @@
 """What can go wrong in the store, by whose fault it is.
 
 StoreError
-├── StoreFailure        the disk, the file system or LevelDB failed: nothing of the batch is written
+├── StoreFailure        the disk, the file system or the engine failed: nothing of the batch is written
+│   └── OtherEngine     another engine wrote the database than the one that is to open it
 ├── StoreCorrupt        what is stored contradicts itself: the node must not go on with it
 ├── CommitRefused       our own code committed out of order, or what does not fit the head
 └── StateUnavailable    the caller asked for a state that is not here
@@ -18,6 +19,10 @@ class StoreError(Exception):
 
 class StoreFailure(StoreError, DiskRefused):
     """The database could not be opened, read or written."""
+
+
+class OtherEngine(StoreFailure):
+    """The database was written by an engine that is not to open it, or that this Python lacks."""
 
 
 class StoreCorrupt(StoreError, DataDamaged):

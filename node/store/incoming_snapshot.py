@@ -24,8 +24,9 @@ from node.runtime.files import SYSTEM_FILES, Files
 from node.store.blocks import BlockRecords
 from node.store.bucket_roots import BucketRootLog
 from node.store.database import Batch, Database
-from node.store.engine import OpenEngine, open_leveldb
-from node.store.errors import CommitRefused, StoreCorrupt
+from node.store.engine import OpenEngine
+from node.store.engines import open_engine
+from node.store.errors import CommitRefused, OtherEngine, StoreCorrupt
 from node.store.incoming_snapshot_once import IncomingLogs
 from node.store.layout import (
     BLOCK,
@@ -90,7 +91,7 @@ _slot_decoder = TypedDecoder(IncomingSlot)
 class IncomingSnapshot:
     """The unfinished store; one owner."""
 
-    def __init__(self, path: Path, engine: OpenEngine = open_leveldb, files: Files = SYSTEM_FILES) -> None:
+    def __init__(self, path: Path, engine: OpenEngine = open_engine, files: Files = SYSTEM_FILES) -> None:
         """Open or create it; what is there is kept for `begin`.
 
         Raises:
@@ -101,7 +102,7 @@ class IncomingSnapshot:
         self._files = files
         try:
             self._database = self._open()
-        except StoreCorrupt:
+        except (StoreCorrupt, OtherEngine):
             files.remove_tree(path)  # nothing depends on it yet
             self._database = self._open()
         record = self._database.get(INCOMING_KEY)

@@ -3,7 +3,7 @@
     o SHA-256(key)[:20]          family NUL index: where the record with this key is
     w family NUL index           its leaf: canonical [key, record]
     v family NUL level index     hash of a complete subtree of 2^level leaves, for the levels that are kept: a tile
-    v family NUL                 a byte: there is a log of this name, whatever has become of its leaves
+    v family NUL                 a byte: there is a log of this name, even if its leaves are pruned
 
 Leaves are written in ascending order and never again, so the database never moves them together with others; a key
 that is new is answered by bloom filters alone.

@@ -9,7 +9,8 @@ import msgspec
 
 from node.runtime.files import SYSTEM_FILES, Files
 from node.store.blocks import IndexEntries
-from node.store.engine import OpenEngine, open_leveldb
+from node.store.engine import OpenEngine
+from node.store.engines import open_engine
 from node.store.layout import LogMark
 from vm.once_log import Appended, OnceProof
 from vm.state_proof import StateProof
@@ -26,10 +27,10 @@ class StoreOptions:
         state_history_blocks: heights below the head whose state can be asked for, at least 1; None keeps all.
         page_cache_bytes: pages of the state tree, about 100 bytes per key; others are derived anew.
         value_cache_bytes: state values, decoded.
-        block_cache_bytes: LevelDB's cache of its own blocks.
-        write_buffer_bytes: LevelDB's memory table; replayed at a start.
+        block_cache_bytes: the engine's cache of its own blocks.
+        write_buffer_bytes: the engine's memory table; replayed at a start.
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
-        max_open_files: what LevelDB keeps open; beyond it a table is opened again to be read.
+        max_open_files: what the engine keeps open; beyond it a table is opened again to be read.
         engine: opens what the store is kept in.
         files: holds the folder of the store.
     """
@@ -41,7 +42,7 @@ class StoreOptions:
     write_buffer_bytes: int = 16 * MEBIBYTE
     snapshot_interval: int | None = None
     max_open_files: int = 256
-    engine: OpenEngine = open_leveldb
+    engine: OpenEngine = open_engine
     files: Files = SYSTEM_FILES
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class BlockCommit:
         changes: canonical value bytes by key, None for a deleted key.
         once: what the block appends to logs of once-records.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
-        log_mark: how far the write-ahead log is; None where nobody votes.
+        log_mark: how far the write-ahead log is; None for a node that does not vote.
         replay_ids: the transaction ids, joined in order, by the slot in which they expire.
         first_slot: the first slot that has not passed at the block's time.
     """

@@ -83,7 +83,7 @@ class SnapshotRecords:
     def write(
         self, batch: Batch, height: int, update: TreeUpdate, ids: Mapping[int, bytes], first_slot: int
     ) -> None:
-        """Put a block's ids and, where it is its turn, its bucket roots; delete what nobody needs any more.
+        """Put a block's ids and, where it is its turn, its bucket roots; delete what is not needed any more.
 
         Args:
             ids: transaction ids, joined, by the slot in which they expire.

@@ -1,4 +1,4 @@
-"""The store: everything a node must still know after a crash, in one LevelDB.
+"""The store: everything a node must still know after a crash, in one database.
 
 One process owns it and calls it from one thread. `commit_block` writes everything that a block leads to in
 one synced batch: the block, its certificate, receipts and indexes, state values, tree, history and the
@@ -53,7 +53,7 @@ _mark_decoder = TypedDecoder(LogMark)
 
 HEADS_CHECKED: Final = 100_000
 """Heights below the head that are looked at when a store is opened; some 0.1 s. A block that is lost although its
-sync returned was in LevelDB's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
+sync returned was in the engine's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
 
 
 class Store:
@@ -102,7 +102,7 @@ class Store:
         self._database.close()
 
     def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
-        """Call `on_damage`, on any thread, when damage is met, whoever was reading."""
+        """Call `on_damage`, on any thread, when any reader meets damage."""
         self._on_damage = on_damage
 
     def _note_damage(self, damage: StoreCorrupt) -> None:

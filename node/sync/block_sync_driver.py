@@ -38,11 +38,21 @@ TELL_SECONDS: Final = 10.0
 
 FAR_BEHIND_BLOCKS: Final = 3
 
+NAMED_PEERS: Final = 3
+"""So many peers a log line names; as many as the smallest alliance has besides this node."""
+
 
 def believable_height(claims: Sequence[int], f: int) -> int:
     """Return the greatest height that f + 1 validators claim; where fewer claim any, what all of them do."""
     ranked = sorted(claims, reverse=True)
     return ranked[min(f, len(ranked) - 1)] if ranked else 0
+
+
+def _named(peers: Sequence[bytes]) -> str:
+    """Return the peers that blocks are asked from, as the log names them."""
+    names = ", ".join(peer.hex()[:16] for peer in peers[:NAMED_PEERS])
+    more = f" and {len(peers) - NAMED_PEERS} more" if len(peers) > NAMED_PEERS else ""
+    return f"{'peer' if len(peers) == 1 else 'peers'} {names}{more}"
 
 
 class SyncDriver:
@@ -113,14 +123,15 @@ class SyncDriver:
         """Let the log say that this node catches up, how far it is, and that it is done."""
         now = asyncio.get_running_loop().time()
         if self.syncing and (self._told_at is None or now - self._told_at >= TELL_SECONDS):
-            _log.info("syncing: height %d of %d, which a peer claims", self._ledger.height, self._plan.target)
+            sources = _named(self._plan.ahead)
+            _log.info("syncing from %s: height %d of %d", sources, self._ledger.height, self._plan.target)
             self._told_at = now
         elif not self.syncing and self._told_at is not None:
             _log.info("in step with its peers at height %d", self._ledger.height)
             self._told_at = None
 
     def _seconds_behind(self) -> float:
-        """Return for how long a peer has been ahead of us; for ever, if by several blocks."""
+        """Return for how long a peer has been ahead of us; infinity, if by several blocks."""
         gap = self._plan.target - self._ledger.height
         if gap <= 0:
             self._behind_since = None

@@ -6,7 +6,7 @@
 It begins when this node is `distance` blocks behind, or when its peers have pruned what it needs. Meanwhile block
 sync rests. What to ask from whom is `network.snapshot_sync`'s plan. Every part is verified before it is written; a
 peer that sends a bad one is scored and asked no more, and the others go on. What is written is kept: over a
-restart, and over a change to a later height when nobody offers this one any more.
+restart, and over a change to a later height when no peer offers this one any more.
 
 Invariants:
     1. Nothing is written that does not follow from the genesis document through certificates and hashes.
@@ -287,7 +287,7 @@ class SnapshotDriver:
     # -- fetching ----------------------------------------------------------------------------------
 
     async def _fetch_parts(self, fetch: _Fetch, incoming: IncomingSnapshot) -> bool:
-        """Fetch all that is missing; False where nobody offers this height any more."""
+        """Fetch all that is missing; False where no peer offers this height any more."""
         tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         offers_at = loop.time() + OFFERS_SECONDS
@@ -320,7 +320,7 @@ class SnapshotDriver:
                     await self._renew_offers(fetch)
                     offers_at = loop.time() + OFFERS_SECONDS
                     if not fetch.plan.has_peers:
-                        _log.info("nobody offers the snapshot of %d any more", fetch.target.head.height)
+                        _log.info("no peer offers the snapshot of %d any more", fetch.target.head.height)
                         return False
             return False
         finally:

@@ -18,7 +18,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.runtime.files import SYSTEM_FILES, Files, rename_durably
-from node.store.engine import OpenEngine, open_leveldb
+from node.store.engine import OpenEngine
+from node.store.engines import open_engine
 from node.store.incoming_snapshot import IncomingSnapshot
 from node.votes.write_ahead_log import WriteAheadLog
 
@@ -31,7 +32,7 @@ class SnapshotFolders:
         engine: opens the databases in it.
     """
 
-    def __init__(self, home: Path, files: Files = SYSTEM_FILES, engine: OpenEngine = open_leveldb) -> None:
+    def __init__(self, home: Path, files: Files = SYSTEM_FILES, engine: OpenEngine = open_engine) -> None:
         self._home = home
         self._files = files
         self._engine = engine

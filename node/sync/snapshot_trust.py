@@ -1,6 +1,6 @@
 """From the genesis document to a snapshot's height: what peers sent, judged by a `TrustedChain`, and kept.
 
-The state root that comes out is one that a quorum of the chain's validators sealed, whoever sent it.
+The state root that comes out is one that a quorum of the chain's validators sealed, independent of its sender.
 
 Invariant: `links` holds exactly the headers that announced another set than the one before, in order of height. A
 peer cannot have this node keep any other header, though a true one.

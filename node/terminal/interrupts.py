@@ -1,6 +1,6 @@
 """Ctrl-C, SIGTERM and a closed terminal, for commands that have started processes.
 
-What whoever started the command has it ignore, as `nohup` does, stays ignored.
+A signal that the caller has the command ignore, as `nohup` does, stays ignored.
 """
 
 from __future__ import annotations

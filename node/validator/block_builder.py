@@ -7,8 +7,8 @@ the order of its arrival.
 
 While others are about, who have sent something lately but have little waiting, one brand (and all senders without a
 brand together) gets at most a quarter of a block's work units: a block that one of them fills takes a second or
-two on a slow machine, and everybody else's next transaction waits for its end. What one transaction takes
-beyond that is made up for: its brand sits out the next blocks, whoever proposes them.
+two on a slow machine, and every other client's next transaction waits for its end. What one transaction takes
+beyond that is made up for: its brand sits out the next blocks of every proposer.
 
 Bytes and estimated work units bound it: a transaction beyond the block's work units would be in the block and
 fail, so the estimate stays on the safe side. Its basis is what transactions have cost lately, for each operation.
@@ -37,7 +37,7 @@ from vm.receipt import Receipt
 from vm.transaction import MAX_TX_BYTES, Transaction
 
 MAX_TRANSACTIONS = 2_500
-"""Larger blocks gain no throughput and cost latency (PERFORMANCE.md, point 3)."""
+"""Larger blocks gain no throughput and cost latency (docs/performance.md, point 3)."""
 
 RESERVED_FOR_OTHERS: Final = 4
 """One part in so many of a block is for senders without a brand role, as long as any of them wait."""
@@ -98,7 +98,7 @@ class BlockBuilder:
         active = self._mempool.active()
         chosen, busy = self._fill(time, capped=len(active) > 1)
         if len(active) > 1 and active <= busy:
-            # Whoever is about has much to do: to leave a part of the block idle would help none of them.
+            # The parties that are about have much to do: to leave a part of the block idle would help none of them.
             chosen, _ = self._fill(time, capped=False)
         if not chosen and self._ahead:
             # Only those are waiting who have had more than their part: time passes by blocks alone.
@@ -268,7 +268,7 @@ class _Filling:
         self._bytes = params.max_block_bytes
         self._cost = params.max_block_cost - params.max_tx_cost
         if has_agenda:
-            self._cost -= 2 * agenda_budget(params)  # It may cost as much, or nothing: nobody knows yet.
+            self._cost -= 2 * agenda_budget(params)  # It may cost as much, or nothing: that is not known yet.
         self._party_cost = party_cost(params)
         self._most_cost = params.max_block_cost
         self._reserved_bytes = max(self._bytes // RESERVED_FOR_OTHERS, MAX_TX_BYTES)

@@ -35,7 +35,7 @@ EXECUTE_SLICE_COST: Final = 40_000
 """Work units after which it may turn before: a transaction may have a thousand operations."""
 
 VERIFY_SLICE: Final = 64
-"""Signatures checked before the event loop may turn: about 5 ms (PERFORMANCE.md, point 2)."""
+"""Signatures checked before the event loop may turn: about 5 ms (docs/performance.md, point 2)."""
 
 BYTES_PER_CHECK: Final = 4 * 1024
 """So many bytes to hash and parse take about as long as one signature, at most."""
@@ -111,7 +111,7 @@ class BlockProcessor:
     async def resolve(self, candidate: Candidate, sources: Sequence[int]) -> list[Transaction] | None:
         """Return a candidate's transactions, asking the sources in turn; None where they make it invalid.
 
-        Runs until everything is here; whoever calls cancels it when the height is over.
+        Runs until everything is here; the caller cancels it when the height is over.
         """
         digest = header_digest(candidate.header)
         attempt = 0

@@ -114,7 +114,7 @@ class BlockTasks:
         candidate = effect.candidate
         digest = header_digest(candidate.header)
         # The source surely has the transactions, but may withhold them from us alone, and consensus asks
-        # for one check only: whoever prepared the block has them as well.
+        # for one check only: a validator that prepared the block has them as well.
         sources = (effect.source, *(i for i in _others(core.state.context) if i != effect.source))
 
         async def check() -> None:
@@ -137,7 +137,7 @@ class BlockTasks:
             if executed is not None:
                 core.feed(inputs.BlockExecuted(candidate.header.height, digest, executed.roots))
             elif context is not None and context.height == candidate.header.height:
-                # What others sealed cannot be executed: the core must know, or we would wait for ever.
+                # What others sealed cannot be executed: the core must know, or we would wait without end.
                 reason = "a sealed block holds transactions that are malformed or not signed, or too many"
                 core.feed(inputs.BlockChecked(candidate.header.height, digest, False, reason))
 
@@ -146,7 +146,7 @@ class BlockTasks:
     def fetch(self, effect: effects.FetchCandidate, core: Core) -> None:
         """Ask validators for a block until one gives it."""
         if self._fetching.get(effect.digest) == effect and ("fetch", effect.digest) in self._tasks:
-            return  # beginning again at each repetition, a silent first source would be asked for ever
+            return  # beginning again at each repetition, a silent first source would be asked without end
 
         async def fetch() -> None:
             attempt = 0

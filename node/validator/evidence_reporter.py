@@ -31,7 +31,7 @@ from vm.transaction import encode_body, sign_body
 _log = logging.getLogger(__name__)
 
 MAX_PENDING_PER_VALIDATOR: Final = 8
-"""Whoever contradicts itself all the time must not crowd out what is known of others."""
+"""A validator that contradicts itself all the time must not crowd out what is known of others."""
 
 MAX_TRIES: Final = 5
 TURN_SECONDS: Final = 1.0

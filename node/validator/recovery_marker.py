@@ -1,10 +1,10 @@
 """A recovering validator's own transaction, which cannot be older than its present life.
 
-It holds 16 random bytes that nobody knew before. The block in which it becomes final was therefore not decided
+It holds 16 random bytes that did not exist before. The block in which it becomes final was therefore not decided
 before this life began, while everything that a former life signed, it signed on blocks decided by then. So that
-block is past all of it, whatever peers report (docs/operations-recovery.md). The transaction's one call is known to
-no contract: it fails, and changes nothing. It also wakes an idle chain, so that recovery need not wait for
-heartbeats.
+block is past all of it, independent of what peers report (docs/operations-recovery.md). No contract knows the
+transaction's one call: it fails, and changes nothing. It also wakes an idle chain, so that recovery need not wait
+for heartbeats.
 
 A validator that has found another process with its key is silenced, and announces it in the same way, with another
 call: the other process reads that in a block and falls silent as well (node/votes/signing_guard.py)."""

@@ -1,6 +1,6 @@
 """When there is work for consensus: transactions once the block interval has passed, or a heartbeat.
 
-Both intervals are monotonic time from the event loop, whatever the block clock says (SPEC section 3, Time
+Both intervals are monotonic time from the event loop, independent of the block clock (SPEC section 3, Time
 and Work). A testnet's virtual clock runs RATE times as fast, so its heartbeat interval in block time is
 RATE times as long: the same real interval.
 """

@@ -121,7 +121,7 @@ class SigningGuard:
 
     @property
     def recovering(self) -> bool:
-        """Whether this validator does not sign at present, whatever the height."""
+        """Whether this validator does not sign at present, at any height."""
         return self._wal.standing is not Standing.SIGNS
 
     @property
@@ -198,7 +198,7 @@ class SigningGuard:
         self._own_votes.note(record.message)
 
     def marker_made(self, transaction_id: bytes) -> None:
-        """A transaction that nobody can have known before this life is about to be sent."""
+        """A transaction that cannot have been known before this life is about to be sent."""
         self._markers.append(transaction_id)
 
     def announcement_made(self, transaction_id: bytes) -> None:

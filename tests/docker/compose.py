@@ -135,6 +135,15 @@ class Compose:
         # The engine is asked directly here and below: docker-compose takes one or two seconds for each call.
         return _run(["docker", "exec", self._container(service), *command], 60).stdout.strip()
 
+    def run(self, service: str, *command: str) -> str:
+        """Run a command in a container of its own, on a stopped service's volume; return what it printed.
+
+        Raises:
+            DockerTestError: it failed.
+        """
+        program, *arguments = command
+        return self("run", "--rm", "--no-deps", "-T", "--entrypoint", program, service, *arguments)
+
     def inspect(self, service: str, field: str) -> str:
         """Return a field of a service's container, as a Go template names it."""
         container = self._container(service)

@@ -2,14 +2,16 @@
 
 It needs a container engine and takes a few minutes; it is not part of `make test`. What it shows: the image
 builds; four containers become healthy; a payment through one validator is read from another; a validator that
-was restarted, and one that was killed while the chain went on, come back to the same block and state root; the
-chain survives `down` and `up`; and the containers are as confined as the compose file says. It always tears
-down, and exits with 0 only if everything held and nothing is left.
+was restarted, one that was killed while the chain went on, one whose data were deleted and one that was restored
+from a backup come back to the same block and state root; the chain survives `down` and `up`; and the containers
+are as confined as the compose file says. It always tears down, and exits with 0 only if everything held and nothing
+is left.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -34,7 +36,7 @@ from genesis.testnet import TestnetManifest
 
 PROJECT = "entente-docker-test"
 IMAGE = "entente:docker-test"
-DEFAULT_BASE = "python:3.11-slim-bookworm"
+DEFAULT_BASE = "python:3.12-slim-bookworm"
 SERVICES = ("aurora", "basil", "comet", "dune")
 PROGRAM = "docker-points"
 
@@ -110,8 +112,9 @@ def run(compose: Compose, nodes: dict[str, Node]) -> None:
     """Build, start, and take every step of the test."""
     began = time.monotonic()
     with build_certificates() as lent:
-        # All services share one image; naming one of them builds it once.
-        compose("build", "setup", timeout_s=1_200)
+        # All services share one image; naming one of them builds it once. The older builder keeps the container of
+        # a step that failed, unless it is told not to.
+        compose("build", "--force-rm", "setup", timeout_s=1_200)
     trust = f", trusting {lent}" if lent else ""
     say(f"built in {time.monotonic() - began:.1f} s{trust}; the image has {image_megabytes(IMAGE):.0f} MB")
     began = time.monotonic()
@@ -124,6 +127,8 @@ def run(compose: Compose, nodes: dict[str, Node]) -> None:
     check_payment(testnet)
     check_restart(testnet)
     check_killed(testnet)
+    check_data_deleted(testnet)
+    check_restored(testnet)
     check_down_and_up(testnet)
 
 
@@ -201,6 +206,36 @@ def check_killed(testnet: Testnet) -> None:
     height, root = same_ledger(list(testnet.nodes.values()))
     testnet.check_balance("dune")
     say(f"dune is back and has caught up: all four at height {height} with state root {root[:16]}…")
+
+
+def check_data_deleted(testnet: Testnet) -> None:
+    """Delete a stopped validator's data; it says that it syncs, and from whom, and is back with the same ledger."""
+    testnet.compose("stop", "dune")
+    testnet.compose.run("dune", "rm", "-r", "/data/data")
+    testnet.compose("start", "dune")
+    testnet.compose.wait_healthy(("dune",))
+    height, _ = same_ledger(list(testnet.nodes.values()))
+    testnet.check_balance("dune")
+    logged = testnet.compose("logs", "--no-color", "dune")
+    for told in (r"syncing from peers? [0-9a-f]{16}.*: height 0 of \d+", r"in step with its peers at height \d+"):
+        if re.search(told, logged) is None:
+            raise DockerTestError(f"dune fetched {height} blocks, and its log has no line `{told}`")
+    say(f"dune without its data said that it syncs, and is back at height {height}")
+
+
+def check_restored(testnet: Testnet) -> None:
+    """Back up a running validator, delete its data, restore them; it is back with the same ledger."""
+    backup = "/data/comet.backup"
+    testnet.compose.execute("comet", "entente", "backup", "--home", "/data", "--to", backup)
+    testnet.pay(through="aurora", read_from="basil")
+    testnet.compose("stop", "comet")
+    testnet.compose.run("comet", "rm", "-r", "/data/data")
+    testnet.compose.run("comet", "entente", "restore", backup, "--home", "/data", "--genesis", "/data/genesis.json")
+    testnet.compose("start", "comet")
+    testnet.compose.wait_healthy(("comet",))
+    height, _ = same_ledger(list(testnet.nodes.values()))
+    testnet.check_balance("comet")
+    say(f"comet was restored from its backup and is back at height {height}")
 
 
 def check_down_and_up(testnet: Testnet) -> None:

@@ -192,7 +192,7 @@ def test_a_copied_home_is_found_out_by_its_own_seals(network: LocalNetwork) -> N
 
 
 def test_a_validator_without_its_chain_signs_nothing_below_its_log(network: LocalNetwork) -> None:
-    """The log has left its votes behind, as rotation does; the chain is gone, and no peer tells so (issue 7)."""
+    """The log has left its votes behind, as rotation does; the chain is gone, and no peer tells so."""
     for index in range(4):
         network.kill(index)
     home = network.home(VICTIM)

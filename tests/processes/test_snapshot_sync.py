@@ -16,6 +16,7 @@ from node.light_client.documents import verify_state
 from node.maintenance.store_check import check_store
 from node.store.incoming_snapshot import IncomingSnapshot
 from node.sync.snapshot_folders import SnapshotFolders
+from tests.support.engines import CHOSEN, on_each_engine
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM, balance, issue
 from tests.support.same_chain import wait_same_head
@@ -42,9 +43,9 @@ def answers(network: LocalNetwork, index: int) -> bool:
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Iterator[LocalNetwork]:
-    """A network whose nodes offer snapshots every few blocks."""
-    network = LocalNetwork(tmp_path / "testnet")
+def network(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LocalNetwork]:
+    """A network whose nodes offer snapshots every few blocks; the parameter names what keeps their data."""
+    network = LocalNetwork(tmp_path / "testnet", engine=getattr(request, "param", CHOSEN))
     for index in range(4):
         path = network.home(index) / "node.toml"
         lines = [line for line in path.read_text().splitlines() if not line.startswith("state_history_blocks")]
@@ -94,6 +95,7 @@ def missing_buckets(network: LocalNetwork) -> int:
         incoming.close()
 
 
+@pytest.mark.parametrize("network", on_each_engine(), indirect=True)
 def test_kills_amid_a_snapshot_never_leave_half_a_state(network: LocalNetwork) -> None:
     network.send(0, "aurora-admin", ("token.create_program", PROGRAM))
     basil, _ = network.account("basil-admin")

@@ -20,8 +20,10 @@ import psutil
 
 from genesis.keystore import read_key_file, write_key_file
 from genesis.testnet import TestnetAccount, TestnetManifest, TestnetValidator, create_testnet
-from node.runtime.config import NodeConfig, PeerAddress, config_to_toml, load_config
+from node.runtime.config import NodeConfig, PeerAddress, StoreSettings, config_to_toml, load_config
+from node.store import EngineName
 from node.testnet.processes import start_node
+from tests.support.engines import CHOSEN, name_engine
 from tests.support.ports import free_ports
 from vm.params import Params
 from vm.primitives.address import address_of_key
@@ -43,7 +45,13 @@ class LocalNetwork:
         hosts: Sequence[str] | None = None,
         params: Params | None = None,
         rpc_port: int | None = None,
+        engine: EngineName | None = CHOSEN,
     ) -> None:
+        """Make the testnet's homes.
+
+        Args:
+            engine: keeps the validators' data; None: what a new home gets.
+        """
         self.directory = directory
         if rpc_port is None:
             rpc_port = free_ports(2 * validators)
@@ -56,6 +64,8 @@ class LocalNetwork:
             params=params,
             ops=list(ops),
         )
+        for home in (Path(validator.home) for validator in self.manifest.validators):
+            name_engine(home, engine)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._ids = itertools.count(1)
         self._nonces = itertools.count(time.time_ns() // 1_000)
@@ -97,7 +107,9 @@ class LocalNetwork:
         home = self.directory / name
         home.mkdir()
         shutil.copy(self.directory / "genesis.json", home)
-        config = NodeConfig(rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=self._peer_addresses())
+        config = NodeConfig(
+            rpc_port=rpc_port, p2p_port=rpc_port + 1, peers=self._peer_addresses(), store=StoreSettings(CHOSEN)
+        )
         (home / "node.toml").write_text(config_to_toml(config))
         write_key_file(home / "key.json", key, None)
         node = TestnetValidator(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from node.store.engine import Entries
+from node.store.engine import EngineError, Entries, Keys
 
 from .disk import Changes, Disk, StoredDatabase, StoredFile
 from .loop import Killed
@@ -162,12 +162,14 @@ class MemoryFiles:
 class MemoryEngine:
     """An open database of a process: a `node.store.engine.Engine`; nothing in it rots, so it has no checksums."""
 
+    faults: tuple[type[Exception], ...] = (OSError, RuntimeError)
+
     def __init__(self, process: Process, stored: StoredDatabase) -> None:
         self._process = process
         self._stored: StoredDatabase | None = stored
         self._get = stored.entries.get
 
-    def get(self, key: bytes, *, verify_checksums: bool = False) -> bytes | None:
+    def get(self, key: bytes) -> bytes | None:
         """See `Engine.get`."""
         self._check_open()
         return self._get(key)
@@ -194,30 +196,29 @@ class MemoryEngine:
         stop: bytes,
         reverse: bool = False,
         include_start: bool = True,
-        fill_cache: bool = True,
-        verify_checksums: bool = False,
+        once: bool = False,
     ) -> Iterator[Entries]:
         """See `Engine.iterator`."""
         found = self._check_open().between(start, stop, include_start)
         yield iter(reversed(found) if reverse else found)
 
     @contextmanager
-    def snapshot(self) -> Iterator[MemorySnapshot]:
+    def snapshot(self) -> Iterator[Entries]:
         """See `Engine.snapshot`."""
         stored = self._check_open()
-        yield MemorySnapshot([(key, stored.entries[key]) for key in stored.keys])
+        yield iter([(key, stored.entries[key]) for key in stored.keys])
 
-    def write_batch(self, *, sync: bool) -> MemoryBatch:
-        """See `Engine.write_batch`."""
+    def batch(self, *, sync: bool) -> MemoryBatch:
+        """See `Engine.batch`."""
         return MemoryBatch(self, sync)
 
-    def compact_range(self, *, start: bytes, stop: bytes) -> None:
-        """See `Engine.compact_range`."""
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """See `Engine.compact`."""
         self._check_open()
 
-    def get_property(self, name: bytes) -> bytes | None:
-        """See `Engine.get_property`; there is nothing to tell."""
-        return None
+    def explain(self, error: Exception, keys: Keys | None = None) -> EngineError:
+        """See `Engine.explain`."""
+        return EngineError(str(error))
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -229,18 +230,6 @@ class MemoryEngine:
         if self._stored is None:
             raise RuntimeError("Database is closed")
         return self._stored
-
-
-class MemorySnapshot:
-    """All entries of one moment."""
-
-    def __init__(self, entries: list[tuple[bytes, bytes]]) -> None:
-        self._entries = entries
-
-    @contextmanager
-    def iterator(self, *, fill_cache: bool = True, verify_checksums: bool = False) -> Iterator[Entries]:
-        """See `EngineSnapshot.iterator`."""
-        yield iter(self._entries)
 
 
 class MemoryBatch:

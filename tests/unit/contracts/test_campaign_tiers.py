@@ -30,7 +30,7 @@ def status(shop: Shop) -> tuple[str, int]:
     return shown["tier"], shown["points"]
 
 
-def test_redemption_and_exchange_leave_a_level_and_reverse_lowers_it_on_its_day() -> None:  # CASES.md, row 49
+def test_redemption_and_exchange_leave_a_level_and_reverse_lowers_it_on_its_day() -> None:
     shop = shop_with()
     shop.record(2_000, ref="first")
     shop.chain.until(TODAY + 3 * DAY)
@@ -47,7 +47,7 @@ def test_redemption_and_exchange_leave_a_level_and_reverse_lowers_it_on_its_day(
     assert status(shop) == ("bronze", 0)
 
 
-def test_the_rules_of_a_record_see_the_level_before_it() -> None:  # CASES.md, row 48
+def test_the_rules_of_a_record_see_the_level_before_it() -> None:
     shop = shop_with()
     shop.create("lounge", when='member.tier == "silver"', then=[{"set_profile": {"seen": "true"}}], budget=None)
     fired = [shop.record(amount) for amount in (999, 1, 1)]

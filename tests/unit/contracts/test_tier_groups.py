@@ -14,7 +14,7 @@ def link(club: Club, one: str, other: str, call: str = "link") -> None:
     club.send(one, f"identity.{call}", [one, other], member=account_of(one), other=account_of(other))
 
 
-def test_linked_addresses_add_up_and_a_triangle_counts_each_once() -> None:  # CASES.md, row 47
+def test_linked_addresses_add_up_and_a_triangle_counts_each_once() -> None:
     club = Club()
     club.define()
     for member, points in ((ANN, 50), (BOB, 60), (EVE, 10)):

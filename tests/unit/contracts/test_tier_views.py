@@ -151,7 +151,7 @@ def test_the_hook_is_told_what_the_event_tells_once_it_is_stored() -> None:
 
 def test_many_levels_that_fall_at_once_are_told_of_over_several_blocks_in_the_order_of_addresses() -> None:
     least = Params(max_block_cost=BOUNDS["max_block_cost"][0], max_tx_cost=BOUNDS["max_tx_cost"][0])
-    club = Club(params=least)  # CASES.md, row 85
+    club = Club(params=least)
     club.define(grace_days=0)
     members = sorted(account_of(f"m{number}") for number in range(120))
     for member in members:

@@ -10,7 +10,7 @@ from tests.support.tiers import DAY, METALS, TODAY, Club
 ANN, BOB = account_of("ann"), account_of("bob")
 
 
-def test_a_level_is_reached_at_exactly_its_threshold() -> None:  # CASES.md, row 48
+def test_a_level_is_reached_at_exactly_its_threshold() -> None:
     club = Club()
     levels = [
         {"name": "bronze", "threshold": 0},
@@ -26,7 +26,7 @@ def test_a_level_is_reached_at_exactly_its_threshold() -> None:  # CASES.md, row
     assert club.told() == [("bronze", "silver"), ("silver", "gold")]
 
 
-def test_what_is_asked_before_points_are_counted_is_the_level_before_them() -> None:  # CASES.md, row 48
+def test_what_is_asked_before_points_are_counted_is_the_level_before_them() -> None:
     club = Club()
     club.define()
     seen = []
@@ -40,7 +40,7 @@ def test_what_is_asked_before_points_are_counted_is_the_level_before_them() -> N
     assert seen == [("bronze", 0), ("silver", 1)]
 
 
-def test_spending_and_expiry_leave_the_status_as_it_is() -> None:  # CASES.md, row 49
+def test_spending_and_expiry_leave_the_status_as_it_is() -> None:
     club = Club("aurora", "basil")
     club.define()
     short = {"kind": "days", "days": 5}

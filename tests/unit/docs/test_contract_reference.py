@@ -31,17 +31,21 @@ NOT_REACHED = {
     "contracts_py/campaign/draw_entries.py: 'LIMIT_EXCEEDED' 'the draw has too many entries'": _OF_A_RULE,
     "contracts_py/campaign/draw_entries.py: 'LIMIT_EXCEEDED' 'too many entries at once'": _OF_A_RULE,
     "contracts_py/campaign/draw_entries.py: 'NOT_ELIGIBLE' \"the draw is another campaign's\"": _OF_A_RULE,
-    "contracts_py/campaign/effects/entry.py: 'NOT_AUTHORISED' \"the draw is another brand's\"": "campaign.create does, as "
-    "for other effects; test_campaign_pools.py.",
+    "contracts_py/campaign/effects/entry.py: 'NOT_AUTHORISED' \"the draw is another brand's\"": (
+        "campaign.create does, as for other effects; test_campaign_pools.py."
+    ),
     "contracts_py/campaign/lists.py: 'NOT_FOUND' f'no such {_WORDS[kind]}'": _OF_A_RULE,
-    "contracts_py/gov/actions.py: 'LIMIT_EXCEEDED' f'at most {MAX_VALIDATORS} validators'": "The record of the set is "
-    "bounded alike, and refuses first with the same code.",
+    "contracts_py/gov/actions.py: 'LIMIT_EXCEEDED' f'at most {MAX_VALIDATORS} validators'": (
+        "The record of the set is bounded alike, and refuses first with the same code."
+    ),
     "contracts_py/tier/tiers.py: 'points' 'no negative number'": "Only contracts above ask for this; "
     "test_tier_views.py does.",
     "contracts_py/tier/tiers.py: 'NOT_FOUND' 'the brand has no ladder that counts points'": "Likewise.",
     "contracts_py/tier/seats.py: 'LIMIT_EXCEEDED' 'more than a standing counts'": "Likewise.",
-    "contracts_py/identity/brands.py: 'NOT_AUTHORISED' 'only the alliance does this'": "Only gov asks for this, after a "
-    "vote: no call leads there without. test_identity.py calls the rooms themselves.",
+    "contracts_py/identity/brands.py: 'NOT_AUTHORISED' 'only the alliance does this'": (
+        "Only gov asks for this, after a vote: no call leads there without. test_identity.py calls the rooms "
+        "themselves."
+    ),
 }
 """Where a refusal is made that no story shows → why not."""
 

@@ -33,6 +33,15 @@ def test_ranges_go_to_different_peers_and_end_at_the_claimed_height() -> None:
     assert sync.next_requests(0) == []
 
 
+def test_the_peers_ahead_are_told_the_highest_first() -> None:
+    sync = BlockSync(5, RULES)
+    for peer, height in ((A, 6), (B, 5), (C, 9)):
+        sync.peer_at(peer, height)
+    assert sync.ahead == [C, A]
+    sync.advanced(9)
+    assert sync.ahead == []
+
+
 def test_replies_out_of_order_are_handed_out_in_order() -> None:
     sync = BlockSync(0, RULES)
     sync.peer_at(A, 20)

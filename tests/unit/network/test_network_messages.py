@@ -35,6 +35,7 @@ from network.messages import (
     Pong,
     ReplayIds,
     Reply,
+    Request,
     SetChange,
     SetChanges,
     Snapshots,
@@ -99,6 +100,11 @@ def test_every_kind_but_the_opaque_one_has_a_message() -> None:
     assert {kind_of(message) for message in EXAMPLES} == set(MESSAGE_TYPES)
     with pytest.raises(MalformedFrame):
         decode(Kind.CONSENSUS, b"")
+
+
+def test_every_request_names_the_kind_of_its_reply() -> None:
+    requests = {type_ for type_ in MESSAGE_TYPES.values() if issubclass(type_, Request)}
+    assert requests == REPLY_KINDS.keys()
 
 
 def test_replies_are_replies() -> None:

@@ -30,6 +30,8 @@ from vm.params import Params
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 TRANSFER = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 1})
 
 

@@ -18,6 +18,8 @@ from node.light_client.documents import verify_state
 from node.light_client.errors import VerificationFailed
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 ANN = address_of("ann")
 Change = Callable[[dict[str, Any]], object]
 

@@ -43,6 +43,8 @@ from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import LocalChain, address_of, local_genesis, program_op
 from vm.primitives.codec import encode
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 OPS = [program_op("miles", "aurora")]
 
 

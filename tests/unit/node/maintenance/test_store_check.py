@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
-import plyvel
 import pytest
 from click.testing import CliRunner
 
@@ -17,24 +17,30 @@ from node.maintenance.backup import frames, write_file
 from node.maintenance.restore import restore_backup
 from node.maintenance.store_check import Checked, check_store
 from node.store import Store, StoreCorrupt, StoreOptions
-from node.store.damage import damaged_file, tables_at
 from node.store.damage_note import NAME
+from node.store.database import Database
+from node.store.engines import unchanging_suffix
 from node.store.layout import BLOCK, HEAD, OLDEST_BLOCK_KEY, RECEIPTS, STATE, TRANSACTION, at_height, number
 from tests.support.ledger import LocalChain, address_of, program_op
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 BLOCKS = 8
 
 
 @pytest.fixture
 def chain(tmp_path: Path) -> LocalChain:
-    """A closed store of eight blocks in <tmp_path>/data, all of it in LevelDB's log."""
+    """A store of eight blocks in <tmp_path>/data as a killed process leaves it, all of it in the engine's log."""
     chain = LocalChain(tmp_path / "data", [program_op("miles", "aurora")])
     issue = {"program": "miles", "to": address_of("aurora-admin"), "amount": 1_000, "ref": "float"}
     chain.commit([chain.sign("aurora-admin", [("token.issue", issue)])])
     for _ in range(BLOCKS - 1):
         transfer = ("token.transfer", {"program": "miles", "to": address_of("bea"), "amount": 3})
         chain.commit([chain.sign("aurora-admin", [transfer])])
+    shutil.copytree(tmp_path / "data", tmp_path / "killed")
     chain.store.close()
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "killed").rename(tmp_path / "data")
     (tmp_path / "genesis.json").write_text(chain.genesis.to_json())
     return chain
 
@@ -45,7 +51,7 @@ def only(folder: Path, pattern: str) -> Path:
 
 
 def block_in_log(data: Path, height: int) -> int:
-    """Return where in LevelDB's log the head of a height is written."""
+    """Return where in the engine's log the head of a height is written."""
     return only(data, "*.log").read_bytes().index(at_height(HEAD, height))
 
 
@@ -56,9 +62,9 @@ def flip(file: Path, offset: int) -> None:
 
 
 def into_tables(data: Path) -> Path:
-    """Move everything from LevelDB's log into one table, as a later start does, and return the table."""
+    """Move everything from the engine's log into one table, as a later start does, and return the table."""
     Store.open(data).close()
-    return only(data, "*.ldb")
+    return only(data, "*" + unchanging_suffix(data))
 
 
 def test_a_flipped_bit_in_the_log_is_refused_with_file_and_height(chain: LocalChain, tmp_path: Path) -> None:
@@ -123,11 +129,14 @@ def test_a_store_with_damage_is_not_opened_again_until_it_is_found_whole(chain: 
 
 
 def put(data: Path, key: bytes, value: bytes | None) -> None:
-    with plyvel.DB(str(data)) as database:
-        if value is None:
-            database.delete(key)
-        else:
-            database.put(key, value)
+    database = Database(str(data), 1 << 20, 1 << 20, create=False)
+    batch = database.batch()
+    if value is None:
+        batch.delete(key)
+    else:
+        batch.put(key, value)
+    database.write(batch)
+    database.close()
 
 
 def test_a_height_that_is_missing_below_the_head_is_refused(chain: LocalChain, tmp_path: Path) -> None:
@@ -139,8 +148,9 @@ def test_a_height_that_is_missing_below_the_head_is_refused(chain: LocalChain, t
 
 def test_the_head_that_the_store_names_must_be_the_last(chain: LocalChain, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with plyvel.DB(str(data)) as database:
-        other = database.get(at_height(HEAD, 7))
+    database = Database(str(data), 1 << 20, 1 << 20, create=False)
+    other = database.get(at_height(HEAD, 7))
+    database.close()
     put(data, at_height(HEAD, 8), other)
     with pytest.raises(StoreCorrupt, match="block 8 is not the head"):
         Store.open(data)
@@ -221,16 +231,3 @@ def test_a_running_node_is_not_checked(chain: LocalChain, tmp_path: Path) -> Non
     store.close()
     assert result.exit_code == 1
     assert "stop the node first" in result.output
-
-
-def test_names_of_files(tmp_path: Path) -> None:
-    listing = (
-        b"--- level 0 ---\n 10:314['k0' @ 27 : 1 .. 'k5' @ 30 : 1]\n"
-        b"--- level 1 ---\n 7:9['a\\x00' @ 1 : 1 .. 'k\\xff' @ 2 : 0]\n 8:9['m' @ 1 : 1 .. 'n' @ 2 : 0]\n"
-    )
-    assert tables_at(listing, b"k3", b"k3") == ["000010.ldb", "000007.ldb"]
-    assert tables_at(listing, b"a\0b", b"a\0b") == ["000007.ldb"]
-    assert tables_at(listing, b"l", b"z") == ["000008.ldb"]
-    assert tables_at(listing, b"b", b"z") == ["000010.ldb", "000007.ldb"]
-    assert tables_at(listing, b"z", b"z") == []
-    assert damaged_file(tmp_path) == tmp_path

@@ -6,8 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock, config_to_toml, load_config
+from node.runtime.config import (
+    NodeConfig,
+    PeerAddress,
+    RpcLimits,
+    StoreSettings,
+    VirtualClock,
+    config_to_toml,
+    load_config,
+)
 from node.runtime.errors import ConfigError
+from node.store import EngineName
 
 FULL = NodeConfig(
     rpc_host="::1",
@@ -24,6 +33,7 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
+    store=StoreSettings("rocksdb"),
 )
 
 
@@ -31,6 +41,12 @@ FULL = NodeConfig(
 def test_round_trip(tmp_path: Path, config: NodeConfig) -> None:
     (tmp_path / "node.toml").write_text(config_to_toml(config), encoding="utf-8")
     assert load_config(tmp_path) == config
+
+
+@pytest.mark.parametrize("name", EngineName)
+def test_every_engine_can_be_named(tmp_path: Path, name: EngineName) -> None:
+    (tmp_path / "node.toml").write_text(f'[store]\nengine = "{name}"\n')
+    assert load_config(tmp_path).store.engine == name
 
 
 def test_a_peer_can_be_appended_by_hand_to_a_file_without_any(tmp_path: Path) -> None:
@@ -91,6 +107,7 @@ HOSTILE = {
     "date": "rpc_port = 2026-01-01",
     "absurd port": "p2p_port = 99999999",
     "no level": 'log_level = "LOUD"',
+    "no engine": '[store]\nengine = "lmdb"',
     "no history": "state_history_blocks = 0",
     "negative history": "state_history_blocks = -5",
     "nothing retained": "retain_blocks = 0",

@@ -17,6 +17,8 @@ from vm.once_log import EMPTY, LOGS, TILE, Appended, OnceLog, append, is_made_of
 from vm.primitives.codec import encode
 from vm.primitives.merkle import leaf_hash
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 PER_BLOCK = 70
 """So that height 10 has two tiles and 188 leaves behind, height 20 five tiles and 120."""
 

@@ -28,6 +28,8 @@ from vm.state_proof import verify_state_proof
 from vm.state_tree import StateTree
 from vm.tables.stored import Stored
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 GENESIS = b"genesis document"
 
 
@@ -438,18 +440,18 @@ def everything(store):
 
 
 def test_whatever_is_written_waits_for_the_disk(store, monkeypatch):
-    plain = store._database._db
+    plain = store._database._engine
     synced: list[bool] = []
 
     class Recorder:
-        def write_batch(self, *, sync: bool):
+        def batch(self, *, sync: bool):
             synced.append(sync)
-            return plain.write_batch(sync=sync)
+            return plain.batch(sync=sync)
 
         def __getattr__(self, name: str):
             return getattr(plain, name)
 
-    monkeypatch.setattr(store._database, "_db", Recorder())
+    monkeypatch.setattr(store._database, "_engine", Recorder())
     commit(store, {"a": encode(1)})
     assert synced == [True]
     store.hold()

@@ -12,6 +12,8 @@ from node.store import BlockCommit, Store
 from vm.primitives.codec import encode
 from vm.state_tree import StateTree
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 KILLS = 10
 
 

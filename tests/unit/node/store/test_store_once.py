@@ -16,6 +16,8 @@ from vm.once_log import EMPTY, Appended, OnceLog
 from vm.primitives.codec import encode
 from vm.primitives.merkle import leaf_hash, verify_path
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 FAMILY = "test/order"
 
 

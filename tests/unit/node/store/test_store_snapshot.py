@@ -20,6 +20,8 @@ from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
 from vm.state_chunks import VerifiedChunk, verify_bucket_roots, verify_children, verify_chunk
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 DEPTH = 2
 OPTIONS = StoreOptions(state_history_blocks=20, snapshot_interval=10)
 State = dict[str, bytes]

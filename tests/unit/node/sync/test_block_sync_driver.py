@@ -136,8 +136,18 @@ async def test_the_log_tells_that_a_node_syncs_and_when_it_is_done(
     task = asyncio.create_task(node.sync.run())
     await until(lambda: "in step" in caplog.text, turns=10_000)
     task.cancel()
-    assert caplog.messages == ["syncing: height 0 of 6, which a peer claims", "in step with its peers at height 6"]
+    assert caplog.messages == [
+        f"syncing from peer {HONEST.hex()[:16]}: height 0 of 6",
+        "in step with its peers at height 6",
+    ]
     node.local.close()
+
+
+def test_the_log_names_three_peers_at_most() -> None:
+    peers = [bytes([number]) * 32 for number in range(5)]
+    assert sync_driver._named(peers[:1]) == "peer 0000000000000000"
+    assert sync_driver._named(peers[:3]) == "peers 0000000000000000, 0101010101010101, 0202020202020202"
+    assert sync_driver._named(peers).endswith("0202020202020202 and 2 more")
 
 
 async def test_old_blocks_in_place_of_those_asked_for_are_the_senders_fault(

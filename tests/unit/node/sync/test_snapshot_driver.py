@@ -55,6 +55,8 @@ from vm.once_log import tile_hashes
 from vm.primitives.codec import encode
 from vm.transaction import parse_transaction
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,8 @@ from tests.support.snapshots import (
 )
 from vm.primitives.codec import encode
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
