@@ -44,7 +44,7 @@ from vm.transaction import encode_body, parse_transaction, sign_body, signatures
 
 VALIDATORS = 4
 IN_FLIGHT = 4_800
-"""Units on their way at once: as many as neo-go's open load keeps, PERFORMANCE.md."""
+"""Units on their way at once: enough that no validator waits for the client."""
 
 LIGHT_RATE = 100
 LIGHT_SECONDS = 10.0
