@@ -18,8 +18,8 @@ from node.reference.generated_parts import rewrite_file, table, with_parts
 
 ADVICE: Final = {
     "entente_stage_cpu_seconds": (
-        "Its growth per second is the share of a core that a stage takes; `threads` is the database compacting its
-        tables. " "If one stage grows far beyond the others, see [performance](performance.md)."
+        "Its growth per second is the share of a core that a stage takes; `threads` is the database compacting its "
+        "tables. If one stage grows far beyond the others, see [performance](performance.md)."
     ),
     "entente_height": (
         "It grows while there is work, and once per `empty_block_interval_ms` without. If it stands still, read "
