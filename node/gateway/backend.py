@@ -26,7 +26,7 @@ class Backend(Protocol):
     async def submit(self, raws: Sequence[bytes], client: str = "") -> list[Admission | TransactionRefused]:
         """Admit signed transactions, in order; one outcome each. Verifies signatures in slices.
 
-        `client` is who shares a part of the pool (`node.gateway.limits.CLIENT`).
+        `client` is who shares a part of the pool (`node.gateway.limits.client_of`).
 
         A well-formed transaction whose id is committed is `Admission(committed=True)` before anything else is
         judged, also after its expiry.

@@ -32,7 +32,7 @@ import orjson
 
 from node.chain.errors import QueryError
 from node.gateway.errors import UNAUTHORISED, RpcFault
-from node.gateway.limits import CLIENT, COUNT_ANSWER
+from node.gateway.limits import COUNT_ANSWER
 from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
 from node.gateway.query_faults import query_fault
@@ -58,9 +58,14 @@ REFUSAL_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Permissions:
-    """What the caller's API key allows."""
+class Caller:
+    """Who asks, and what its API key allows.
 
+    Attributes:
+        client: who shares the node's time and a part of the pool, as `limits.client_of` names it.
+    """
+
+    client: str = ""
     reads: bool = True
     writes: bool = True
 
@@ -162,9 +167,7 @@ class Dispatcher:
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
 
-    async def handle(
-        self, body: bytes | bytearray, permissions: Permissions, admit: Admit = lambda calls: None
-    ) -> Reply:
+    async def handle(self, body: bytes | bytearray, caller: Caller, admit: Admit = lambda calls: None) -> Reply:
         """Answer one request body."""
         try:
             document = orjson.loads(body)
@@ -176,10 +179,10 @@ class Dispatcher:
         fault = self._batch_fault(requests) or admit(len(requests))
         if fault is not None:
             return Reply(fault_body(fault), max(1, len(requests)))
-        entries = [self._prepare(request, permissions) for request in requests]
+        entries = [self._prepare(request, caller) for request in requests]
         is_batch = isinstance(document, list)
         del document, requests  # Hundreds of requests may wait, which need only what they were understood to be.
-        parts = await self._answer(entries)
+        parts = await self._answer(entries, caller)
         unauthorised = bool(parts) and all(
             _is_unauthorised(entry) for entry in entries if entry.id_json is not None
         )
@@ -218,7 +221,7 @@ class Dispatcher:
 
     # -- checking ----------------------------------------------------------------------------------
 
-    def _prepare(self, request: Any, permissions: Permissions) -> _Entry:
+    def _prepare(self, request: Any, caller: Caller) -> _Entry:
         """Check one request; a wrong one becomes an entry whose outcome is known."""
         if type(request) is not dict:
             return _Entry(_NULL_ID, outcome=RpcFault("INVALID_REQUEST", "a request is an object"))
@@ -230,26 +233,26 @@ class Dispatcher:
             return _Entry(id_json or _NULL_ID, outcome=RpcFault("INVALID_REQUEST", problem))
         entry = _Entry(id_json)
         try:
-            self._bind(entry, request, permissions)
+            self._bind(entry, request, caller)
         except RpcFault as fault:
             entry.method, entry.outcome = None, kept(fault)
         except Exception:
             entry.method, entry.outcome = None, internal_fault(request["method"])
         return entry
 
-    def _bind(self, entry: _Entry, request: dict[str, Any], permissions: Permissions) -> None:
+    def _bind(self, entry: _Entry, request: dict[str, Any], caller: Caller) -> None:
         name = request["method"]
         method = self._table.get(name)
         if method is None:
             raise RpcFault("METHOD_NOT_FOUND", "no such method; rpc.discover lists all", method=name[:100])
-        if not (permissions.writes if method.writes else permissions.reads):
+        if not (caller.writes if method.writes else caller.reads):
             raise RpcFault("UNAUTHORISED", f"{name} needs `Authorization: Bearer <key>` with a valid key")
         entry.method = method
         entry.arguments = method.arguments(request.get("params"))
 
     # -- answering ---------------------------------------------------------------------------------
 
-    async def _answer(self, entries: Sequence[_Entry]) -> list[bytes]:
+    async def _answer(self, entries: Sequence[_Entry], caller: Caller) -> list[bytes]:
         """Answer all entries and return the responses of those that want one."""
         waiting = False
         for entry in entries:
@@ -260,13 +263,13 @@ class Dispatcher:
             for method in self._batched:
                 mine = [entry for entry in entries if entry.method is method]
                 if mine:
-                    await _answer_together(method, mine)
-        return await self._answer_reads(entries)
+                    await _answer_together(method, mine, caller.client)
+        return await self._answer_reads(entries, caller)
 
-    async def _answer_reads(self, entries: Sequence[_Entry]) -> list[bytes]:
+    async def _answer_reads(self, entries: Sequence[_Entry], caller: Caller) -> list[bytes]:
         parts: list[bytes] = []
         left = self._limits.max_response_bytes
-        turn = _Turn(self._turns, CLIENT.get())
+        turn = _Turn(self._turns, caller.client)
         slice_end = self._now() + SLICE_SECONDS
         try:
             for entry in entries:
@@ -347,13 +350,13 @@ def _reads(entry: _Entry) -> bool:
     return entry.method is not None and entry.method.answer is not None
 
 
-async def _answer_together(method: Method, entries: Sequence[_Entry]) -> None:
+async def _answer_together(method: Method, entries: Sequence[_Entry], client: str) -> None:
     """Answer all entries of one method that submits or waits; notifications too."""
     answer_all = method.answer_all
     if answer_all is None:
         return
     try:
-        outcomes = await answer_all([entry.arguments for entry in entries])
+        outcomes = await answer_all([entry.arguments for entry in entries], client)
         for entry, outcome in zip(entries, outcomes, strict=True):
             entry.outcome = outcome
     except Exception as error:

@@ -30,9 +30,6 @@ MAX_TRACKED_CLIENTS: Final = 10_000
 PAST_READS_SECONDS: Final = 0.2
 """What searching the values of a past state may take for one call, of a thread that consensus shares."""
 
-CLIENT: Final[ContextVar[str]] = ContextVar("client", default="")
-"""Who asked what is being answered, as `client_of` names it; the transport sets it for each request."""
-
 COUNT_ANSWER: Final[ContextVar[Callable[[int], None]]] = ContextVar("count_answer", default=lambda count: None)
 """Called with the bytes of each part of the answer that is being built; raises where there is no room for them."""
 

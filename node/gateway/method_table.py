@@ -6,7 +6,7 @@ A method of the gateway is an ordinary Python method marked `@rpc`; its paramete
 * reads are synchronous point reads: `answer(args)`; one that takes long may return a generator, which yields
   where the event loop may turn and returns the result;
 * methods that submit or wait are asynchronous and answer all their calls of one batch together:
-  `answer_all([args, …])`, so that a batch of 100 transactions costs one submission and one wait.
+  `answer_all([args, …], client)`, so that a batch of 100 transactions costs one submission and one wait.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from vm.errors import Refused
 
 Arguments = dict[str, Any]
 Answer = Callable[[Arguments], Any]
-AnswerAll = Callable[[Sequence[Arguments]], Awaitable[Sequence[Any]]]
-"""One result, or one RpcFault, for each call."""
+AnswerAll = Callable[[Sequence[Arguments], str], Awaitable[Sequence[Any]]]
+"""Given all calls and who asks: one result, or one RpcFault, for each call."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

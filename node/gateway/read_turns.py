@@ -1,6 +1,6 @@
 """Shares the time of the event loop that reads may take among the clients that read.
 
-Each client (`limits.CLIENT`) has a queue of its own. The client that has read least is served next: start-time
+Each client (`limits.client_of`) has a queue of its own. The client that has read least is served next: start-time
 fair queueing (Goyal, Vin, Cheng 1996) with the measured time of a turn as its cost, so costly reads use up a
 client's share sooner than cheap ones.
 

@@ -36,11 +36,11 @@ from node.gateway.backend import Backend
 from node.gateway.badges import BADGE_PATHS, BadgePages, status_of
 from node.gateway.chain_methods import ChainMethods
 from node.gateway.connections import ConnectionTable, GatewayConnection
-from node.gateway.dispatch import Dispatcher, Permissions, fault_body, internal_fault
+from node.gateway.dispatch import Caller, Dispatcher, fault_body, internal_fault
 from node.gateway.errors import HttpRefusal, RpcFault
 from node.gateway.forwarded import Clients
 from node.gateway.hosts import HostRule
-from node.gateway.limits import CLIENT, ApiKeys, RateLimiter, client_of
+from node.gateway.limits import ApiKeys, RateLimiter, client_of
 from node.gateway.listener import Listener
 from node.gateway.method_table import Method, methods_of
 from node.gateway.node_methods import NodeMethods
@@ -253,7 +253,6 @@ class Gateway:
             self._answers.release(answer)
 
     async def _call(self, request: web.BaseRequest, client: str, body: Body) -> web.Response:
-        CLIENT.set(client)
         limited = False
 
         def admit(calls: int) -> RpcFault | None:
@@ -262,9 +261,9 @@ class Gateway:
             limited = wait_ms > 0
             return _rate_fault(wait_ms) if limited else None
 
-        permissions = Permissions(*self._keys.permissions(request.headers.get("Authorization")))
+        caller = Caller(client, *self._keys.permissions(request.headers.get("Authorization")))
         try:
-            reply = await self._dispatcher.handle(body.take(), permissions, admit)
+            reply = await self._dispatcher.handle(body.take(), caller, admit)
         finally:
             self._bodies.release(body)
         if reply.body is None:

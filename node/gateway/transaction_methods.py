@@ -14,7 +14,7 @@ from typing import Any, Final
 from node.chain.pruning import MAY_BE_PRUNED
 from node.gateway.backend import Backend
 from node.gateway.errors import RpcFault, invalid_param, refused_transaction
-from node.gateway.limits import CLIENT, past_reads
+from node.gateway.limits import past_reads
 from node.gateway.method_table import Arguments, Method, described, rpc
 from node.gateway.parameters import (
     DEFAULT_TIMEOUT_MS,
@@ -68,8 +68,8 @@ class TransactionMethods:
 
     # -- submitting and waiting --------------------------------------------------------------------
 
-    async def _submit_all(self, calls: Sequence[Arguments]) -> list[Any]:
-        outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
+    async def _submit_all(self, calls: Sequence[Arguments], client: str) -> list[Any]:
+        outcomes = await self._backend.submit([call["tx"] for call in calls], client)
         return [self._submitted(outcome) for outcome in outcomes]
 
     def _submitted(self, outcome: Admission | TransactionRefused) -> Any:
@@ -82,8 +82,8 @@ class TransactionMethods:
             return RpcFault(reason, message, oldest=self._queries.oldest_block, head=self._queries.height)
         return refused_transaction(reason, message)
 
-    async def _send_all(self, calls: Sequence[Arguments]) -> list[Any]:
-        outcomes = await self._backend.submit([call["tx"] for call in calls], CLIENT.get())
+    async def _send_all(self, calls: Sequence[Arguments], client: str) -> list[Any]:
+        outcomes = await self._backend.submit([call["tx"] for call in calls], client)
         waits: list[tuple[bytes, int]] = []
         for outcome, call in zip(outcomes, calls, strict=True):
             if isinstance(outcome, Admission):
@@ -94,7 +94,7 @@ class TransactionMethods:
             for outcome in outcomes
         ]
 
-    async def _wait_all(self, calls: Sequence[Arguments]) -> list[Any]:
+    async def _wait_all(self, calls: Sequence[Arguments], client: str) -> list[Any]:
         return await self._receipts([(call["id_"], _timeout(call)) for call in calls])
 
     async def _receipts(self, waits: Sequence[tuple[bytes, int]]) -> list[Receipt | RpcFault]:

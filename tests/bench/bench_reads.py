@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from node.gateway import Gateway
-from node.gateway.dispatch import Permissions
+from node.gateway.dispatch import Caller
 from node.runtime.config import NodeConfig
 from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
 from vm.transaction import parse_transaction
@@ -68,7 +68,7 @@ def requests(ids: Sequence[str]) -> dict[str, list[bytes]]:
 
 async def measured(gateway: Gateway, bodies: Sequence[bytes]) -> float:
     """Return µs a call of the best pass."""
-    dispatcher, allowed = gateway._dispatcher, Permissions()
+    dispatcher, allowed = gateway._dispatcher, Caller()
     best = float("inf")
     for _ in range(PASSES):
         began = time.perf_counter()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from node.gateway.dispatch import Dispatcher, Permissions
+from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import CODES
 from node.gateway.server import build_table
 from node.gateway.state_methods import StateMethods
@@ -91,7 +91,7 @@ def test_every_body_gets_a_valid_answer(dispatcher: Dispatcher, caplog: pytest.L
     names = [name for name in dispatcher._table if name not in ("tx_wait", "tx_send")]  # they may wait
     document = data.draw(requests(names) | st.lists(requests(names), max_size=22))
     caplog.set_level(logging.ERROR)
-    reply = asyncio.run(dispatcher.handle(orjson.dumps(document), Permissions()))
+    reply = asyncio.run(dispatcher.handle(orjson.dumps(document), Caller()))
     assert "internal error" not in caplog.text
     sent = document if isinstance(document, list) else [document]
     if reply.body is None:
@@ -115,7 +115,7 @@ def is_request(each):
 @settings(max_examples=300, deadline=None)
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_every_byte_string_gets_a_valid_answer(dispatcher: Dispatcher, body: bytes):
-    reply = asyncio.run(dispatcher.handle(body, Permissions()))
+    reply = asyncio.run(dispatcher.handle(body, Caller()))
     assert reply.body is not None
     answer = orjson.loads(reply.body)
     for each in answer if isinstance(answer, list) else [answer]:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from node.gateway.answers import AnswerSender
-from node.gateway.dispatch import Dispatcher, Permissions
+from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import HttpRefusal
 from node.gateway.limits import COUNT_ANSWER
 from node.gateway.method_table import described
@@ -37,7 +37,7 @@ class Pages:
 
     async def ask(self, count: int) -> bytes | None:
         calls = [{"jsonrpc": "2.0", "id": 1, "method": "page"}] * count
-        return (await self.dispatcher.handle(orjson.dumps(calls), Permissions())).body
+        return (await self.dispatcher.handle(orjson.dumps(calls), Caller())).body
 
 
 async def test_each_entry_counts_before_the_next_is_built() -> None:

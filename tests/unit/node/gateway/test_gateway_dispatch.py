@@ -9,9 +9,8 @@ from typing import Annotated
 import orjson
 import pytest
 
-from node.gateway.dispatch import Dispatcher, Permissions
+from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import RpcFault
-from node.gateway.limits import CLIENT
 from node.gateway.method_table import described
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT
 from node.runtime.config import RpcLimits
@@ -58,7 +57,7 @@ class Table:
         return value
 
     def answer_all(self, name):
-        async def answer(calls):
+        async def answer(calls, client):
             self.log.append((name, calls))
             if any(call["minuend"] == 999 for call in calls):
                 raise ZeroDivisionError("secret")
@@ -78,7 +77,7 @@ def ask(table):
     async def ask(body, permissions=None, admit=lambda calls: None, now=lambda: 0.0, **limits):
         dispatcher = Dispatcher(table.methods, RpcLimits(**limits), now)
         data = body if isinstance(body, bytes) else orjson.dumps(body)
-        reply = await dispatcher.handle(data, permissions or Permissions(), admit)
+        reply = await dispatcher.handle(data, permissions or Caller(), admit)
         return None if reply.body is None else orjson.loads(reply.body)
 
     return ask
@@ -180,8 +179,8 @@ async def test_a_limit_on_calls_refuses_all_of_them(ask, table):
 
 async def test_permissions(ask):
     batch = [request("write", 1), request("get_data"), request("nothing")]
-    assert codes(await ask(batch, Permissions(reads=False, writes=True))) == [None, -32006, -32601]
-    assert codes(await ask(batch, Permissions(reads=True, writes=False))) == [-32006, None, -32601]
+    assert codes(await ask(batch, Caller(reads=False, writes=True))) == [None, -32006, -32601]
+    assert codes(await ask(batch, Caller(reads=True, writes=False))) == [-32006, None, -32601]
 
 
 async def test_all_reads_together_take_one_slice_of_a_turn_of_the_loop(table):
@@ -201,7 +200,7 @@ async def test_all_reads_together_take_one_slice_of_a_turn_of_the_loop(table):
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count_turns())
-    clients = [dispatcher.handle(orjson.dumps([request("slow")] * 5), Permissions()) for _ in range(10)]
+    clients = [dispatcher.handle(orjson.dumps([request("slow")] * 5), Caller()) for _ in range(10)]
     replies = await asyncio.gather(*clients)
     counting.cancel()
     assert [len(orjson.loads(reply.body)) for reply in replies] == [5] * 10
@@ -227,7 +226,7 @@ async def test_after_a_long_read_the_loop_turns_freely(table):
 
     counting = asyncio.create_task(count_turns())
     body = orjson.dumps([request("long")] * 2)
-    await asyncio.gather(*[dispatcher.handle(body, Permissions()) for _ in range(2)])
+    await asyncio.gather(*[dispatcher.handle(body, Caller()) for _ in range(2)])
     counting.cancel()
     # Each rests for 50 ms of real time; a loop with nothing else to do turns a thousand times in it.
     assert min(b - a for a, b in pairwise(log)) > 20
@@ -243,30 +242,30 @@ async def test_a_request_that_is_given_up_lets_the_others_read(table):
     dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
     body = orjson.dumps([request("slow")] * 10)
     for turns in range(12):
-        tasks = [asyncio.create_task(dispatcher.handle(body, Permissions())) for _ in range(2)]
+        tasks = [asyncio.create_task(dispatcher.handle(body, Caller())) for _ in range(2)]
         for _ in range(turns):
             await asyncio.sleep(0)
         tasks[turns % 2].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert await dispatcher.handle(orjson.dumps(request("get_data")), Permissions())
+    assert await dispatcher.handle(orjson.dumps(request("get_data")), Caller())
 
 
 async def test_a_long_read_that_is_given_up_while_it_waits_ends_nobody_elses_turn(table):
     """At whatever moment: whoever reads is the one whose turn it is."""
 
-    def long():
+    def long(client):
         for _ in range(4):
-            assert dispatcher._turns._serving == CLIENT.get()
+            assert dispatcher._turns._serving == client
             time[0] += 0.006
             yield
         return "done"
 
     async def ask(client):
-        CLIENT.set(client)
-        return await dispatcher.handle(orjson.dumps(request("long")), Permissions())
+        return await dispatcher.handle(orjson.dumps(request(f"long_{client}")), Caller(client))
 
     time = [0.0]
-    table.methods["long"] = replace(table.methods["long"], answer=lambda args: long())
+    for name in ("a", "b", "c"):
+        table.methods[f"long_{name}"] = replace(table.methods["long"], answer=lambda args, name=name: long(name))
     for moment in range(40):
         dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
         tasks = [asyncio.create_task(ask(client)) for client in ("a", "b", "c")]

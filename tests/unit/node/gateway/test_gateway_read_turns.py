@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.gateway import dispatch
-from node.gateway.dispatch import Dispatcher, Permissions
+from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import RpcFault
-from node.gateway.limits import CLIENT
 from node.gateway.method_table import described
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT, ReadTurns
 from node.runtime.config import RpcLimits
@@ -94,18 +93,17 @@ async def test_a_batch_of_a_client_that_reads_too_much_is_refused_after_one_paus
     monkeypatch.setattr(dispatch, "REFUSAL_SECONDS", 0.05)
     read = replace(described("read", nothing, "a word"), answer=lambda args: "read")
     dispatcher = Dispatcher({"read": read}, RpcLimits(), lambda: 0.0)
-    CLIENT.set("greedy")
+    greedy = Caller("greedy")
     one = {"jsonrpc": "2.0", "id": 1, "method": "read"}
     await dispatcher._turns.begin("greedy")
     waiting = [
-        asyncio.ensure_future(dispatcher.handle(orjson.dumps(one), Permissions()))
-        for _ in range(MAX_WAITING_PER_CLIENT)
+        asyncio.ensure_future(dispatcher.handle(orjson.dumps(one), greedy)) for _ in range(MAX_WAITING_PER_CLIENT)
     ]
     await asyncio.sleep(0)
     clock = asyncio.get_running_loop().time
     began = clock()
     batch = [one] * 100 + [{**one, "method": "unknown"}]
-    reply = await asyncio.wait_for(dispatcher.handle(orjson.dumps(batch), Permissions()), 100 * 0.05)
+    reply = await asyncio.wait_for(dispatcher.handle(orjson.dumps(batch), greedy), 100 * 0.05)
     assert clock() - began >= 0.05
     *refused, unknown = [answer["error"]["data"]["reason"] for answer in orjson.loads(reply.body)]
     assert refused == ["RATE_LIMITED"] * 100
@@ -127,20 +125,20 @@ async def test_reads_that_are_given_up_while_they_wait_leave_the_line():
 
 
 async def test_known_outcomes_do_not_wait_for_a_turn():
-    async def written(calls):
+    async def written(calls, client):
         return ["done"] * len(calls)
 
     write = replace(described("write", nothing, "a word", writes=True), answer_all=written)
     read = replace(described("read", nothing, "a word"), answer=lambda args: "read")
     dispatcher = Dispatcher({"write": write, "read": read}, RpcLimits(), lambda: 0.0)
-    CLIENT.set("till")
+    till = Caller("till")
     await dispatcher._turns.begin("greedy")
     for method, expected in (("write", "done"), ("unknown", None)):
         body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method})
-        reply = await asyncio.wait_for(dispatcher.handle(body, Permissions()), 10)
+        reply = await asyncio.wait_for(dispatcher.handle(body, till), 10)
         assert orjson.loads(reply.body).get("result") == expected
     reading = asyncio.ensure_future(
-        dispatcher.handle(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "read"}), Permissions())
+        dispatcher.handle(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "read"}), till)
     )
     for _ in range(5):
         await asyncio.sleep(0)
@@ -161,9 +159,8 @@ async def test_a_client_has_one_request_half_done_at_a_time(calls):
         return "done"
 
     async def ask(client, name):
-        CLIENT.set(client)
         one = {"jsonrpc": "2.0", "id": 1, "method": "read", "params": {"name": f"read-{name}"}}
-        return await dispatcher.handle(orjson.dumps([one] * calls), Permissions())
+        return await dispatcher.handle(orjson.dumps([one] * calls), Caller(client))
 
     def named(name: Slug) -> None:
         """Read at length."""

@@ -135,7 +135,7 @@ async def test_transactions_that_are_submitted(chain: LocalChain, asked: Asked) 
     for name, params in (("tx_submit", {"tx": raw}), ("tx_send", {"tx": raw})):
         answer_all = asked.table[name].answer_all
         assert answer_all is not None
-        (outcome,) = await answer_all([params])
+        (outcome,) = await answer_all([params], "")
         answer = orjson.loads(dumps(outcome))
         assert list(problems(answer, asked.forms[name], asked.schemas)) == []
         assert answer["id"] == parse_transaction(raw).id.hex()

@@ -172,7 +172,7 @@ class Running:
     async def call(self, method: str, **arguments: Any) -> Any:
         answer_all = self.methods[method].answer_all
         assert answer_all is not None
-        return (await answer_all([arguments]))[0]
+        return (await answer_all([arguments], ""))[0]
 
 
 async def test_clients_who_wait_hear_at_once_that_the_node_has_halted(tmp_path: Path) -> None:
