@@ -186,6 +186,7 @@ class Node:
         folders = SnapshotFolders(settings.home, settings.machine.files, settings.machine.engine)
         distance, check = settings.config.snapshot_distance, settings.disk.check
         self.snapshots = SnapshotDriver(ledger, self.manager, self.sync, folders, self.supervisor, distance, check)
+        self.snapshots.on_ready(self._give_way)
         self.snapshot_server = SnapshotServer(ledger)
         retain = settings.config.retain_blocks
         self.pruner = None if retain is None else Pruner(ledger, self.feed, retain)
@@ -313,6 +314,11 @@ class Node:
         """Let the event loop act on what any thread has found; a loop that is closed needs nothing any more."""
         if not loop.is_closed():
             loop.call_soon_threadsafe(self.supervisor.met, damage)
+
+    def _give_way(self) -> None:
+        """A snapshot is about to take the store's place: take part no more, so that nothing is lost with it."""
+        self.driver.stop()
+        self.finalizer.close()
 
     async def stop(self) -> None:
         """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""

@@ -10,7 +10,8 @@ restart, and over a change to a later height when no peer offers this one any mo
 
 Invariants:
     1. Nothing is written that does not follow from the genesis document through certificates and hashes.
-    2. The node's own store is not touched; `node.sync.snapshot_folders` exchanges it while no node runs.
+    2. A snapshot that waits to be installed is of a later height than the store, which does not grow any more.
+    3. The node's own store is not touched; `node.sync.snapshot_folders` exchanges it while no node runs.
 """
 
 from __future__ import annotations
@@ -124,8 +125,13 @@ class SnapshotDriver:
         self._again_at = 0.0
         self._refused: set[tuple[bytes, int]] = set()
         sync.pause_while(lambda: self._fetch is not None or self.is_due())
+        self._on_ready: list[Callable[[], None]] = []
         self.installed = asyncio.Event()
         """Set once a whole snapshot waits for the node to be put together anew."""
+
+    def on_ready(self, act: Callable[[], None]) -> None:
+        """Have a function called before `installed` is set: nothing may be committed any more, it would be lost."""
+        self._on_ready.append(act)
 
     @property
     def progress(self) -> str | None:
@@ -205,7 +211,9 @@ class SnapshotDriver:
                     continue
                 self._fetch = fetch
                 started = asyncio.get_running_loop().time()
-                if await self._fetch_parts(fetch, incoming):
+                # Consensus, or block sync before it was paused, may have brought this node past that height: in the
+                # place of its store the snapshot would take back blocks on which this validator has voted.
+                if await self._fetch_parts(fetch, incoming) and self._is_ahead(fetch):
                     genesis_head = self._ledger.store.head_at(0)
                     assert genesis_head is not None
                     incoming.finish(self._ledger.store.genesis_bytes, genesis_head, fetch.newest, fetch.links)
@@ -215,6 +223,8 @@ class SnapshotDriver:
                     elapsed = asyncio.get_running_loop().time() - started
                     figures = height, fetch.bytes_fetched, elapsed, len(fetch.senders)
                     _log.info("the snapshot of height %d is whole: %d bytes in %.1f s from %d peers", *figures)
+                    for act in self._on_ready:
+                        act()
                     self.installed.set()
                 return
         finally:
@@ -286,14 +296,18 @@ class SnapshotDriver:
 
     # -- fetching ----------------------------------------------------------------------------------
 
+    def _is_ahead(self, fetch: _Fetch) -> bool:
+        """Tell whether a snapshot is still of a later height than this node's head."""
+        return fetch.target.head.height > self._ledger.height
+
     async def _fetch_parts(self, fetch: _Fetch, incoming: IncomingSnapshot) -> bool:
-        """Fetch all that is missing; False where no peer offers this height any more."""
+        """Fetch all that is missing; False where no peer offers the height any more, or this node has passed it."""
         tasks: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         offers_at = loop.time() + OFFERS_SECONDS
         slots_known = False
         try:
-            while self._supervisor.halted is None:
+            while self._supervisor.halted is None and self._is_ahead(fetch):
                 self._check_disk()
                 for request in fetch.plan.next_requests(self._now_ms()):
                     task = loop.create_task(self._part(fetch, incoming, request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -477,3 +477,54 @@ def test_the_former_store_stays_as_long_as_no_other_is_in_its_place(tmp_path: Pa
     (tmp_path / "data.replaced").mkdir()
     assert not SnapshotFolders(tmp_path).install_ready()
     assert (tmp_path / "data.replaced").exists()
+
+
+async def test_a_snapshot_that_the_node_has_passed_meanwhile_is_not_installed(
+    source: LocalChain, tmp_path: Path
+) -> None:
+    """Its validator may have voted on blocks that the snapshot does not have."""
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source)))
+    fetch_parts = driver._fetch_parts
+    ready: list[str] = []
+    driver.on_ready(lambda: ready.append("ready"))
+
+    async def overtaken(fetch: Any, incoming: IncomingSnapshot) -> bool:
+        whole = await fetch_parts(fetch, incoming)
+        while chain.height < 20:
+            chain.commit()
+        return whole
+
+    driver._fetch_parts = overtaken  # type: ignore[method-assign]
+    await driver._fetch_snapshot()
+    assert not driver.installed.is_set()
+    assert ready == []
+    assert not SnapshotFolders(tmp_path / "home").install_ready()
+    chain.close()
+
+
+async def test_a_fetch_ends_once_the_node_has_passed_its_height(source: LocalChain, tmp_path: Path) -> None:
+    peer = SnapshotPeer(HONEST, source)
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers(peer))
+    begin = driver._begin
+
+    async def overtaken(height: int, peers: Any, incoming: IncomingSnapshot) -> Any:
+        fetch = await begin(height, peers, incoming)
+        while chain.height < 20:
+            chain.commit()
+        return fetch
+
+    driver._begin = overtaken  # type: ignore[method-assign]
+    await asyncio.wait_for(driver._fetch_snapshot(), 10)
+    assert not driver.installed.is_set()
+    assert not any(isinstance(request, GetStateChunk) for request in peer.asked), "its parts are of no use"
+    chain.close()
+
+
+async def test_a_node_commits_nothing_any_more_once_a_snapshot_waits(source: LocalChain, tmp_path: Path) -> None:
+    driver, chain = driver_of(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source)))
+    told: list[bool] = []
+    driver.on_ready(lambda: told.append(driver.installed.is_set()))
+    await driver._fetch_snapshot()
+    assert told == [False]
+    assert driver.installed.is_set()
+    chain.close()
