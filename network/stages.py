@@ -5,7 +5,7 @@
 
 Stages nest: what an inner one takes is not the outer one's, so that all of them add up to no more than the
 process has used. What no stage covers is the event loop, TLS and HTTP. A stage is entered for a slice of work or
-a block, never for a single transaction: entering and leaving takes some 2 µs, most of it for the thread's clock.
+a block, never for a single transaction: entering and leaving takes 1 to 3 µs, most of it for the thread's clock.
 
 CPU time of the event loop's thread is counted, not wall time: on a machine that is shared, waiting for a core is
 not work. Only code on the event loop's thread may enter a stage, and it must not await inside one.

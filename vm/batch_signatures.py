@@ -63,7 +63,7 @@ def paths_of(ids: Sequence[bytes]) -> tuple[bytes, list[BatchPath]]:
     """
     if not 1 <= len(ids) <= MAX_BATCH:
         raise ValueError(f"a batch has 1 to {MAX_BATCH} transactions, not {len(ids)}")
-    paths = [BatchPath(index, len(ids), tuple(merkle.path(ids, index))) for index in range(len(ids))]
+    paths = [BatchPath(index, len(ids), tuple(path)) for index, path in enumerate(merkle.paths(ids))]
     return merkle.root(ids), paths
 
 

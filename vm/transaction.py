@@ -190,42 +190,18 @@ _Signatures: TypeAlias = list[tuple[bytes, bytes]]
 
 
 def _open(raw: bytes) -> tuple[bytes, _Signatures, tuple[BatchPath | None, ...]]:
-    """Return body, signatures and their paths; to try the wrong decoder first would cost more than all else."""
+    """Return body, signatures and their paths; the usual kind, without batch signatures, is tried first."""
     try:
-        if not _is_batched(raw):
-            envelope = _envelopes.decode(raw)
-            return envelope.body, envelope.sigs, ()
-        batched = _batch_envelopes.decode(raw)
+        envelope = _envelopes.decode(raw)
+        return envelope.body, envelope.sigs, ()
     except CodecError as error:
-        raise TransactionError("MALFORMED", str(error)) from None
+        problem = str(error)  # the error itself would hold this frame, which holds the error
+    try:
+        batched = _batch_envelopes.decode(raw)
+    except CodecError:
+        raise TransactionError("MALFORMED", problem) from None
     entries = [_split_entry(entry) for entry in batched.sigs]
     return batched.body, [sig for sig, _ in entries], tuple([path for _, path in entries])
-
-
-def _is_batched(raw: bytes) -> bool:
-    """Tell whether an entry of `sigs` has more than two parts, without decoding: canonical bytes have known places.
-
-    What is not canonical is refused by whichever decoder gets it.
-    """
-    place = _SIGS_AFTER_BODY
-    kind = raw[6] if len(raw) > 6 else 0
-    if kind == _BIN8:
-        place += 2 + raw[7]
-    elif kind == _BIN16:
-        place += 3 + int.from_bytes(raw[7:9])
-    elif kind == _BIN32:
-        place += 5 + int.from_bytes(raw[7:11])
-    # The first entry tells, unless several keys sign, each in its own way: then all are looked at.
-    return raw[place : place + 1] != _PAIR or (raw[place - 1 : place] != _ONE and _ENTRY_OF_FIVE in raw[place:])
-
-
-_BIN8, _BIN16, _BIN32 = 0xC4, 0xC5, 0xC6
-_SIGS_AFTER_BODY = 6 + 5 + 1
-"""Map header and "body", then, behind its bytes, "sigs" and the header of its array."""
-
-_PAIR, _ONE = b"\x92", b"\x91"
-_ENTRY_OF_FIVE = b"\x95\xc4\x20"
-"""The header of an entry of five parts, and that of the key in it."""
 
 
 def _split_entry(entry: Sequence[Any]) -> tuple[tuple[bytes, bytes], BatchPath | None]:

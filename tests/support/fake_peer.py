@@ -7,7 +7,7 @@ from network.scoring import Offence
 
 
 class FakePeer:
-    """A connected peer as `Peering` sees it; TLS has proved its key."""
+    """A connected peer as `node.peers` sees it; TLS has proved its key."""
 
     def __init__(self, key: bytes) -> None:
         self.key = key

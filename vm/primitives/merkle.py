@@ -42,17 +42,36 @@ def path(items: Sequence[bytes], index: int) -> list[bytes]:
     """Return the sibling hashes from the leaf at `index` up to the root."""
     if not 0 <= index < len(items):
         raise IndexError(f"no item {index} in a list of {len(items)}")
+    return _siblings(_levels(items), index)
+
+
+def paths(items: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the path of every item, in order; each node is hashed once for all of them."""
+    levels = _levels(items)
+    return [_siblings(levels, index) for index in range(len(items))]
+
+
+def _levels(items: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the hashes of each level from the leaves up, the root excepted."""
     level = [leaf_hash(item) for item in items]
-    siblings = []
+    levels = []
     while len(level) > 1:
-        sibling = index ^ 1
-        if sibling < len(level):
-            siblings.append(level[sibling])
+        levels.append(level)
         paired = [_node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             paired.append(level[-1])
-        level, index = paired, index // 2
-    return siblings
+        level = paired
+    return levels
+
+
+def _siblings(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    found = []
+    for level in levels:
+        sibling = index ^ 1
+        if sibling < len(level):
+            found.append(level[sibling])
+        index //= 2
+    return found
 
 
 def path_length(index: int, count: int) -> int:

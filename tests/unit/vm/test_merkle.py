@@ -35,6 +35,7 @@ def test_a_path_proves_its_item_at_its_place_of_its_list_only(count: int) -> Non
     root = merkle.root(items)
     for index, item in enumerate(items):
         path = merkle.path(items, index)
+        assert path == merkle.paths(items)[index]
         assert merkle.verify_path(item, index, count, path, root)
         for other in range(count):
             if other != index:

@@ -54,3 +54,14 @@ async def test_damage_that_any_thread_meets_halts_the_node_with_what_to_do(local
         assert not local.node.supervisor.failed.is_set()
         await local.node.supervisor.stop()
         await local.node.manager.stop()
+
+
+async def test_a_node_for_which_a_snapshot_waits_commits_nothing_more(local: Local) -> None:
+    """The snapshot takes the place of its store, with all that would come after it."""
+    local.node.driver.start()
+    local.commit()
+    for act in local.node.snapshots._on_ready:
+        act()
+    local.commit()
+    assert local.chain.height == 1
+    assert local.node.driver.stopped

@@ -520,7 +520,7 @@ async def test_a_fetch_ends_once_the_node_has_passed_its_height(source: LocalCha
     chain.close()
 
 
-async def test_a_node_commits_nothing_any_more_once_a_snapshot_waits(source: LocalChain, tmp_path: Path) -> None:
+async def test_the_node_is_told_before_a_snapshot_waits(source: LocalChain, tmp_path: Path) -> None:
     driver, chain = driver_of(tmp_path / "home", SnapshotPeers(SnapshotPeer(HONEST, source)))
     told: list[bool] = []
     driver.on_ready(lambda: told.append(driver.installed.is_set()))
