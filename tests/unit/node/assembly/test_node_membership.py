@@ -37,13 +37,15 @@ def test_one_liar_does_not_make_a_height_believable(claims: list[int], expected:
 class Local:
     """A node whose key is in no validator set, with a chain that is driven block by block."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, retain_blocks: int | None = None) -> None:
         self.chain = LocalChain(folder / "data")
         self.wal = WriteAheadLog(folder / "wal")
         self.wal.begin_signing()  # its marker was final before it was made a validator
         self.clock = ManualClock(START_MS)
         settings: Any = SimpleNamespace(
-            config=NodeConfig(peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),)),
+            config=NodeConfig(
+                peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),), retain_blocks=retain_blocks
+            ),
             key=NEWCOMER,
             clock=self.clock,
             home=folder,
