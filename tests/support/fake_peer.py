@@ -12,6 +12,7 @@ class FakePeer:
     def __init__(self, key: bytes) -> None:
         self.key = key
         self.height = 0
+        self.round = 0
         self.waiting_reply_bytes = 0
         self.sent: list[Kind] = []
         self.offences: list[Offence] = []

@@ -18,6 +18,7 @@ from network.messages import GetBlocks
 from network.scoring import Offence
 from node.assembly.machine import Machine
 from node.assembly.node import Node
+from node.pool.mempool_lanes import OWN
 from node.runtime.config import NodeConfig
 from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.fake_peer import FakePeer
@@ -25,6 +26,7 @@ from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
 from vm.primitives.codec import encode
 from vm.primitives.hashing import sha256
 from vm.primitives.keys import Domain
+from vm.transaction import parse_transaction
 
 
 class Local:
@@ -135,3 +137,27 @@ async def test_nothing_is_read_for_a_peer_that_does_not_take_its_answers(
     peer.waiting_reply_bytes = 0
     local.node.frames.on_frame(peer, Kind.GET_BLOCKS, request)  # type: ignore[arg-type]
     assert (read, peer.sent) == ([1], [Kind.BLOCKS])
+
+
+async def test_what_a_peer_claims_counts_from_its_hello_until_it_is_gone(local: Local) -> None:
+    local.begin()
+    told: list[tuple[bytes, int]] = []
+    local.node.driver.peer_said = lambda key, height: told.append((key, height))  # type: ignore[method-assign]
+    peer: Any = FakePeer(local.chain.validator_keys[1].public_key)
+    peer.height = 7
+    local.node.frames.peer_connected(peer)
+    assert local.node.sync.target == 7
+    assert told == [(peer.key, 7)]
+    local.node.frames.peer_disconnected(peer, "test")
+    assert local.node.sync.target == 0
+
+
+async def test_a_newcomer_is_offered_what_is_pending(local: Local) -> None:
+    local.begin()
+    raw = local.chain.sign("aurora-admin", [("a.b", {})])
+    local.node.mempool.add(parse_transaction(raw), OWN, len(raw))
+    offered: list[list[tuple[bytes, bytes]]] = []
+    local.node.gossiper.offer_again = offered.append  # type: ignore[assignment,method-assign]
+    newcomer: Any = FakePeer(local.chain.validator_keys[2].public_key)
+    local.node.frames.peer_connected(newcomer)
+    assert offered == [[(parse_transaction(raw).hash, raw)]]
