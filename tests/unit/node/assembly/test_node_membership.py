@@ -44,7 +44,9 @@ class Local:
         self.clock = ManualClock(START_MS)
         settings: Any = SimpleNamespace(
             config=NodeConfig(
-                peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),), retain_blocks=retain_blocks
+                peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),),
+                retain_blocks=retain_blocks,
+                p2p_port=0,
             ),
             key=NEWCOMER,
             clock=self.clock,
