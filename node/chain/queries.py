@@ -5,10 +5,10 @@ words what a `QueryError` (`node.chain.errors`) means to its client. Heights cou
 block times in ms; digests, ids and keys are raw bytes. All answers are of final blocks. A method that reads the
 store may also raise `node.store.StoreError`, which is this node's own trouble.
 
-Queries are synchronous point reads on the thread of the event loop: a caller that asks for many lets the loop turn
-in between. One `ChainQueries` serves all callers of a node. It keeps the head's header, which every view asks for,
-and the block and the receipts that were read last, as batches and pages ask for the same ones again and again.
-Blocks never change.
+Queries are synchronous reads on the thread of the event loop: a caller that asks for many lets the loop turn in
+between, and those that may take long have pause points (`node.runtime.pauses`). One `ChainQueries` serves all
+callers of a node. It keeps the head's header, which every view asks for, and the block and the receipts that were
+read last, as batches and pages ask for the same ones again and again. Blocks never change.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from node.chain.errors import (
 )
 from node.chain.states import States
 from node.chain.validator_sets import ValidatorSets
+from node.runtime.pauses import pause_point
 from node.store import IndexPage, Position, Store
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorRecord
 from vm.expiry import earliest_block_time
@@ -290,6 +291,7 @@ class ChainQueries:
         reader = self._store.reader
         found = []
         for place in range(1, changes_before(reader, height)):
+            pause_point()
             link = self._links.get(place)
             if link is None:
                 change = membership_change(reader, place)

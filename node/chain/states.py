@@ -2,7 +2,8 @@
 
 While a height is the head's, its state is read as execution reads it. Later a value is searched through the records
 of all later blocks, which may take tens of milliseconds on a busy chain. So a reader searches each value once, and
-all its searches together take no longer than the budget that the caller sets, give or take the last one.
+all its searches together take no longer than the budget that the caller sets, give or take the last one. There is a
+pause point before each value, and within a search (`node.runtime.pauses`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from node.chain.errors import BudgetSpent, QueryError, StateAhead, StateDropped
+from node.runtime.pauses import pause_point
 from node.store import HeightAhead, ProvedRecord, ProvedValue, StateUnavailable, Store
 from vm.params import PARAMS
 from vm.state_view import StateReader
@@ -24,7 +26,7 @@ class ReadBudget:
 
     Args:
         seconds: for all searches together.
-        now: the caller's clock, in seconds: `time.perf_counter`, or a test's.
+        now: the caller's clock, in seconds: `time.thread_time`, or a test's.
     """
 
     def __init__(self, seconds: float, now: Callable[[], float]) -> None:
@@ -101,7 +103,8 @@ class States:
             StateDropped, StateAhead: now, or when it is read.
             BudgetSpent: when it is read.
         """
-        self.value(PARAMS.keys.path, height)
+        if height != self.height:
+            self.value(PARAMS.keys.path, height)
         return _StateAt(self, height, budget)
 
 
@@ -116,6 +119,7 @@ class _StateAt:
 
     def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the value at `key` with its canonical bytes, or None."""
+        pause_point()
         if key not in self._values:
             if self._states.height == self._height:
                 return self._states.head.cell(key, stored)
@@ -125,6 +129,7 @@ class _StateAt:
 
     def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
         """Return the once-record of `key` with its canonical bytes, or None."""
+        pause_point()
         if self._states.height == self._height:
             return self._states.head.once(key, stored)
         found = self._searched(self._states.once_record, key)

@@ -19,6 +19,7 @@ import msgspec
 
 from node.chain.errors import RangeReversed
 from node.chain.queries import ChainQueries, Position
+from node.runtime.pauses import pause_point
 from vm.receipt import Receipt, decode_receipt
 from vm.transaction import Transaction, parse_transaction
 
@@ -136,6 +137,7 @@ class TransactionPages:
         for place, position in enumerate(candidates.items):
             height = position[0]
             if height != at:
+                pause_point()
                 if compared > MAX_COMPARED:
                     return found, candidates.items[place - 1]
                 pages = self._at_height(others, height)
@@ -160,6 +162,7 @@ class TransactionPages:
         end = min(last, start + MAX_BLOCKS - 1)
         size = 0
         for height in range(start, end + 1):
+            pause_point()
             block = self._queries.block(height)
             size += sum(map(len, block.transactions))
             if size > MAX_BYTES:
@@ -179,6 +182,7 @@ class TransactionPages:
         """Yield the first transactions, as many as MAX_BYTES allow; at least a block's."""
         at, block, receipts, size = -1, None, [], 0
         for height, index in positions:
+            pause_point()
             if height != at:
                 if size > MAX_BYTES:
                     return

@@ -32,6 +32,7 @@ from node.gateway.results import (
     transaction_receipt,
 )
 from node.gateway.transaction_cursors import cursor_of, position_of
+from node.runtime.pauses import pause_point
 from vm.arguments import Address, Slug
 from vm.primitives import merkle
 from vm.primitives.address import address_of_key
@@ -86,9 +87,7 @@ class ChainMethods:
         return ShownBlock(block.header, own_digest, block.parent_certificate, self._transactions(block, full))
 
     def _transactions(self, block: Block, full: bool) -> list[str | ShownTransaction]:
-        if full:
-            return [shown_transaction(parse_transaction(raw)) for raw in block.transactions]
-        return [transaction_id(raw) for raw in block.transactions]
+        return [_shown(raw, full) for raw in block.transactions]
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
     def certificate(self, height: Height) -> Certificate:
@@ -190,6 +189,11 @@ class ChainMethods:
             oldest=page.oldest,
             resume=cursor_of(page.resume),
         )
+
+
+def _shown(raw: bytes, full: bool) -> str | ShownTransaction:
+    pause_point()
+    return shown_transaction(parse_transaction(raw)) if full else transaction_id(raw)
 
 
 def _summary(found: FinalTransaction) -> TransactionLine:

@@ -9,9 +9,11 @@ Invariants:
        was a notification.
     2. An exception in one entry is that entry's INTERNAL error; its details go to the log only.
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
-    4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and no more than one
-       read longer. After a read that took much longer, reads rest for as long: consensus needs many turns for
-       a block, and would have to wait for such a read at each. Clients share that time equally (`read_turns`).
+    4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and the last of them as
+       long again. One that is not done by then is begun anew, to be answered in slices of later turns
+       (`node.runtime.pauses`); MAX_LONG_READS are on their way at a time. Where a read had no pause point for much
+       longer, reads rest for as long: consensus needs many turns for a block, and would have to wait for such a
+       read at each. Clients share that time equally (`read_turns`).
     5. What is known without reading (the outcome of a submission or a wait, an error found while checking) does
        not wait for a turn to read; a request that renders many of them lets the loop turn each SLICE_SECONDS.
     6. A request that is refused since its client's reads wait already is answered after REFUSAL_SECONDS: to
@@ -24,7 +26,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -36,9 +38,10 @@ from node.gateway.limits import COUNT_ANSWER
 from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
 from node.gateway.query_faults import query_fault
-from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
+from node.gateway.read_turns import RETRY_MS, SLICE_SECONDS, ReadTurns
 from node.runtime.config import RpcLimits
 from node.runtime.errors import NotReady, kept
+from node.runtime.pauses import LongRead, TookLong, at_once
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +55,9 @@ _MAX_ID_BYTES: Final = 1_024
 EXACT: Final = 2.0**53
 """From here on a float is an integer, and may be one whose last digits are lost: beyond 64 bits the parser gives
 floats. An id must come back with the digits that it had, so that it is refused."""
+
+MAX_LONG_READS: Final = 64
+"""Each has a thread, and holds what it has found so far; a client has one at a time."""
 
 REFUSAL_SECONDS: Final = 0.5
 """A connection is refused twice a second: 256 of a client then cost what they take to parse, some hundredths."""
@@ -86,22 +92,28 @@ class Reply:
 
 @dataclass(slots=True)
 class _Entry:
-    """One request of a batch on its way: `id_json` is None for a notification, `outcome` a result or RpcFault.
+    """One request of a batch on its way: `id_json` is None for a notification.
 
-    `steps` is a long read that has been begun.
+    `outcome` is a result, one that is rendered already, or an RpcFault.
     """
 
     id_json: bytes | None
     method: Method | None = None
     arguments: Arguments = field(default_factory=dict)
     outcome: Any = None
-    steps: Generator[None, None, Any] | None = None
 
     def forget(self) -> None:
         """Let go of what has been rendered: a batch goes on, and may wait long. Faults are looked at in the end."""
         self.arguments = {}
         if not isinstance(self.outcome, RpcFault):
             self.outcome = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """The result of a read, as JSON."""
+
+    json: bytes
 
 
 class _Turn:
@@ -164,6 +176,7 @@ class Dispatcher:
         self._limits = limits
         self._now = now
         self._turns = ReadTurns(now)
+        self._long_reads = 0
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
 
@@ -201,7 +214,7 @@ class Dispatcher:
         try:
             if await turn.take():
                 try:
-                    found = answer()
+                    found = await self._read(answer, turn)
                 except QueryError as error:
                     raise query_fault(error) from None
                 await turn.end_if_over()
@@ -296,44 +309,51 @@ class Dispatcher:
 
     async def _answer_read(self, entry: _Entry, turn: _Turn) -> None:
         """Answer a read; that there was no turn for it becomes its outcome."""
-        if not await turn.take():
-            entry.method, entry.outcome = None, turn.refused
-            return
-        self._read(entry)
-        while entry.steps is not None:
-            await turn.take()
-            self._step(entry)
-
-    def _read(self, entry: _Entry) -> None:
-        """Have a read answered, or begun."""
         method = entry.method
         if method is None or method.answer is None:
             return
+        if not await turn.take():
+            entry.method, entry.outcome = None, turn.refused
+            return
+        answer, arguments = method.answer, entry.arguments
         try:
-            entry.outcome = method.answer(entry.arguments)
+            entry.outcome = await self._read(lambda: _Rendered(dumps(answer(arguments))), turn)
         except Exception as error:
             entry.outcome = fault_of(error, method.name)
-        if isinstance(entry.outcome, Generator):
-            entry.steps = entry.outcome
 
-    def _step(self, entry: _Entry) -> None:
-        """Go on with a read that has been begun."""
-        steps = entry.steps
-        if steps is None:
-            return
+    async def _read(self, read: Callable[[], T], turn: _Turn) -> T:
+        """Answer a read whose turn it is, at once or in slices.
+
+        Raises:
+            RpcFault: RATE_LIMITED, too many long reads are on their way; or what the read raises.
+        """
+        end = self._now() + SLICE_SECONDS
         try:
-            next(steps)
-        except StopIteration as done:
-            entry.steps, entry.outcome = None, done.value
-        except Exception as error:
-            entry.steps, entry.outcome = None, fault_of(error, "" if entry.method is None else entry.method.name)
+            return at_once(read, lambda: self._now() >= end)
+        except TookLong:
+            pass
+        if self._long_reads >= MAX_LONG_READS:
+            message = "too many long reads are on their way; try again later"
+            raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
+        reading = LongRead(read, self._turns.is_over)
+        self._long_reads += 1
+        try:
+            while True:
+                await turn.take()
+                if reading.go_on():
+                    return reading.result()
+        finally:
+            self._long_reads -= 1
+            reading.abandon()
 
     def _rendered(self, entry: _Entry, left: int) -> bytes:
         id_json = entry.id_json or _NULL_ID
         try:
             if isinstance(entry.outcome, RpcFault):
                 return fault_body(entry.outcome, id_json)
-            part = b'{"jsonrpc":"2.0","id":' + id_json + b',"result":' + dumps(entry.outcome) + b"}"
+            result = entry.outcome
+            json = result.json if isinstance(result, _Rendered) else dumps(result)
+            part = b'{"jsonrpc":"2.0","id":' + id_json + b',"result":' + json + b"}"
         except Exception as error:
             entry.outcome = fault_of(error, "" if entry.method is None else entry.method.name)
             return fault_body(entry.outcome, id_json)

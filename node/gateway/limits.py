@@ -36,7 +36,7 @@ COUNT_ANSWER: Final[ContextVar[Callable[[int], None]]] = ContextVar("count_answe
 
 def past_reads() -> ReadBudget:
     """Return what one call may search of a past state."""
-    return ReadBudget(PAST_READS_SECONDS, time.perf_counter)
+    return ReadBudget(PAST_READS_SECONDS, time.thread_time)  # what others do while the call pauses is not its own
 
 
 def client_of(remote: str | None) -> str:

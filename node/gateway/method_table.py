@@ -3,8 +3,7 @@
 A method of the gateway is an ordinary Python method marked `@rpc`; its parameters are its signature, checked by
 `vm.arguments` and given by name or by position. A contract view is a method as well. Two kinds answer:
 
-* reads are synchronous point reads: `answer(args)`; one that takes long may return a generator, which yields
-  where the event loop may turn and returns the result;
+* reads are synchronous: `answer(args)`; what takes long has pause points (`node.runtime.pauses`);
 * methods that submit or wait are asynchronous and answer all their calls of one batch together:
   `answer_all([args, …], client)`, so that a batch of 100 transactions costs one submission and one wait.
 """

@@ -1,19 +1,28 @@
 """How the ledger's values look in JSON: bytes as lower-case hex, structs as objects, integers exact.
 
 `dumps` is the one way out of the gateway. It refuses integers that JSON clients cannot hold and anything that is
-neither plain nor a struct, because such a value in an answer is a fault of ours and not of the client.
+neither plain nor a struct, because such a value in an answer is a fault of ours and not of the client. A long list
+is rendered in parts, with pause points in between (`node.runtime.pauses`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import msgspec
 import orjson
 
 from consensus.types import ValidatorSet
+from node.runtime.pauses import pause_point
 from vm.primitives.codec import decode
 from vm.primitives.hashing import sha256
+
+AT_ONCE: Final = 32
+"""Items between two pause points: a transaction of a block, shown with its bytes, takes some 20 µs."""
+
+MAX_DEPTH: Final = 3
+"""A view of a past height has a page, which has items."""
 
 
 def _plain(value: Any) -> Any:
@@ -30,7 +39,46 @@ def dumps(value: Any) -> bytes:
     Raises:
         TypeError: it holds something without a JSON form, or an integer beyond ±(2^53 − 1).
     """
+    if not _has_long_list(value, MAX_DEPTH):
+        return _dumped(value)
+    return b"".join(_pieces(value, MAX_DEPTH))
+
+
+def _dumped(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_STRICT_INTEGER)
+
+
+def _has_long_list(value: Any, depth: int) -> bool:
+    """Tell whether a list is worth being taken apart: one of an answer's own fields, or of a field of it."""
+    if isinstance(value, (list, tuple)):
+        return len(value) > AT_ONCE
+    if depth == 0 or not isinstance(value, msgspec.Struct):
+        return False
+    config = value.__struct_config__
+    if config.omit_defaults or config.array_like or config.tag is not None:
+        return False  # what it writes is not simply its fields
+    return any(_has_long_list(getattr(value, name), depth - 1) for name in value.__struct_fields__)
+
+
+def _pieces(value: Any, depth: int) -> Iterator[bytes]:
+    if not _has_long_list(value, depth):
+        yield _dumped(value)
+    elif isinstance(value, msgspec.Struct):
+        before = b"{"
+        for name, written in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            field = getattr(value, name)
+            if field is not msgspec.UNSET:
+                yield before + _dumped(written) + b":"
+                yield from _pieces(field, depth - 1)
+                before = b","
+        yield b"}"
+    else:
+        before = b"["
+        for start in range(0, len(value), AT_ONCE):
+            yield before + _dumped(value[start : start + AT_ONCE])[1:-1]
+            before = b","
+            pause_point()
+        yield b"]"
 
 
 def validators_json(validators: ValidatorSet) -> list[tuple[str, str]]:

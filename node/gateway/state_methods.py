@@ -121,7 +121,8 @@ class StateMethods:
         return ViewedState(at, self._queries.time_of(at), result)
 
     def _view(self, name: str, args: Arguments) -> Any:
-        return self._answer(name, args, self._queries.height, self._states.head)
+        height = self._queries.height
+        return self._answer(name, args, height, self._states.at(height, past_reads()))
 
     def _answer(self, name: str, args: Arguments, height: int, reader: StateReader) -> Any:
         try:
@@ -136,7 +137,8 @@ class StateMethods:
             RpcFault: what the contracts refuse.
         """
         try:
-            return question(self._context(self._queries.height, self._states.head))
+            height = self._queries.height
+            return question(self._context(height, self._states.at(height, past_reads())))
         except Refused as refusal:
             raise view_fault(refusal) from None
 

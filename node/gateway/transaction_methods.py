@@ -29,6 +29,7 @@ from node.gateway.query_faults import query_fault
 from node.gateway.results import Hex, SubmittedTransaction, TransactionReceipt
 from node.pool.admission import Admission
 from node.runtime.errors import NotReady, TransactionRefused
+from node.runtime.pauses import pause_point
 from vm.block_execution import BlockContext, simulation_steps
 from vm.expiry import Expiry, expiry_at
 from vm.primitives.address import address_of_key
@@ -150,7 +151,7 @@ class TransactionMethods:
     # -- simulating and encoding -------------------------------------------------------------------
 
     @rpc("tx_simulate", "the receipt that the transaction would get; nothing is written", TransactionReceipt)
-    def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt | Generator[None, None, Receipt]:
+    def simulate(self, body: HexBytes, height: Height | None = None) -> Receipt:
         """The receipt that a body would get now if its signers signed.
 
         With `height`, on the state after that height instead of the head's, and without judging `expires`. A
@@ -171,7 +172,7 @@ class TransactionMethods:
             time = max(time, self._backend.clock.now_ms())
             self._check_expiry(tx.body, time)
         context = BlockContext(chain, base + 1, time, parent_time)
-        return simulation_steps(self._backend.runtime, reader, context, tx)
+        return _in_slices(simulation_steps(self._backend.runtime, reader, context, tx))
 
     def _check_expiry(self, body: Body, now: int) -> None:
         max_tx_ttl_ms = self._queries.params().max_tx_ttl_ms
@@ -231,6 +232,17 @@ BATCHED: Final = (
     described("tx_wait", tx_wait, "the receipt", TransactionReceipt),
 )
 """Methods that answer all their calls of a batch together, in the order in which a batch runs them."""
+
+
+def _in_slices(steps: Generator[None, None, Receipt]) -> Receipt:
+    """Return the receipt that a simulation comes to, with a pause point after each step."""
+    try:
+        while True:
+            next(steps)
+            pause_point()
+    except StopIteration as done:
+        receipt: Receipt = done.value
+        return receipt
 
 
 def _timeout(call: Arguments) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from node.runtime.pauses import pause_point
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import (
@@ -180,6 +181,7 @@ class BlockRecords:
         start, stop = index_key(kind, name, max(first, 0)), index_key(kind, name, max(to_height, -1) + 1)
         items: list[Position] = []
         for key, packed in self._database.scan(start, stop):
+            pause_point()
             height = int.from_bytes(key[-8:], "big")
             for (index,) in struct.iter_unpack(">I", packed):
                 position = (height, index)

@@ -19,6 +19,7 @@ from hashlib import sha256 as _sha256
 
 import msgspec
 
+from node.runtime.pauses import pause_point
 from node.store.bucket_roots import pack_nodes, unpack_nodes
 from node.store.database import Batch, Database
 from node.store.layout import (
@@ -154,6 +155,7 @@ class StateHistory:
         last = height
         stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
         for key, record in self._database.scan(shard_key(shard, height + 1), stop):
+            pause_point()
             for key_hash, old in decode_shard(record).values:
                 replaced.setdefault(key_hash, old)
             last = int.from_bytes(key[-8:], "big")
@@ -211,6 +213,7 @@ class StateHistory:
         if level <= TOP_LEVELS:
             start, stop = at_height(TOP_UNDO, height + 1), bytes([TOP_UNDO[0] + 1])
             for _, record in self._database.scan(start, stop):
+                pause_point()
                 yield decode_top(record).levels[level - 1]
             return
         shard = parent >> 4 * (level - 1 - TOP_LEVELS)
@@ -221,6 +224,7 @@ class StateHistory:
         """Return what the blocks above `height` replaced in a shard, oldest first."""
         stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
         for _, record in self._database.scan(shard_key(shard, height + 1), stop):
+            pause_point()
             yield decode_shard(record)
 
 

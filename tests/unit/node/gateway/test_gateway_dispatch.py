@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import threading
 from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated
@@ -15,6 +16,7 @@ from node.gateway.method_table import described
 from node.gateway.read_turns import MAX_WAITING_PER_CLIENT
 from node.runtime.config import RpcLimits
 from node.runtime.errors import NotReady
+from node.runtime.pauses import pause_point
 from vm.arguments.rules import integer
 
 Number = Annotated[int, integer(-1_000, 1_000)]
@@ -257,7 +259,7 @@ async def test_a_long_read_that_is_given_up_while_it_waits_ends_nobody_elses_tur
         for _ in range(4):
             assert dispatcher._turns._serving == client
             time[0] += 0.006
-            yield
+            pause_point()
         return "done"
 
     async def ask(client):
@@ -277,6 +279,69 @@ async def test_a_long_read_that_is_given_up_while_it_waits_ends_nobody_elses_tur
         assert len(replies) >= 2
         assert [reply.get("result") for reply in replies] == ["done"] * len(replies)
         assert dispatcher._turns._serving is None
+    for thread in [thread for thread in threading.enumerate() if thread.name == "long-read"]:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+async def test_a_read_that_outlasts_its_slice_is_answered_in_slices_of_many_turns(table):
+    time, turns, seen = [0.0], [0], []
+
+    def long():
+        for _ in range(20):
+            time[0] += 0.003
+            seen.append(turns[0])
+            pause_point()
+        return ["done"] * 100  # A list that long is rendered in parts.
+
+    async def count_turns():
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    table.read("long", nothing, long)
+    counting = asyncio.create_task(count_turns())
+    dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+    reply = await dispatcher.handle(orjson.dumps(request("long")), Caller())
+    counting.cancel()
+    assert orjson.loads(reply.body)["result"] == ["done"] * 100
+    assert max(seen.count(turn) for turn in seen) <= 4  # a slice, and the one in which it was found to be long
+    assert dispatcher._long_reads == 0
+
+
+async def test_a_long_read_beyond_those_on_their_way_is_refused(table, monkeypatch):
+    monkeypatch.setattr("node.gateway.dispatch.MAX_LONG_READS", 2)
+
+    def long():
+        for _ in range(3):
+            time[0] += 0.006
+            pause_point()
+        return "done"
+
+    time = [0.0]
+    table.read("long", nothing, long)
+    dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+    body = orjson.dumps(request("long"))
+    replies = await asyncio.gather(*[dispatcher.handle(body, Caller(client)) for client in "abc"])
+    answers = [orjson.loads(reply.body) for reply in replies]
+    assert [answer.get("result") for answer in answers] == ["done", "done", None]
+    assert answers[2]["error"]["data"]["reason"] == "RATE_LIMITED"
+    assert orjson.loads((await dispatcher.handle(body, Caller("c"))).body)["result"] == "done"
+
+
+async def test_what_a_long_read_raises_is_what_the_client_is_told(table):
+    def long():
+        time[0] += 0.006
+        pause_point()
+        time[0] += 0.006
+        pause_point()
+        raise NotReady("syncing")
+
+    time = [0.0]
+    table.read("long", nothing, long)
+    dispatcher = Dispatcher(table.methods, RpcLimits(), lambda: time[0])
+    answer = orjson.loads((await dispatcher.handle(orjson.dumps(request("long")), Caller())).body)
+    assert answer["error"]["data"]["reason"] == "NOT_READY"
 
 
 @pytest.mark.parametrize("call", [request("unknown"), request("subtract", "x"), request("busy")])
