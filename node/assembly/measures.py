@@ -16,6 +16,7 @@ from node.chain.ledger import Executed, Ledger
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
 from node.runtime.disk_space import DiskSpace
+from node.runtime.loop_turns import TURNS
 from node.runtime.supervisor import Supervisor
 from node.sync.block_sync_driver import SyncDriver
 from node.validator.accusations import Accusations
@@ -102,6 +103,16 @@ def stage_gauges(metrics: Metrics) -> Reader:
     def read() -> None:
         for stage, seconds in STAGES.seconds().items():
             metrics.stages.labels(stage=stage).set(seconds)
+
+    return read
+
+
+def loop_gauges(metrics: Metrics) -> Reader:
+    """Return what reads how long the event loop's turns are."""
+
+    def read() -> None:
+        for bound, count in TURNS.by_length().items():
+            metrics.loop_turns.labels(ms=bound).set(count)
 
     return read
 

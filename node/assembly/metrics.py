@@ -54,6 +54,12 @@ class Metrics:
             labelnames=("stage",),
             registry=self._registry,
         )
+        self.loop_turns = Gauge(
+            "entente_loop_turns",
+            "Turns of the event loop since the start that took no longer than so many ms",
+            labelnames=("ms",),
+            registry=self._registry,
+        )
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")

@@ -37,6 +37,7 @@ from node.assembly.measures import (
     chain_gauges,
     consensus_gauges,
     health_gauges,
+    loop_gauges,
     peer_gauges,
     pool_gauges,
     stage_gauges,
@@ -229,6 +230,7 @@ class Node:
             pool_gauges(metrics, self.mempool, self.admission),
             peer_gauges(metrics, manager, self.sync),
             stage_gauges(metrics),
+            loop_gauges(metrics),
             health_gauges(metrics, self.health, self.liveness, self.supervisor),
             consensus_gauges(metrics, ledger, self.guard, self.accusations, lambda: driver.state),
         )

@@ -34,6 +34,7 @@ from node.runtime.descriptors import plan_descriptors, raise_descriptor_limit
 from node.runtime.disk_space import DiskFull, DiskSpace
 from node.runtime.errors import ConfigError
 from node.runtime.log_setup import set_up_logging
+from node.runtime.loop_turns import TURNS
 from node.runtime.memory import give_back_memory
 from node.runtime.supervisor import EXIT_DISK, EXIT_FAILURE
 from node.store import StoreCorrupt, StoreError, advice, opener
@@ -64,7 +65,8 @@ def run(home: Path, key: SigningKey, node_class: type[Node] = Node) -> int:
         genesis = Genesis.load(home / "genesis.json")
     except GenesisDocumentError as error:
         raise ConfigError(f"genesis: {error}") from None
-    return asyncio.run(_serve(home, config, genesis, key, node_class))
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(TURNS.watched())) as runner:
+        return runner.run(_serve(home, config, genesis, key, node_class))
 
 
 async def _serve(home: Path, config: NodeConfig, genesis: Genesis, key: SigningKey, node_class: type[Node]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from msgspec import UNSET
 
 from consensus.types import Block, Certificate
@@ -15,7 +16,7 @@ from node.gateway.backend import Backend
 from node.gateway.errors import invalid_param, not_found
 from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
-from node.gateway.presentation import transaction_id, validators_json
+from node.gateway.presentation import dumps, transaction_id, validators_json
 from node.gateway.results import (
     ChainHead,
     DecidingSet,
@@ -47,11 +48,15 @@ class ChainMethods:
         self._backend = backend
         self._queries = backend.queries
         self._pages = TransactionPages(backend.queries)
+        self._genesis: orjson.Fragment | None = None
+        """Rendered once: with the members of a programme in it, it has megabytes."""
 
     @rpc("chain_genesis", "the genesis document")
     def genesis(self) -> Any:
         """The document that the chain begins with; a light client needs nothing else to start from."""
-        return self._queries.genesis.value
+        if self._genesis is None:
+            self._genesis = orjson.Fragment(dumps(self._queries.genesis.value))
+        return self._genesis
 
     @rpc("chain_head", "{header, digest, certificate}")
     def head(self) -> ChainHead:

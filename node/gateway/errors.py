@@ -78,7 +78,7 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
     "POOL_FULL": (REFUSED, "The pool of pending transactions is full; try again shortly."),
     "TIMEOUT": (TIMEOUT, "The time ran out; the transaction may still commit."),
     "REQUEST_TOO_LARGE": (LIMIT_EXCEEDED, "The body is larger than `limit` bytes."),
-    "BATCH_TOO_LONG": (LIMIT_EXCEEDED, "The batch has more than `limit` entries."),
+    "BATCH_TOO_LONG": (LIMIT_EXCEEDED, "The batch has more than `limit` entries, or the body as many values."),
     "RESPONSE_TOO_LARGE": (LIMIT_EXCEEDED, "The answer would be larger than `limit` bytes; ask for less."),
     "RATE_LIMITED": (LIMIT_EXCEEDED, "More calls than allowed from this client; wait `retry_after_ms`."),
     "TOO_MANY_CONNECTIONS": (LIMIT_EXCEEDED, "More connections than allowed from this client, or none is free."),

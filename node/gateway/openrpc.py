@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
+
 from genesis.protocol import PROTOCOL_VERSION
 from node.gateway.declared import Declared, parameters
 from node.gateway.errors import REASONS
 from node.gateway.method_table import Method, described
+from node.gateway.presentation import dumps
 from vm.runtime import Runtime
 
 OPENRPC_VERSION: Final = "1.3.2"
@@ -23,13 +26,14 @@ _DISCOVER: Final = "rpc.discover"
 
 def discover_method(table: Mapping[str, Method], runtime: Runtime) -> Method:
     """Return the method that describes a table, itself included, and a runtime's calls and events."""
-    document: dict[str, Any] = {}
+    document: list[orjson.Fragment] = []
 
     def discover() -> None:
         """The OpenRPC document that describes all methods of this node."""
 
-    method = replace(described(_DISCOVER, discover, "the OpenRPC document"), answer=lambda args: document)
-    document.update(openrpc_document({**table, _DISCOVER: method}, runtime))
+    method = replace(described(_DISCOVER, discover, "the OpenRPC document"), answer=lambda args: document[0])
+    # Rendered once: it has half a megabyte.
+    document.append(orjson.Fragment(dumps(openrpc_document({**table, _DISCOVER: method}, runtime))))
     return method
 
 

@@ -45,6 +45,7 @@ from node.gateway.listener import Listener
 from node.gateway.method_table import Method, methods_of
 from node.gateway.node_methods import NodeMethods
 from node.gateway.openrpc import discover_method
+from node.gateway.remade import Remade
 from node.gateway.request_bodies import Body, BodyReader
 from node.gateway.routes import ANY_TEXT, Handler, Routes
 from node.gateway.shares import Shares
@@ -82,6 +83,7 @@ class Gateway:
         self.table: dict[str, Method] = build_table(backend, self._transactions, state)
         self._badges = BadgePages(state)
         self._dispatcher = Dispatcher(self.table, self._limits, now)
+        self._metrics_text = Remade(backend.metrics, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
         limits = self._limits
@@ -228,7 +230,7 @@ class Gateway:
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=self._backend.metrics(), headers=headers)
+        return web.Response(body=self._metrics_text.get(), headers=headers)
 
     async def _health(self, request: web.BaseRequest) -> web.Response:
         health = self._backend.node_health()

@@ -21,6 +21,10 @@ ADVICE: Final = {
         "Its growth per second is the share of a core that a stage takes; `threads` is the database compacting its "
         "tables. If one stage grows far beyond the others, see [performance](performance.md)."
     ),
+    "entente_loop_turns": (
+        "What the loop works on in one turn, votes wait for. Slices of reads take 5 ms, of a block 16; if many "
+        "turns are longer than 50, the machine is busy or its disk slow."
+    ),
     "entente_height": (
         "It grows while there is work, and once per `empty_block_interval_ms` without. If it stands still, read "
         "`entente_work_waiting_seconds` and the reasons in `/ready`."

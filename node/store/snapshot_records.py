@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as _sha256
 
+from node.runtime.pauses import pause_point
 from node.store.database import Batch, Database
 from node.store.history import StateHistory
 from node.store.layout import FOREIGN_ID, REPLAY_IDS, SNAPSHOT, STATE, at_height, number, split_record
@@ -42,8 +43,9 @@ SWEPT_PER_COMMIT = 512
 MAX_CHUNK_BYTES = 512 * 1024
 """A chunk ends after so many bytes: building it takes some 10 ms of the event loop, sending it little of a link."""
 
-MAX_CHUNK_SECONDS = 0.02
-"""A chunk ends after so long as well: where much has been replaced since the height, reading is slower."""
+MAX_CHUNK_SECONDS = 0.04
+"""A chunk ends after so long as well, with the rests between its slices: where much has been replaced since the
+height, reading is slower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class SnapshotRecords:
         size = node_at = 0
         node = first
         for key_hash, record in self._records(height, prefix, count):
+            pause_point()
             index = _node_of(key_hash, level)
             if index != node:
                 if size >= max_bytes or now() > deadline:

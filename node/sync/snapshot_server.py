@@ -1,13 +1,16 @@
 """Answering peers that fetch a snapshot: one request after the other, with rests, so that consensus gets its turns.
 
-Reading a chunk takes some 10 ms of the event loop. Requests wait in one queue, bounded per peer; after each answer
-the server rests as long as the answer took, so that snapshots cost this node half of a core at most.
+Requests wait in one queue, bounded per peer. Reading a chunk takes some 10 ms, and tens where much has been
+replaced since its height, so that it is read in slices (`node.runtime.pauses`); after each slice and each answer
+the server rests as long as that took, so that snapshots cost this node half of a core at most.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from network.answers import MAX_WAITING_BYTES
@@ -38,10 +41,17 @@ from network.messages import (
 from network.scoring import Offence
 from node.chain.errors import QueryError
 from node.chain.ledger import Ledger
+from node.runtime.pauses import LongRead, TookLong, at_once, pause_point
 from vm.membership import change_count, membership_change
 from vm.primitives.codec import encode
 
+SLICE_SECONDS: Final = 0.005
+"""As for clients' reads (`node.gateway.read_turns`)."""
+
 MAX_WAITING_PER_PEER: Final = 16
+MAX_REST_SECONDS: Final = 0.5
+"""As `node.gateway.read_turns` has it: nobody waits for minutes because the machine slept."""
+
 MAX_CHANGES_BYTES: Final = 2 * 1024 * 1024
 
 SNAPSHOT_REQUESTS: Final = (
@@ -105,12 +115,32 @@ class SnapshotServer:
                 del self._count[peer.key]
             if peer.waiting_reply_bytes >= MAX_WAITING_BYTES:
                 continue  # it reads too slowly: nothing is read and built for it that it cannot take
-            started = loop.time()
-            peer.send_message(self.answer(request))
-            await asyncio.sleep(loop.time() - started)
+            await self._answer(peer, request, loop.time)
 
-    def answer(self, request: Request) -> Reply:
-        """Return the reply to a request."""
+    async def _answer(self, peer: Asker, request: Request, now: Callable[[], float]) -> None:
+        began = now()
+        try:
+            reply = at_once(lambda: self.answer(request, now), lambda: now() >= began + SLICE_SECONDS)
+        except TookLong:
+            await asyncio.sleep(now() - began)
+            began = now()
+            reply = await self._in_slices(request, now)
+        peer.send_message(reply)
+        await asyncio.sleep(min(now() - began, MAX_REST_SECONDS))
+
+    async def _in_slices(self, request: Request, now: Callable[[], float]) -> Reply:
+        began = now()
+        reading = LongRead(lambda: self.answer(request, now), lambda: now() >= began + SLICE_SECONDS)
+        try:
+            while not reading.go_on():
+                await asyncio.sleep(min(now() - began, MAX_REST_SECONDS))
+                began = now()
+            return reading.result()
+        finally:
+            reading.abandon()
+
+    def answer(self, request: Request, now: Callable[[], float] = time.monotonic) -> Reply:
+        """Return the reply to a request; a chunk is as long as can be read within a time, by `now`."""
         snapshots = self._ledger.store.snapshots
         if isinstance(request, GetSetChanges):
             return self._set_changes(request)
@@ -118,7 +148,7 @@ class SnapshotServer:
             roots = snapshots.bucket_roots(request.height, request.first, request.count)
             return BucketRoots(id=request.id, roots=roots)
         if isinstance(request, GetStateChunk):
-            return self._chunk(request)
+            return self._chunk(request, now)
         if isinstance(request, GetReplayIds):
             limit = MAX_REPLAY_IDS_PER_REPLY
             ids = snapshots.replay_ids(request.height, request.slot, request.skip, limit)
@@ -136,9 +166,8 @@ class SnapshotServer:
         store = self._ledger.store
         return [height for height in store.snapshots.heights() if store.block_bytes(height) is not None]
 
-    def _chunk(self, request: GetStateChunk) -> StateChunk:
+    def _chunk(self, request: GetStateChunk, now: Callable[[], float]) -> StateChunk:
         count = min(request.count, MAX_CHUNK_NODES)
-        now = asyncio.get_running_loop().time
         found = self._ledger.store.snapshots.state_slice(request.height, request.prefix, count, now=now)
         if found is None:
             return StateChunk(id=request.id, covered=None, records=(), children=())
@@ -152,6 +181,7 @@ class SnapshotServer:
         items: list[SetChange] = []
         size = 0
         for place in range(1, change_count(reader)):
+            pause_point()
             change = membership_change(reader, place)
             at = change.height + 1
             if not request.above < at <= height:
