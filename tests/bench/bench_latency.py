@@ -11,8 +11,8 @@ What is printed for each kind:
     alone, beside   p50 and p99 of the transfers, of all validators, in ms; from being due to being final
     at it           the same beside the reads, of those transfers that the validator took that reads
     reads           how many were answered, and their p50
-    turns           that validator's turns of the event loop that took longer than 10, 20 and 50 ms; in brackets those
-                    of the time alone
+    turns           that validator's turns of the event loop that took longer than 10, 20 and 50 ms; in brackets
+                    those of the time alone
 
 The last line has the greatest growth. Machines are shared: a p99 of some hundred transfers is one slow block.
 """
