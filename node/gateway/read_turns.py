@@ -27,8 +27,8 @@ from node.gateway.errors import RpcFault
 
 SLICE_SECONDS: Final = 0.003
 """After so long reads rest, for as long: so they take half of the loop's time at most, and what comes in meanwhile
-waits for a millisecond on average. Consensus needs some ten turns of each validator for a block, one after the other;
-with slices of 5 ms and no rest, reads without an end delayed light load by 40 ms (docs/decisions/latency.md)."""
+waits for a millisecond on average. Consensus needs some ten turns of each validator for a block, one after the
+other; slices of 5 ms without a rest delayed light load by 40 ms (docs/decisions/latency.md)."""
 
 LONGEST_REST_SECONDS: Final = 0.5
 """Clients are not to wait for minutes because the machine slept."""

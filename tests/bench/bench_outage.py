@@ -3,8 +3,8 @@
     python -m tests.bench.bench_outage [--seconds 60] [--rate 150] [--json]
 
 Without a quorum nothing becomes final, while clients go on sending to the two that are up, at the same rate as
-before and after. They send transfers in small batches, and do not wait; one that is refused with POOL_FULL they keep,
-as a till would, and send it again once there are blocks again.
+before and after. They send transfers in small batches, and do not wait; one that is refused with POOL_FULL they
+keep, as a till would, and send it again once there are blocks again.
 
 What is printed: transfers accepted and refused; from the moment when the validators were started again, the seconds
 until they are at the head, until the first block, and until the backlog is gone: until no validator holds more than
@@ -64,7 +64,7 @@ class Outage:
     seconds: float
     rate: float
     accepted: int = 0
-    refused: collections.Counter[str] = field(default_factory=collections.Counter)
+    refused: dict[str, int] = field(default_factory=dict)
     longest_pool: int = 0
     ready_s: float | None = None
     first_block_s: float | None = None
@@ -121,7 +121,8 @@ class Senders:
             answers = orjson.loads(await response.read())
         for raw, answer in zip(raws, answers, strict=True):
             if "error" in answer:
-                self._outage.refused[answer["error"]["data"]["reason"]] += 1
+                reason, refused = answer["error"]["data"]["reason"], self._outage.refused
+                refused[reason] = refused.get(reason, 0) + 1
                 self._kept.append(raw)
             else:
                 self._outage.accepted += 1

@@ -1,0 +1,222 @@
+"""Each kind of read that may take long pauses often, and answers the same as without a pause.
+
+The clock of these tests moves on with each look at it, so that each pause point ends a slice: slices are counted,
+not time. What is no read of the gateway, a snapshot's chunk, is held to the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import orjson
+import pytest
+
+from network.messages import MAX_CHUNK_NODES, GetStateChunk, StateChunk
+from node.gateway import Gateway
+from node.gateway.dispatch import Caller
+from node.runtime import pauses
+from node.runtime.config import NodeConfig
+from node.store import StoreOptions
+from node.sync.snapshot_server import SnapshotServer
+from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
+from vm.primitives.hashing import sha256
+from vm.transaction import parse_transaction
+
+pytestmark = pytest.mark.integration
+
+MEMBERS, BLOCKS, LOTS = 80, 12, 60
+FULL = 2
+DAY_MS = 86_400_000
+RICH = address_of("rich")
+IDLE = [address_of(f"idle-{n}") for n in range(40)]
+"""Accounts that later blocks do not change."""
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory):
+    """A chain with a full block, and later ones that change what it changed."""
+    expiring = program_op("sun", "aurora", expiry={"kind": "days", "days": 400})
+    options = StoreOptions(state_history_blocks=100, snapshot_interval=FULL)
+    chain = LocalChain(tmp_path_factory.mktemp("long") / "data", [expiring], options=options)
+    dates = [chain.ledger.head_time + (2 + lot) * DAY_MS for lot in range(LOTS)]
+    lots = [
+        ("token.issue", {"program": "sun", "to": RICH, "amount": 10_000, "expires": expires}) for expires in dates
+    ]
+    members = [
+        ("token.issue", {"program": "sun", "to": address_of(f"m{n}"), "amount": 10**6}) for n in range(MEMBERS)
+    ]
+    idle = [("token.issue", {"program": "sun", "to": address, "amount": 1}) for address in IDLE]
+    chain.commit([chain.sign("aurora-admin", ops) for ops in (lots, members, idle)])
+    for block in range(BLOCKS):
+        joins = [("token.issue", {"program": "sun", "to": fresh, "amount": 1}) for fresh in newcomers(block)]
+        transfers = [_transfer(chain, n, block) for n in range(MEMBERS)]
+        chain.commit([*transfers, chain.sign("aurora-admin", joins)])
+    yield chain
+    chain.close()
+
+
+def _transfer(chain: LocalChain, member: int, block: int) -> bytes:
+    to = address_of(f"m{(member + 1 + block) % MEMBERS}")
+    return chain.sign(f"m{member}", [("token.transfer", {"program": "sun", "to": to, "amount": 1})])
+
+
+@pytest.fixture
+def slices(monkeypatch: pytest.MonkeyPatch):
+    """Count slices, and let nothing rest for real time."""
+    counted: list[int] = []
+    go_on = pauses.LongRead.go_on
+
+    def counting(self):
+        counted.append(1)
+        return go_on(self)
+
+    monkeypatch.setattr(pauses.LongRead, "go_on", counting)
+    monkeypatch.setattr("node.gateway.read_turns.LONGEST_REST_SECONDS", 0.0)
+    return counted
+
+
+def dispatcher_of(chain: LocalChain, step_s: float):
+    """Return a gateway's dispatcher, whose clock goes on by a step with each look."""
+    looks = itertools.count()
+    return Gateway(LocalNode(chain), NodeConfig(rpc_port=0), lambda: next(looks) * step_s)._dispatcher
+
+
+def untouched_key() -> str:
+    """Return a key that no later block has changed, in a shard of the history where most of them have."""
+    shards = [_shard(_account(fresh)) for block in range(BLOCKS) for fresh in newcomers(block)]
+    return max(map(_account, IDLE), key=lambda key: shards.count(_shard(key)))
+
+
+def newcomers(block: int) -> list[str]:
+    """Return accounts that a block makes."""
+    return [address_of(f"newcomer-{block}-{n}") for n in range(40)]
+
+
+def _shard(key: str) -> int:
+    return sha256(key.encode())[0]
+
+
+def _account(address: str) -> str:
+    return f"token/account/sun/{address}"
+
+
+def requests(chain: LocalChain):
+    holders = {"program": "sun", "limit": 1_000}
+    issues = [("token.issue", {"program": "sun", "to": address_of(f"m{n}"), "amount": 1}) for n in range(MEMBERS)]
+    simulated = parse_transaction(chain.sign("aurora-admin", issues, nonce=1)).body_bytes.hex()
+    lookback = {"program": "sun", "account": address_of("m1")}
+    filters = {"brand": "aurora", "call": "token.transfer", "account": address_of("m3")}
+    expiring = {"program": "sun", "from": 0, "to": 2**52, "limit": 1_000}
+    key = _account(address_of("m1"))
+    return {
+        "chain_block": ("chain_block", {"height": FULL}, MEMBERS),
+        "chain_block, full": ("chain_block", {"height": FULL, "full": True}, MEMBERS),
+        "chain_transactions": ("chain_transactions", {"limit": 1_000}, MEMBERS * BLOCKS),
+        "chain_transactions, filters": ("chain_transactions", filters, BLOCKS),
+        "state_get, past": ("state_get", {"key": untouched_key(), "height": FULL}, 2),
+        "state_proof, past": ("state_proof", {"key": key, "height": FULL}, BLOCKS // 2),
+        "token_holders": ("token_holders", holders, MEMBERS // 2),
+        "a view of the past": ("state_view", {"view": "token_holders", "args": holders, "height": FULL}, MEMBERS),
+        "a balance of the past": ("state_view", {"view": "token_balance", "args": lookback, "height": FULL}, 2),
+        "token_expiring": ("token_expiring", expiring, 2),
+        "tx_simulate": ("tx_simulate", {"body": simulated}, MEMBERS // 2),
+        "tx_simulate, past": ("tx_simulate", {"body": simulated, "height": FULL}, MEMBERS // 2),
+    }
+
+
+KINDS = (
+    *("chain_block", "chain_block, full", "chain_transactions", "chain_transactions, filters", "state_get, past"),
+    *("state_proof, past", "token_holders", "a view of the past", "a balance of the past", "token_expiring"),
+    *("tx_simulate", "tx_simulate, past"),
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_read_pauses_often_and_answers_the_same(chain: LocalChain, slices: list[int], kind: str):
+    method, params, least = requests(chain)[kind]
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    at_once = await dispatcher_of(chain, 0.0).handle(body, Caller())
+    assert not slices
+    assert b'"result":' in at_once.body, at_once.body
+    in_slices = await dispatcher_of(chain, 0.004).handle(body, Caller())
+    assert in_slices.body == at_once.body
+    assert len(slices) >= least
+
+
+async def test_a_view_of_the_head_is_of_one_height_although_the_head_moves(tmp_path: Path, slices: list[int]):
+    chain = LocalChain(tmp_path / "data", [program_op("sun", "aurora")])
+    issues = [("token.issue", {"program": "sun", "to": address_of(f"m{n}"), "amount": 100}) for n in range(20)]
+    chain.commit([chain.sign("aurora-admin", issues)])
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "token_holders", "params": ["sun"]})
+    before = await dispatcher_of(chain, 0.0).handle(body, Caller())
+    reading = asyncio.create_task(dispatcher_of(chain, 0.004).handle(body, Caller()))
+    await _some_slices(slices)
+    chain.commit([chain.sign(f"m{n}", [("token.transfer", _all_to_next(n))]) for n in range(0, 20, 2)])
+    after = await reading
+    assert after.body == before.body
+    assert (await dispatcher_of(chain, 0.0).handle(body, Caller())).body != before.body
+    chain.close()
+
+
+async def _some_slices(slices: list[int]) -> None:
+    for _ in range(1_000):
+        if len(slices) >= 5:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("it has not come to its fifth slice")
+
+
+def _all_to_next(member: int) -> dict[str, object]:
+    return {"program": "sun", "to": address_of(f"m{member + 1}"), "amount": 100}
+
+
+async def test_a_client_that_goes_away_ends_its_long_read(chain: LocalChain, slices: list[int]):
+    dispatcher = dispatcher_of(chain, 0.004)
+    body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "chain_transactions", "params": {"limit": 1_000}})
+    reading = asyncio.create_task(dispatcher.handle(body, Caller()))
+    await _some_slices(slices)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert dispatcher._long_reads == 0
+    assert len(slices) <= 8
+
+
+async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(chain: LocalChain):
+    dispatcher = dispatcher_of(chain, 0.0)
+    for body in (b"[" + b"{}," * 60_000 + b"{}]", b"[" + b"1," * 120_000 + b"1]", b"[" * 120_000):
+        answer = orjson.loads((await dispatcher.handle(body, Caller())).body)
+        assert answer["error"]["data"] == {"reason": "BATCH_TOO_LONG", "limit": 100_000}
+    long = [{"jsonrpc": "2.0", "id": n, "method": "tx_submit", "params": {"tx": "ab" * 300}} for n in range(1_000)]
+    answers = orjson.loads((await dispatcher.handle(orjson.dumps(long), Caller())).body)
+    assert len(answers) == 1_000
+
+
+class Asker:
+    """A peer that takes what it is sent."""
+
+    key = b"N" * 32
+    waiting_reply_bytes = 0
+
+    def __init__(self) -> None:
+        self.replies: list[object] = []
+
+    def send_message(self, message: object) -> bool:
+        self.replies.append(message)
+        return True
+
+
+async def test_a_chunk_of_a_snapshot_is_read_in_slices(chain: LocalChain, slices: list[int], monkeypatch):
+    monkeypatch.setattr("node.sync.snapshot_server.MAX_REST_SECONDS", 0.0)
+    monkeypatch.setattr("node.store.snapshot_records.MAX_CHUNK_SECONDS", 1e6)
+    height = chain.store.snapshots.heights()[0]
+    depth = len(f"{chain.store.bucket_count - 1:x}")
+    request = GetStateChunk(id=1, height=height, prefix="0" * depth, count=MAX_CHUNK_NODES)
+    server, asker = SnapshotServer(chain.ledger), Asker()
+    whole = server.answer(request)
+    assert isinstance(whole, StateChunk)
+    looks = itertools.count()
+    await server._answer(asker, request, lambda: next(looks) * 0.006)
+    assert asker.replies == [whole]
+    assert len(slices) >= 10
