@@ -6,21 +6,25 @@ not time. What is no read of the gateway, a snapshot's chunk, is held to the sam
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import itertools
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
-from network.messages import MAX_CHUNK_NODES, GetStateChunk, StateChunk
+import node
+from network.messages import MAX_CHUNK_NODES, GetSetChanges, GetStateChunk, StateChunk
 from node.gateway import Gateway
 from node.gateway.dispatch import Caller
 from node.runtime import pauses
 from node.runtime.config import NodeConfig
 from node.store import StoreOptions
 from node.sync.snapshot_server import SnapshotServer
-from tests.support.ledger import LocalChain, LocalNode, address_of, program_op
+from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, program_op
 from vm.primitives.hashing import sha256
 from vm.transaction import parse_transaction
 
@@ -28,7 +32,9 @@ pytestmark = pytest.mark.integration
 
 MEMBERS, BLOCKS, LOTS = 80, 12, 60
 FULL = 2
+SOURCES = Path(node.__path__[0])
 DAY_MS = 86_400_000
+NEWCOMER = key_of("newcomer-validator")
 RICH = address_of("rich")
 IDLE = [address_of(f"idle-{n}") for n in range(40)]
 """Accounts that later blocks do not change."""
@@ -42,7 +48,11 @@ def chain(tmp_path_factory: pytest.TempPathFactory):
     chain = LocalChain(tmp_path_factory.mktemp("long") / "data", [expiring], options=options)
     dates = [chain.ledger.head_time + (2 + lot) * DAY_MS for lot in range(LOTS)]
     lots = [
-        ("token.issue", {"program": "sun", "to": RICH, "amount": 10_000, "expires": expires}) for expires in dates
+        (
+            "token.issue",
+            {"program": "sun", "to": RICH, "amount": 10_000, "expires": expires, "ref": f"lot-{expires}"},
+        )
+        for expires in dates
     ]
     members = [
         ("token.issue", {"program": "sun", "to": address_of(f"m{n}"), "amount": 10**6}) for n in range(MEMBERS)
@@ -53,6 +63,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory):
         joins = [("token.issue", {"program": "sun", "to": fresh, "amount": 1}) for fresh in newcomers(block)]
         transfers = [_transfer(chain, n, block) for n in range(MEMBERS)]
         chain.commit([*transfers, chain.sign("aurora-admin", joins)])
+    chain.signing_keys[NEWCOMER.public_key] = NEWCOMER
+    chain.decide(
+        {"action": "register_brand", "brand": "echo", "name": "Echo", "admins": [address_of("echo-admin")]},
+        {"action": "add_validator", "brand": "echo", "key": NEWCOMER.public_key.hex()},
+    )
+    chain.commit()
+    chain.commit()
     yield chain
     chain.close()
 
@@ -107,6 +124,7 @@ def requests(chain: LocalChain):
     issues = [("token.issue", {"program": "sun", "to": address_of(f"m{n}"), "amount": 1}) for n in range(MEMBERS)]
     simulated = parse_transaction(chain.sign("aurora-admin", issues, nonce=1)).body_bytes.hex()
     lookback = {"program": "sun", "account": address_of("m1")}
+    ref = {"program": "sun", "ref": f"lot-{chain.genesis.document.time + 2 * DAY_MS}"}
     filters = {"brand": "aurora", "call": "token.transfer", "account": address_of("m3")}
     expiring = {"program": "sun", "from": 0, "to": 2**52, "limit": 1_000}
     key = _account(address_of("m1"))
@@ -117,18 +135,40 @@ def requests(chain: LocalChain):
         "chain_transactions, filters": ("chain_transactions", filters, BLOCKS),
         "state_get, past": ("state_get", {"key": untouched_key(), "height": FULL}, 2),
         "state_proof, past": ("state_proof", {"key": key, "height": FULL}, BLOCKS // 2),
+        "state_proof": ("state_proof", {"key": key}, 1),
         "token_holders": ("token_holders", holders, MEMBERS // 2),
         "a view of the past": ("state_view", {"view": "token_holders", "args": holders, "height": FULL}, MEMBERS),
         "a balance of the past": ("state_view", {"view": "token_balance", "args": lookback, "height": FULL}, 2),
+        "a reference of the past": ("state_view", {"view": "token_ref", "args": ref, "height": FULL}, 1),
         "token_expiring": ("token_expiring", expiring, 2),
         "tx_simulate": ("tx_simulate", {"body": simulated}, MEMBERS // 2),
         "tx_simulate, past": ("tx_simulate", {"body": simulated, "height": FULL}, MEMBERS // 2),
     }
 
 
+PAUSING = (
+    "node/chain/queries.py ChainQueries.membership_changes",
+    "node/chain/states.py _StateAt.cell",
+    "node/chain/states.py _StateAt.once",
+    "node/chain/transaction_pages.py TransactionPages._every",
+    "node/chain/transaction_pages.py TransactionPages._final",
+    "node/chain/transaction_pages.py TransactionPages._indexed",
+    "node/gateway/chain_methods.py _shown",
+    "node/gateway/presentation.py _pieces",
+    "node/gateway/transaction_methods.py _in_slices",
+    "node/store/blocks.py BlockRecords.positions",
+    "node/store/history.py StateHistory._levels_after",
+    "node/store/history.py StateHistory._shard_after",
+    "node/store/history.py StateHistory.replaced_in_shard",
+    "node/store/snapshot_records.py SnapshotRecords.state_slice",
+    "node/sync/snapshot_server.py SnapshotServer._set_changes",
+)
+"""Where reads pause, so that none is lost unseen: each of these loops may be long on some chain."""
+
 KINDS = (
     *("chain_block", "chain_block, full", "chain_transactions", "chain_transactions, filters", "state_get, past"),
-    *("state_proof, past", "token_holders", "a view of the past", "a balance of the past", "token_expiring"),
+    *("state_proof, past", "state_proof", "token_holders", "a view of the past", "a balance of the past"),
+    *("a reference of the past", "token_expiring"),
     *("tx_simulate", "tx_simulate, past"),
 )
 
@@ -143,6 +183,53 @@ async def test_a_read_pauses_often_and_answers_the_same(chain: LocalChain, slice
     in_slices = await dispatcher_of(chain, 0.004).handle(body, Caller())
     assert in_slices.body == at_once.body
     assert len(slices) >= least
+
+
+async def test_each_pause_point_is_passed_by_a_kind_of_read(chain: LocalChain, monkeypatch):
+    """So none is left behind where nothing reads any more, and none of a kind that is not looked at here."""
+    passed = set()
+
+    def noting(read, is_over):
+        def look():
+            code = sys._getframe(3).f_code  # above it the pause, the pause point, and who has that
+            passed.add(f"{Path(code.co_filename).relative_to(SOURCES.parent)} {code.co_qualname}")
+            return False
+
+        return pauses.at_once(read, look)
+
+    monkeypatch.setattr("node.gateway.dispatch.at_once", noting)
+    for method, params, _ in requests(chain).values():
+        body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        await dispatcher_of(chain, 0.0).handle(body, Caller())
+    server = SnapshotServer(chain.ledger)
+    for request in (_chunk_request(chain), GetSetChanges(id=1, above=0)):
+        noting(lambda request=request: server.answer(request), None)
+    assert passed == pause_points() == set(PAUSING)
+
+
+def pause_points() -> set[str]:
+    """Return the file and the function of each pause point in the sources."""
+    found = set()
+    for path in SOURCES.rglob("*.py"):
+        if path.name != "pauses.py":
+            found |= {f"{path.relative_to(SOURCES.parent)} {name}" for name in _functions_that_pause(path)}
+    return found
+
+
+def _functions_that_pause(path: Path) -> Iterator[str]:
+    waiting = [("", node) for node in ast.parse(path.read_text(encoding="utf-8")).body]
+    while waiting:
+        around, node = waiting.pop()
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            around = f"{around}.{node.name}".removeprefix(".")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pause_point":
+            yield around
+        waiting += [(around, child) for child in ast.iter_child_nodes(node)]
+
+
+def _chunk_request(chain: LocalChain) -> GetStateChunk:
+    depth = len(f"{chain.store.bucket_count - 1:x}")
+    return GetStateChunk(id=1, height=chain.store.snapshots.heights()[0], prefix="0" * depth, count=MAX_CHUNK_NODES)
 
 
 async def test_a_view_of_the_head_is_of_one_height_although_the_head_moves(tmp_path: Path, slices: list[int]):
@@ -210,9 +297,7 @@ class Asker:
 async def test_a_chunk_of_a_snapshot_is_read_in_slices(chain: LocalChain, slices: list[int], monkeypatch):
     monkeypatch.setattr("node.sync.snapshot_server.MAX_REST_SECONDS", 0.0)
     monkeypatch.setattr("node.store.snapshot_records.MAX_CHUNK_SECONDS", 1e6)
-    height = chain.store.snapshots.heights()[0]
-    depth = len(f"{chain.store.bucket_count - 1:x}")
-    request = GetStateChunk(id=1, height=height, prefix="0" * depth, count=MAX_CHUNK_NODES)
+    request = _chunk_request(chain)
     server, asker = SnapshotServer(chain.ledger), Asker()
     whole = server.answer(request)
     assert isinstance(whole, StateChunk)
