@@ -105,6 +105,14 @@ format: $(DEV_STAMP) ## Format the sources.
 bench: $(DEV_STAMP) ## Measure four validators under each load of the goals table, and where their CPU goes (3 minutes; ARGS="--only transfer").
 	$(BIN)/python -m tests.bench.bench_loads $(ARGS)
 
+.PHONY: bench-latency
+bench-latency: $(DEV_STAMP) ## Measure light load beside each of the heaviest reads (5 minutes; ARGS="--only state_proof,metrics --seconds 3").
+	$(BIN)/python -m tests.bench.bench_latency $(ARGS)
+
+.PHONY: bench-outage
+bench-outage: $(DEV_STAMP) ## Stop two of four validators for a minute under load, and measure how soon the backlog is gone (ARGS="--seconds 10 --rate 300").
+	$(BIN)/python -m tests.bench.bench_outage $(ARGS)
+
 .PHONY: bench-ledger
 bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
 	$(BIN)/python -m tests.bench.bench_calls --markdown docs/costs.md

@@ -2,12 +2,17 @@
 
 A batch leaves when it is large enough, else `delay` seconds after its first transaction. There is
 one timer for a batch, nothing for a transaction.
+
+What is offered again is all that is pending, tens of thousands of transactions after an outage, and peers come back
+just then. So it is looked through in parts, one with each batch, `delay` apart where nothing else is sent.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from network.gossip import BATCH_BYTES, Gossip
@@ -19,6 +24,12 @@ from network.tasks import start_timer
 
 DELAY_SECONDS: Final = 0.005
 
+AGAIN_AT_ONCE: Final = 500
+"""Transactions offered again in one part: half a millisecond to find who lacks them, a frame to who does."""
+
+MAX_AGAIN: Final = 100_000
+"""Twice what a pool holds by default. What is left out is offered with the next look at what has waited long."""
+
 
 class Gossiper:
     """Spreads transactions over the peers of a manager; tell it of peers and of transactions."""
@@ -28,6 +39,7 @@ class Gossiper:
         self._gossip = Gossip()
         self._delay = delay
         self._timer: asyncio.TimerHandle | None = None
+        self._again: deque[tuple[bytes, bytes]] = deque()
 
     def peer_connected(self, peer: Peer) -> None:
         """Begin to gossip with a peer."""
@@ -51,12 +63,13 @@ class Gossiper:
         self._schedule()
 
     def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
-        """Tell pending transactions to peers that are not known to have them."""
-        self._gossip.offer_again(transactions)
+        """Tell pending transactions to peers that are not known to have them, part by part."""
+        self._again.extend(islice(transactions, MAX_AGAIN - len(self._again)))
         self._schedule()
 
     def close(self) -> None:
         """Send nothing more."""
+        self._again.clear()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -71,7 +84,10 @@ class Gossiper:
             self._timer.cancel()
             self._timer = None
         with STAGES.gossip:
+            self._gossip.offer_again(self._again.popleft() for _ in range(min(AGAIN_AT_ONCE, len(self._again))))
             for delivery in self._gossip.flush():
                 for key in delivery.peers:
                     if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
                         self._gossip.not_sent(key, delivery.hashes)
+        if self._again:
+            self._schedule()

@@ -22,7 +22,7 @@ ADVICE: Final = {
         "tables. If one stage grows far beyond the others, see [performance](performance.md)."
     ),
     "entente_loop_turns": (
-        "What the loop works on in one turn, votes wait for. Slices of reads take 5 ms, of a block 16; if many "
+        "What the loop works on in one turn, votes wait for. Slices of reads take 3 ms, of a block 16; if many "
         "turns are longer than 50, the machine is busy or its disk slow."
     ),
     "entente_height": (

@@ -84,6 +84,13 @@ def steps_of(night: int) -> tuple[Step, ...]:
             figure=", slowest ",
         ),
         Step(
+            "outage",
+            "two of four validators gone for 10 s under load: the backlog goes as fast",
+            ("-m", "tests.bench.bench_outage", "--seconds", "10", "--rate", "200"),
+            5 * minute,
+            figure="the backlog gone after",
+        ),
+        Step(
             "disk-full", "full disks under load", ("-m", "tests.processes.disk_full"), 15 * minute, missing=no_root
         ),
         Step("model", "every state of the protocol at small bounds", ("-m", "tests.model"), 30 * minute),

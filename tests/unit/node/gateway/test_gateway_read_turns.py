@@ -12,7 +12,7 @@ from node.gateway import dispatch
 from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import RpcFault
 from node.gateway.method_table import described
-from node.gateway.read_turns import MAX_WAITING_PER_CLIENT, ReadTurns
+from node.gateway.read_turns import LONGEST_REST_SECONDS, MAX_WAITING_PER_CLIENT, SLICE_SECONDS, ReadTurns
 from node.runtime.config import RpcLimits
 from node.runtime.pauses import pause_point
 from vm.arguments import Slug
@@ -186,3 +186,15 @@ async def test_a_long_read_goes_on_where_too_many_others_wait_by_now():
     readers.turns.end()
     await asyncio.gather(*waiting)
     assert len(readers.log) == MAX_WAITING_PER_CLIENT
+
+
+async def test_reads_rest_for_as_long_as_they_have_read():
+    readers = Readers()
+    await readers.turns.begin("greedy")
+    assert not readers.turns.is_over()
+    readers.time += 2 * SLICE_SECONDS
+    assert readers.turns.is_over()
+    assert readers.turns.rest_s() == pytest.approx(2 * SLICE_SECONDS)
+    readers.time += 3_600.0  # The machine slept.
+    assert readers.turns.rest_s() == LONGEST_REST_SECONDS
+    readers.turns.end()
