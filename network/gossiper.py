@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -27,8 +27,9 @@ DELAY_SECONDS: Final = 0.005
 AGAIN_AT_ONCE: Final = 500
 """Transactions offered again in one part: half a millisecond to find who lacks them, a frame to who does."""
 
-MAX_AGAIN: Final = 100_000
-"""Twice what a pool holds by default. What is left out is offered with the next look at what has waited long."""
+MAX_OFFERS: Final = 16
+"""Offers on their way at a time, each of up to a whole pool; one more is left out, as what waits long is offered
+again every few seconds."""
 
 
 class Gossiper:
@@ -39,7 +40,7 @@ class Gossiper:
         self._gossip = Gossip()
         self._delay = delay
         self._timer: asyncio.TimerHandle | None = None
-        self._again: deque[tuple[bytes, bytes]] = deque()
+        self._offers: deque[Iterator[tuple[bytes, bytes]]] = deque()
 
     def peer_connected(self, peer: Peer) -> None:
         """Begin to gossip with a peer."""
@@ -63,13 +64,25 @@ class Gossiper:
         self._schedule()
 
     def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
-        """Tell pending transactions to peers that are not known to have them, part by part."""
-        self._again.extend(islice(transactions, MAX_AGAIN - len(self._again)))
-        self._schedule()
+        """Tell pending transactions to peers that are not known to have them, part by part.
+
+        Args:
+            transactions: hash and bytes of each; looked at little by little, so that it must not change meanwhile.
+        """
+        if len(self._offers) < MAX_OFFERS:
+            self._offers.append(iter(transactions))
+            self._schedule()
+
+    def _go_on_offering(self) -> None:
+        if self._offers:
+            part = list(islice(self._offers[0], AGAIN_AT_ONCE))
+            if len(part) < AGAIN_AT_ONCE:
+                self._offers.popleft()
+            self._gossip.offer_again(part)
 
     def close(self) -> None:
         """Send nothing more."""
-        self._again.clear()
+        self._offers.clear()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -84,10 +97,10 @@ class Gossiper:
             self._timer.cancel()
             self._timer = None
         with STAGES.gossip:
-            self._gossip.offer_again(self._again.popleft() for _ in range(min(AGAIN_AT_ONCE, len(self._again))))
+            self._go_on_offering()
             for delivery in self._gossip.flush():
                 for key in delivery.peers:
                     if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
                         self._gossip.not_sent(key, delivery.hashes)
-        if self._again:
+        if self._offers:
             self._schedule()

@@ -256,7 +256,7 @@ class Node:
         self.schedule.transactions_arrived()
 
     def _offer_again(self, transactions: Sequence[Transaction]) -> None:
-        self.gossiper.offer_again([(tx.hash, tx.raw) for tx in transactions])
+        self.gossiper.offer_again((tx.hash, tx.raw) for tx in transactions)
 
     def _work_began(self) -> None:
         self.fault_watch.work_began()

@@ -105,7 +105,7 @@ class PeerFrames:
         self._gossiper.peer_connected(peer)
         self._consensus.peer_said(peer)
         self._teller.tell_all()
-        self._gossiper.offer_again([(tx.hash, tx.raw) for tx in self._admission.pending()])
+        self._gossiper.offer_again((tx.hash, tx.raw) for tx in self._admission.pending())
 
     def peer_disconnected(self, peer: Peer, reason: str) -> None:
         """Forget what the peer claimed."""

@@ -36,5 +36,8 @@ class PoolTender:
             self._mempool.remove_expired(self._ledger.head_time)
             pending = list(self._mempool.in_order())
             # What has been waiting for so long may have been lost on its way to the next proposer.
-            self._offer_again([tx for tx in pending if tx.hash in before])
+            waited = [tx for tx in pending if tx.hash in before]
+            await asyncio.sleep(0)
+            self._offer_again(waited)
+            await asyncio.sleep(0)
             before = {tx.hash for tx in pending}

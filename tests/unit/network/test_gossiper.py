@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from network.gossiper import AGAIN_AT_ONCE, MAX_AGAIN, Gossiper
+from network.gossiper import AGAIN_AT_ONCE, MAX_OFFERS, Gossiper
 from network.kinds import Kind
 from network.messages import Transactions, decode
 
@@ -58,8 +58,8 @@ async def test_a_newcomer_is_offered_everything_but_not_in_one_turn() -> None:
 async def test_what_is_offered_again_and_again_is_bounded() -> None:
     manager: Any = Manager()
     gossiper = Gossiper(manager, delay=60.0)
-    for _ in range(3):
-        gossiper.offer_again(pending(MAX_AGAIN // 2))
-    assert len(gossiper._again) <= MAX_AGAIN
+    for _ in range(2 * MAX_OFFERS):
+        gossiper.offer_again(pending(3))
+    assert len(gossiper._offers) == MAX_OFFERS
     gossiper.close()
-    assert not gossiper._again
+    assert not gossiper._offers
