@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from node.chain.errors import BudgetSpent, QueryError, StateAhead, StateDropped
-from node.runtime.pauses import pause_point
+from node.runtime.pauses import is_whole, pause_point
 from node.store import HeightAhead, ProvedRecord, ProvedValue, StateUnavailable, Store
 from vm.params import PARAMS
 from vm.state_view import StateReader
@@ -105,7 +105,32 @@ class States:
         """
         if height != self.height:
             self.value(PARAMS.keys.path, height)
+        elif is_whole():
+            return _Head(self._store.reader)  # The head does not move while the read lasts.
         return _StateAt(self, height, budget)
+
+
+class _Head:
+    """The state at the head, for a read during which it does not move."""
+
+    __slots__ = ("_cell", "_once")
+
+    def __init__(self, reader: StateReader) -> None:
+        self._cell = reader.cell
+        self._once = reader.once
+
+    def cell(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the value at `key` with its canonical bytes, or None."""
+        pause_point()
+        return self._cell(key, stored)
+
+    def once(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
+        """Return the once-record of `key` with its canonical bytes, or None."""
+        pause_point()
+        return self._once(key, stored)
+
+    def charge(self, units: int) -> None:
+        """Do nothing: a `Context` meters."""
 
 
 class _StateAt:

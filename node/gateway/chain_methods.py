@@ -16,7 +16,7 @@ from node.gateway.backend import Backend
 from node.gateway.errors import invalid_param, not_found
 from node.gateway.method_table import rpc
 from node.gateway.parameters import DEFAULT_PAGE, BlockName, CallName, Cursor, HashBytes, Height, Limit
-from node.gateway.presentation import dumps, transaction_id, validators_json
+from node.gateway.presentation import AT_ONCE, dumps, transaction_id, validators_json
 from node.gateway.results import (
     ChainHead,
     DecidingSet,
@@ -92,7 +92,14 @@ class ChainMethods:
         return ShownBlock(block.header, own_digest, block.parent_certificate, self._transactions(block, full))
 
     def _transactions(self, block: Block, full: bool) -> list[str | ShownTransaction]:
-        return [_shown(raw, full) for raw in block.transactions]
+        shown: list[str | ShownTransaction] = []
+        for start in range(0, len(block.transactions), AT_ONCE):
+            pause_point()
+            part = block.transactions[start : start + AT_ONCE]
+            shown += (
+                [shown_transaction(parse_transaction(raw)) for raw in part] if full else map(transaction_id, part)
+            )
+        return shown
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
     def certificate(self, height: Height) -> Certificate:
@@ -194,11 +201,6 @@ class ChainMethods:
             oldest=page.oldest,
             resume=cursor_of(page.resume),
         )
-
-
-def _shown(raw: bytes, full: bool) -> str | ShownTransaction:
-    pause_point()
-    return shown_transaction(parse_transaction(raw)) if full else transaction_id(raw)
 
 
 def _summary(found: FinalTransaction) -> TransactionLine:

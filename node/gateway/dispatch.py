@@ -31,6 +31,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import msgspec
 import orjson
 
 from node.chain.errors import QueryError
@@ -114,8 +115,7 @@ class _Entry:
             self.outcome = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
+class _Rendered(msgspec.Struct, gc=False):
     """The result of a read, as JSON."""
 
     json: bytes

@@ -8,10 +8,11 @@ is rendered in parts, with pause points in between (`node.runtime.pauses`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from consensus.types import ValidatorSet
 from node.runtime.pauses import pause_point
@@ -20,6 +21,8 @@ from vm.primitives.hashing import sha256
 
 AT_ONCE: Final = 32
 """Items between two pause points: a transaction of a block, shown with its bytes, takes some 20 µs."""
+
+_SCALARS: Final = (int, str, bytes, bool)
 
 MAX_DEPTH: Final = 3
 """A view of a past height has a page, which has items."""
@@ -50,14 +53,30 @@ def _dumped(value: Any) -> bytes:
 
 def _has_long_list(value: Any, depth: int) -> bool:
     """Tell whether a list is worth being taken apart: one of an answer's own fields, or of a field of it."""
-    if isinstance(value, (list, tuple)):
+    kind = type(value)
+    if kind is list or kind is tuple:
         return len(value) > AT_ONCE
     if depth == 0 or not isinstance(value, msgspec.Struct):
         return False
-    config = value.__struct_config__
+    names = _containers.get(kind)
+    if names is None:
+        names = _containers[kind] = _containers_of(kind)
+    return any(_has_long_list(getattr(value, name), depth - 1) for name in names) if names else False
+
+
+_containers: dict[type, tuple[str, ...]] = {}
+"""Which fields of a type may hold a list; there are as many types as answers."""
+
+
+def _containers_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    config = kind.__struct_config__
     if config.omit_defaults or config.array_like or config.tag is not None:
-        return False  # what it writes is not simply its fields
-    return any(_has_long_list(getattr(value, name), depth - 1) for name in value.__struct_fields__)
+        return ()  # what it writes is not simply its fields
+    return tuple(field.name for field in structs.fields(kind) if _plain_type(field.type) not in _SCALARS)
+
+
+def _plain_type(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _pieces(value: Any, depth: int) -> Iterator[bytes]:

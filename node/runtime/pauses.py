@@ -47,6 +47,7 @@ class _Here(threading.local):
     """What a pause point of this thread does."""
 
     pause: Callable[[], None] | None = None
+    is_whole: bool = False
 
 
 _HERE: Final = _Here()
@@ -57,6 +58,11 @@ def pause_point() -> None:
     pause = _HERE.pause
     if pause is not None:
         pause()
+
+
+def is_whole() -> bool:
+    """Tell whether the read under way is never suspended, so that it sees one state of everything all along."""
+    return _HERE.is_whole
 
 
 def at_once(read: Callable[[], T], is_over: IsOver) -> T:
@@ -70,11 +76,11 @@ def at_once(read: Callable[[], T], is_over: IsOver) -> T:
         if is_over():
             raise TookLong
 
-    _HERE.pause = pause
+    _HERE.pause, _HERE.is_whole = pause, True
     try:
         return read()
     finally:
-        _HERE.pause = None
+        _HERE.pause, _HERE.is_whole = None, False
 
 
 class LongRead(Generic[T]):
