@@ -96,9 +96,7 @@ class ChainMethods:
         for start in range(0, len(block.transactions), AT_ONCE):
             pause_point()
             part = block.transactions[start : start + AT_ONCE]
-            shown += (
-                [shown_transaction(parse_transaction(raw)) for raw in part] if full else map(transaction_id, part)
-            )
+            shown += map(_decoded if full else transaction_id, part)
         return shown
 
     @rpc("chain_certificate", "{height, round, digest, state_root, receipts_root, seals: [[index, signature], …]}")
@@ -201,6 +199,10 @@ class ChainMethods:
             oldest=page.oldest,
             resume=cursor_of(page.resume),
         )
+
+
+def _decoded(raw: bytes) -> ShownTransaction:
+    return shown_transaction(parse_transaction(raw))
 
 
 def _summary(found: FinalTransaction) -> TransactionLine:

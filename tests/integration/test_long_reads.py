@@ -129,8 +129,8 @@ def requests(chain: LocalChain):
     expiring = {"program": "sun", "from": 0, "to": 2**52, "limit": 1_000}
     key = _account(address_of("m1"))
     return {
-        "chain_block": ("chain_block", {"height": FULL}, MEMBERS),
-        "chain_block, full": ("chain_block", {"height": FULL, "full": True}, MEMBERS),
+        "chain_block": ("chain_block", {"height": FULL}, 5),
+        "chain_block, full": ("chain_block", {"height": FULL, "full": True}, 5),
         "chain_transactions": ("chain_transactions", {"limit": 1_000}, MEMBERS * BLOCKS),
         "chain_transactions, filters": ("chain_transactions", filters, BLOCKS),
         "state_get, past": ("state_get", {"key": untouched_key(), "height": FULL}, 2),
@@ -140,6 +140,7 @@ def requests(chain: LocalChain):
         "a view of the past": ("state_view", {"view": "token_holders", "args": holders, "height": FULL}, MEMBERS),
         "a balance of the past": ("state_view", {"view": "token_balance", "args": lookback, "height": FULL}, 2),
         "a reference of the past": ("state_view", {"view": "token_ref", "args": ref, "height": FULL}, 1),
+        "a reference": ("token_ref", ref, 1),
         "token_expiring": ("token_expiring", expiring, 2),
         "tx_simulate": ("tx_simulate", {"body": simulated}, MEMBERS // 2),
         "tx_simulate, past": ("tx_simulate", {"body": simulated, "height": FULL}, MEMBERS // 2),
@@ -148,12 +149,14 @@ def requests(chain: LocalChain):
 
 PAUSING = (
     "node/chain/queries.py ChainQueries.membership_changes",
+    "node/chain/states.py _Head.cell",
+    "node/chain/states.py _Head.once",
     "node/chain/states.py _StateAt.cell",
     "node/chain/states.py _StateAt.once",
     "node/chain/transaction_pages.py TransactionPages._every",
     "node/chain/transaction_pages.py TransactionPages._final",
     "node/chain/transaction_pages.py TransactionPages._indexed",
-    "node/gateway/chain_methods.py _shown",
+    "node/gateway/chain_methods.py ChainMethods._transactions",
     "node/gateway/presentation.py _pieces",
     "node/gateway/transaction_methods.py _in_slices",
     "node/store/blocks.py BlockRecords.positions",
@@ -168,7 +171,7 @@ PAUSING = (
 KINDS = (
     *("chain_block", "chain_block, full", "chain_transactions", "chain_transactions, filters", "state_get, past"),
     *("state_proof, past", "state_proof", "token_holders", "a view of the past", "a balance of the past"),
-    *("a reference of the past", "token_expiring"),
+    *("a reference of the past", "a reference", "token_expiring"),
     *("tx_simulate", "tx_simulate, past"),
 )
 
