@@ -223,7 +223,9 @@ class Dispatcher:
         try:
             if await turn.take():
                 try:
-                    found = await self._read(answer, turn)
+                    found = self._at_once(answer)
+                except TookLong:
+                    found = await self._in_slices(answer, turn)
                 except QueryError as error:
                     raise query_fault(error) from None
                 await turn.end_if_over()
@@ -336,32 +338,51 @@ class Dispatcher:
             entry.method, entry.outcome = None, turn.refused
             return
         answer, arguments = method.answer, entry.arguments
+
+        def read() -> _Rendered:
+            return _Rendered(dumps(answer(arguments)))
+
         try:
-            entry.outcome = await self._read(lambda: _Rendered(dumps(answer(arguments))), turn)
+            entry.outcome = self._at_once(read)
+        except TookLong:
+            entry.outcome = await self._outcome_of_long(read, method.name, turn)
         except Exception as error:
             entry.outcome = fault_of(error, method.name)
 
-    async def _read(self, read: Callable[[], T], turn: _Turn) -> T:
-        """Answer a read whose turn it is, at once or in slices.
+    def _at_once(self, read: Callable[[], T]) -> T:
+        """Return what a read finds within a slice of its own.
+
+        Raises:
+            TookLong: it takes longer; or what the read raises.
+        """
+        now = self._now
+        end = now() + SLICE_SECONDS
+        return at_once(read, lambda: now() >= end)
+
+    async def _outcome_of_long(self, read: Callable[[], T], method: str, turn: _Turn) -> T | RpcFault:
+        try:
+            return await self._in_slices(read, turn)
+        except Exception as error:
+            return fault_of(error, method)
+
+    async def _in_slices(self, read: Callable[[], T], turn: _Turn) -> T:
+        """Answer a read, whose turn it is, in slices.
 
         Raises:
             RpcFault: RATE_LIMITED, too many long reads are on their way; or what the read raises.
         """
-        end = self._now() + SLICE_SECONDS
-        try:
-            return at_once(read, lambda: self._now() >= end)
-        except TookLong:
-            pass
         if self._long_reads >= MAX_LONG_READS:
             message = "too many long reads are on their way; try again later"
             raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
         reading = LongRead(read, self._turns.is_over)
         self._long_reads += 1
         try:
-            while True:
+            while not reading.is_done:
                 await turn.take()
-                if reading.go_on():
-                    return reading.result()
+                reading.go_on()
+            return reading.result()
+        except QueryError as error:
+            raise query_fault(error) from None
         finally:
             self._long_reads -= 1
             reading.abandon()

@@ -44,9 +44,10 @@ class _Abandoned(BaseException):
 
 
 class _Here(threading.local):
-    """What a pause point of this thread does."""
+    """What a pause point of this thread asks, and does where the slice is over."""
 
-    pause: Callable[[], None] | None = None
+    is_over: IsOver | None = None
+    pause: Callable[[], None]
     is_whole: bool = False
 
 
@@ -55,9 +56,9 @@ _HERE: Final = _Here()
 
 def pause_point() -> None:
     """Let the event loop turn here, where the read that is under way has used up its slice."""
-    pause = _HERE.pause
-    if pause is not None:
-        pause()
+    is_over = _HERE.is_over
+    if is_over is not None and is_over():
+        _HERE.pause()
 
 
 def is_whole() -> bool:
@@ -71,16 +72,15 @@ def at_once(read: Callable[[], T], is_over: IsOver) -> T:
     Raises:
         TookLong: its slice was over at a pause point; or what the read raises.
     """
-
-    def pause() -> None:
-        if is_over():
-            raise TookLong
-
-    _HERE.pause, _HERE.is_whole = pause, True
+    _HERE.is_over, _HERE.pause, _HERE.is_whole = is_over, _give_up, True
     try:
         return read()
     finally:
-        _HERE.pause, _HERE.is_whole = None, False
+        _HERE.is_over, _HERE.is_whole = None, False
+
+
+def _give_up() -> None:
+    raise TookLong
 
 
 class LongRead(Generic[T]):
@@ -128,7 +128,7 @@ class LongRead(Generic[T]):
 
     def _run(self) -> None:
         self._turn.acquire()
-        _HERE.pause = self._pause
+        _HERE.is_over, _HERE.pause = self._is_over, self._pause
         try:
             self._found.append(self._read())
         except BaseException as error:  # all of it is the caller's: `result` raises it
@@ -137,8 +137,7 @@ class LongRead(Generic[T]):
         self._back.release()
 
     def _pause(self) -> None:
-        if self._is_over():
-            self._back.release()
-            self._turn.acquire()
-            if not self._is_wanted:
-                raise _Abandoned
+        self._back.release()
+        self._turn.acquire()
+        if not self._is_wanted:
+            raise _Abandoned

@@ -194,7 +194,7 @@ async def test_each_pause_point_is_passed_by_a_kind_of_read(chain: LocalChain, m
 
     def noting(read, is_over):
         def look():
-            code = sys._getframe(3).f_code  # above it the pause, the pause point, and who has that
+            code = sys._getframe(2).f_code  # above it the pause point, and who has that
             passed.add(f"{Path(code.co_filename).relative_to(SOURCES.parent)} {code.co_qualname}")
             return False
 
