@@ -49,6 +49,9 @@ READS_PER_SECOND = 20.0
 """Of all readers: what a page that shows lists and statements asks for at its busiest."""
 
 NEWCOMER = "a newcomer's block sync"
+NEWCOMER_SECONDS = 8.0
+"""It takes some seconds until it is started."""
+
 BOUNDS_MS = (10, 20, 50)
 JSON = {"content-type": "application/json"}
 TURNS = re.compile(rb'^entente_loop_turns\{ms="(\S+)"\} (\S+)$', re.M)
@@ -115,7 +118,8 @@ class Bench:
             if newcomer is not None:
                 alone = await self._measure(session, None, seconds)
                 self._network.start(newcomer)
-                rows.append(Row(NEWCOMER, alone, await self._measure(session, None, seconds)))
+                rows.append(Row(NEWCOMER, alone, await self._measure(session, None, NEWCOMER_SECONDS)))
+                assert self._network.height(newcomer) > 0, "the newcomer has not begun to sync"
                 self._network.kill(newcomer)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
@@ -192,9 +196,19 @@ def run(options: argparse.Namespace) -> list[Row]:
         state = HeavyState(network, accounts, options.lots, options.full)
         state.fill()
         kinds = [kind for kind in state.kinds() if is_wanted(kind.name)]
-        newcomer = network.add_home("newcomer", "aurora", accounts.key(0)) if is_wanted(NEWCOMER) else None
+        newcomer = permitted_newcomer(network, accounts) if is_wanted(NEWCOMER) else None
         bench = Bench(network, accounts, options.rate, options.readers)
         return asyncio.run(bench.run(kinds, options.seconds, newcomer))
+
+
+def permitted_newcomer(network: LocalNetwork, accounts: Accounts) -> int:
+    """Let the alliance permit a node, and make its home; return its index."""
+    key = accounts.key(0)
+    actions = [{"action": "add_node", "key": key.public_key.hex()}]
+    network.send(0, "aurora-admin", ("gov.propose", {"proposal": "node", "title": "A node", "actions": actions}))
+    for brand in ("aurora", "basil", "comet"):
+        network.send(0, f"{brand}-admin", ("gov.vote", {"proposal": "node", "choice": "yes"}))
+    return network.add_home("newcomer", "aurora", key)
 
 
 def table(rows: Sequence[Row]) -> Table:
