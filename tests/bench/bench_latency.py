@@ -38,7 +38,7 @@ from rich.table import Table
 
 from tests.bench.heavy_reads import HeavyState, Kind
 from tests.bench.loads import Accounts, rpc
-from tests.support.network import LocalNetwork
+from tests.support.network import LocalNetwork, end_on_sigterm
 from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params
 from vm.transaction import encode_body, sign_body
@@ -240,6 +240,7 @@ def as_json(row: Row) -> dict[str, Any]:
 
 def main() -> int:
     """Run and print."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="of each span, without and with reads")
     parser.add_argument("--only", default="", help="kinds whose names contain this, separated by commas")

@@ -29,7 +29,7 @@ import aiohttp
 import orjson
 
 from tests.bench.loads import Accounts, fund, rpc
-from tests.support.network import LocalNetwork, Op
+from tests.support.network import LocalNetwork, Op, end_on_sigterm
 from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params
 from vm.transaction import encode_body, sign_body
@@ -230,6 +230,7 @@ def _told(outage: Outage) -> str:
 
 def main() -> int:
     """Run and print; 1 where the backlog took longer than the outage, or anything was lost."""
+    end_on_sigterm()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the outage")
     parser.add_argument("--rate", type=float, default=150.0, help="transfers a second, all the time")
