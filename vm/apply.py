@@ -8,7 +8,7 @@ halts the node.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     receipt_bytes: bytes
 
 
+_BLOCK_IS_FULL: Final = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
+
 Steps = Generator[int, None, Outcome]
 """A transaction in execution: yields the work units used so far between two operations, and returns the outcome."""
 
@@ -44,18 +46,24 @@ def transaction_steps(
     height: int,
     time: int,
     index: int,
+    left: int,
 ) -> Steps:
-    """Execute a transaction on the overlay, which nothing else may touch meanwhile; return what became of it."""
+    """Execute a transaction on the overlay, which nothing else may touch meanwhile; return what became of it.
+
+    Args:
+        left: work units that the block has left, at least `base_cost`. A transaction that needs more fails.
+    """
     overlay.begin()
     body = tx.body
     sender = body.sender
     tx_id = tx.id.hex()
+    limit = min(params.max_tx_cost, left)
     ctx = Context(
         overlay,
         body.chain,
         height,
         time,
-        params.max_tx_cost,
+        limit,
         sender=sender,
         signers=tx.signer_addresses,
         tx_id=tx_id,
@@ -86,8 +94,11 @@ def transaction_steps(
         ctx.charge((len(encoded[0]) + len(encoded[1])) // metering.BYTES_PER_UNIT)
     except Refused as refusal:
         overlay.rollback()
-        error = _receipt_error(refusal, ctx.op)
-    cost = min(ctx.cost, params.max_tx_cost)
+        if refusal.code == "OUT_OF_BUDGET" and ctx.cost > ctx.cost_limit == limit < params.max_tx_cost:
+            error = _BLOCK_IS_FULL  # not what it asked for was too much, but what others had before it
+        else:
+            error = _receipt_error(refusal, ctx.op)
+    cost = min(ctx.cost, limit)
     if payer is not None:  # else a stranger could use up the allowance of whom he names as sender
         allowances.spend(payer, cost)
     if error is None:
@@ -99,8 +110,7 @@ def transaction_steps(
 
 def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Outcome:
     """Return the outcome of a transaction that its block had no work units left for."""
-    error = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
-    receipt = Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, error)
+    receipt = Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, _BLOCK_IS_FULL)
     return Outcome(receipt, encode(receipt))
 
 

@@ -127,7 +127,7 @@ class Ledger:
         overlay = BlockOverlay(self.store.reader)
         self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
         self._brands: dict[str, tuple[str, ...]] = {}
-        """Of senders with roles that their own keys signed for: a till, or a bank of them, sends much on one head."""
+        """Of senders with roles that their own keys signed for: a till, or a bank of them, sends much on a head."""
 
     # -- reading -----------------------------------------------------------------------------------
 

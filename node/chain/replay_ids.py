@@ -1,12 +1,12 @@
 """The ids of committed transactions that have not expired, in memory: so that asking for one reads no database.
 
 Admission asks for each transaction, and so does the check of each proposed block. Nearly always the answer is no,
-and a database is slow to say so. Ids are kept by the slot in which they expire, as `vm.chain_records` counts slots: a
-slot that has passed is dropped whole, and the store finds what has expired and whose block is kept.
+and a database is slow to say so. Ids are kept by the slot in which they expire, as `vm.chain_records` counts slots:
+a slot that has passed is dropped whole, and the store finds what has expired and whose block is kept.
 
 Invariants:
     1. A slot is here whole or not at all: what is not here is asked of the store.
-    2. At most `limit` ids are kept. Beyond that, the slot goes that passes first: what clients send now expires later.
+    2. At most `limit` ids are kept. Beyond that, the slot goes that passes first: what comes now expires later.
 """
 
 from __future__ import annotations

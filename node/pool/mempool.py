@@ -52,8 +52,8 @@ class Mempool:
     """The pool of one node.
 
     Attributes:
-        by_hash: returns the transaction with a hash (of the signed bytes), None where it is not here; two thousand are
-            asked for at once for each proposed block.
+        by_hash: returns the transaction with a hash (of the signed bytes), None where it is not here; two thousand
+            are asked for at once for each proposed block.
     """
 
     by_hash: Callable[[bytes], Transaction | None]
@@ -207,7 +207,7 @@ def _nested_values(containers: list[Any], enough: int) -> int:
 
 
 def check_admissible(tx: Transaction, view: ChainView, now: int) -> Brands:
-    """Check chain, expiry and authority of a transaction, not its freshness or signatures; return the sender's brands.
+    """Check chain, expiry and authority of a transaction, not freshness or signatures; return the sender's brands.
 
     Args:
         now: the later of the head's time and the block clock (SPEC section 2).

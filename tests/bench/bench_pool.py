@@ -5,7 +5,7 @@
 A real admission queue, pool, gossip, block builder and block processor over a real ledger, in one process without
 sockets: blocks of 2,000 single transfers, a quarter from clients in JSON-RPC batches of 100, the rest from three
 peers in frames of 100, as one of four validators sees them. Signatures are made before and taken for valid. CPU
-µs per transaction, medians over blocks after each account has sent once; compare two versions of the code by running them in turn.
+µs per transaction, medians over blocks after each account has sent once. Run two versions of the code in turn.
 
     gateway   a client's JSON-RPC batch, from bytes to submitting and back; per transaction of a client
     frames    decoding a peer's frame; per transaction
@@ -212,7 +212,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="entente-pool-") as folder:
         stock = Stock(options.accounts, options.accounts, 1, DEFAULT_STATE_DEPTH)
         chain = StockedChain(Path(folder), PARAMS, stock)
-        with mock.patch("node.pool.admission.signatures_valid", lambda tx, roots: True):
+        with mock.patch("node.pool.admission.signatures_valid", return_value=True):
             found = asyncio.run(measure(chain, options.blocks, options.accounts))
         chain.close()
     if options.json:
