@@ -18,7 +18,7 @@ from typing import Final
 
 from vm.agenda import AgendaRun
 from vm.allowance import BlockAllowances, forget_ended
-from vm.apply import Outcome, Steps, base_cost, failed_for_want_of_block_cost, transaction_steps
+from vm.apply import Outcome, Steps, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
@@ -144,8 +144,6 @@ class BlockExecution:
     def _begin(self, index: int) -> Steps:
         tx, params, block = self._transactions[index], self._params, self._context
         left = params.max_block_cost - self._cost
-        if base_cost(tx) > left:
-            return _done(failed_for_want_of_block_cost(tx, block.height, index))
         return transaction_steps(
             self._runtime, self._overlay, params, self._allowances, tx, block.height, block.time, index, left
         )
@@ -193,11 +191,6 @@ class BlockExecution:
 def changed_bytes(overlay: BlockOverlay) -> Changes:
     """Return an overlay's changes as they are committed."""
     return {key: None if cell is None else cell[1] for key, cell in overlay.changes.items()}
-
-
-def _done(outcome: Outcome) -> Steps:
-    yield from ()
-    return outcome
 
 
 def simulation_steps(

@@ -138,22 +138,24 @@ class Mempool:
         """Drop what a final block holds."""
         self._blocks += 1
         self._seen = {who: at for who, at in self._seen.items() if at + RECENT_BLOCKS > self._blocks}
+        by_id = self._by_id
         for tx_id in tx_ids:
-            entry = self._by_id.get(tx_id)
+            entry = by_id.pop(tx_id, None)
             if entry is not None:
-                self._remove(entry, served=True)
+                self._forget(entry, served=True)
 
     def remove_expired(self, time: int) -> int:
         """Drop what can be in no block any more; return how many. Walks the whole pool."""
         expired = [entry for entry in self._by_id.values() if has_expired(entry.tx.body.expires, time)]
         for entry in expired:
-            self._remove(entry, served=False)
+            del self._by_id[entry.tx.id]
+            self._forget(entry, served=False)
         return len(expired)
 
-    def _remove(self, entry: Entry, *, served: bool) -> None:
+    def _forget(self, entry: Entry, *, served: bool) -> None:
+        """Drop what is left of a transaction whose id is gone."""
         tx = entry.tx
         del self._by_hash[tx.hash]
-        del self._by_id[tx.id]
         entry.lane.party.group.remove(entry, served=served)
         sender = tx.body.sender
         remaining = self._per_sender[sender] - 1

@@ -30,6 +30,10 @@ _SAFETY_NUMERATOR, _SAFETY_DENOMINATOR = 9, 8
 """Operations of one call differ, and averages of blocks with them; two thousand transfers still fit into one."""
 
 
+_MIXED: Final = ""
+"""Stands for the calls of a transaction that makes several: which of them took how much is not known."""
+
+
 class CostEstimates:
     """Work units of an operation, by its call.
 
@@ -53,29 +57,22 @@ class CostEstimates:
 
     def learn(self, transactions: Sequence[Transaction], receipts: Sequence[Receipt]) -> None:
         """Take the work units of an executed block into account."""
-        by_call: dict[str, list[int]] = {}
-        cost = count = 0
+        used_by: dict[str, int] = {}
+        ops_of: dict[str, int] = {}
         for tx, receipt in zip(transactions, receipts, strict=False):
             ops = tx.body.ops
-            used, number = max(0, receipt.cost - base_cost(tx)), len(ops)
-            call = ops[0][0]
+            call, number = ops[0][0], len(ops)
             if number > 1 and any(op[0] != call for op in ops):
-                call = ""  # which of its calls took how much is not known
-            if receipt.status != STATUS_OK and used <= number * self._by_call.get(call, self.typical):
-                continue
-            cost += used
-            count += number
-            sums = by_call.get(call)
-            if sums is None:
-                by_call[call] = [used, number]
-            else:
-                sums[0] += used
-                sums[1] += number
-        if count:
-            self.typical = _moved(self.typical, cost // count + 1)
-        for call, (used, number) in by_call.items():
-            if call and (call in self._by_call or len(self._by_call) < MAX_CALLS):
-                latest = used // number + 1
+                call = _MIXED
+            used = receipt.cost - base_cost(tx)
+            if receipt.status == STATUS_OK or used > number * self._by_call.get(call, self.typical):
+                used_by[call] = used_by.get(call, 0) + used
+                ops_of[call] = ops_of.get(call, 0) + number
+        if used_by:
+            self.typical = _moved(self.typical, sum(used_by.values()) // sum(ops_of.values()) + 1)
+        for call, used in used_by.items():
+            if call != _MIXED and (call in self._by_call or len(self._by_call) < MAX_CALLS):
+                latest = used // ops_of[call] + 1
                 self._by_call[call] = _moved(self._by_call.get(call, latest), latest)
 
 

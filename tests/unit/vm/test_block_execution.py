@@ -207,7 +207,7 @@ def burning(units: int, nonce: int) -> Transaction:
 
 
 def test_a_block_spends_what_it_may_and_no_unit_more() -> None:
-    """docs/decisions/block-budget.md: a transaction may use what is left; one that cannot even begin costs nothing."""
+    """A transaction may use what is left (docs/decisions/block-budget.md); one that cannot begin costs nothing."""
     one = executed([burning(500, 0)]).cost
     limit = 2 * one + one // 2
     params = Params(max_tx_cost=limit, max_block_cost=limit)
