@@ -84,7 +84,7 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_tx_cost: _Setting = 400_000
     account_cost_per_window: _Setting = 1_000_000
     # Half of what all blocks of a window can hold: a brand that runs wild does not take everything for long.
-    brand_cost_per_window: _Setting = 50_000_000
+    brand_cost_per_window: _Setting = 62_500_000
     window_blocks: _Setting = 100
     due_ms: _Setting = 30 * MS_PER_DAY
     max_hold_ms: _Setting = 7 * MS_PER_DAY
