@@ -62,6 +62,8 @@ def test_of_what_came_together_each_peer_is_told_what_it_lacks() -> None:
     assert told(gossip.flush()) == {C: whole, D: whole, B: [tx(number)[1] for number in (0, 3, 4)]}
     gossip.offer_again([tx(number) for number in range(5)])
     assert gossip.flush() == []
+    gossip.add([tx(9), tx(9)])
+    assert told(gossip.flush()) == {peer: [tx(9)[1]] for peer in (B, C, D)}
 
 
 def test_what_all_peers_have_from_its_sender_does_not_wait() -> None:

@@ -218,6 +218,14 @@ def test_large_transactions_are_no_larger_share(bench: Bench) -> None:
     assert 1 < len([tx for tx in chosen if tx in large]) < 8
 
 
+def test_what_has_no_room_any_more_holds_up_its_own_source_only(bench: Bench) -> None:
+    large = crowd(bench, 3, "flooder", size=100_000)
+    small = crowd(bench, 1, "shopper", size=50_000) + crowd(bench, 20, "shopper", size=10_000)
+    chosen = bench.builder.select(bench.clock.now)
+    # At the flooder's second turn 56 of 256 KiB are left: too little for it, and enough for five others.
+    assert chosen == large[:1] + small[:11]
+
+
 def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 2)
     lanes = [crowd(bench, 2, f"source {number}") for number in range(4)]
