@@ -148,9 +148,9 @@ class Turns:
 
 
 class Room(NamedTuple):
-    """What must be left of a block, and how many transactions it may have."""
+    """How many transactions a block may have, and the bytes and work units that must be left of it."""
 
-    count: int
+    places: int
     size: int = 0
     cost: int = 0
 
@@ -189,7 +189,7 @@ class Filling:
 
     def is_full(self, room: Room) -> bool:
         """Tell whether nothing more has room, however small."""
-        return len(self.chosen) >= room.count or self._cost - LEAST_COST < room.cost
+        return len(self.chosen) >= room.places or self._cost - LEAST_COST < room.cost
 
     def fits(self, entry: Entry, cost: int, room: Room) -> bool:
         """Tell whether a transaction has room."""
