@@ -182,6 +182,17 @@ class PeerManager:
         """Queue a message to all peers; returns how many took it."""
         return self.broadcast(kind_of(message), encode_message(message))
 
+    def send_to(self, keys: Iterable[bytes], kind: Kind, payload: bytes) -> list[bytes]:
+        """Queue a frame to several peers, encoded once; returns those that did not take it."""
+        frame = encode_frame(kind, payload)
+        priority = RULES[kind].priority
+        refused = []
+        for key in keys:
+            peer = self._peers.get(key)
+            if peer is None or not peer.connection.send_frame(priority, frame):
+                refused.append(key)
+        return refused
+
     def send(self, key: bytes, kind: Kind, payload: bytes) -> bool:
         """Queue a frame to one peer; returns False when it is not connected or the frame was dropped."""
         peer = self._peers.get(key)
