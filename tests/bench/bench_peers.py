@@ -2,11 +2,11 @@
 
     python -m tests.bench.bench_peers [--rounds 3] [--seconds 15] [--in-flight 4800] [--only neo-go] [--json]
 
-Each takes its turn alone on this machine, as a network that is made anew: signed single transfers, so many on their
-way all the time, WARM_S before the window opens. The machine's speed drifts, so that only ratios within a round tell
-something: the table has each round, and below it the ratios with the worst round. Latency counts from when a
-transfer was posted to when the client knew that it was final, at that depth. CPU is of all processes of a chain, and
-of the client beside it, in cores.
+Each takes its turn alone on this machine, as a network that is made anew: signed single transfers, so many on
+their way all the time, WARM_S before the window opens. The machine's speed drifts, so that only ratios within a
+round tell something: the table has each round, and below it the ratios with the worst round. Latency counts from
+when a transfer was posted to when the client knew that it was final, at that depth. CPU is of all processes of a
+chain, and of the client beside it, in cores.
 
 What is compared: Entente and neo-go are four validators that sync what they agree on; anvil is one node that keeps
 its chain in memory and agrees with none. What cannot be had here is left out, and told (`rivals.environment`).

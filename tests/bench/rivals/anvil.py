@@ -1,7 +1,7 @@
 """One anvil node (an Ethereum node for development, Rust, no consensus) under signed transfers of a token.
 
-Run by the interpreter of `environment` with eth-account, from the repository's root; prints one JSON line of figures.
-The token is the smallest honest one: it checks and writes both balances, and logs ERC-20's Transfer event.
+Run by the interpreter of `environment` with eth-account, from the repository's root; prints one JSON line. The
+token is the smallest honest one: it checks and writes both balances, and logs ERC-20's Transfer event.
 """
 
 from __future__ import annotations
@@ -32,19 +32,16 @@ TOKEN = to_checksum_address("0x00000000000000000000000000000000000e27e0")
 SELECTOR = keccak(text="transfer(address,uint256)")[:4]
 EVENT = keccak(text="Transfer(address,address,uint256)")
 
-OPCODES: Final = {
-    **{
-        "ADD": 0x01,
-        "SUB": 0x03,
-        "LT": 0x10,
-        "KECCAK256": 0x20,
-        "CALLER": 0x33,
-        "CALLDATALOAD": 0x35,
-        "MSTORE": 0x52,
-    },
-    **{"SLOAD": 0x54, "SSTORE": 0x55, "JUMPI": 0x57, "JUMPDEST": 0x5B, "PUSH0": 0x5F, "DUP1": 0x80, "DUP3": 0x82},
-    **{"SWAP1": 0x90, "SWAP2": 0x91, "LOG3": 0xA3, "RETURN": 0xF3, "REVERT": 0xFD},
-}
+_NAMES: Final = (
+    "ADD SUB LT KECCAK256 CALLER CALLDATALOAD MSTORE SLOAD SSTORE JUMPI JUMPDEST PUSH0 DUP1 DUP3 SWAP1 SWAP2"
+)
+OPCODES: Final = dict(
+    zip(
+        [*_NAMES.split(), "LOG3", "RETURN", "REVERT"],
+        bytes.fromhex("01 03 10 20 33 35 52 54 55 57 5b 5f 80 82 90 91 a3 f3 fd"),
+        strict=True,
+    )
+)
 PROGRAM: Final = """
     CALLER PUSH0 MSTORE 20 PUSH0 KECCAK256  DUP1 SLOAD  24 CALLDATALOAD
     DUP1 DUP3 LT fail JUMPI

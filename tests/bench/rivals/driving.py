@@ -1,7 +1,7 @@
 """Load on another chain's JSON-RPC: so many signed transactions on their way, each timed until a block holds it.
 
-The same closed loop as `node.load`, for transactions that stand signed before the clock starts. Blocks are asked for
-as they come; a transaction's latency counts from when it was posted.
+The same closed loop as `node.load`, for transactions that stand signed before the clock starts. Blocks are asked
+for as they come; a transaction's latency counts from when it was posted.
 """
 
 from __future__ import annotations

