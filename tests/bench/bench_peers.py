@@ -146,30 +146,34 @@ def rival(found: Rival) -> Contender:
 def _answer(command: Sequence[str], timeout_s: float) -> dict[str, Any]:
     """Run a driver and return the line that it prints; nothing of its process group is left."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        env=environment,
-        start_new_session=True,
-    )
-    try:
-        output, errors = process.communicate(timeout=timeout_s)
-        if process.returncode:
-            raise RunFailed((errors.decode(errors="replace").strip().splitlines() or ["no word"])[-1])
-        answer: dict[str, Any] = orjson.loads(output)
+    # Files, not pipes: what a driver has started and left would keep a pipe open.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=errors, cwd=ROOT, env=environment, start_new_session=True
+        )
+        try:
+            code = process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise RunFailed(f"not done after {timeout_s:.0f} s") from None
+        finally:
+            _end_group(process)
+        output.seek(0)
+        errors.seek(0)
+        if code:
+            raise RunFailed((errors.read().decode(errors="replace").strip().splitlines() or ["no word"])[-1])
+        answer: dict[str, Any] = orjson.loads(output.read())
         return answer
-    except subprocess.TimeoutExpired:
-        raise RunFailed(f"not done after {timeout_s:.0f} s") from None
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_S)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a driver by its own means, and what is left of its process group by force."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def contenders(options: argparse.Namespace) -> tuple[dict[str, Contender], dict[str, str]]:

@@ -22,6 +22,7 @@ from neo3.network.payloads import transaction, verification
 from neo3.wallet import account, scrypt_parameters
 
 from tests.bench.rivals.driving import Flight, Options, Processes, asked, call, measured, options_of, tell, wait_for
+from tests.bench.rivals.neo_blocks import nonces_in
 
 VALIDATORS = 4
 SENDERS = 40
@@ -33,8 +34,6 @@ GAS = types.UInt160.from_string("0xd2a4cff31913016155e38e474a2c06d08be276cf")
 UNIT = 10**8
 FUNDS = 10_000 * UNIT
 FUNDED_TOGETHER = 10
-HEADER_BYTES = 4 + 32 + 32 + 8 + 8 + 4 + 1 + 20
-"""Version, previous hash, Merkle root, time, nonce, index, primary, next consensus."""
 
 CONFIG = """\
 ProtocolConfiguration:
@@ -198,26 +197,6 @@ class Blocks:
             found += nonces_in(base64.b64decode(await asked(self._port, "getblock", height, False)), self._length)
         self._next = count
         return found
-
-
-def nonces_in(block: bytes, length: int) -> list[int]:
-    """Return the nonces of a block's transactions, all of which have the same length."""
-    at = HEADER_BYTES + 1
-    for _ in range(2):  # The witness: an invocation and a verification script.
-        size, at = _varint(block, at)
-        at += size
-    count, at = _varint(block, at)
-    if len(block) != at + count * length:
-        raise RuntimeError("a block holds other transactions than our transfers")
-    return [int.from_bytes(block[start + 1 : start + 5], "little") for start in range(at, len(block), length)]
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    first = data[at]
-    if first < 0xFD:
-        return first, at + 1
-    size = {0xFD: 2, 0xFE: 4, 0xFF: 8}[first]
-    return int.from_bytes(data[at + 1 : at + 1 + size], "little"), at + 1 + size
 
 
 def main() -> None:
