@@ -56,18 +56,19 @@ END_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What one network showed in one round; CPU in cores."""
+    """What one network showed in one round.
+
+    Attributes:
+        depth: how many transfers were on their way: wanted, or found where posting did not keep up.
+        cpu, client_cpu: cores.
+    """
 
     rate: float
     latency_ms: tuple[float, float, float]
+    depth: float
     cpu: float
     client_cpu: float
     errors: int = 0
-
-    @property
-    def depth(self) -> float:
-        """How many were on their way on average, by Little's law with the median for the mean."""
-        return self.rate * self.latency_ms[0] / 1_000
 
 
 class RunFailed(Exception):
@@ -103,7 +104,8 @@ def entente(options: argparse.Namespace) -> Figures:
             elapsed, final, cpu, own = (late - early for early, late in zip(first, last, strict=True))
             p50, p95, p99 = (tally.latencies.quantile_ms(share) for share in (0.5, 0.95, 0.99))
             errors = tally.refused.total() + tally.failed.total()
-            return Figures(final / elapsed, (p50, p95, p99), cpu / elapsed, own / elapsed, errors)
+            depth = flying * maker.shape.units
+            return Figures(final / elapsed, (p50, p95, p99), depth, cpu / elapsed, own / elapsed, errors)
 
         return asyncio.run(run())
 
@@ -136,9 +138,8 @@ def rival(found: Rival) -> Contender:
                 *(str(part) for pair in told.items() for part in pair),
             ]
             answer = _answer(command, PREPARE_S + options.seconds)
-        return Figures(
-            answer["rate"], tuple(answer["latency_ms"]), answer["cpu"], answer["client_cpu"], answer["errors"]
-        )
+        told_back = (answer[name] for name in ("depth", "cpu", "client_cpu", "errors"))
+        return Figures(answer["rate"], tuple(answer["latency_ms"]), *told_back)
 
     return run
 

@@ -139,6 +139,8 @@ class Flight:
         self.final: list[tuple[float, float]] = []
         """(when a block was seen to hold it, ms since it was posted) of each."""
         self.errors: list[str] = []
+        self.depths: list[tuple[float, int]] = []
+        """(when it was looked at, how many were on their way)."""
 
     async def run(self, seconds: float, opens: Callable[[], None], closes: Callable[[], None]) -> None:
         """Post for so many seconds after WARM_S; call back when the window opens and closes."""
@@ -179,6 +181,7 @@ class Flight:
 
     async def _watch(self) -> None:
         while True:
+            self.depths.append((time.monotonic(), len(self._posted)))
             for key in await self._mined():
                 since = self._posted.pop(key, None)
                 if since is not None:
@@ -215,10 +218,12 @@ def measured(flight: Flight, seconds: float, processes: Processes) -> dict[str, 
     latencies = sorted(ms for at, ms in flight.final if opened <= at < closed)
     if not latencies:
         raise RuntimeError(f"no block held anything; first error: {(flight.errors or ['none'])[0]}")
+    depths = [depth for at, depth in flight.depths if opened <= at < closed]
     quantiles = [latencies[min(len(latencies) - 1, int(len(latencies) * share))] for share in (0.5, 0.95, 0.99)]
     return {
         "rate": len(latencies) / elapsed,
         "latency_ms": quantiles,
+        "depth": sum(depths) / max(1, len(depths)),
         "cpu": (cpu_after - cpu) / elapsed,
         "client_cpu": (own_after - own) / elapsed,
         "errors": len(flight.errors),
