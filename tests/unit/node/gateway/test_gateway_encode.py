@@ -61,6 +61,19 @@ def test_what_is_shown_of_a_batch_makes_the_same_bytes(encode: Callable[..., Any
         assert encode(body=form["body"], sigs=form["sigs"]) == form["raw"] == raw.hex()
 
 
+VECTORS = orjson.loads((Path(__file__).parents[3] / "vectors" / "vectors.json").read_bytes())
+
+
+@pytest.mark.parametrize("case", VECTORS["batch_signatures"], ids=lambda case: str(case["count"]))
+def test_the_frozen_batches_are_made_again_from_what_is_shown(
+    encode: Callable[..., Any], case: dict[str, Any]
+) -> None:
+    assert case["transactions"]
+    for raw in case["transactions"].values():
+        form = shown(bytes.fromhex(raw))
+        assert encode(body=form["body"], sigs=form["sigs"]) == raw
+
+
 def test_a_client_without_messagepack_signs_a_batch(encode: Callable[..., Any], batch: list[bytes]) -> None:
     bodies = [shown(raw)["body"] for raw in batch]
     root, paths = paths_of([sha256(bytes.fromhex(encode(body=body))) for body in bodies])
