@@ -5,9 +5,13 @@ checks never hold up the event loop for longer than one slice, however much come
 a flood. Clients wait for their outcome; peers' transactions are taken silently, and a peer that sends what no node
 could have admitted (malformed, or with a bad signature) is penalised.
 
+Where a verification worker has room, a slice is checked but for its signatures and sent to it; several may be on
+their way. They conclude in the order in which they were sent, and what may have changed meanwhile is checked again.
+
 Invariants:
     1. What a source sends is taken in order.
     2. Everyone who waits is answered, also when the task ends by an error of ours.
+    3. At most MAX_SENT slices are on their way to workers.
 """
 
 from __future__ import annotations
@@ -28,8 +32,8 @@ from node.pool.mempool import Mempool, check_admissible
 from node.pool.mempool_lanes import Origin
 from node.runtime.clock import BlockClock
 from node.runtime.errors import NotReady, TransactionRefused, kept
-from vm.batch_signatures import VerifiedRoots
-from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
+from node.verification.verifier import Sent, TransactionVerifier
+from vm.transaction import Transaction, TransactionError, parse_transaction
 
 SLICE: Final = 48
 """Transactions per slice, or signatures if they have more: about 4 ms."""
@@ -43,6 +47,9 @@ share of its own, so that a flooding one cannot crowd out the others."""
 
 MAX_QUEUED_CLIENT_TRANSACTIONS: Final = 20_000
 """Of all clients together; each may queue as many as that leaves free (as in `node.pool.mempool_lanes`)."""
+
+MAX_SENT: Final = 8
+"""Slices on their way to workers: as many frames as two workers take."""
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -70,6 +77,7 @@ Admitted = Callable[[Sequence[Transaction], SendingPeer | None], None]
 @dataclass(slots=True)
 class _Job:
     raws: Sequence[bytes]
+    taken: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     done: asyncio.Future[list[Outcome]] | None = None
     source: SendingPeer | None = None
@@ -88,25 +96,43 @@ class _Budget:
         return self.signatures <= 0 or self.size <= 0
 
 
+class _Checked(msgspec.Struct, frozen=True, gc=False):
+    """A transaction that only its signatures can still keep out."""
+
+    tx: Transaction
+    origin: Origin
+    size: int
+
+
+@dataclass(slots=True)
+class _Slice:
+    """A slice of a source's jobs on its way to a worker, and the height at whose state it was checked."""
+
+    height: int
+    parts: list[tuple[_Job, list[Outcome | _Checked]]]
+    sent: Sent
+
+
 class AdmissionQueue:
     """Parses, checks and verifies transactions into the mempool.
 
     Args:
-        roots: what this node has verified of batch signatures.
+        verifier: verifies signatures, by workers or in this process.
 
     Attributes:
         dropped_from_peers: transactions that peers sent while their queue was full.
     """
 
     def __init__(
-        self, ledger: Ledger, mempool: Mempool, clock: BlockClock, roots: VerifiedRoots | None = None
+        self, ledger: Ledger, mempool: Mempool, clock: BlockClock, verifier: TransactionVerifier | None = None
     ) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._clock = clock
-        self._roots = VerifiedRoots() if roots is None else roots
+        self._verifier = TransactionVerifier() if verifier is None else verifier
         self._listeners: list[Admitted] = []
         self._queues: dict[str | bytes, deque[_Job]] = {}
+        self._sent: deque[_Slice] = deque()
         self._queued_bytes: dict[bytes, int] = {}
         self._queued_of_client: dict[str, int] = {}
         self._queued_from_clients = 0
@@ -177,9 +203,16 @@ class AdmissionQueue:
         """Take a slice of each source in turn, until cancelled."""
         try:
             while True:
-                while self._queues:
+                while self._queues or self._sent:
+                    if self._sent and not (self._queues and self._may_send):
+                        await self._conclude(self._sent[0])
+                        await asyncio.sleep(0)
+                        continue
                     key, jobs = next(iter(self._queues.items()))
-                    self._work(key, jobs)
+                    if self._may_send:
+                        self._send(key, jobs)
+                    else:
+                        self._work(key, jobs)
                     # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
                     if self._queues.pop(key, None) is not None and jobs:
                         self._queues[key] = jobs  # behind the others
@@ -192,15 +225,12 @@ class AdmissionQueue:
 
     def _work(self, key: str | bytes, jobs: deque[_Job]) -> None:
         """Work on a source's jobs as far as a slice goes."""
-        now = max(self._ledger.head_time, self._clock.now_ms())
+        now = self._now()
         budget = _Budget()
         while jobs and not budget.spent:
             job = jobs[0]
-            admitted = self._admit_some(key, job, now, budget)
-            if admitted:
-                for listener in self._listeners:
-                    listener(admitted, job.source)
-            if len(job.outcomes) == len(job.raws):
+            self._announce(self._admit_some(key, job, now, budget), job)
+            if job.taken == len(job.raws):
                 self._finish(jobs.popleft())
 
     def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: _Budget) -> list[Transaction]:
@@ -209,14 +239,78 @@ class AdmissionQueue:
         before, begun = STAGES.admission.seconds, perf_counter()
         self._parsing = self._verifying = 0.0
         with STAGES.admission:
-            while len(job.outcomes) < len(job.raws) and not budget.spent:
-                raw = job.raws[len(job.outcomes)]
-                budget.signatures -= 1
-                budget.size -= len(raw)
-                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
+            while job.taken < len(job.raws) and not budget.spent:
+                job.outcomes.append(self._admit(now, key, job, admitted, budget))
         parts = {STAGES.parse: self._parsing, STAGES.verify: self._verifying}
         STAGES.admission.hand_over(before, perf_counter() - begun, parts)
         return admitted
+
+    # -- by workers --------------------------------------------------------------------------------
+
+    @property
+    def _may_send(self) -> bool:
+        return len(self._sent) < MAX_SENT and self._verifier.has_room
+
+    def _send(self, key: str | bytes, jobs: deque[_Job]) -> None:
+        """Check a source's jobs as far as a slice goes, and have a worker verify the signatures."""
+        now, height = self._now(), self._ledger.height
+        budget = _Budget()
+        parts: list[tuple[_Job, list[Outcome | _Checked]]] = []
+        before, begun = STAGES.admission.seconds, perf_counter()
+        self._parsing = 0.0
+        with STAGES.admission:
+            while jobs and not budget.spent:
+                job = jobs[0]
+                found: list[Outcome | _Checked] = []
+                while job.taken < len(job.raws) and not budget.spent:
+                    found.append(self._check(now, key, job, budget))
+                parts.append((job, found))
+                if job.taken == len(job.raws):
+                    jobs.popleft()
+        STAGES.admission.hand_over(before, perf_counter() - begun, {STAGES.parse: self._parsing})
+        checked = [one.tx for _, found in parts for one in found if isinstance(one, _Checked)]
+        self._sent.append(_Slice(height, parts, self._verifier.send(checked)))
+
+    async def _conclude(self, slice_: _Slice) -> None:
+        """Admit what was sent first, once its signatures are verified."""
+        verdicts = iter(await slice_.sent.verdicts())
+        for job, found in slice_.parts:
+            if self._closed is not None:
+                break  # everyone who waits has been answered
+            admitted: list[Transaction] = []
+            with STAGES.admission:
+                for one in found:
+                    if isinstance(one, _Checked):
+                        one = self._admit_sent(one, next(verdicts), slice_.height, job, admitted)
+                    job.outcomes.append(one)
+            self._announce(admitted, job)
+            if len(job.outcomes) == len(job.raws):
+                self._finish(job)
+        self._sent.popleft()
+
+    def _admit_sent(
+        self, checked: _Checked, valid: bool, height: int, job: _Job, admitted: list[Transaction]
+    ) -> Outcome:
+        """Admit a transaction that was checked some time ago, at the state of a height."""
+        tx = checked.tx
+        if self._mempool.by_id(tx.id) is not None:
+            return Admission(tx.id, committed=False)
+        try:
+            if self._ledger.height != height:
+                if self._ledger.store.contains_transaction(tx.id):
+                    return Admission(tx.id, committed=True)
+                self._check_admissible(tx, self._now())
+            self._mempool.check_room(tx, checked.origin)
+        except TransactionRefused as refusal:
+            return kept(refusal)
+        return self._admit_checked(checked, valid, job, admitted)
+
+    # -- outcomes ----------------------------------------------------------------------------------
+
+    def _announce(self, admitted: Sequence[Transaction], job: _Job) -> None:
+        if admitted:
+            for listener in self._listeners:
+                listener(admitted, job.source)
 
     def _finish(self, job: _Job) -> None:
         if job.source is not None:
@@ -234,19 +328,40 @@ class AdmissionQueue:
     def close(self, why: str = "the node stops") -> None:
         """Answer every client that still waits, and those that come after."""
         self._closed = self._closed or why
-        for jobs in self._queues.values():
-            for job in jobs:
-                if job.done is not None and not job.done.done():
-                    job.done.set_exception(NotReady(self._closed))
+        queued = [job for jobs in self._queues.values() for job in jobs]
+        sent = [job for slice_ in self._sent for job, _ in slice_.parts]
+        for job in queued + sent:
+            if job.done is not None and not job.done.done():
+                job.done.set_exception(NotReady(self._closed))
         self._queues.clear()
 
     def _check_open(self) -> None:
         if self._closed is not None:
             raise NotReady(self._closed)
 
+    # -- one transaction ---------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return max(self._ledger.head_time, self._clock.now_ms())
+
     def _admit(
-        self, raw: bytes, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
+        self, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
     ) -> Outcome:
+        """Take the next transaction of a job as far as it goes."""
+        found = self._check(now, key, job, budget)
+        if not isinstance(found, _Checked):
+            return found
+        begun = perf_counter()
+        valid = self._verifier.is_valid(found.tx)
+        self._verifying += perf_counter() - begun
+        return self._admit_checked(found, valid, job, admitted)
+
+    def _check(self, now: int, key: str | bytes, job: _Job, budget: _Budget) -> Outcome | _Checked:
+        """Take the next transaction of a job as far as it goes without looking at its signatures."""
+        raw = job.raws[job.taken]
+        job.taken += 1
+        budget.signatures -= 1
+        budget.size -= len(raw)
         begun = perf_counter()
         try:
             tx = parse_transaction(raw)
@@ -258,21 +373,25 @@ class AdmissionQueue:
             self._check_admissible(tx, now)
             origin = Origin(key, self._ledger.brands_of(tx))
             size = self._mempool.check_room(tx, origin)
-            budget.signatures -= len(tx.sigs) - 1
-            begun = perf_counter()
-            valid = signatures_valid(tx, self._roots)
-            self._verifying += perf_counter() - begun
-            if not valid:
-                raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
         except TransactionError as error:
-            if job.source is not None:
-                job.source.on_invalid()
-            return TransactionRefused(error.reason, str(error))
+            return self._invalid(error.reason, str(error), job)
         except TransactionRefused as refusal:
             return kept(refusal)
-        self._mempool.add(tx, origin, size)
-        admitted.append(tx)
-        return Admission(tx.id, committed=False)
+        budget.signatures -= len(tx.sigs) - 1
+        return _Checked(tx, origin, size)
+
+    def _admit_checked(self, checked: _Checked, valid: bool, job: _Job, admitted: list[Transaction]) -> Outcome:
+        if not valid:
+            return self._invalid("BAD_SIGNATURE", "a signature is not valid", job)
+        self._mempool.add(checked.tx, checked.origin, checked.size)
+        admitted.append(checked.tx)
+        return Admission(checked.tx.id, committed=False)
+
+    def _invalid(self, reason: str, message: str, job: _Job) -> TransactionRefused:
+        """Refuse what no node could have admitted; a peer pays for it."""
+        if job.source is not None:
+            job.source.on_invalid()
+        return TransactionRefused(reason, message)
 
     def _check_admissible(self, tx: Transaction, now: int) -> None:
         try:
