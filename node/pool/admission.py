@@ -17,6 +17,7 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -203,25 +204,35 @@ class AdmissionQueue:
         """Take a slice of each source in turn, until cancelled."""
         try:
             while True:
-                while self._queues or self._sent:
-                    if self._sent and not (self._queues and self._may_send):
-                        await self._conclude(self._sent[0])
-                        await asyncio.sleep(0)
-                        continue
-                    key, jobs = next(iter(self._queues.items()))
-                    if self._may_send:
-                        self._send(key, jobs)
-                    else:
-                        self._work(key, jobs)
-                    # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
-                    if self._queues.pop(key, None) is not None and jobs:
-                        self._queues[key] = jobs  # behind the others
-                    await asyncio.sleep(0)
                 self._wake.clear()
-                await self._wake.wait()
+                if self._sent and self._sent[0].sent.is_due:
+                    self._conclude(self._sent[0])
+                    await asyncio.sleep(0)
+                elif self._queues and (self._may_send or not self._sent):
+                    self._take_slice()
+                    await asyncio.sleep(0)
+                else:
+                    await self._happening()
         except Exception:
             self.close("the node has halted")
             raise
+
+    async def _happening(self) -> None:
+        """Wait until something comes in, or the slice that was sent first is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._sent[0].sent.late_at if self._sent else None):
+                await self._wake.wait()
+
+    def _take_slice(self) -> None:
+        """Work on the source whose turn it is, or have a worker do its part."""
+        key, jobs = next(iter(self._queues.items()))
+        if self._may_send:
+            self._send(key, jobs)
+        else:
+            self._work(key, jobs)
+        # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
+        if self._queues.pop(key, None) is not None and jobs:
+            self._queues[key] = jobs  # behind the others
 
     def _work(self, key: str | bytes, jobs: deque[_Job]) -> None:
         """Work on a source's jobs as far as a slice goes."""
@@ -269,11 +280,13 @@ class AdmissionQueue:
                     jobs.popleft()
         STAGES.admission.hand_over(before, perf_counter() - begun, {STAGES.parse: self._parsing})
         checked = [one.tx for _, found in parts for one in found if isinstance(one, _Checked)]
-        self._sent.append(_Slice(height, parts, self._verifier.send(checked)))
+        sent = self._verifier.send(checked)
+        sent.on_settled(self._wake.set)
+        self._sent.append(_Slice(height, parts, sent))
 
-    async def _conclude(self, slice_: _Slice) -> None:
-        """Admit what was sent first, once its signatures are verified."""
-        verdicts = iter(await slice_.sent.verdicts())
+    def _conclude(self, slice_: _Slice) -> None:
+        """Admit what was sent first, now that its signatures are verified."""
+        verdicts = iter(slice_.sent.found())
         for job, found in slice_.parts:
             if self._closed is not None:
                 break  # everyone who waits has been answered

@@ -1,6 +1,6 @@
 """Whether transactions' signatures are valid: asked of workers where there are some with room, else found here.
 
-`send` hands a slice of transactions to a worker at once, and `Sent.verdicts` brings what comes of it. Batch
+`send` hands a slice of transactions to a worker at once, and `Sent` tells what comes of it. Batch
 signatures are planned here: a root that is known costs nothing, one that is on its way is asked for once.
 
 Invariants:
@@ -11,7 +11,8 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from network.stages import STAGES
@@ -163,18 +164,40 @@ class Sent:
         self._verifier = verifier
         self._transactions = transactions
         self._needs = needs
+        self._frames = {frame for plan in needs for frame, _ in plan or () if frame is not None}
+
+    @property
+    def late_at(self) -> float:
+        """When the node should find out by itself, by the event loop's clock."""
+        return max((frame.late_at for frame in self._frames), default=0.0)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return all(frame.settled.done() for frame in self._frames) or (
+            asyncio.get_running_loop().time() >= self.late_at
+        )
+
+    def on_settled(self, act: Callable[[], None]) -> None:
+        """Call a function when a worker has answered, or is gone."""
+        for frame in self._frames:
+            frame.settled.add_done_callback(lambda _: act())
 
     async def verdicts(self) -> list[bool]:
-        """Wait for what workers find, for as long as is worth it, and find out the rest; one verdict for each."""
-        frames = {id(frame): frame for needs in self._needs for frame, _ in needs or () if frame is not None}
-        for frame in frames.values():
+        """Wait for what workers find, for as long as is worth it; return one verdict for each transaction."""
+        for frame in self._frames:
             await frame.wait()
+        return self.found()
+
+    def found(self) -> list[bool]:
+        """Return one verdict for each transaction; those that no worker has found are found now."""
         with STAGES.verify:
             return [self._verdict(tx, needs) for tx, needs in zip(self._transactions, self._needs, strict=True)]
 
     def _verdict(self, tx: Transaction, needs: list[_Need] | None) -> bool:
-        if needs is None:
-            return False
+        if not needs:  # a path that leads to no root, or roots that are all known
+            self._verifier.inline += 1
+            return needs is not None
         if any(frame is None or not frame.is_answered for frame, _ in needs):
             return self._verifier.is_valid(tx)
         self._verifier.by_workers += 1

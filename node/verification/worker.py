@@ -79,6 +79,11 @@ class Frame:
         self.settled.set_result(None)
 
     @property
+    def late_at(self) -> float:
+        """When the answer is not worth waiting for any more, by the event loop's clock."""
+        return self.sent_at + LATE_SECONDS
+
+    @property
     def is_answered(self) -> bool:
         """Whether `verdict` may be asked."""
         return self._bits is not None
@@ -86,7 +91,7 @@ class Frame:
     async def wait(self) -> None:
         """Wait for the answer for as long as is worth it."""
         if not self.settled.done():
-            left = self.sent_at + LATE_SECONDS - asyncio.get_running_loop().time()
+            left = self.late_at - asyncio.get_running_loop().time()
             await asyncio.wait((self.settled,), timeout=max(0.0, left))
 
     def verdict(self, index: int) -> bool:
@@ -290,7 +295,10 @@ class VerificationWorker:
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, for a time; tell whether it has happened."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(
+            seconds
+        ):  # Python 3.11's wait_for loses a cancellation that comes with the event
+            await event.wait()
     return event.is_set()
 
 
