@@ -295,9 +295,8 @@ class VerificationWorker:
 async def _happens(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, for a time; tell whether it has happened."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(
-            seconds
-        ):  # Python 3.11's wait_for loses a cancellation that comes with the event
+        # Python 3.11's wait_for would lose a cancellation that comes together with the event.
+        async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
 
