@@ -13,7 +13,8 @@ QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 def usable_cores(quota: Path = QUOTA) -> int:
     """Return how many cores the process may use, at least 1."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(bound, _whole_cores(quota) or bound))
+    allowed = _whole_cores(quota)
+    return bound if allowed is None else max(1, min(bound, allowed))
 
 
 def _whole_cores(quota: Path) -> int | None:
