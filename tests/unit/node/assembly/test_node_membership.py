@@ -41,7 +41,7 @@ class Local:
         self,
         folder: Path,
         retain_blocks: int | None = None,
-        workers: WorkerSettings = WorkerSettings(verify=0),
+        workers: WorkerSettings | None = None,
         cores: int = 1,
     ) -> None:
         self.chain = LocalChain(folder / "data")
@@ -53,7 +53,7 @@ class Local:
                 peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),),
                 retain_blocks=retain_blocks,
                 p2p_port=0,
-                workers=workers,
+                workers=workers or WorkerSettings(verify=0),
             ),
             key=NEWCOMER,
             clock=self.clock,
