@@ -9,10 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import psutil
 
 from node.verification.verifier import TransactionVerifier
 from node.verification.worker import COMMAND, VerificationWorker
+from vm.batch_signatures import BatchPath
 from vm.primitives.address import address_of_key
 from vm.primitives.codec import decode, encode
 from vm.primitives.keys import SigningKey
@@ -150,4 +152,5 @@ def of_every_kind() -> list[tuple[Transaction, bool]]:
         (parse_transaction(encode(stranger)), False),
         (with_signature(under[4], malleable), False),
         (under[5], True),
+        (msgspec.structs.replace(under[5], paths=(BatchPath(0, 2, ()),)), False),  # leads to no root at all
     ]

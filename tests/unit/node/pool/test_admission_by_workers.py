@@ -218,7 +218,7 @@ async def test_closing_answers_those_whose_slices_are_on_their_way(chain: LocalC
     desk.queue.close()
     for task in (waiting, settling):
         with pytest.raises(NotReady):
-            await task
+            await asyncio.wait_for(task, 10)
     desk.go_on()
     await desk.sent(0)
     assert desk.admitted == [], "a node that has stopped admits nothing"
@@ -230,7 +230,8 @@ async def test_a_halt_that_an_admission_leads_to_ends_the_queue_quietly(chain: L
     waiting = [submitted(desk, [chain.sign("till", OPS)]) for _ in range(3)]
     await desk.sent(1)
     desk.go_on()
-    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    async with asyncio.timeout(10):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [NotReady] * 3
     await desk.sent(0)
     assert len(desk.admitted) == 1
@@ -255,7 +256,7 @@ async def test_where_admission_dies_those_whose_slices_are_on_their_way_hear_of_
             await running
         for task in waiting:
             with pytest.raises(NotReady, match="halted"):
-                await task
+                await asyncio.wait_for(task, 10)
 
 
 # -- workers in trouble ----------------------------------------------------------------------------
