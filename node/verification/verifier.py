@@ -22,7 +22,7 @@ from vm.primitives.keys import Domain
 from vm.transaction import SignatureCheck, Transaction, signature_checks, signatures_valid
 
 LEAST_CHECKS: Final = 4
-"""A frame costs the event loop some 0.1 ms (two system calls, two turns): as much as two or three checks."""
+"""A frame costs the event loop as much as one check (two system calls, two turns), and waits to be scheduled."""
 
 ONE_WORKER_CORES: Final = 4
 TWO_WORKERS_CORES: Final = 8
