@@ -128,8 +128,8 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     existing home must have been written by it."""
 
 
-class WorkerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Processes that work for the node beside its own."""
+class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Processes beside the node's own, for hosts with cores to spare."""
 
     verify: Literal["auto", 0, 1, 2] = "auto"
     """How many processes verify transactions' signatures; with 0 the node does. auto: 0 below 4 cores, 1 below 8,
@@ -180,7 +180,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of the gateway, as a table `[rpc]`."""
     store: StoreSettings = StoreSettings()
     """What the data are kept in, as a table `[store]`."""
-    workers: WorkerSettings = WorkerSettings()
+    workers: Workers = Workers()
     """Processes beside the node's own, as a table `[workers]`."""
 
 

@@ -12,7 +12,7 @@ import msgspec
 import psutil
 import pytest
 
-from node.runtime.config import WorkerSettings, config_to_toml, load_config
+from node.runtime.config import Workers, config_to_toml, load_config
 from tests.support.network import LocalNetwork
 from tests.support.programs import PROGRAM
 from tests.support.workers import has_ended, wait_ended
@@ -25,7 +25,7 @@ TRANSACTIONS = 64
 def network_with_worker(directory: Path) -> LocalNetwork:
     """Return a network whose first validator has a worker; it is not started."""
     network = LocalNetwork(directory)
-    config = msgspec.structs.replace(load_config(network.home(0)), workers=WorkerSettings(verify=1))
+    config = msgspec.structs.replace(load_config(network.home(0)), workers=Workers(verify=1))
     (network.home(0) / "node.toml").write_text(config_to_toml(config))
     return network
 

@@ -14,7 +14,7 @@ from consensus.messages import Prepare, RoundChange, encode_message, round_chang
 from node.assembly.machine import Machine
 from node.assembly.node import Node
 from node.gateway.node_methods import NodeMethods
-from node.runtime.config import NodeConfig, PeerAddress, WorkerSettings
+from node.runtime.config import NodeConfig, PeerAddress, Workers
 from node.sync.block_sync_driver import believable_height
 from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
@@ -41,7 +41,7 @@ class Local:
         self,
         folder: Path,
         retain_blocks: int | None = None,
-        workers: WorkerSettings | None = None,
+        workers: Workers | None = None,
         cores: int = 1,
     ) -> None:
         self.chain = LocalChain(folder / "data")
@@ -53,7 +53,7 @@ class Local:
                 peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),),
                 retain_blocks=retain_blocks,
                 p2p_port=0,
-                workers=workers or WorkerSettings(verify=0),
+                workers=workers or Workers(verify=0),
             ),
             key=NEWCOMER,
             clock=self.clock,

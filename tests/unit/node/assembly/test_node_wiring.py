@@ -11,7 +11,7 @@ import pytest
 
 from node.chain.feed import FeedClosed
 from node.pool.mempool_lanes import OWN
-from node.runtime.config import WorkerSettings
+from node.runtime.config import Workers
 from tests.support.ledger import key_of, program_op
 from tests.unit.node.assembly.test_node_membership import Local
 from vm.transaction import parse_transaction
@@ -86,7 +86,7 @@ async def test_consumers_are_given_it_and_hear_that_the_node_stops(tmp_path: Pat
 async def test_it_has_as_many_workers_as_its_configuration_says_on_this_machine(
     verify: Literal["auto", 0, 1, 2], cores: int, count: int, tmp_path: Path
 ) -> None:
-    made = Local(tmp_path, workers=WorkerSettings(verify), cores=cores)
+    made = Local(tmp_path, workers=Workers(verify=verify), cores=cores)
     assert [worker.number for worker in made.node.signatures.workers] == list(range(1, 1 + count))
     made.close()
 

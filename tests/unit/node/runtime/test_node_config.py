@@ -12,7 +12,7 @@ from node.runtime.config import (
     RpcLimits,
     StoreSettings,
     VirtualClock,
-    WorkerSettings,
+    Workers,
     config_to_toml,
     load_config,
 )
@@ -35,7 +35,7 @@ FULL = NodeConfig(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
     store=StoreSettings("rocksdb"),
-    workers=WorkerSettings(verify=2),
+    workers=Workers(verify=2),
 )
 
 
