@@ -106,7 +106,7 @@ class _Checked(msgspec.Struct, frozen=True, gc=False):
 
 
 @dataclass(slots=True)
-class _Slice:
+class _SentSlice:
     """A slice of a source's jobs on its way to a worker, and the height at whose state it was checked."""
 
     height: int
@@ -133,7 +133,7 @@ class AdmissionQueue:
         self._verifier = TransactionVerifier() if verifier is None else verifier
         self._listeners: list[Admitted] = []
         self._queues: dict[str | bytes, deque[_Job]] = {}
-        self._sent: deque[_Slice] = deque()
+        self._sent: deque[_SentSlice] = deque()
         self._queued_bytes: dict[bytes, int] = {}
         self._queued_of_client: dict[str, int] = {}
         self._queued_from_clients = 0
@@ -282,9 +282,9 @@ class AdmissionQueue:
         checked = [one.tx for _, found in parts for one in found if isinstance(one, _Checked)]
         sent = self._verifier.send(checked)
         sent.on_settled(self._wake.set)
-        self._sent.append(_Slice(height, parts, sent))
+        self._sent.append(_SentSlice(height, parts, sent))
 
-    def _conclude(self, slice_: _Slice) -> None:
+    def _conclude(self, slice_: _SentSlice) -> None:
         """Admit what was sent first, now that its signatures are verified."""
         verdicts = iter(slice_.sent.found())
         for job, found in slice_.parts:
