@@ -5,8 +5,8 @@ A write through a table (`vm.tables`) encodes at once and decodes what it has en
 declared type: so the object in the overlay is the one that a node which has restarted will read, and a value
 beyond its bounds is refused before it is anywhere.
 
-Each transaction takes a mark; a failed one is rolled back by its journal, so a read is a look among the changes, then
-one among what the block has read, and never a walk through layers.
+Each transaction takes a mark; a failed one is rolled back by its journal, so a read is a look among the changes,
+then one among what the block has read, and never a walk through layers.
 
 Invariants:
     1. Values are immutable: frozen structs, str, int, bool, bytes, tuples. Whoever changes one

@@ -247,6 +247,29 @@ def signatures_valid(tx: Transaction, roots: VerifiedRoots | None = None) -> boo
     )
 
 
+SignatureCheck: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""(domain, public key, message, signature), as `vm.primitives.keys.verify` takes them."""
+
+
+def signature_checks(tx: Transaction) -> list[SignatureCheck] | None:
+    """Return the checks that must all succeed for `signatures_valid`; None where a path leads to no root.
+
+    For callers that have another process make them.
+    """
+    if not tx.paths:
+        return [(Domain.TRANSACTION, key, tx.body_bytes, sig) for key, sig in tx.sigs]
+    checks: list[SignatureCheck] = []
+    for (key, sig), path in zip(tx.sigs, tx.paths, strict=True):
+        if path is None:
+            checks.append((Domain.TRANSACTION, key, tx.body_bytes, sig))
+            continue
+        root = merkle.root_of_path(tx.id, path.index, path.size, path.hashes)
+        if root is None:
+            return None
+        checks.append((Domain.BATCH, key, root, sig))
+    return checks
+
+
 def _stands_under(tx_id: bytes, key: bytes, sig: bytes, path: BatchPath, roots: VerifiedRoots) -> bool:
     root = merkle.root_of_path(tx_id, path.index, path.size, path.hashes)
     return root is not None and roots.is_valid(key, sig, root)

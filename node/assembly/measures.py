@@ -20,6 +20,7 @@ from node.runtime.supervisor import Supervisor
 from node.sync.block_sync_driver import SyncDriver
 from node.validator.accusations import Accusations
 from node.validator.liveness import Liveness
+from node.verification.verifier import TransactionVerifier
 from node.votes.signing_guard import SigningGuard
 from vm.receipt import STATUS_FAILED
 
@@ -70,6 +71,20 @@ def pool_gauges(metrics: Metrics, mempool: Mempool, admission: AdmissionQueue) -
         metrics.mempool_transactions.set(len(mempool))
         metrics.mempool_bytes.set(mempool.size_bytes)
         metrics.dropped.set(admission.dropped_from_peers)
+
+    return read
+
+
+def verification_gauges(metrics: Metrics, signatures: TransactionVerifier) -> Reader:
+    """Return what reads who verifies transactions' signatures."""
+
+    def read() -> None:
+        workers = signatures.workers
+        metrics.verification_workers.set(sum(worker.is_running for worker in workers))
+        metrics.verification_restarts.set(sum(worker.restarts for worker in workers))
+        metrics.verification_waiting.set(sum(worker.frames_waiting for worker in workers))
+        metrics.verified.labels(by="node").set(signatures.inline)
+        metrics.verified.labels(by="workers").set(signatures.by_workers)
 
     return read
 

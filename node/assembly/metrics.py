@@ -54,6 +54,21 @@ class Metrics:
             labelnames=("stage",),
             registry=self._registry,
         )
+        self.verification_workers = self._gauge(
+            "entente_verification_workers", "Worker processes that verify signatures now"
+        )
+        self.verification_restarts = self._gauge(
+            "entente_verification_restarts", "Verification workers that have ended by themselves since the start"
+        )
+        self.verification_waiting = self._gauge(
+            "entente_verification_waiting_frames", "Frames that verification workers have not answered yet"
+        )
+        self.verified = Gauge(
+            "entente_verified_transactions",
+            "Transactions whose signatures were verified since the start, by whom",
+            labelnames=("by",),
+            registry=self._registry,
+        )
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")

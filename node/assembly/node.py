@@ -40,6 +40,7 @@ from node.assembly.measures import (
     peer_gauges,
     pool_gauges,
     stage_gauges,
+    verification_gauges,
 )
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
@@ -78,9 +79,10 @@ from node.validator.finalizer import Finalizer
 from node.validator.liveness import Liveness
 from node.validator.recovery_marker import RecoveryMarker
 from node.validator.work_schedule import Heartbeat, WorkSchedule
+from node.verification.verifier import TransactionVerifier, worker_count
+from node.verification.worker import VerificationWorker
 from node.votes.signing_guard import SigningGuard
 from node.votes.write_ahead_log import WriteAheadLog
-from vm.batch_signatures import VerifiedRoots
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
 from vm.transaction import Transaction
@@ -120,8 +122,9 @@ class Node:
         self.finalizer = Finalizer(self.ledger, self.guard, self.feed, self.supervisor)
         self.verifier = Verifier(genesis.chain)
         self.mempool = Mempool(settings.config)
-        self.roots = VerifiedRoots()
-        self.admission = AdmissionQueue(self.ledger, self.mempool, clock, self.roots)
+        workers = worker_count(settings.config.workers.verify, settings.machine.cores())
+        self.signatures = TransactionVerifier([VerificationWorker(1 + index) for index in range(workers)])
+        self.admission = AdmissionQueue(self.ledger, self.mempool, clock, self.signatures)
         self.waiters = FinalityWaiters(store, self.supervisor)
         self.reporter = EvidenceReporter(self.ledger, key, clock, self.admission.submit)
         self.accusations = Accusations(self.ledger, FaultCounts(), self.reporter)
@@ -156,7 +159,7 @@ class Node:
     def _make_consensus(self) -> None:
         key, clock, machine = self.settings.key, self.clock, self.settings.machine
         fetcher = TransactionFetcher(self.ledger, self.manager, self.admission)
-        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.roots)
+        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.signatures)
         self.builder = BlockBuilder(self.ledger, self.mempool, key.public_key)
         heartbeat = Heartbeat()
         self.proposer = Proposer(self.builder, clock, heartbeat)
@@ -227,6 +230,7 @@ class Node:
         metrics.read_by(
             chain_gauges(metrics, ledger, self.feed, self.settings.disk),
             pool_gauges(metrics, self.mempool, self.admission),
+            verification_gauges(metrics, self.signatures),
             peer_gauges(metrics, manager, self.sync),
             stage_gauges(metrics),
             health_gauges(metrics, self.health, self.liveness, self.supervisor),
@@ -297,6 +301,8 @@ class Node:
         self.driver.start()
         run = self.supervisor.run
         run(self.sync.run(), "block-sync", Ends.CONSENSUS)  # it executes blocks
+        for worker in self.signatures.workers:
+            run(worker.run(), f"verification-worker-{worker.number}")
         run(self.admission.run(), "admission")
         run(self.reporter.run(), "evidence")
         run(self.marker.run(), "recovery-marker")

@@ -37,6 +37,10 @@ ADVICE: Final[dict[str, str]] = {
         "This validator's log lacks votes of its own. It signs again by itself, some blocks later "
         "([recovery](operations-recovery.md))."
     ),
+    "verification worker %d ended (%s); starts again in %g s": (
+        "The node verifies signatures by itself meanwhile. Once: nothing to do. Again and again: look for what "
+        "kills the process (memory limits, a security module), or set `workers.verify = 0`."
+    ),
     "%s: recovering": (
         "The vote log was lost, exchanged or put back. It signs again by itself, some blocks later "
         "([recovery](operations-recovery.md))."

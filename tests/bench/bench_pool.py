@@ -212,7 +212,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="entente-pool-") as folder:
         stock = Stock(options.accounts, options.accounts, 1, DEFAULT_STATE_DEPTH)
         chain = StockedChain(Path(folder), PARAMS, stock)
-        with mock.patch("node.pool.admission.signatures_valid", _taken_for_valid):
+        with mock.patch("node.verification.verifier.signatures_valid", _taken_for_valid):
             found = asyncio.run(measure(chain, options.blocks, options.accounts))
         chain.close()
     if options.json:

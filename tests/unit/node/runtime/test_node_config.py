@@ -12,6 +12,7 @@ from node.runtime.config import (
     RpcLimits,
     StoreSettings,
     VirtualClock,
+    Workers,
     config_to_toml,
     load_config,
 )
@@ -34,6 +35,7 @@ FULL = NodeConfig(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
     store=StoreSettings("rocksdb"),
+    workers=Workers(verify=2),
 )
 
 
@@ -65,6 +67,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     ("text", "named"),
     [
         ("rpc_port = ", "is not TOML"),
+        ("[workers]\nverify = 3", "workers.verify"),
+        ('[workers]\nverify = "many"', "workers.verify"),
         ("rpc_port = 65536", "rpc_port"),
         ("rpc_port = -1", "rpc_port"),
         ('rpc_port = "8545"', "rpc_port"),
