@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from node.store.database import RESTORE_BUFFER_BYTES, RESTORE_CACHE_BYTES, Batch, Database, HeldBatch
 from node.store.errors import StoreCorrupt
-from node.store.layout import DIGEST, HEAD, INDEX, ONCE_KEY, ONCE_TILE, TRANSACTION
+from node.store.layout import DIGEST, HEAD, INDEX, ONCE_KEY, ONCE_TILE, PART_UNDO, TOP_UNDO, TRANSACTION
 
-_COMPARED: Final = frozenset({HEAD, DIGEST, TRANSACTION, INDEX, ONCE_KEY, ONCE_TILE})
-"""Derived families that a running node and a restore write alike. Of the others (pages, bucket roots, history) a
-restore keeps another form of the same; the roots to which they lead are compared instead. Foreign ids (y) a restore
-also writes for blocks that are pruned and whose slot is not over."""
+_COMPARED: Final = frozenset({HEAD, DIGEST, TRANSACTION, INDEX, PART_UNDO, TOP_UNDO, ONCE_KEY, ONCE_TILE})
+"""Families that a running node and a restore write alike. Of the others (pages, bucket roots) a restore keeps
+another form of the same; the roots to which they lead are compared instead. Foreign ids (y) a restore also writes
+for blocks that are pruned and whose slot is not over."""
 
 
 class InPlace(Database):

@@ -14,8 +14,9 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     p page id                 a split page of the tree
     g slice                   bucket roots of one slice of the tree, as of some height
     l height                  bucket roots changed at a height
-    u byte height             what the state and the tree were before a height, by first byte of the key hash
+    u height nibble           what the state and the tree were before a height, by first nibble of the key hash
     t height                  the same for the two topmost levels of the tree
+    j height                  which keys a height changed: the first bytes of their hashes
     k height, q slot height, y id    snapshots (node/store/snapshot_records.py)
     o key hash, w family index, v family level index    once-records (node/store/once.py)
 
@@ -33,7 +34,9 @@ from node.store.errors import StoreCorrupt
 from vm.primitives.codec import CodecError, TypedDecoder, encode
 from vm.primitives.units import Count
 
-FORMAT = b"entente-store/2"
+FORMAT = b"entente-store/3"
+FORMAT_2 = b"entente-store/2"
+"""As it was until the history was kept by height; `node.store.upgrade` makes it this one."""
 
 FORMAT_KEY = b"mformat"
 GENESIS_KEY = b"mgenesis"
@@ -55,8 +58,9 @@ STATE = b"s"
 SPLIT_PAGE = b"p"
 ROOT_SLICE = b"g"
 ROOT_CHANGES = b"l"
-SHARD_UNDO = b"u"
+PART_UNDO = b"u"
 TOP_UNDO = b"t"
+CHANGED_KEYS = b"j"
 SNAPSHOT = b"k"
 REPLAY_IDS = b"q"
 FOREIGN_ID = b"y"
@@ -65,7 +69,7 @@ ONCE_LEAF = b"w"
 ONCE_TILE = b"v"
 
 PRIMARY: Final = frozenset(
-    {b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, SHARD_UNDO, TOP_UNDO, REPLAY_IDS, ONCE_LEAF}
+    {b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, PART_UNDO, CHANGED_KEYS, REPLAY_IDS, ONCE_LEAF}
 )
 """Families that a backup must hold: nothing else tells what they say."""
 
@@ -78,6 +82,7 @@ DERIVED: Final = frozenset(
         SPLIT_PAGE,
         ROOT_SLICE,
         ROOT_CHANGES,
+        TOP_UNDO,
         SNAPSHOT,
         FOREIGN_ID,
         ONCE_KEY,
@@ -125,17 +130,21 @@ class Meta(msgspec.Struct, frozen=True):
     def read(cls, records: Mapping[bytes, bytes]) -> Meta:
         """Return the meta data that records hold.
 
+        Those of format 2 have no history, as theirs is not carried over: past states begin at the head.
+
         Raises:
             StoreCorrupt: one is missing, or cannot be read.
         """
-        if records.get(FORMAT_KEY) != FORMAT:
-            raise StoreCorrupt(f"the database has the format {records.get(FORMAT_KEY)!r}, not {FORMAT!r}")
+        form = records.get(FORMAT_KEY)
+        if form not in (FORMAT, FORMAT_2):
+            raise StoreCorrupt(f"the database has the format {form!r}, not {FORMAT!r}")
         genesis, count, head = map(records.get, (GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY))
         if genesis is None or count is None or head is None:
             raise StoreCorrupt("the database has no genesis, bucket count or head")
-        floor = int.from_bytes(records.get(HISTORY_FLOOR_KEY, b""), "big")
+        last = read(head_decoder, head, "head")
+        floor = int.from_bytes(records.get(HISTORY_FLOOR_KEY, b""), "big") if form == FORMAT else last.height
         oldest = int.from_bytes(records.get(OLDEST_BLOCK_KEY, number(1)), "big")
-        return cls(genesis, int.from_bytes(count, "big"), read(head_decoder, head, "head"), floor, oldest)
+        return cls(genesis, int.from_bytes(count, "big"), last, floor, oldest)
 
     def records(self) -> dict[bytes, bytes]:
         """Return the records that a store has of them."""

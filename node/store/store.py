@@ -37,11 +37,11 @@ from node.store.layout import (
     Meta,
     at_height,
     read,
-    split_record,
 )
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
 from node.store.snapshot_records import SnapshotRecords
 from node.store.tree_pages import PageStore
+from node.store.upgrade import upgrade
 from node.store.values import StateValues
 from vm.once_log import EMPTY, LOGS, Appended
 from vm.primitives.codec import TypedDecoder, encode
@@ -160,6 +160,7 @@ class Store:
         found = {key: value for key in META_KEYS if (value := database.get(key)) is not None}
         meta = Meta.read(found)
         genesis, bucket_count, head = meta.genesis, meta.bucket_count, meta.head
+        upgrade(database, head.height)
         roots = BucketRootLog(database, bucket_count)
         tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
         if tree.root != head.state_root:
@@ -322,8 +323,7 @@ class Store:
         """
         if self._height(height) == self._open.head.height:
             return self._values.value(key)
-        record = self._open.history.record(sha256(key.encode()), self._height(height))
-        return None if record is None else split_record(record)[1]
+        return self._open.history.value(key, self._height(height))
 
     def state_proof(self, key: str, height: int | None = None) -> ProvedValue:
         """Return a value after `height` (None: the head) with its proof.

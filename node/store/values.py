@@ -107,12 +107,13 @@ class StateValues:
                 raise StoreCorrupt(f"the state value {key!r} does not stand where its key belongs")
             yield key.decode(), value
 
-    def record_at_head(self, key: str, key_hash: bytes) -> bytes | None:
-        """Return the record of a key as `record` does, from the cache where it can."""
-        entry = self._cache.get(key)
-        if entry is None:
-            return self.record(key_hash)
-        return None if entry[2] is None else state_record(key, entry[2])
+    def value_at_head(self, key: str, key_hash: bytes) -> bytes | None:
+        """Return what `value` does, and leave the cache as it is: for a key that is not going to be read again."""
+        entry = self._peek(key)
+        if entry is not None:
+            return entry[2]
+        record = self.record(key_hash)
+        return None if record is None else split_record(record)[1]
 
     def write(self, batch: Batch, changes: Mapping[str, bytes | None], key_hashes: Mapping[str, bytes]) -> None:
         """Put the changed values into a batch."""

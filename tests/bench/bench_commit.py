@@ -80,7 +80,10 @@ class StockedChain(LocalChain):
         document = self.genesis.document
         expires = START_MS + 3_000 * 86_400_000
         issues = [
-            ("token.issue", {"program": "miles", "to": address_of(f"holder-{n}"), "amount": 10**6, "expires": expires})
+            (
+                "token.issue",
+                {"program": "miles", "to": address_of(f"holder-{n}"), "amount": 10**6, "expires": expires},
+            )
             for n in range(self._accounts)
         ]
         return genesis_changes(
@@ -114,7 +117,11 @@ def transactions(chain: LocalChain, load: str, units: int, accounts: int, rng: r
 
 def transfer(accounts: int, rng: random.Random) -> tuple[str, dict[str, Any]]:
     """Return a transfer of one point to a random account."""
-    return "token.transfer", {"program": "miles", "to": address_of(f"holder-{rng.randrange(accounts)}"), "amount": 1}
+    return "token.transfer", {
+        "program": "miles",
+        "to": address_of(f"holder-{rng.randrange(accounts)}"),
+        "amount": 1,
+    }
 
 
 def verification() -> float:
@@ -197,7 +204,9 @@ def measure(chain: LocalChain, options: argparse.Namespace, folder: Path) -> Non
     )
     print("    commit by stage, µs: " + ", ".join(f"{name} {s / units * 1e6:.1f}" for name, s in parts.items()))
     for name in Counted.records:
-        print(f"    {name}: {Counted.records[name] / units:.3f} records, {Counted.sizes[name] / units:.0f} B a unit")
+        print(
+            f"    {name}: {Counted.records[name] / units:.3f} records, {Counted.sizes[name] / units:.0f} B a unit"
+        )
 
 
 if __name__ == "__main__":
