@@ -126,6 +126,9 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["leveldb", "rocksdb"] | None = None
     """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
     existing home must have been written by it."""
+    index: Literal["none", "basic", "full"] = "full"
+    """What the node indexes: transactions by id (basic), also by account, brand and call (full), or none, which
+    spares a validator work where history is asked of other nodes (node.md, Indexes)."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

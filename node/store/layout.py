@@ -3,7 +3,7 @@
 A key is one letter and fixed-width big-endian numbers or hashes, so that ranges scan in order:
 
     m name                    meta data: format, genesis, bucket_count, head, history_floor, log_mark,
-                              oldest_block
+                              oldest_block, indexed (node/store/indexing.py)
     h height                  the Head after that height
     d digest                  height of a block
     b height / c / r          block, certificate, receipts (one list)
@@ -45,6 +45,7 @@ HEAD_KEY = b"mhead"
 HISTORY_FLOOR_KEY = b"mhistory_floor"
 LOG_MARK_KEY = b"mlog_mark"
 OLDEST_BLOCK_KEY = b"moldest_block"
+INDEXED_KEY = b"mindexed"
 
 HEAD = b"h"
 DIGEST = b"d"
@@ -92,7 +93,16 @@ DERIVED: Final = frozenset(
 """Families that follow from the primary ones; a restore makes them afresh (node/store/rebuild.py)."""
 
 META_KEYS: Final = frozenset(
-    {FORMAT_KEY, GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY, HISTORY_FLOOR_KEY, LOG_MARK_KEY, OLDEST_BLOCK_KEY}
+    {
+        FORMAT_KEY,
+        GENESIS_KEY,
+        BUCKET_COUNT_KEY,
+        HEAD_KEY,
+        HISTORY_FLOOR_KEY,
+        LOG_MARK_KEY,
+        OLDEST_BLOCK_KEY,
+        INDEXED_KEY,
+    }
 )
 
 T = TypeVar("T")
@@ -118,7 +128,7 @@ head_decoder = TypedDecoder(Head)
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """The meta data of a store, the mark of the write-ahead log apart."""
+    """The meta data of a store, the mark of the write-ahead log and the note of what is indexed apart."""
 
     genesis: bytes
     bucket_count: int

@@ -11,6 +11,7 @@ from node.runtime.files import SYSTEM_FILES, Files
 from node.store.blocks import IndexEntries
 from node.store.engine import OpenEngine
 from node.store.engines import open_engine
+from node.store.indexing import IndexLevel
 from node.store.layout import LogMark
 from vm.once_log import Appended, OnceProof
 from vm.state_proof import StateProof
@@ -31,6 +32,7 @@ class StoreOptions:
         write_buffer_bytes: the engine's memory table; replayed at a start.
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
         max_open_files: what the engine keeps open; beyond it a table is opened again to be read.
+        index: what is indexed from the next block on; None: what was before, everything in a new store.
         engine: opens what the store is kept in.
         files: holds the folder of the store.
     """
@@ -42,6 +44,7 @@ class StoreOptions:
     write_buffer_bytes: int = 16 * MEBIBYTE
     snapshot_interval: int | None = None
     max_open_files: int = 256
+    index: IndexLevel | None = None
     engine: OpenEngine = open_engine
     files: Files = SYSTEM_FILES
 
