@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
@@ -66,7 +66,7 @@ class BucketRootLog:
             roots: the roots before it.
         """
         changed = update.bucket_roots
-        batch.put(at_height(ROOT_CHANGES, height), pack_nodes(sorted(changed), changed))
+        batch.put(at_height(ROOT_CHANGES, height), pack_nodes(changed))
         turn = height % self._slice_count
         if turn in self._dirty or turn in self._slices_of(update):
             first, size = turn * self._per_slice, self._per_slice * HASH_BYTES
@@ -89,9 +89,15 @@ class BucketRootLog:
         return {index // per_slice for index in update.bucket_roots}
 
 
-def pack_nodes(indices: Sequence[int], nodes: Mapping[int, bytes | bytearray]) -> bytes:
-    """Return one record of the hashes at indices, which ascend: all indices (4 bytes each), then all hashes."""
-    return struct.pack(f">{len(indices)}I", *indices) + b"".join([nodes[i] for i in indices])
+def pack_nodes(nodes: Mapping[int, bytes]) -> bytes:
+    """Return one record of hashes by index."""
+    indices = sorted(nodes)
+    return pack_hashes(indices, [nodes[index] for index in indices])
+
+
+def pack_hashes(indices: Sequence[int], hashes: Iterable[bytes | bytearray]) -> bytes:
+    """Return one record of hashes and their indices, which ascend: all indices (4 bytes each), then all hashes."""
+    return struct.pack(f">{len(indices)}I", *indices) + b"".join(hashes)
 
 
 def unpack_nodes(record: bytes) -> dict[int, bytes]:

@@ -17,13 +17,13 @@ Invariants:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256 as _sha256
 from typing import Final, NamedTuple
 
 import msgspec
 
-from node.store.bucket_roots import nodes_between, pack_nodes
+from node.store.bucket_roots import nodes_between, pack_hashes
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import (
@@ -127,12 +127,12 @@ def span(contents: bytes, low: bytes, high: bytes) -> range:
     return places[bisect_left(places, low, key=prefix) : bisect_right(places, high, key=prefix)]
 
 
-def split_nodes(level: int, nodes: Mapping[int, bytes | bytearray]) -> list[bytes]:
-    """Return the packed nodes of one level, by part."""
-    indices, packed, at = sorted(nodes), [], 0
+def split_nodes(level: int, indices: Sequence[int], hashes: Sequence[bytes | bytearray]) -> list[bytes]:
+    """Return the packed nodes of one level, whose indices ascend, by part."""
+    packed, at = [], 0
     for part in range(FANOUT):
         stop = bisect_left(indices, (part + 1) << 4 * (level - 1), at)
-        packed.append(pack_nodes(indices[at:stop], nodes))
+        packed.append(pack_hashes(indices[at:stop], hashes[at:stop]))
         at = stop
     return packed
 
@@ -152,9 +152,8 @@ class StateHistory:
 
     def write(self, batch: Batch, height: int, update: TreeUpdate) -> int:
         """Put the records of a block, delete those past the history; return the new floor."""
-        old_value = self._values.value_at_head
         changed = sorted(zip(update.key_hashes.values(), update.key_hashes, strict=True))
-        replaced = [(key, old_value(key, key_hash)) for key_hash, key in changed]
+        replaced = self._values.values_at_head(changed)
         contents = contents_of([key_hash for key_hash, _ in changed])
         top, levels = self._old_nodes(update)
         for part in parts_in(contents):
@@ -171,11 +170,12 @@ class StateHistory:
         lower: list[list[bytes]] = []
         for level, changed in enumerate(update.nodes, start=1):
             hashes = self._tree.level(level)
-            old = {index: hashes[index << 5 : (index + 1) << 5] for index in changed}
+            indices = sorted(changed)
+            old = [hashes[index << 5 : (index + 1) << 5] for index in indices]
             if level <= TOP_LEVELS:
-                top.append(pack_nodes(sorted(old), old))
+                top.append(pack_hashes(indices, old))
             else:
-                lower.append(split_nodes(level, old))
+                lower.append(split_nodes(level, indices, old))
         return top, lower
 
     def _prune(self, batch: Batch, height: int) -> int:

@@ -232,8 +232,11 @@ class StateRebuild:
         self, height: int, contents: bytes, values: OldValues, nodes: Sequence[Mapping[int, bytes]]
     ) -> None:
         """Write the records with the tree's own hashes, where they differ from those that are there."""
-        top = TopUndo([pack_nodes(sorted(level), level) for level in nodes[:TOP_LEVELS]])
-        lower = [split_nodes(level, changed) for level, changed in enumerate(nodes, start=1) if level > TOP_LEVELS]
+        top = TopUndo([pack_nodes(level) for level in nodes[:TOP_LEVELS]])
+        lower = []
+        for level, changed in enumerate(nodes[TOP_LEVELS:], start=TOP_LEVELS + 1):
+            indices = sorted(changed)
+            lower.append(split_nodes(level, indices, [changed[index] for index in indices]))
         records = {at_height(TOP_UNDO, height): encode(top)}
         for part in parts_in(contents):
             places = part_places(contents, part)

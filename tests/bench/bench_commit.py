@@ -1,33 +1,34 @@
 """What committed blocks cost a validator's store over hundreds of blocks: CPU, the engine's threads, bytes written.
 
 Run: .venv/bin/python tests/bench/bench_commit.py [--load transfer|issue|batch] [--blocks N] [--units N]
-         [--accounts N] [--folder PATH]
+         [--accounts N] [--folder PATH] [--count] [--buffer MIB] [--index none|basic|full]
 
 Blocks of transfers between random accounts, or of transactions of a hundred issues with references or a hundred
 transfers, are executed and committed on a real store as a node opens it, long enough for the engine to compact.
 The file runs from any checkout whose root is in PYTHONPATH, so that two states of the code can be run in turn.
 
-Printed, for one unit (one operation), in µs and in V, the time of one PyNaCl verification in the same run: the CPU of
-the commit (the thread's own), of all other threads of the process (the engine's), the records and bytes that are put,
-the bytes that the process writes, and what stays on the disk.
+Printed, for one unit (one operation), in µs and in V, the time of one PyNaCl verification in the same run: the CPU
+of the commit (the thread's own), of all other threads of the process (the engine's), the records and bytes that are
+put, the bytes that the process writes, and what stays on the disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import os
 import random
 import statistics
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nacl.signing import SigningKey as NaClKey
 
 from network.stages import STAGES
+from node.assembly.process import GC_THRESHOLDS
 from node.store import StoreOptions
 from node.store.database import Database
 from tests.bench.bench_stages import PARAMS
@@ -45,8 +46,8 @@ HISTORY = 100
 class Counted:
     """A batch that counts what is put into it, by family and in bytes."""
 
-    records: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
+    records: ClassVar[Counter[str]] = Counter()
+    sizes: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, batch: Any) -> None:
         self.write = batch.write
@@ -68,10 +69,9 @@ class Counted:
 class StockedChain(LocalChain):
     """A chain whose accounts hold points since genesis."""
 
-    def __init__(self, folder: Path, accounts: int) -> None:
+    def __init__(self, folder: Path, accounts: int, settings: Mapping[str, Any]) -> None:
         self._accounts = accounts
-        sizes = {"write_buffer_bytes": int(os.environ["BUFFER"]) << 20} if "BUFFER" in os.environ else {}
-        options = StoreOptions(state_history_blocks=HISTORY, snapshot_interval=HISTORY // 2, **sizes)
+        options = StoreOptions(state_history_blocks=HISTORY, snapshot_interval=HISTORY // 2, **settings)
         program = program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})
         super().__init__(folder, [program], PARAMS, options)
 
@@ -152,16 +152,22 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=16_000)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--count", action="store_true", help="count records by family; costs time")
+    parser.add_argument("--buffer", type=int, help="MiB of the engine's write buffer; the default of StoreOptions")
+    parser.add_argument("--index", help="none, basic or full; the default of StoreOptions")
     options = parser.parse_args()
+    settings: dict[str, Any] = {} if options.buffer is None else {"write_buffer_bytes": options.buffer << 20}
+    if options.index is not None:
+        settings["index"] = options.index
     if options.count:
         plain = Database.batch
-        Database.batch = lambda self: Counted(plain(self))  # type: ignore[method-assign, return-value, assignment]
+        Database.batch = lambda self: Counted(plain(self))  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory(prefix="entente-commit-", dir=options.folder) as folder:
         for number in range(options.accounts):
             key_of(f"holder-{number}")
-        chain = StockedChain(Path(folder) / "data", options.accounts)
+        chain = StockedChain(Path(folder) / "data", options.accounts, settings)
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)  # as a node
         measure(chain, options, Path(folder))
         chain.close()
 
@@ -196,17 +202,17 @@ def measure(chain: LocalChain, options: argparse.Namespace, folder: Path) -> Non
     threads = (time.process_time() - cpu_before - (time.thread_time() - own_before)) / units * 1e6
     size = sum(file.stat().st_size for file in (folder / "data").iterdir())
     v = (v + verification()) / 2
+    both, slow = commit + threads, sorted(waits)[-1 - len(waits) // 100]
     print(
-        f"{options.load}: V {v:.1f} µs; commit {commit:.1f} µs = {commit / v:.3f} V, threads {threads:.1f} µs ="
-        f" {threads / v:.3f} V, both {(commit + threads) / v:.3f} V; a block waits {statistics.median(waits) * 1e3:.0f}"
-        f" ms, 99 % {sorted(waits)[-1 - len(waits) // 100] * 1e3:.0f} ms;"
-        f" written {(written() - bytes_before) / units:.0f} B, on disk {size / units:.0f} B a unit; pid {os.getpid()}"
+        f"{options.load}: V {v:.1f} µs; commit {commit:.1f} µs = {commit / v:.3f} V, threads {threads:.1f} µs",
+        end="",
     )
+    print(f" = {threads / v:.3f} V, both {both:.1f} µs = {both / v:.3f} V; ", end="")
+    print(f"a block takes {statistics.median(waits) * 1e3:.0f} ms, 99 % within {slow * 1e3:.0f} ms; ", end="")
+    print(f"{(written() - bytes_before) / units:.0f} B written, {size / units:.0f} B on the disk a unit")
     print("    commit by stage, µs: " + ", ".join(f"{name} {s / units * 1e6:.1f}" for name, s in parts.items()))
-    for name in Counted.records:
-        print(
-            f"    {name}: {Counted.records[name] / units:.3f} records, {Counted.sizes[name] / units:.0f} B a unit"
-        )
+    for name, count in Counted.records.items():
+        print(f"    {name}: {count / units:.3f} records, {Counted.sizes[name] / units:.0f} B a unit")
 
 
 if __name__ == "__main__":
