@@ -160,7 +160,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_interval: Heights = 500
     """The node offers its peers a snapshot of each height that is a multiple of this, as long as the state history
     reaches back to it."""
-    min_free_disk_mib: Mebibytes = 64
+    min_free_disk_mib: Mebibytes = 192
     """Below this much free disk the node stops cleanly with exit code 74; 0 means that it goes on until a write
     fails."""
     mempool_transactions: Count = 50_000
