@@ -502,3 +502,21 @@ def test_a_store_of_the_format_before_is_upgraded_and_begins_its_history_anew(pa
     assert {int.from_bytes(key[1:9], "big") for key in left} == {5}
     again.close()
     Store.open(path).close()
+
+
+TWINS = ("twin/45695", "twin/72377")
+"""Keys whose hashes begin with the same four bytes, by which a block's changes are found again."""
+
+
+def test_keys_whose_hashes_begin_alike_are_told_apart_in_the_past(store):
+    one, other = TWINS
+    assert sha256(one.encode()).digest()[:4] == sha256(other.encode()).digest()[:4]
+    states = [dict.fromkeys(TWINS)]
+    for changes in ({one: encode(1)}, {other: encode(2)}, {one: encode(3), other: encode(4)}, {one: None}):
+        commit(store, changes)
+        states.append({**states[-1], **changes})
+    for height, state in enumerate(states):
+        for key, value in state.items():
+            proved = store.state_proof(key, height)
+            assert (store.state_value(key, height), proved.value) == (value, value)
+            assert verify_state_proof(proved.state_root, 2, key, value, proved.proof)
