@@ -16,7 +16,7 @@ from node.assembly.node import Node, NodeSettings
 from node.runtime.config import NodeConfig
 from node.runtime.descriptors import LEAST_DATABASE
 from node.runtime.errors import ConfigError
-from node.store import Store, StoreOptions
+from node.store import IndexLevel, Store, StoreOptions
 from node.sync.snapshot_folders import SnapshotFolders
 from node.votes.signing_guard import compare_with_store
 from node.votes.write_ahead_log import WriteAheadLog
@@ -80,6 +80,7 @@ def open_store(
         history,
         snapshot_interval=interval,
         max_open_files=max_open_files,
+        index=IndexLevel(config.store.index),
         engine=machine.engine,
         files=machine.files,
     )

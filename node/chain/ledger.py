@@ -32,7 +32,7 @@ from genesis.document import Genesis
 from genesis.protocol import SUPPORTED_VERSIONS
 from network.stages import STAGES
 from node.chain.errors import QueryError
-from node.chain.indexing import index_entries
+from node.chain.indexing import IndexEntries, index_entries
 from node.chain.queries import ChainQueries
 from node.chain.replay_ids import ReplayIds
 from node.store import BlockCommit, LogMark, Store
@@ -300,7 +300,7 @@ class Ledger:
                 certificate=encode(certificate),
                 receipts=executed.result.receipt_bytes,
                 transaction_ids=[tx.id for tx in transactions],
-                index_entries=index_entries(transactions, executed.result.receipts, self.runtime.calls),
+                index_entries=self._index_entries(executed),
                 update=executed.update,
                 changes=executed.result.changes,
                 once=executed.result.once,
@@ -318,6 +318,12 @@ class Ledger:
             self._load_head()
         else:
             self._look_at_head()
+
+    def _index_entries(self, executed: Executed) -> IndexEntries:
+        if self.store.indexed.names is None:
+            return {}
+        with STAGES.index:
+            return index_entries(executed.transactions, executed.result.receipts, self.runtime.calls)
 
 
 def _of_head(read: Callable[[int], T], height: int) -> T:

@@ -126,6 +126,9 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["leveldb", "rocksdb"] | None = None
     """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
     existing home must have been written by it."""
+    index: Literal["none", "basic", "full"] = "full"
+    """What the node indexes: transactions by id (basic), also by account, brand and call (full), or none, which
+    spares a validator work where history is asked of other nodes (node.md, Indexes)."""
 
 
 class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -165,7 +168,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_interval: Heights = 500
     """The node offers its peers a snapshot of each height that is a multiple of this, as long as the state history
     reaches back to it."""
-    min_free_disk_mib: Mebibytes = 64
+    min_free_disk_mib: Mebibytes = 192
     """Below this much free disk the node stops cleanly with exit code 74; 0 means that it goes on until a write
     fails."""
     mempool_transactions: Count = 50_000

@@ -15,6 +15,7 @@ from node.store.errors import (
     StoreFailure,
     advice,
 )
+from node.store.indexing import IndexCoverage, IndexLevel
 from node.store.layout import Head, LogMark
 from node.store.rebuild import StoreRebuild
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
@@ -28,6 +29,8 @@ __all__ = [
     "EngineName",
     "Head",
     "HeightAhead",
+    "IndexCoverage",
+    "IndexLevel",
     "IndexPage",
     "LogMark",
     "OtherEngine",

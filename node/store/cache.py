@@ -7,7 +7,7 @@ than the limit is not kept).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -45,5 +45,22 @@ class LruCache(Generic[K, V]):
             entries.move_to_end(key)
         entries[key] = entry
         self.bytes_held += size_of(entry)
+        self._shrink()
+
+    def put_all(self, items: Iterable[tuple[K, V]]) -> None:
+        """Set entries as `put` does, one after the other: for a block's changes."""
+        entries, size_of, renew = self._entries, self._size_of, self._entries.move_to_end
+        peek, grown = entries.get, 0
+        for key, entry in items:
+            known = peek(key)
+            if known is not None:
+                grown -= size_of(known)
+                renew(key)
+            entries[key] = entry
+            grown += size_of(entry)
+        self.bytes_held += grown
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self.bytes_held > self._limit_bytes:
-            self.bytes_held -= size_of(entries.popitem(last=False)[1])
+            self.bytes_held -= self._size_of(self._entries.popitem(last=False)[1])

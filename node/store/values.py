@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256 as _sha256
 from typing import Any, Final, TypeVar
 
@@ -107,12 +107,21 @@ class StateValues:
                 raise StoreCorrupt(f"the state value {key!r} does not stand where its key belongs")
             yield key.decode(), value
 
-    def record_at_head(self, key: str, key_hash: bytes) -> bytes | None:
-        """Return the record of a key as `record` does, from the cache where it can."""
-        entry = self._cache.get(key)
-        if entry is None:
-            return self.record(key_hash)
-        return None if entry[2] is None else state_record(key, entry[2])
+    def value_at_head(self, key: str, key_hash: bytes) -> bytes | None:
+        """Return what `value` does, and leave the cache as it is: for a key that is not going to be read again."""
+        entry = self._peek(key)
+        if entry is not None:
+            return entry[2]
+        record = self.record(key_hash)
+        return None if record is None else split_record(record)[1]
+
+    def values_at_head(self, keys: Iterable[tuple[bytes, str]]) -> list[tuple[str, bytes | None]]:
+        """Return keys with their canonical bytes; takes their hashes along."""
+        peek, found = self._peek, []
+        for key_hash, key in keys:
+            entry = peek(key)
+            found.append((key, self.value_at_head(key, key_hash) if entry is None else entry[2]))
+        return found
 
     def write(self, batch: Batch, changes: Mapping[str, bytes | None], key_hashes: Mapping[str, bytes]) -> None:
         """Put the changed values into a batch."""
@@ -125,6 +134,4 @@ class StateValues:
 
     def applied(self, changes: Mapping[str, bytes | None]) -> None:
         """Take over changes that have been written."""
-        put = self._cache.put
-        for key, value in changes.items():
-            put(key, (None, None, value))
+        self._cache.put_all([(key, (None, None, value)) for key, value in changes.items()])
