@@ -85,6 +85,7 @@ class Gossip:
         self._seen_per_peer = seen_per_peer
         self._seen: dict[bytes, SeenHashes] = {}
         self._links: dict[bytes, frozenset[bytes]] = {}
+        self._reach_all: dict[bytes, bool] = {}
         self._own: list[_Item] = []
         self._relayed: list[_Item] = []
         self._waiting_bytes = 0
@@ -96,10 +97,12 @@ class Gossip:
 
     def peer_connected(self, peer: bytes) -> None:
         """Begin to remember what a peer has."""
+        self._reach_all.clear()
         self._seen[peer] = SeenHashes(self._seen_per_peer)
 
     def peer_disconnected(self, peer: bytes) -> None:
         """Forget a peer; it may have lost everything when it is back."""
+        self._reach_all.clear()
         self._seen.pop(peer, None)
         self._links.pop(peer, None)
 
@@ -107,6 +110,7 @@ class Gossip:
         """Take note of whom a peer says to be connected to."""
         if peer in self._seen:
             self._links[peer] = frozenset(links)
+            self._reach_all.pop(peer, None)
 
     def heard(self, peer: bytes, hashes: Iterable[bytes]) -> None:
         """Take note that a peer has these: it sent them."""
@@ -114,6 +118,11 @@ class Gossip:
         if seen is not None:
             for tx_hash in hashes:
                 seen.add(tx_hash)
+
+    @property
+    def own_waiting(self) -> list[bytes]:
+        """The hashes of the clients' transactions that the next flush sends, in order."""
+        return [item.tx_hash for item in self._own]
 
     def add(self, tx_hash: bytes, tx: bytes, source: bytes | None = None, *, from_origin: bool = False) -> None:
         """Have a newly admitted transaction told to those who lack it.
@@ -126,9 +135,18 @@ class Gossip:
             self._own.append(_Item(tx_hash, tx, _NOBODY))
         else:
             self.heard(source, (tx_hash,))
+            if from_origin and self._covers_all(source):
+                return  # a full mesh: to look for those who lack it would cost each node n look-ups a transaction
             covered = self._links.get(source, _NOBODY) if from_origin else _NOBODY
             self._relayed.append(_Item(tx_hash, tx, covered))
         self._waiting_bytes += len(tx)
+
+    def _covers_all(self, source: bytes) -> bool:
+        """Tell whether a peer reaches all peers of this node by its own links."""
+        known = self._reach_all.get(source)
+        if known is None:
+            known = self._reach_all[source] = self._seen.keys() - {source} <= self._links.get(source, _NOBODY)
+        return known
 
     def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
         """Have (hash, bytes) of still pending transactions told to those not known to have them.

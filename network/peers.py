@@ -25,6 +25,7 @@ from network.handshake import keeps_newcomer, read_hello
 from network.hearsay import scope_of
 from network.kinds import RULES, Kind
 from network.messages import (
+    COMPACT_PROPOSALS,
     PROTOCOL_VERSION,
     REPLY_KINDS,
     Addresses,
@@ -171,11 +172,13 @@ class PeerManager:
             for peer in self.connected()
         ]
 
-    def broadcast(self, kind: Kind, payload: bytes, except_: bytes | None = None) -> int:
-        """Queue a frame to all peers, but not to the key `except_`; returns how many took it."""
-        frame = encode_frame(kind, payload)
-        priority = RULES[kind].priority
-        peers = [peer for peer in self._peers.values() if peer.key != except_]
+    def broadcast(self, kind: Kind, payload: bytes) -> int:
+        """Queue a frame to all peers; returns how many took it."""
+        return self.send_to(self._peers.values(), kind, payload)
+
+    def send_to(self, peers: Iterable[Peer], kind: Kind, payload: bytes) -> int:
+        """Queue a frame to some peers, encoded once; returns how many took it."""
+        frame, priority = encode_frame(kind, payload), RULES[kind].priority
         return sum(peer.connection.send_frame(priority, frame) for peer in peers)
 
     def broadcast_message(self, message: Message) -> int:
@@ -304,7 +307,8 @@ class PeerManager:
         elif kind is Kind.LINKS:
             links = decode(kind, payload)
             assert isinstance(links, Links)
-            peer.links = frozenset(links.keys)
+            peer.links = frozenset(links.keys) - {COMPACT_PROPOSALS}
+            peer.reads_compact_proposals = COMPACT_PROPOSALS in links.keys
 
     def _links_changed(self) -> None:
         if self._links_due is None and self._listener is not None:
@@ -312,7 +316,7 @@ class PeerManager:
 
     def _send_links(self) -> None:
         self._links_due = None
-        self.broadcast_message(Links(keys=tuple(sorted(self._peers))))
+        self.broadcast_message(Links(keys=(*sorted(self._peers), COMPACT_PROPOSALS)))
         self.broadcast_message(Addresses(entries=tuple(self._listening_peers())))
 
     def _listening_peers(self) -> Iterator[tuple[bytes, str, int]]:

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from consensus.messages import Commit, decode_message, digest_of, step_of
+from consensus.compact import CompactProposal, decode_wire_message
+from consensus.messages import Commit, Message, digest_of, step_of
 from consensus.types import decode_block
 from network.framing import HEADER_BYTES
 from network.kinds import Kind
@@ -55,6 +56,14 @@ HARMLESS = ("unsolicited", "flood")
 HEIGHTS_TO_LOOK_BACK = 64
 
 
+def whole_message(payload: bytes) -> tuple[Message, bytes]:
+    """Return what a consensus frame says, and bytes of it that stand in its sender's log."""
+    message = decode_wire_message(payload)
+    if isinstance(message, CompactProposal):
+        return message.with_hashes(()), message.signature
+    return message, payload
+
+
 class Checkers:
     """All checkers of one run."""
 
@@ -84,7 +93,7 @@ class Checkers:
         if frame[HEADER_BYTES - 1] != Kind.CONSENSUS or frame in self._read or host.ident in self._cluster.liars:
             return
         self._read.add(frame)
-        message = decode_message(frame[HEADER_BYTES:])
+        message, logged = whole_message(frame[HEADER_BYTES:])
         place = (host.key, message.height, message.round, step_of(message))
         vote = (digest_of(message), message.roots if isinstance(message, Commit) else None)
         former = self._votes.setdefault(place, vote)
@@ -95,7 +104,7 @@ class Checkers:
             self.fail(f"host {host.ident} signed two different messages for {place[1:]}")
         # What is still queued when its height is decided may have left the log with that height.
         is_decided = sender.node is not None and message.height <= sender.node.store.head.height
-        if not is_decided and frame[HEADER_BYTES:] not in host.disk.stable_content(VOTE_LOG):
+        if not is_decided and logged not in host.disk.stable_content(VOTE_LOG):
             self.fail(f"host {host.ident} sends {place[1:]} before a power cut would leave it in its log")
 
     def has_voted(self, host: Host) -> bool:
