@@ -52,7 +52,7 @@ class Sending:
 
     def __init__(self, n: int, *reads: bool, wanted: bool = True) -> None:
         ledger: Any = SimpleNamespace(next_validators=lambda: SimpleNamespace(n=n))
-        self.peers = [SimpleNamespace(reads_compact_proposals=each) for each in reads]
+        self.peers = [SimpleNamespace(key=i, reads_compact_proposals=each) for i, each in enumerate(reads)]
         self.sent: list[tuple[int, Any]] = []
         self.streams = GossipStreams(lambda: wanted)
         manager: Any = SimpleNamespace(connected=lambda: self.peers, send_to=self.send_to)
@@ -61,7 +61,7 @@ class Sending:
     def send_to(self, peers: list[Any], kind: Kind, payload: bytes) -> int:
         assert kind is Kind.CONSENSUS
         message = decode_wire_message(payload)
-        self.sent += [(self.peers.index(peer), message) for peer in peers]
+        self.sent += [(peer.key, message) for peer in peers]
         return len(peers)
 
     def tell(self, origin: bytes, tx_hashes: Iterable[bytes], seconds_ago: float) -> None:
