@@ -140,7 +140,7 @@ def _entries(tx_hashes: Sequence[bytes], find_place: FindPlace) -> tuple[Entry, 
     origin, following = b"", None
     for tx_hash in tx_hashes:
         place = find_place(tx_hash)
-        if place is None or place != following:
+        if place != following:
             entries += _named(origin, run)
             run, origin = [], b"" if place is None else place[0]
         run.append(tx_hash)

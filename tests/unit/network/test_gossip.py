@@ -80,6 +80,11 @@ def test_links_and_peers_that_change_are_taken_note_of() -> None:
     gossip = with_peers(B, C)
     gossip.set_links(B, [C])
     gossip.add(*tx(1), source=B, from_origin=True)
+    gossip.set_links(B, [])
+    gossip.add(*tx(6), source=B, from_origin=True)
+    assert told(gossip.flush()) == {C: [tx(6)[1]]}
+    gossip.set_links(B, [C])
+    gossip.add(*tx(7), source=B, from_origin=True)
     gossip.peer_connected(D)
     gossip.add(*tx(2), source=B, from_origin=True)
     assert told(gossip.flush()) == {D: [tx(2)[1]]}
