@@ -1,6 +1,7 @@
 """What a block costs each validator as an alliance grows: messages, bytes and CPU, beside what theory predicts.
 
-    python -m tests.bench.bench_validators [--sizes 4,7,13,31] [--blocks 8] [--each 300] [--trickle]
+    python -m tests.bench.bench_validators [--sizes 4,7,13,31] [--blocks 8] [--each 300]
+        [--compact-from 13] [--trickle]
 
 All validators are whole nodes in this process, on the simulator's virtual clock and wire: real encodings, real
 signatures, the real tree; no TLS and no disk, whose cost for each frame `bench_network` tells. Each size runs
@@ -22,6 +23,7 @@ What is expected of a block of n validators, of whom q = quorum(n) decide:
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import sys
 from collections import Counter
@@ -34,13 +36,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from consensus.compact import CompactProposal, decode_wire_message
+from consensus.compact import COMPACT_FROM, CompactProposal, decode_wire_message
 from consensus.messages import step_of
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from network.framing import HEADER_BYTES
 from network.kinds import Kind
 from network.stages import STAGES
 from node.assembly.node import Node
+from node.peers import proposals
 from tests.support.ledger import START_MS, address_of, key_of, program_op
 from tests.whole_node.cluster import Cluster
 from tests.whole_node.host import Host, Life
@@ -182,8 +185,12 @@ class Alliance(Cluster):
         first, stages = self._height(), STAGES.seconds()
         self._frames.clear()
         self._cpu = 0.0
+        # A collection looks at the objects of all nodes, and falls to the one that allocates.
+        gc.collect()
+        gc.disable()
         with self._counted_turns():
             self._run_to(first + blocks)
+        gc.enable()
         height = self._height()
         shared = (height - first) * len(self.hosts)
         after = STAGES.seconds()
@@ -350,8 +357,12 @@ def main() -> int:
     parser.add_argument("--sizes", default="4,7,13,31", help="how many validators, ascending")
     parser.add_argument("--blocks", type=int, default=8, help="over how many blocks to measure")
     parser.add_argument("--each", type=int, default=300, help="transactions submitted in a block interval")
+    parser.add_argument(
+        "--compact-from", type=int, default=COMPACT_FROM, help="so many validators: batches by digest"
+    )
     parser.add_argument("--trickle", action="store_true", help="submit them one by one at all nodes")
     arguments = parser.parse_args()
+    proposals.COMPACT_FROM = arguments.compact_from
     sizes = [int(size) for size in arguments.sizes.split(",")]
     tell([measure(n, arguments.blocks, arguments.each, arguments.trickle) for n in sizes])
     return 0
