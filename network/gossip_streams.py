@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 PER_ORIGIN: Final = 8_192
-"""Three seconds of all that an alliance takes, from one node; some 1 MiB."""
+"""Three seconds of all that an alliance takes, from one node; some 1.4 MB."""
 
 ORIGINS_KEPT: Final = 64
 """Twice the validators of the largest alliance that is measured."""

@@ -136,7 +136,7 @@ class ProposalReader:
             if looking[0] == digest:
                 return
             looking[1].cancel()
-        task = start_task(self._find(message, digest, sender), f"batches {digest.hex()[:8]}")
+        task = start_task(self._find(message, digest, sender), f"batches {digest.hex()[:8]}", vital=False)
         self._looking[sender.key] = digest, task
         task.add_done_callback(lambda ended: self._ended(sender.key, ended))
 
@@ -146,7 +146,7 @@ class ProposalReader:
             del self._looking[key]
 
     async def _find(self, message: CompactProposal, digest: bytes, sender: Sender) -> None:
-        """Wait for gossip, then ask. Where nobody helps, the proposer's repetition begins anew."""
+        """Wait for gossip, then ask. Where no validator helps, the proposer's repetition begins anew."""
         try:
             proposal = await self._arrived(message)
         except PeerError as error:
