@@ -179,7 +179,8 @@ class PeerManager:
     def send_to(self, peers: Iterable[Peer], kind: Kind, payload: bytes) -> int:
         """Queue a frame to some peers, encoded once; returns how many took it."""
         frame, priority = encode_frame(kind, payload), RULES[kind].priority
-        return sum(peer.connection.send_frame(priority, frame) for peer in peers)
+        # A copy: one that does not drain is disconnected here, and leaves the table.
+        return sum(peer.connection.send_frame(priority, frame) for peer in tuple(peers))
 
     def broadcast_message(self, message: Message) -> int:
         """Queue a message to all peers; returns how many took it."""
