@@ -106,7 +106,7 @@ bench: $(DEV_STAMP) ## Measure four validators under each load of the goals tabl
 	$(BIN)/python -m tests.bench.bench_loads $(ARGS)
 
 .PHONY: bench-validators
-bench-validators: $(DEV_STAMP) ## Measure a block's messages, bytes and CPU with 4, 7, 13 and 31 validators (1 minute; ARGS="--trickle").
+bench-validators: $(DEV_STAMP) ## Measure a block's messages, bytes and CPU with 4, 7, 13 and 31 validators (1 minute; ARGS="--trickle"); real processes: tests.bench.validator_processes.
 	$(BIN)/python -m tests.bench.bench_validators $(ARGS)
 
 .PHONY: bench-ledger
