@@ -10,13 +10,12 @@ transactions, the difference of both what one more transaction costs a node.
 
 What is expected of a block of n validators, of whom q = quorum(n) decide:
 
-    messages    a PROPOSAL to n − 1, a PREPARE and a COMMIT of each of n to n − 1, and as many STATUS: 3n(n − 1) +
-                (n − 1)
-    bytes       those messages' lengths; a PROPOSAL holds a header, s seals of the parent (q ≤ s ≤ n), and its
-                transactions
+    messages    a PROPOSAL to n − 1, a PREPARE and a COMMIT of each of n to n − 1, and as many STATUS:
+                3n(n − 1) + (n − 1)
+    bytes       those messages' lengths at the smallest size; a PROPOSAL has 68 bytes more for each validator, whose
+                seal of the parent it holds (q to n of them)
     CPU         of a node, outside transactions: a + b·n, as it takes 2(n − 1) votes in and passes 3 out; a and b
-    are those
-                of the two smallest sizes
+                are those of the two smallest sizes
     transaction of a node: the same for every n, as each takes a transaction in once
 """
 
@@ -62,6 +61,8 @@ DELAY_MS = 10
 """The longest way of a frame: brands on one continent."""
 
 WARM_UP_BLOCKS = 3
+VOTES = ("PREPARE", "COMMIT", "STATUS")
+SEAL_BYTES = 68
 TRICKLE_EVERY_MS = 5
 PATIENCE_MS = 120_000
 
@@ -266,9 +267,22 @@ class Size:
     @property
     def votes_seen(self) -> int:
         """Messages of those kinds that were seen."""
-        return sum(
-            self.alone.messages[kind] for kind in ("PROPOSAL", "COMPACT PROPOSAL", "PREPARE", "COMMIT", "STATUS")
-        )
+        return sum(self.alone.messages[kind] for kind in (*VOTES, "PROPOSAL", "COMPACT PROPOSAL"))
+
+    @property
+    def proposal_bytes(self) -> int:
+        """Bytes of a PROPOSAL to all, in either form."""
+        return self.alone.sizes["PROPOSAL"] + self.alone.sizes["COMPACT PROPOSAL"]
+
+    @property
+    def bytes_seen(self) -> int:
+        """Bytes of the messages of those kinds."""
+        return sum(self.alone.sizes[kind] for kind in VOTES) + self.proposal_bytes
+
+    def bytes_expected_of(self, n: int) -> float:
+        """Return what theory expects of another size: votes by pairs of nodes, a seal more for each validator."""
+        votes = sum(self.alone.sizes[kind] for kind in VOTES) / (self.n * (self.n - 1)) * n * (n - 1)
+        return votes + (n - 1) * (self.proposal_bytes / (self.n - 1) + (n - self.n) * SEAL_BYTES)
 
 
 def measure(n: int, blocks: int, each: int, trickle: bool) -> Size:
@@ -294,6 +308,8 @@ def tell(sizes: Sequence[Size]) -> None:
         "q",
         "messages",
         "expected",
+        "KB",
+        "expected",
         "CPU ms",
         "expected",
         "tx µs",
@@ -308,6 +324,7 @@ def tell(sizes: Sequence[Size]) -> None:
         expected = first.alone.cpu_ms + slope * (size.n - first.n)
         table.add_row(
             *(str(size.n), str((2 * size.n - 1) // 3 + 1), str(size.votes_seen), str(size.votes)),
+            *(f"{size.bytes_seen / 1e3:.0f}", f"{first.bytes_expected_of(size.n) / 1e3:.0f}"),
             *(f"{size.alone.cpu_ms:.2f}", f"{expected:.2f}", f"{size.transaction_us:.0f}"),
             f"{size.transaction_us / first.transaction_us:.2f}",
             f"{size.alone.latency_ms:.0f} / {size.full.latency_ms:.0f}",
