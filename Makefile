@@ -109,6 +109,13 @@ bench: $(DEV_STAMP) ## Measure four validators under each load of the goals tabl
 bench-validators: $(DEV_STAMP) ## Measure a block's messages, bytes and CPU with 4, 7, 13 and 31 validators (1 minute; ARGS="--trickle"); real processes: tests.bench.validator_processes.
 	$(BIN)/python -m tests.bench.bench_validators $(ARGS)
 
+# The rivals' client libraries need an interpreter of their own; the environment is made in .venv-peers.
+PEER_PYTHON ?=
+
+.PHONY: bench-peers
+bench-peers: $(DEV_STAMP) ## Run neo-go and anvil beside four validators, in turn, and print the ratios (10 minutes; PEER_PYTHON=python3.13, ARGS="--rounds 1").
+	$(BIN)/python -m tests.bench.bench_peers $(if $(PEER_PYTHON),--python $(PEER_PYTHON)) $(ARGS)
+
 .PHONY: bench-ledger
 bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
 	$(BIN)/python -m tests.bench.bench_calls --markdown docs/costs.md

@@ -7,10 +7,10 @@ one timer for a batch, nothing for a transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
-from network.gossip import BATCH_BYTES, Gossip
+from network.gossip import BATCH_BYTES, Gossip, Transmitted
 from network.gossip_streams import GossipStreams
 from network.kinds import Kind
 from network.peer import Peer
@@ -60,18 +60,18 @@ class Gossiper:
             hashes = [sha256(tx) for tx in transactions]
             self.streams.told(peer.key, hashes, asyncio.get_running_loop().time())
 
-    def heard(self, peer: Peer, hashes: Iterable[bytes]) -> None:
+    def heard(self, peer: Peer, hashes: Collection[bytes]) -> None:
         """A peer sent transactions that this node has already."""
         self._gossip.heard(peer.key, hashes)
 
-    def add(self, tx_hash: bytes, tx: bytes, source: bytes | None = None, *, from_origin: bool = False) -> None:
-        """A transaction has been admitted; see `Gossip.add`."""
-        self._gossip.add(tx_hash, tx, source, from_origin=from_origin)
+    def add(self, items: Sequence[Transmitted], source: bytes | None = None, *, from_origin: bool = False) -> None:
+        """Transactions have been admitted together; see `Gossip.add`."""
+        self._gossip.add(items, source, from_origin=from_origin)
         self._schedule()
 
-    def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
+    def offer_again(self, items: Sequence[Transmitted]) -> None:
         """Tell pending transactions to peers that are not known to have them."""
-        self._gossip.offer_again(transactions)
+        self._gossip.offer_again(items)
         self._schedule()
 
     def close(self) -> None:
@@ -80,9 +80,10 @@ class Gossiper:
             self._timer.cancel()
 
     def _schedule(self) -> None:
-        if self._gossip.waiting_bytes >= BATCH_BYTES:
+        waiting = self._gossip.waiting_bytes
+        if waiting >= BATCH_BYTES:
             self._flush()
-        elif self._timer is None:
+        elif waiting and self._timer is None:
             self._timer = start_timer(self._delay, self._flush)
 
     def _flush(self) -> None:
@@ -93,6 +94,5 @@ class Gossiper:
             if self.streams.is_wanted:
                 self.streams.told(self._key, self._gossip.own_waiting, asyncio.get_running_loop().time())
             for delivery in self._gossip.flush():
-                for key in delivery.peers:
-                    if not self._manager.send(key, Kind.TRANSACTIONS, delivery.payload):
-                        self._gossip.not_sent(key, delivery.hashes)
+                for key in self._manager.send_to(delivery.peers, Kind.TRANSACTIONS, delivery.payload):
+                    self._gossip.not_sent(key, delivery.hashes)

@@ -172,19 +172,27 @@ class PeerManager:
             for peer in self.connected()
         ]
 
-    def broadcast(self, kind: Kind, payload: bytes) -> int:
-        """Queue a frame to all peers; returns how many took it."""
-        return self.send_to(self._peers.values(), kind, payload)
-
-    def send_to(self, peers: Iterable[Peer], kind: Kind, payload: bytes) -> int:
-        """Queue a frame to some peers, encoded once; returns how many took it."""
-        frame, priority = encode_frame(kind, payload), RULES[kind].priority
-        # A copy: one that does not drain is disconnected here, and leaves the table.
-        return sum(peer.connection.send_frame(priority, frame) for peer in tuple(peers))
+    def broadcast(self, kind: Kind, payload: bytes, except_: bytes | None = None) -> int:
+        """Queue a frame to all peers, but not to the key `except_`; returns how many took it."""
+        frame = encode_frame(kind, payload)
+        priority = RULES[kind].priority
+        peers = [peer for peer in self._peers.values() if peer.key != except_]
+        return sum(peer.connection.send_frame(priority, frame) for peer in peers)
 
     def broadcast_message(self, message: Message) -> int:
         """Queue a message to all peers; returns how many took it."""
         return self.broadcast(kind_of(message), encode_message(message))
+
+    def send_to(self, keys: Iterable[bytes], kind: Kind, payload: bytes) -> list[bytes]:
+        """Queue a frame to several peers, encoded once; returns those that did not take it."""
+        frame = encode_frame(kind, payload)
+        priority = RULES[kind].priority
+        refused = []
+        for key in keys:
+            peer = self._peers.get(key)
+            if peer is None or not peer.connection.send_frame(priority, frame):
+                refused.append(key)
+        return refused
 
     def send(self, key: bytes, kind: Kind, payload: bytes) -> bool:
         """Queue a frame to one peer; returns False when it is not connected or the frame was dropped."""

@@ -258,8 +258,7 @@ class Node:
         key = None if sender is None else sender.key
         from_origin = sender is not None and sender.from_origin
         with STAGES.gossip:
-            for tx in transactions:
-                self.gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
+            self.gossiper.add([(tx.hash, tx.raw) for tx in transactions], key, from_origin=from_origin)
         self.schedule.transactions_arrived()
 
     def _offer_again(self, transactions: Sequence[Transaction]) -> None:

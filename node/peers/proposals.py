@@ -85,7 +85,7 @@ class ProposalLink:
         return lambda tx_hash: self._streams.place(tx_hash, before)
 
     def _send(self, peers: Sequence[Peer], payload: bytes) -> None:
-        self._manager.send_to(peers, Kind.CONSENSUS, payload)
+        self._manager.send_to([peer.key for peer in peers], Kind.CONSENSUS, payload)
 
     async def candidate(self, source: int, digest: bytes) -> Candidate | None:
         """Ask a validator for a block that is not decided yet; None where it does not give it."""

@@ -25,7 +25,7 @@ from network.stages import STAGES
 from node.chain.ledger import Ledger
 from node.chain.pruning import MAY_BE_PRUNED
 from node.pool.mempool import Mempool, check_admissible
-from node.pool.mempool_lanes import Origin
+from node.pool.mempool_lanes import Brands, Origin
 from node.runtime.clock import BlockClock
 from node.runtime.errors import NotReady, TransactionRefused, kept
 from vm.batch_signatures import VerifiedRoots
@@ -69,10 +69,43 @@ Admitted = Callable[[Sequence[Transaction], SendingPeer | None], None]
 
 @dataclass(slots=True)
 class _Job:
+    """What a source has sent at once.
+
+    Attributes:
+        taken: how many of `raws` have been worked on.
+        outcomes: one for each that has been, where somebody waits for them.
+    """
+
     raws: Sequence[bytes]
-    outcomes: list[Outcome] = field(default_factory=list)
     done: asyncio.Future[list[Outcome]] | None = None
     source: SendingPeer | None = None
+    taken: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What is admitted of one job while the event loop waits.
+
+    Attributes:
+        now: block time in ms by which expiry is judged.
+        source: the client's name, or the peer's key.
+        origins: one for each set of brands whose senders there are in the slice.
+        verifying: wall seconds that signatures have taken.
+    """
+
+    now: int
+    source: str | bytes
+    admitted: list[Transaction] = field(default_factory=list)
+    origins: dict[Brands, Origin] = field(default_factory=dict)
+    verifying: float = 0.0
+
+    def origin(self, brands: Brands) -> Origin:
+        """Return where a transaction of a sender with these brands comes from."""
+        origin = self.origins.get(brands)
+        if origin is None:
+            origin = self.origins[brands] = Origin(self.source, brands)
+        return origin
 
 
 @dataclass(slots=True)
@@ -112,7 +145,6 @@ class AdmissionQueue:
         self._queued_from_clients = 0
         self._wake = asyncio.Event()
         self._closed: str | None = None
-        self._parsing = self._verifying = 0.0
         self.dropped_from_peers = 0
 
     def on_admitted(self, *listeners: Admitted) -> None:
@@ -200,23 +232,24 @@ class AdmissionQueue:
             if admitted:
                 for listener in self._listeners:
                     listener(admitted, job.source)
-            if len(job.outcomes) == len(job.raws):
+            if job.taken == len(job.raws):
                 self._finish(jobs.popleft())
 
     def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: _Budget) -> list[Transaction]:
         """Go on with a job as far as a slice goes; return what has been admitted."""
-        admitted: list[Transaction] = []
+        part = _Slice(now, key)
         before, begun = STAGES.admission.seconds, perf_counter()
-        self._parsing = self._verifying = 0.0
         with STAGES.admission:
-            while len(job.outcomes) < len(job.raws) and not budget.spent:
-                raw = job.raws[len(job.outcomes)]
-                budget.signatures -= 1
-                budget.size -= len(raw)
-                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
-        parts = {STAGES.parse: self._parsing, STAGES.verify: self._verifying}
+            parsed = _parse_some(job, budget)
+            parsing = perf_counter() - begun
+            answers = job.outcomes if job.done is not None else None
+            for tx in parsed:
+                outcome = self._admit(tx, part, job.source, told=answers is not None)
+                if answers is not None and outcome is not None:
+                    answers.append(outcome)
+        parts = {STAGES.parse: parsing, STAGES.verify: part.verifying}
         STAGES.admission.hand_over(before, perf_counter() - begun, parts)
-        return admitted
+        return part.admitted
 
     def _finish(self, job: _Job) -> None:
         if job.source is not None:
@@ -245,40 +278,75 @@ class AdmissionQueue:
             raise NotReady(self._closed)
 
     def _admit(
-        self, raw: bytes, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
-    ) -> Outcome:
-        begun = perf_counter()
+        self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None, *, told: bool
+    ) -> Outcome | None:
+        """Take a transaction into the pool unless something is wrong with it.
+
+        Args:
+            told: somebody waits for the outcome; else None will do where nothing is wrong.
+        """
+        if isinstance(tx, TransactionError):
+            return _invalid(tx, peer)
+        committed = False
         try:
-            tx = parse_transaction(raw)
-            self._parsing += perf_counter() - begun
-            if self._ledger.store.contains_transaction(tx.id):
-                return Admission(tx.id, committed=True)
-            if self._mempool.by_id(tx.id) is not None:
-                return Admission(tx.id, committed=False)
-            self._check_admissible(tx, now)
-            origin = Origin(key, self._ledger.brands_of(tx))
-            size = self._mempool.check_room(tx, origin)
-            budget.signatures -= len(tx.sigs) - 1
-            begun = perf_counter()
-            valid = signatures_valid(tx, self._roots)
-            self._verifying += perf_counter() - begun
-            if not valid:
-                raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
+            if not self._mempool.holds(tx.id):
+                committed = self._ledger.is_committed(tx)
+                if not committed:
+                    self._take(tx, part)
         except TransactionError as error:
-            if job.source is not None:
-                job.source.on_invalid()
-            return TransactionRefused(error.reason, str(error))
+            return _invalid(error, peer)
         except TransactionRefused as refusal:
             return kept(refusal)
-        self._mempool.add(tx, origin, size)
-        admitted.append(tx)
-        return Admission(tx.id, committed=False)
+        return Admission(tx.id, committed) if told else None
 
-    def _check_admissible(self, tx: Transaction, now: int) -> None:
+    def _take(self, tx: Transaction, part: _Slice) -> None:
+        """Check a transaction that is new, its signatures last, and put it into the pool.
+
+        Raises:
+            TransactionRefused, TransactionError: it has no place there.
+        """
+        origin = part.origin(self._check_admissible(tx, part.now))
+        size = self._mempool.check_room(tx, origin)
+        begun = perf_counter()
+        valid = signatures_valid(tx, self._roots)
+        part.verifying += perf_counter() - begun
+        if not valid:
+            raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
+        self._mempool.add(tx, origin, size)
+        part.admitted.append(tx)
+
+    def _check_admissible(self, tx: Transaction, now: int) -> Brands:
         try:
-            check_admissible(tx, self._ledger, now)
+            return check_admissible(tx, self._ledger, now)
         except TransactionRefused as refusal:
             if refusal.reason == "EXPIRED" and self._ledger.queries.may_be_pruned(tx.body.expires):
                 # A client that repeats what has been executed must not be told that it is too late for it.
                 raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
             raise
+
+
+def _invalid(error: TransactionError, peer: SendingPeer | None) -> TransactionRefused:
+    """Return the outcome of what no node could have admitted; a peer that sent it pays."""
+    if peer is not None:
+        peer.on_invalid()
+    return TransactionRefused(error.reason, str(error))
+
+
+def _parse_some(job: _Job, budget: _Budget) -> list[Transaction | TransactionError]:
+    """Parse what comes next in a job, as far as a slice goes."""
+    parsed: list[Transaction | TransactionError] = []
+    raws, signatures, size = job.raws, budget.signatures, budget.size
+    while job.taken < len(raws) and signatures > 0 and size > 0:
+        raw = raws[job.taken]
+        job.taken += 1
+        size -= len(raw)
+        signatures -= 1
+        try:
+            tx = parse_transaction(raw)
+        except TransactionError as error:
+            parsed.append(kept(error))
+            continue
+        signatures -= len(tx.sigs) - 1
+        parsed.append(tx)
+    budget.signatures, budget.size = signatures, size
+    return parsed

@@ -140,6 +140,11 @@ class SnapshotRecords:
         joined = b"".join([ids for _, ids in scan])
         return joined[skip * HASH_BYTES : (skip + limit) * HASH_BYTES]
 
+    def live_ids(self, first_slot: int) -> Iterator[tuple[int, bytes]]:
+        """Yield slots from one on, ascending, with ids that expire in them, joined; a slot may come in parts."""
+        for key, ids in self._database.scan(REPLAY_IDS + number(first_slot), bytes([REPLAY_IDS[0] + 1])):
+            yield int.from_bytes(key[1:9], "big"), ids
+
     def once_tiles(self, height: int, family: str, first: int, limit: int) -> bytes | None:
         """Return hashes of a log's tiles, joined; None if the height is not offered.
 

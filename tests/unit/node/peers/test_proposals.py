@@ -58,11 +58,11 @@ class Sending:
         manager: Any = SimpleNamespace(connected=lambda: self.peers, send_to=self.send_to)
         self.link = ProposalLink(ledger, manager, self.streams)
 
-    def send_to(self, peers: list[Any], kind: Kind, payload: bytes) -> int:
+    def send_to(self, keys: list[int], kind: Kind, payload: bytes) -> list[bytes]:
         assert kind is Kind.CONSENSUS
         message = decode_wire_message(payload)
-        self.sent += [(peer.key, message) for peer in peers]
-        return len(peers)
+        self.sent += [(key, message) for key in keys]
+        return []
 
     def tell(self, origin: bytes, tx_hashes: Iterable[bytes], seconds_ago: float) -> None:
         self.streams.told(origin, list(tx_hashes), asyncio.get_running_loop().time() - seconds_ago)
