@@ -70,9 +70,8 @@ def require_whole(proposal: Proposal) -> None:
     """Return if the header of a proposal's candidate binds all of it.
 
     Raises:
-        MalformedMessage: it does not. Of a compact proposal whose batches resolved it is the sender's fault: a
-        batch's
-            digest leaves no choice of what it stands for.
+        MalformedMessage: it does not. Of a compact proposal whose batches resolved it is the sender's fault: the
+            digest of a batch leaves no choice of what it stands for.
     """
     if not candidate_is_whole(proposal.candidate):
         raise MalformedMessage("the header does not bind the candidate")
