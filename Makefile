@@ -105,6 +105,10 @@ format: $(DEV_STAMP) ## Format the sources.
 bench: $(DEV_STAMP) ## Measure four validators under each load of the goals table, and where their CPU goes (3 minutes; ARGS="--only transfer").
 	$(BIN)/python -m tests.bench.bench_loads $(ARGS)
 
+.PHONY: bench-validators
+bench-validators: $(DEV_STAMP) ## Measure a block's messages, bytes and CPU with 4, 7, 13 and 31 validators (1 minute; ARGS="--trickle"); real processes: tests.bench.validator_processes.
+	$(BIN)/python -m tests.bench.bench_validators $(ARGS)
+
 # The rivals' client libraries need an interpreter of their own; the environment is made in .venv-peers.
 PEER_PYTHON ?=
 

@@ -114,6 +114,11 @@ class Gossip:
         """Bytes of the transactions that the next flush sends."""
         return self._waiting_bytes
 
+    @property
+    def own_waiting(self) -> list[bytes]:
+        """The hashes of the clients' transactions that the next flush sends, in order."""
+        return [tx_hash for batch in self._own for tx_hash, _ in batch.items]
+
     def peer_connected(self, peer: bytes) -> None:
         """Begin to remember what a peer has."""
         self._seen[peer] = SeenHashes(self._seen_per_peer)

@@ -11,20 +11,33 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from network.gossip import BATCH_BYTES, Gossip, Transmitted
+from network.gossip_streams import GossipStreams
 from network.kinds import Kind
 from network.peer import Peer
 from network.peers import PeerManager
 from network.stages import STAGES
 from network.tasks import start_timer
+from vm.primitives.hashing import sha256
 
 DELAY_SECONDS: Final = 0.005
 
 
 class Gossiper:
-    """Spreads transactions over the peers of a manager; tell it of peers and of transactions."""
+    """Spreads transactions over the peers of a manager; tell it of peers and of transactions.
 
-    def __init__(self, manager: PeerManager, delay: float = DELAY_SECONDS) -> None:
+    Args:
+        key: this node's own.
+
+    Attributes:
+        streams: what this node and its peers have told as their clients' own.
+    """
+
+    def __init__(
+        self, manager: PeerManager, key: bytes, streams: GossipStreams, delay: float = DELAY_SECONDS
+    ) -> None:
         self._manager = manager
+        self._key = key
+        self.streams = streams
         self._gossip = Gossip()
         self._delay = delay
         self._timer: asyncio.TimerHandle | None = None
@@ -40,6 +53,12 @@ class Gossiper:
     def links_changed(self, peer: Peer) -> None:
         """A LINKS frame has come: `peer.links` is new."""
         self._gossip.set_links(peer.key, peer.links)
+
+    def origin_told(self, peer: Peer, transactions: Sequence[bytes]) -> None:
+        """A peer sent transactions of its own clients."""
+        if self.streams.is_wanted:
+            hashes = [sha256(tx) for tx in transactions]
+            self.streams.told(peer.key, hashes, asyncio.get_running_loop().time())
 
     def heard(self, peer: Peer, hashes: Collection[bytes]) -> None:
         """A peer sent transactions that this node has already."""
@@ -72,6 +91,8 @@ class Gossiper:
             self._timer.cancel()
             self._timer = None
         with STAGES.gossip:
+            if self.streams.is_wanted:
+                self.streams.told(self._key, self._gossip.own_waiting, asyncio.get_running_loop().time())
             for delivery in self._gossip.flush():
                 for key in self._manager.send_to(delivery.peers, Kind.TRANSACTIONS, delivery.payload):
                     self._gossip.not_sent(key, delivery.hashes)

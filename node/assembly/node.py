@@ -27,6 +27,7 @@ from consensus.verification import Verifier
 from genesis.document import Genesis
 from network.block_sync import BlockSync
 from network.config import NetworkConfig, PeerAddress, Timing
+from network.gossip_streams import GossipStreams
 from network.gossiper import Gossiper
 from network.peers import INSTANCE_BYTES, PeerManager
 from network.stages import STAGES
@@ -50,6 +51,8 @@ from node.peers.consensus_link import ConsensusLink
 from node.peers.frames import ConsensusFrames, PeerFrames
 from node.peers.head_teller import HeadTeller
 from node.peers.permissions import Permissions
+from node.peers.proposal_reader import ProposalReader
+from node.peers.proposals import ProposalLink, is_large
 from node.peers.questions import Questions
 from node.peers.transaction_fetcher import TransactionFetcher
 from node.pool.admission import Admission, AdmissionQueue, SendingPeer
@@ -152,9 +155,13 @@ class Node:
         wire = machine.wire(network, self.settings.key)
         self.manager = PeerManager(network, self.settings.key, self.permissions.may_connect, wire)
         self.teller = HeadTeller(self.ledger, self.manager)
-        self.gossiper = Gossiper(self.manager)
+        self.streams = GossipStreams(lambda: is_large(self.ledger))
+        self.gossiper = Gossiper(self.manager, self.settings.key.public_key, self.streams)
+        self.proposals = ProposalLink(self.ledger, self.manager, self.streams)
         self.claims = BlockSync(self.ledger.height)
-        self.link = ConsensusLink(self.ledger, self.manager, self.teller, self.claims, self.accusations)
+        self.link = ConsensusLink(
+            self.ledger, self.manager, self.teller, self.claims, self.accusations, self.proposals
+        )
 
     def _make_consensus(self) -> None:
         key, clock, machine = self.settings.key, self.clock, self.settings.machine
@@ -162,8 +169,9 @@ class Node:
         self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.signatures)
         self.builder = BlockBuilder(self.ledger, self.mempool, key.public_key)
         heartbeat = Heartbeat()
-        self.proposer = Proposer(self.builder, clock, heartbeat)
-        blocks = BlockTasks(self.processor, self._proposals(), self.link, self.finalizer, self.accusations.counts)
+        self.proposer = Proposer(self.builder, clock, heartbeat, self.proposals.arranged)
+        counts = self.accusations.counts
+        blocks = BlockTasks(self.processor, self._proposals(), self.proposals, self.finalizer, counts)
         self.driver = ConsensusDriver(self.ledger, self.guard, blocks, self._port(), self.supervisor, key)
         self.fault_watch = FaultWatch(
             self.accusations.counts, self.ledger, self.mempool, self.manager, lambda: self.driver.state
@@ -197,7 +205,8 @@ class Node:
     def _listen_to_peers(self) -> None:
         driver = self.driver
         counts = self.accusations.counts
-        self.consensus_frames = ConsensusFrames(self.verifier, driver, self.claims, self.teller, counts)
+        self.reader = ProposalReader(self.verifier, self.streams, self.proposals, lambda: driver.state)
+        self.consensus_frames = ConsensusFrames(self.reader, driver, self.claims, self.teller, counts)
         questions = Questions(self.store, self.processor, self.snapshot_server, lambda: driver.state)
         self.frames = PeerFrames(self.consensus_frames, questions, self.admission, self.gossiper, self.teller)
         self.admission.on_admitted(self._admitted)
@@ -329,6 +338,7 @@ class Node:
         """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
         self.driver.stop()
         self.finalizer.close()
+        self.reader.close()
         self.schedule.stop()
         self.feed.close()
         await self.supervisor.stop()

@@ -17,7 +17,7 @@ is too small waits for the next block, and what waits in other lanes has its tur
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import islice
 from operator import attrgetter
 
@@ -162,12 +162,23 @@ class BlockBuilder:
 
 
 class Proposer:
-    """Makes this validator's proposals: the builder, the clock, and whether an empty block is wanted."""
+    """Makes this validator's proposals: the builder, the clock, and whether an empty block is wanted.
 
-    def __init__(self, builder: BlockBuilder, clock: BlockClock, heartbeat: Heartbeat) -> None:
+    Args:
+        arranged: gives what was chosen the order in which a proposal of it is short.
+    """
+
+    def __init__(
+        self,
+        builder: BlockBuilder,
+        clock: BlockClock,
+        heartbeat: Heartbeat,
+        arranged: Callable[[Sequence[Transaction]], list[Transaction]] = list,
+    ) -> None:
         self._builder = builder
         self._clock = clock
         self._heartbeat = heartbeat
+        self._arranged = arranged
 
     def has_work(self) -> bool:
         """Tell whether a block built now would do something."""
@@ -178,7 +189,7 @@ class Proposer:
     ) -> tuple[Candidate, list[Transaction]] | None:
         """Return a candidate and its transactions, or None where there is nothing to propose."""
         time = self._time_after(context.parent_time)
-        transactions = self._builder.select(time)
+        transactions = self._arranged(self._builder.select(time))
         if not (transactions or required or self._builder.is_behind() or self._heartbeat.is_due()):
             return None
         return self._builder.build(context, parent_certificate, time, transactions), transactions

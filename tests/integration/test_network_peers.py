@@ -9,6 +9,7 @@ from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, k
 
 from network.config import PeerAddress
 from network.errors import PeerGone, RequestTimeout, TooManyRequests
+from network.gossip_streams import GossipStreams
 from network.gossiper import Gossiper
 from network.kinds import Kind
 from network.messages import (
@@ -309,7 +310,7 @@ class GossipNode(Node):
 async def test_transactions_reach_everybody_once_in_a_full_mesh() -> None:
     nodes = [GossipNode(key, PERMITTED) for key in (ALICE, BOB, CAROL, DAVE)]
     for node in nodes:
-        node.pool, node.gossiper = {}, Gossiper(node.manager)
+        node.pool, node.gossiper = {}, Gossiper(node.manager, node.key, GossipStreams())
     async with running(*nodes):
         for node in nodes:
             node.dial(*[other for other in nodes if other is not node])

@@ -93,6 +93,46 @@ def test_in_a_full_mesh_nothing_is_passed_on() -> None:
     assert gossip.flush() == []
 
 
+def test_nothing_is_looked_up_for_what_reaches_everyone_by_itself() -> None:
+    """Each node of n would look n receivers up for each transaction of all others."""
+    gossip = with_peers(B, C, D)
+    gossip.set_links(B, [C, D])
+    gossip.add([tx(1)], source=B, from_origin=True)
+    assert (gossip.waiting_bytes, gossip._relayed) == (0, [])
+
+
+def test_links_and_peers_that_change_are_taken_note_of() -> None:
+    gossip = with_peers(B, C)
+    gossip.set_links(B, [C])
+    gossip.add([tx(1)], source=B, from_origin=True)
+    gossip.set_links(B, [])
+    gossip.add([tx(6)], source=B, from_origin=True)
+    assert told(gossip.flush()) == {C: [tx(6)[1]]}
+    gossip.set_links(B, [C])
+    gossip.add([tx(7)], source=B, from_origin=True)
+    gossip.peer_connected(D)
+    gossip.add([tx(2)], source=B, from_origin=True)
+    assert told(gossip.flush()) == {D: [tx(2)[1]]}
+    gossip.set_links(B, [C, D])
+    gossip.add([tx(3)], source=B, from_origin=True)
+    gossip.set_links(B, [D])
+    gossip.add([tx(4)], source=B, from_origin=True)
+    assert told(gossip.flush()) == {C: [tx(4)[1]]}
+    gossip.peer_disconnected(C)
+    gossip.add([tx(5)], source=B, from_origin=True)
+    assert gossip.flush() == []
+
+
+def test_own_transactions_wait_in_the_order_in_which_they_leave() -> None:
+    gossip = with_peers(B, C)
+    gossip.add([tx(2)])
+    gossip.add([tx(3)], source=B)
+    gossip.add([tx(1)])
+    assert gossip.own_waiting == [tx(2)[0], tx(1)[0]]
+    assert told(gossip.flush())[B] == [tx(2)[1], tx(1)[1]]
+    assert gossip.own_waiting == []
+
+
 def test_where_the_mesh_has_a_hole_it_is_passed_on_to_those_behind_it() -> None:
     gossip = with_peers(B, C, D)
     gossip.set_links(B, [C])
