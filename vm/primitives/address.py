@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Iterable
 from functools import lru_cache, reduce
 from operator import xor
@@ -15,6 +16,7 @@ ADDRESS_LENGTH = len(PREFIX) + 1 + 32 + 6
 
 _CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _VALUE_OF = {character: value for value, character in enumerate(_CHARSET)}
+_FROM_RFC4648 = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CHARSET)
 _BECH32M_CONSTANT = 0x2BC830A3
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _REDUCTION = [
@@ -45,7 +47,10 @@ So one is checked in a third of the time, which matters where a stranger sends t
 
 
 def _checksum(data: str) -> int:
-    """Return the checksum of an address's characters after `ent1`; raises KeyError for one outside the alphabet."""
+    """Return the checksum of an address's characters after `ent1`; raises KeyError for one outside the alphabet.
+
+    Fewer characters are those of an address whose last ones are zero.
+    """
     return reduce(xor, map(dict.__getitem__, _PARTS, data), _PART_OF_PREFIX)
 
 
@@ -53,11 +58,10 @@ def encode_address(hash20: bytes) -> str:
     """Return the bech32m text of a 20-byte account hash."""
     if len(hash20) != ADDRESS_HASH_BYTES:
         raise ValueError(f"an account hash has {ADDRESS_HASH_BYTES} bytes, not {len(hash20)}")
-    bits = int.from_bytes(hash20, "big")
-    data = [bits >> shift & 31 for shift in range(155, -1, -5)]
-    polymod = _polymod([*data, 0, 0, 0, 0, 0, 0], _AFTER_PREFIX) ^ _BECH32M_CONSTANT
-    checksum = [polymod >> 5 * (5 - i) & 31 for i in range(6)]
-    return PREFIX + "1" + "".join(_CHARSET[value] for value in (*data, *checksum))
+    # 160 bits are 32 characters of base 32 exactly; the zeros in the checksum's place add nothing to it.
+    data = b32encode(hash20).decode().translate(_FROM_RFC4648)
+    checksum = _checksum(data) ^ _BECH32M_CONSTANT
+    return f"{PREFIX}1{data}" + "".join([_CHARSET[checksum >> shift & 31] for shift in (25, 20, 15, 10, 5, 0)])
 
 
 def decode_address(text: str) -> bytes:
