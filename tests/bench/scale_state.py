@@ -41,7 +41,7 @@ PROGRAM: Final = "miles"
 POINTS: Final = 1_000
 EXPIRES: Final = START_MS + 365 * DAY
 SIGNERS: Final = 100_000
-"""So many members have a key of their own, with which they sign; making ten million would take as long as all else."""
+"""So many members have a key of their own, with which they sign; to make ten million takes as long as all else."""
 
 _TEMPLATE: Final = address_of("template")
 _PARTS: Final = 256
