@@ -113,7 +113,7 @@ class PageEdits:
         """Return the page of sorted entries, having added child pages if they are too many."""
         level = len(page_id)
         if len(entries) <= self._page_limit * _ENTRY:
-            return _leaf_page(entries, level)
+            return leaf_page(entries, level)
         children = {}
         for own, group in group_entries(entries, level):
             child_id = page_id + "0123456789abcdef"[own]
@@ -148,12 +148,7 @@ class PageEdits:
             entries.append(leaf_entries(self.get(child_id)))
             self.pages[child_id] = b""
         self.unsplit.add(page_id)
-        return _leaf_page(b"".join(entries), len(page_id))
-
-
-def leaf_page(entries: Sequence[tuple[bytes, bytes]], level: int) -> bytes:
-    """Return the leaf page of (key hash, leaf hash) pairs sorted by key hash; b"" for none."""
-    return _leaf_page(b"".join([key_hash + leaf for key_hash, leaf in entries]), level)
+        return leaf_page(b"".join(entries), len(page_id))
 
 
 def is_split(page: bytes) -> bool:
@@ -237,7 +232,8 @@ def trie_hash(entries: bytes, level: int) -> bytes:
     return node_hash(bitmap, b"".join(hashes))
 
 
-def _leaf_page(entries: bytes, level: int) -> bytes:
+def leaf_page(entries: bytes, level: int) -> bytes:
+    """Return the leaf page at `level` of packed entries, sorted by key hash; b"" for none."""
     if not entries:
         return b""
     bitmap = 0
@@ -298,7 +294,7 @@ def _set_known(page: bytes, level: int, key_hash: bytes, leaf: bytes) -> tuple[b
 def _change_one(page: bytes, level: int, key_hash: bytes, leaf: bytes | None) -> bytes:
     """Return a leaf page with one key changed: only its group of neighbours is hashed again."""
     if not page:
-        return b"" if leaf is None else _leaf_page(key_hash + leaf, level)
+        return b"" if leaf is None else leaf_page(key_hash + leaf, level)
     bitmap = page[1] << 8 | page[2]
     entries_at = 3 + (bitmap.bit_count() << 5)
     column_at = level >> 1

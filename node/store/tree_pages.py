@@ -19,9 +19,8 @@ from hashlib import sha256 as _sha256
 from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
-from node.store.layout import SPLIT_PAGE, STATE, split_record
+from node.store.layout import SPLIT_PAGE, STATE
 from vm.state_pages import PageId, is_split, leaf_page, page_hash
-from vm.state_proof import leaf_hash
 from vm.state_tree import TreeUpdate
 
 _PAGE_BYTES = 180
@@ -64,11 +63,13 @@ class PageStore:
 
     def derive(self, page_id: PageId) -> bytes:
         """Return the leaf page of the stored values below a prefix, however many they are."""
-        entries = []
+        sha, entries = _sha256, []
         for name, record in self._database.scan(*hash_range(page_id)):
-            key, value = split_record(record)
-            entries.append((name[len(STATE) :], leaf_hash(key, _sha256(value).digest())))
-        return leaf_page(entries, len(page_id))
+            # state_proof.leaf_hash written out: a record begins with what the leaf's preimage begins with.
+            end = 4 + int.from_bytes(record[:4], "big")
+            entries.append(name[1:])
+            entries.append(sha(b"\x00" + record[:end] + sha(record[end:]).digest()).digest())
+        return leaf_page(b"".join(entries), len(page_id))
 
     def write(self, batch: Batch, update: TreeUpdate) -> None:
         """Put the changed split pages into a batch."""
