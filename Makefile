@@ -105,6 +105,10 @@ format: $(DEV_STAMP) ## Format the sources.
 bench: $(DEV_STAMP) ## Measure four validators under each load of the goals table, and where their CPU goes (3 minutes; ARGS="--only transfer").
 	$(BIN)/python -m tests.bench.bench_loads $(ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(DEV_STAMP) ## Measure chains of 1 thousand, 1 and 10 million members and of 50 million purchases; an hour, 20 GB (ARGS="--members 1000,100000 --purchases 0 --cache FOLDER").
+	$(BIN)/python -m tests.bench.bench_scale $(ARGS)
+
 .PHONY: bench-ledger
 bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
 	$(BIN)/python -m tests.bench.bench_calls --markdown docs/costs.md

@@ -61,6 +61,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB, extra_json_schema=_in("bytes"))]
 PoolBytes = Annotated[int, msgspec.Meta(ge=1, le=64 * _GIB, extra_json_schema=_in("bytes"))]
 Mebibytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 30, extra_json_schema=_in("MiB"))]
+CacheMebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20, extra_json_schema=_in("MiB"))]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Heights = Annotated[int, msgspec.Meta(ge=1, le=_MAX_INT, extra_json_schema=_in("blocks"))]
 HeightsOrNever = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=_in("blocks"))]
@@ -126,6 +127,11 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["leveldb", "rocksdb"] | None = None
     """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
     existing home must have been written by it."""
+    page_cache_mib: CacheMebibytes = 256
+    """How much memory the pages of the state tree may take: some 80 bytes for each key, or 250 MiB for a
+    million members of one program. A page that is not there is derived anew when a block changes it."""
+    value_cache_mib: CacheMebibytes = 128
+    """How much memory state values may take, decoded: some 400 bytes for each."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

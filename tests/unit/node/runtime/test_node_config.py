@@ -33,7 +33,7 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
-    store=StoreSettings("rocksdb"),
+    store=StoreSettings("rocksdb", 13, 14),
 )
 
 
@@ -108,6 +108,7 @@ HOSTILE = {
     "absurd port": "p2p_port = 99999999",
     "no level": 'log_level = "LOUD"',
     "no engine": '[store]\nengine = "lmdb"',
+    "no page cache": "[store]\npage_cache_mib = 0",
     "no history": "state_history_blocks = 0",
     "negative history": "state_history_blocks = -5",
     "nothing retained": "retain_blocks = 0",
