@@ -6,16 +6,22 @@ hex prefix (`page_id`) of the key hashes below. A page is one of
     leaf page     0x01 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ entries
     split page    0x02 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ their key counts (4 each)
 
+    head          0x03 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ how many keys (2)
+
 where an entry is key hash ‖ leaf hash and entries are sorted. A leaf page holds all the keys below
 its prefix; its head is just the preimage of its node hash, so changing one key hashes one group of
 neighbours and this head. A split page has child pages. Pages are derived from keys and values alone
 and are storage only: where they are split does not change any hash.
 
+A head is what a source may keep of a leaf page that it has no room for: with it, a change needs the few keys below
+the same child only. Heads stand for a whole page to `PageEdits` alone.
+
 Invariants:
     1. The hash of a page depends on the set of (key hash, leaf hash) below its prefix alone.
     2. A leaf page holds 1 … page_limit entries; no entry, no page (b"").
     3. A split page is merged as soon as at most page_limit // 2 keys are left below it.
-    4. Nothing here changes a page in place; changed pages are collected in `PageEdits`.
+    4. A head stands for HEAD_LEAST … page_limit keys.
+    5. Nothing here changes a page in place; changed pages are collected in `PageEdits`.
 """
 
 from __future__ import annotations
@@ -31,8 +37,12 @@ from vm.state_proof import nibble, node_hash
 PAGE_LIMIT = 64
 """Entries of a leaf page at most (4 KiB of entries)."""
 
+HEAD_LEAST = 9
+"""Keys of a page that is worth a head: below, the page is little longer, and derived in little more time."""
+
 _LEAF_PAGE = 1
 _SPLIT_PAGE = 2
+_HEAD_PAGE = 3
 _HEAD = 3
 _ENTRY = 64
 
@@ -49,11 +59,29 @@ class PageSource(Protocol):
         ...
 
 
+class HeadSource(PageSource, Protocol):
+    """A source that keeps heads of pages."""
+
+    def at_hand(self, page_id: PageId, /) -> bytes | None:
+        """Return the page, or its head, if it costs nothing; None else."""
+        ...
+
+    def entries_below(self, prefix: PageId, /) -> bytes:
+        """Return the packed entries below any prefix."""
+        ...
+
+
 class PageEdits:
     """The pages that an update changes, over a source that it leaves alone."""
 
-    def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT) -> None:
+    def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT, heads: HeadSource | None = None) -> None:
+        """Begin without changes.
+
+        Args:
+            heads: the source again, if changed pages may be known by their heads.
+        """
         self._source = source
+        self._heads = heads
         self._page_limit = page_limit
         # A page this small holds fewer than page_limit keys, however few children they have.
         self._roomy_bytes = _HEAD + 32 + _ENTRY * (page_limit - 1)
@@ -71,7 +99,15 @@ class PageEdits:
         """Make `changes`, all below `page_id`, and return the page's new hash."""
         page = self.pages.get(page_id)
         if page is None:
-            page = self._source.get(page_id) or b""
+            page = None if self._heads is None else self._heads.at_hand(page_id)
+            if page is None:
+                page = self._source.get(page_id) or b""
+            elif page[:1] == b"\x03":
+                head = self._change_head(page_id, page, changes)
+                if head is not None:
+                    self.pages[page_id] = head
+                    return page_hash(head)
+                page = self._source.get(page_id) or b""
         if len(changes) == 1 and page[:1] != b"\x02":
             # Nearly every change of a block takes one of these paths.
             key_hash, leaf = changes[0]
@@ -90,6 +126,28 @@ class PageEdits:
             page = self._change_leaf(page_id, page, changes)
         self.pages[page_id] = page
         return page_hash(page)
+
+    def _change_head(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes | None:
+        """Return the head of a page after changes; None if the whole page is needed."""
+        assert self._heads is not None
+        level = len(page_id)
+        children, count = children_hashes(page), int.from_bytes(page[-2:], "big")
+        by_child: dict[int, list[Change]] = {}
+        for change in changes:
+            by_child.setdefault(nibble(change[0], level), []).append(change)
+        for own, child_changes in by_child.items():
+            entries = self._heads.entries_below(page_id + "0123456789abcdef"[own]) if own in children else b""
+            if trie_hash(entries, level + 1) != children.get(own, ZERO_HASH):
+                return None  # the source is damaged: it compares the whole page with the bucket's root
+            before = len(entries)
+            for key_hash, leaf in child_changes:
+                entries = _change_group(entries, key_hash, leaf)
+            count += (len(entries) - before) // _ENTRY
+            if entries:
+                children[own] = trie_hash(entries, level + 1)
+            else:
+                children.pop(own, None)
+        return _head_page(children, count) if HEAD_LEAST <= count <= self._page_limit else None
 
     def _change_leaf(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes:
         level = len(page_id)
@@ -151,6 +209,18 @@ class PageEdits:
         return leaf_page(b"".join(entries), len(page_id))
 
 
+def head_of(page: bytes) -> bytes | None:
+    """Return the head of a leaf page, None if it is not worth one."""
+    if page[:1] != b"\x01" or key_count(page) < HEAD_LEAST:
+        return None
+    return b"\x03" + page[1 : _entries_at(page)] + key_count(page).to_bytes(2, "big")
+
+
+def is_head(page: bytes) -> bool:
+    """Tell whether `page` is a head only."""
+    return page[:1] == b"\x03"
+
+
 def is_split(page: bytes) -> bool:
     """Tell whether `page` has child pages."""
     return page[:1] == b"\x02"
@@ -162,6 +232,8 @@ def key_count(page: bytes) -> int:
         return 0
     if page[0] == _SPLIT_PAGE:
         return sum(count for _, count in _children_of(page).values())
+    if page[0] == _HEAD_PAGE:
+        return int.from_bytes(page[-2:], "big")
     return (len(page) - _entries_at(page)) // _ENTRY
 
 
@@ -170,7 +242,7 @@ def page_hash(page: bytes) -> bytes:
     if not page:
         return ZERO_HASH
     start = _HEAD + 32 * (page[1] << 8 | page[2]).bit_count()
-    if page[0] == _SPLIT_PAGE:
+    if page[0] != _LEAF_PAGE:
         return _sha256(b"\x01" + page[1:start]).digest()
     if len(page) - start == _ENTRY:
         return page[-32:]
@@ -250,6 +322,13 @@ def _split_page(children: dict[int, tuple[bytes, int]]) -> bytes:
     hashes = b"".join([children[own][0] for own in present])
     counts = b"".join([children[own][1].to_bytes(4, "big") for own in present])
     return b"\x02" + bitmap.to_bytes(2, "big") + hashes + counts
+
+
+def _head_page(children: dict[int, bytes], count: int) -> bytes:
+    present = sorted(children)
+    bitmap = sum(1 << own for own in present)
+    hashes = b"".join([children[own] for own in present])
+    return b"\x03" + bitmap.to_bytes(2, "big") + hashes + count.to_bytes(2, "big")
 
 
 def _children_of(page: bytes) -> dict[int, tuple[bytes, int]]:

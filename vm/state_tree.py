@@ -23,6 +23,7 @@ from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_pages import (
     PAGE_LIMIT,
     Change,
+    HeadSource,
     PageEdits,
     PageId,
     PageSource,
@@ -66,7 +67,7 @@ class TreeUpdate:
         base_root: the root of the tree that the update was made from.
         root: the root after it.
         key_hashes: SHA-256 of each changed key, so that nobody hashes it again; none from `update_leaves`.
-        pages: each changed page, b"" for one that is gone.
+        pages: each changed page, b"" for one that is gone, or its head where no more of it was at hand.
         unsplit: pages that were split and are leaf pages, or gone, now.
         nodes: for each upper level from 1 to depth, the changed hashes by index; the last level's
             are the changed bucket roots.
@@ -89,7 +90,12 @@ class StateTree:
     """The tree over a source of pages; holds the upper tree, 32 bytes per bucket and a fifteenth."""
 
     def __init__(
-        self, depth: int, pages: PageSource, bucket_roots: bytes | None = None, page_limit: int = PAGE_LIMIT
+        self,
+        depth: int,
+        pages: PageSource,
+        bucket_roots: bytes | None = None,
+        page_limit: int = PAGE_LIMIT,
+        heads: HeadSource | None = None,
     ) -> None:
         """Build the upper tree.
 
@@ -99,6 +105,7 @@ class StateTree:
                 update makes its pages visible there.
             bucket_roots: 32 bytes per bucket, in order; an empty tree without.
             page_limit: entries of a page at most; storage only.
+            heads: `pages` again, if `update` may change a page by its head; then updates hold heads too.
         """
         if not 1 <= depth <= MAX_DEPTH:
             raise StateTreeError(f"depth {depth} is not within 1 … {MAX_DEPTH}")
@@ -107,6 +114,7 @@ class StateTree:
         self.depth = depth
         self._pages = pages
         self._page_limit = page_limit
+        self._heads = heads
         self._levels = _build_levels(depth, bucket_roots)
 
     @property
@@ -143,7 +151,7 @@ class StateTree:
         return self._update({}, by_bucket)
 
     def _update(self, key_hashes: dict[str, bytes], by_bucket: dict[PageId, list[Change]]) -> TreeUpdate:
-        edits = PageEdits(self._pages, self._page_limit)
+        edits = PageEdits(self._pages, self._page_limit, self._heads)
         change = edits.change
         roots = {int(page_id, 16): change(page_id, items) for page_id, items in by_bucket.items()}
         nodes = self._update_upper(roots)

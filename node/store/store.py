@@ -161,7 +161,7 @@ class Store:
         meta = Meta.read(found)
         genesis, bucket_count, head = meta.genesis, meta.bucket_count, meta.head
         roots = BucketRootLog(database, bucket_count)
-        tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
+        tree = StateTree(depth_of(bucket_count), self._pages, roots.load(), heads=self._pages)
         if tree.root != head.state_root:
             raise StoreCorrupt(
                 f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"
