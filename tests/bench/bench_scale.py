@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -198,6 +198,7 @@ def measured_alone(arguments: argparse.Namespace, cache: Path, scale: Scale) -> 
     one = f"{scale.members},{scale.purchases},{scale.depth}"
     command = [sys.executable, "-m", "tests.bench.bench_scale", "--one", one, "--cache", str(cache)]
     command += ["--blocks", str(arguments.blocks), "--page-cache-mib", str(arguments.page_cache_mib)]
+    command += ["--write-buffer-mib", str(arguments.write_buffer_mib)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return Measured(**json.loads(output.splitlines()[-1]))
 
@@ -233,10 +234,13 @@ def print_size(found: Measured, base: Measured) -> None:
 
 
 def options_of(arguments: argparse.Namespace) -> StoreOptions:
-    """Return a node's options, with the page cache that was asked for."""
-    if not arguments.page_cache_mib:
-        return StoreOptions(max_open_files=OPEN_FILES)
-    return StoreOptions(max_open_files=OPEN_FILES, page_cache_bytes=arguments.page_cache_mib << 20)
+    """Return a node's options, with the page cache and the write buffer that were asked for."""
+    options = StoreOptions(max_open_files=OPEN_FILES)
+    if arguments.page_cache_mib:
+        options = replace(options, page_cache_bytes=arguments.page_cache_mib << 20)
+    if arguments.write_buffer_mib:
+        options = replace(options, write_buffer_bytes=arguments.write_buffer_mib << 20)
+    return options
 
 
 def parsed_arguments() -> argparse.Namespace:
@@ -249,6 +253,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--blocks", type=int, default=40, help="measured blocks of 2,000 for each load")
     parser.add_argument("--cache", type=Path, help="keeps the stores; a temporary folder without")
     parser.add_argument("--page-cache-mib", type=int, default=0, help="in place of a node's own")
+    parser.add_argument("--write-buffer-mib", type=int, default=0, help="in place of a node's own")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
