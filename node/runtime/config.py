@@ -61,6 +61,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB, extra_json_schema=_in("bytes"))]
 PoolBytes = Annotated[int, msgspec.Meta(ge=1, le=64 * _GIB, extra_json_schema=_in("bytes"))]
 Mebibytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 30, extra_json_schema=_in("MiB"))]
+CacheMebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20, extra_json_schema=_in("MiB"))]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Heights = Annotated[int, msgspec.Meta(ge=1, le=_MAX_INT, extra_json_schema=_in("blocks"))]
 HeightsOrNever = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=_in("blocks"))]
@@ -129,6 +130,11 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: Literal["none", "basic", "full"] = "full"
     """What the node indexes: transactions by id (basic), also by account, brand and call (full), or none, which
     spares a validator work where history is asked of other nodes (node.md, Indexes)."""
+    page_cache_mib: CacheMebibytes = 256
+    """How much memory the pages of the state tree may take: some 80 bytes for each key, or 250 MiB for a
+    million members of one program. A page that is not there is derived anew when a block changes it."""
+    value_cache_mib: CacheMebibytes = 128
+    """How much memory state values may take, decoded: some 400 bytes for each."""
 
 
 class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

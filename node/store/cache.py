@@ -17,7 +17,15 @@ V = TypeVar("V")
 class LruCache(Generic[K, V]):
     """A cache of entries that have a size."""
 
-    def __init__(self, limit_bytes: int, size_of: Callable[[V], int]) -> None:
+    def __init__(
+        self, limit_bytes: int, size_of: Callable[[V], int], on_eviction: Callable[[K, V], None] | None = None
+    ) -> None:
+        """Make an empty cache.
+
+        Args:
+            on_eviction: called with each entry that has to give way.
+        """
+        self._on_eviction = on_eviction
         self._limit_bytes = limit_bytes
         self._size_of = size_of
         self._entries: OrderedDict[K, V] = OrderedDict()
@@ -63,4 +71,13 @@ class LruCache(Generic[K, V]):
 
     def _shrink(self) -> None:
         while self.bytes_held > self._limit_bytes:
-            self.bytes_held -= self._size_of(self._entries.popitem(last=False)[1])
+            evicted = self._entries.popitem(last=False)
+            self.bytes_held -= self._size_of(evicted[1])
+            if self._on_eviction is not None:
+                self._on_eviction(*evicted)
+
+    def drop(self, key: K) -> None:
+        """Take an entry out, if it is there."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes_held -= self._size_of(entry)

@@ -26,7 +26,7 @@ class StoreOptions:
 
     Attributes:
         state_history_blocks: heights below the head whose state can be asked for, at least 1; None keeps all.
-        page_cache_bytes: pages of the state tree, about 100 bytes per key; others are derived anew.
+        page_cache_bytes: pages of the state tree, about 80 bytes per key; others are derived anew.
         value_cache_bytes: state values, decoded.
         block_cache_bytes: the engine's cache of its own blocks.
         write_buffer_bytes: the engine's memory table, of which there may be two; replayed at a start, for which the
@@ -39,7 +39,7 @@ class StoreOptions:
     """
 
     state_history_blocks: int | None = 1_000
-    page_cache_bytes: int = 128 * MEBIBYTE
+    page_cache_bytes: int = 256 * MEBIBYTE
     value_cache_bytes: int = 128 * MEBIBYTE
     block_cache_bytes: int = 64 * MEBIBYTE
     write_buffer_bytes: int = 64 * MEBIBYTE

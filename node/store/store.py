@@ -166,7 +166,7 @@ class Store:
         genesis, bucket_count, head = meta.genesis, meta.bucket_count, meta.head
         upgrade(database, head.height)
         roots = BucketRootLog(database, bucket_count)
-        tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
+        tree = StateTree(depth_of(bucket_count), self._pages, roots.load(), heads=self._pages)
         if tree.root != head.state_root:
             raise StoreCorrupt(
                 f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"

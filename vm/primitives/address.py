@@ -45,7 +45,10 @@ So one is checked in a third of the time, which matters where a stranger sends t
 
 
 def _checksum(data: str) -> int:
-    """Return the checksum of an address's characters after `ent1`; raises KeyError for one outside the alphabet."""
+    """Return the checksum of an address's characters after `ent1`; raises KeyError for one outside the alphabet.
+
+    Fewer characters are those of an address whose last ones are zero.
+    """
     return reduce(xor, map(dict.__getitem__, _PARTS, data), _PART_OF_PREFIX)
 
 

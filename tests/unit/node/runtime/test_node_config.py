@@ -34,7 +34,7 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
-    store=StoreSettings("rocksdb"),
+    store=StoreSettings("rocksdb", page_cache_mib=13, value_cache_mib=14),
     workers=Workers(verify=2),
 )
 
@@ -112,6 +112,7 @@ HOSTILE = {
     "absurd port": "p2p_port = 99999999",
     "no level": 'log_level = "LOUD"',
     "no engine": '[store]\nengine = "lmdb"',
+    "no page cache": "[store]\npage_cache_mib = 0",
     "no history": "state_history_blocks = 0",
     "negative history": "state_history_blocks = -5",
     "nothing retained": "retain_blocks = 0",

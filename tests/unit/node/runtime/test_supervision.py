@@ -26,6 +26,7 @@ ALLOWED = {
     "node/sync/block_sync_driver.py": "requests, awaited by the driver's own task",
     "node/sync/snapshot_driver.py": "parts of a snapshot, awaited by the driver's own task",
     "node/assembly/node.py": "hands damage that a thread has found to the loop, and there to the supervisor",
+    "node/load/running.py": "clients of a load, awaited by the command that puts it on",
     "node/assembly/process.py": "waits for the first of the process's own events",
 }
 
