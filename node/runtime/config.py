@@ -128,6 +128,14 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     existing home must have been written by it."""
 
 
+class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Processes beside the node's own, for hosts with cores to spare."""
+
+    gateway: Literal[0, 1] = 0
+    """1: the gateway runs as a process of its own, so that reads cannot delay votes
+    (decisions/gateway-process.md); 0: inside the node."""
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The top level of node.toml."""
 
@@ -172,6 +180,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of the gateway, as a table `[rpc]`."""
     store: StoreSettings = StoreSettings()
     """What the data are kept in, as a table `[store]`."""
+    workers: Workers = Workers()
+    """Processes beside the node's own, as a table `[workers]`."""
 
 
 def hashed_key(key: str) -> str:

@@ -81,14 +81,35 @@ def decode_top(record: bytes) -> TopUndo:
     return read(_top_decoder, record, "history")
 
 
-class StateHistory:
+class PastValues:
+    """The values of past heights, from what later blocks replaced."""
+
+    def __init__(self, database: Database, values: StateValues) -> None:
+        self._database = database
+        self._values = values
+
+    def record(self, key_hash: bytes, height: int) -> bytes | None:
+        """Return the record (key and value) that a key hash had after `height`."""
+        for undo in self._shard_after(key_hash[0], height):
+            for changed, old in undo.values:
+                if changed == key_hash:
+                    return old
+        return self._values.record(key_hash)
+
+    def _shard_after(self, shard: int, height: int) -> Iterator[ShardUndo]:
+        """Return what the blocks above `height` replaced in a shard, oldest first."""
+        stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
+        for _, record in self._database.scan(shard_key(shard, height + 1), stop):
+            yield decode_shard(record)
+
+
+class StateHistory(PastValues):
     """Writes the records of replaced state, and answers from them."""
 
     def __init__(
         self, database: Database, values: StateValues, pages: PageStore, tree: StateTree, kept_blocks: int | None
     ) -> None:
-        self._database = database
-        self._values = values
+        super().__init__(database, values)
         self._pages = pages
         self._tree = tree
         self._kept_blocks = kept_blocks
@@ -134,14 +155,6 @@ class StateHistory:
         if floor != self.floor:
             batch.put(HISTORY_FLOOR_KEY, number(floor))
         return floor
-
-    def record(self, key_hash: bytes, height: int) -> bytes | None:
-        """Return the record (key and value) that a key hash had after `height`."""
-        for undo in self._shard_after(key_hash[0], height):
-            for changed, old in undo.values:
-                if changed == key_hash:
-                    return old
-        return self._values.record(key_hash)
 
     def replaced_in_shard(self, shard: int, height: int, replaced: dict[bytes, bytes | None]) -> int:
         """Add the records that the blocks above `height` replaced, where none is known; return the last such block.
@@ -216,12 +229,6 @@ class StateHistory:
         shard = parent >> 4 * (level - 1 - TOP_LEVELS)
         for undo in self._shard_after(shard, height):
             yield undo.levels[level - 1 - TOP_LEVELS]
-
-    def _shard_after(self, shard: int, height: int) -> Iterator[ShardUndo]:
-        """Return what the blocks above `height` replaced in a shard, oldest first."""
-        stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
-        for _, record in self._database.scan(shard_key(shard, height + 1), stop):
-            yield decode_shard(record)
 
 
 def shard_key(shard: int, height: int) -> bytes:

@@ -128,3 +128,13 @@ class StateValues:
         put = self._cache.put
         for key, value in changes.items():
             put(key, (None, None, value))
+
+    def follow(self, changes: Mapping[str, bytes | None] | None) -> None:
+        """Take over changes that another process has written, of what is held here; None: forget all."""
+        if changes is None:
+            self._cache.clear()
+            return
+        peek, put = self._peek, self._cache.put
+        for key, value in changes.items():
+            if peek(key) is not None:
+                put(key, (None, None, value))
