@@ -70,7 +70,7 @@ async def _run(calls: socket.socket, reads: socket.socket, listening: Sequence[s
     set_up_logging(config.log_level, config.log_format)
     thread = ReadThread(reads, welcome.position)
     link.follow(thread.moved)
-    backend = ReadingBackend(Genesis.from_canonical(welcome.genesis), build_runtime(), config, thread)
+    backend = ReadingBackend(Genesis.from_json(welcome.genesis), build_runtime(), config, thread)
     server = HttpServer(ChildDesk(backend, thread, link, config, time.monotonic), config)
     memory = start_task(give_back_memory(), "memory", vital=False)
     for each in listening:

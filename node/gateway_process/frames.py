@@ -44,7 +44,7 @@ class Welcome(_Frame, frozen=True):
     config: bytes
     """The node's configuration, as JSON."""
     genesis: bytes
-    """The genesis document, canonical."""
+    """The genesis document, as JSON: so its members have the order that the node shows."""
     position: Position
 
 

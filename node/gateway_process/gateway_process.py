@@ -44,6 +44,9 @@ _log = logging.getLogger(__name__)
 START_TIMEOUT_S: Final = 60.0
 """A child imports the contracts and is ready within a second or two; a loaded machine takes longer."""
 
+EXIT_GRACE_S: Final = 1.0
+"""A child that has closed its socket is about to end, and its own exit code says why."""
+
 KILL_AFTER_S: Final = STOP_GRACE_S + 3.0
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
@@ -71,11 +74,10 @@ class _Child:
     def _events(self) -> tuple[asyncio.Event, asyncio.Event]:
         return self.calls.serving, self.calls.lost
 
-    async def end(self, after_s: float = 0.0) -> int:
+    async def end(self, after_s: float) -> int:
         """Wait for the process to end by itself, kill it then, and return its exit code."""
-        if after_s:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), after_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.process.wait(), after_s)
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -101,7 +103,7 @@ class GatewayProcess:
         self._config = config
         self._store = store
         self._now = now
-        self._genesis = backend.queries.genesis.canonical
+        self._genesis = backend.queries.genesis.to_json().encode()
         self._desk = NodeDesk(backend, config.rpc, now)
         self._answers = AnswerSender(Shares(ANSWERS_AT_ONCE * config.rpc.max_response_bytes))
         self._sockets: list[socket.socket] = []
@@ -172,7 +174,7 @@ class GatewayProcess:
 
     async def _forget(self, child: _Child) -> int:
         self._child = None
-        return await child.end()
+        return await child.end(EXIT_GRACE_S)
 
     async def _spawn(self) -> _Child:
         loop = asyncio.get_running_loop()
