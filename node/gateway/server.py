@@ -117,6 +117,9 @@ class HttpServer:
             return
         await self._listener.stop()
         self._desk.close()
+        for connection in self._web.connections:
+            if isinstance(connection, GatewayConnection):
+                connection.close_if_idle()
         await self._web.shutdown(STOP_GRACE_S)
         self._web = None
 

@@ -508,6 +508,15 @@ async def test_those_who_wait_are_told_when_the_node_stops(web: Web, chain: Loca
     assert (await waiting)["error"]["data"]["reason"] == "SHUTTING_DOWN"
 
 
+@both
+async def test_a_connection_that_asks_nothing_does_not_hold_up_the_stop(web: Web, monkeypatch):
+    monkeypatch.setattr("node.gateway.server.STOP_GRACE_S", 60.0)
+    monkeypatch.setattr("node.gateway_process.gateway_process.KILL_AFTER_S", 60.0)
+    assert (await web.get("/health"))[0] == 200
+    async with asyncio.timeout(4):  # below the grace of the gateway's process, which is 5 s there
+        await web.gateway.stop()
+
+
 async def test_discovery_describes_every_method(web: Web):
     document = await web.call("rpc.discover")
     assert document["openrpc"].startswith("1.")
