@@ -87,8 +87,8 @@ async def _run(calls: socket.socket, reads: socket.socket, listening: Sequence[s
 
 async def _drain(server: HttpServer, link: NodeLink) -> None:
     """Answer what is being answered; once the node has gone, no longer than LOST_GRACE_S."""
-    stopping = start_task(server.stop(), "drain", vital=False)
-    lost = start_task(_wait(link.lost), "lost", vital=False)
+    stopping = start_task(server.stop(), "gateway-drain", vital=False)
+    lost = start_task(_wait(link.lost), "gateway-lost", vital=False)
     await asyncio.wait({stopping, lost}, return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
         _log.warning("the node has gone")

@@ -68,6 +68,20 @@ ADVICE: Final = {
         "Compare brands: a validator whose rate is far above that of the others is slow, misconfigured or "
         "dishonest. node/validator/fault_counts.py explains each fault."
     ),
+    "entente_gateway_up": (
+        "0 although node.toml has `workers.gateway = 1`: no process serves clients. The log says why the last one "
+        "ended."
+    ),
+    "entente_gateway_restarts": (
+        "Grows: the gateway's process ends, by a fault of ours or for want of memory. See the log."
+    ),
+    "entente_gateway_cpu_seconds": (
+        "Its growth per second is the share of a core that reads and HTTP take. At 1 clients wait for each other; "
+        "votes do not."
+    ),
+    "entente_gateway_resident_bytes": (
+        "Add it to the node's own `process_resident_memory_bytes`; some 75 MiB when idle."
+    ),
     "entente_sync_target_height": (
         "Above `entente_height` by more than a few blocks: the node is catching up. A single peer's claim "
         "proves nothing."
