@@ -119,6 +119,28 @@ async def test_a_read_that_a_block_interrupts_begins_again(chain: LocalChain, re
     assert seen == [0, 1]
 
 
+async def test_an_interrupted_read_waits_until_it_is_told_of_the_block(
+    chain: LocalChain, reads: ReadThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves: list[Moved] = []
+    moved = reads.moved
+    monkeypatch.setattr(reads, "moved", moves.append)
+    interrupted = threading.Event()
+    wait_for = reads._wait_for
+
+    def waiting(height: int) -> None:
+        interrupted.set()
+        wait_for(height)
+
+    monkeypatch.setattr(reads, "_wait_for", waiting)
+    chain.commit([issue(chain, 1)])
+    reading = asyncio.create_task(reads.do(lambda: reads.replica.head_at(1)))
+    assert await asyncio.to_thread(interrupted.wait, 20)
+    assert not reading.done()
+    moved(moves[0])
+    assert await reading == chain.store.head
+
+
 async def test_a_read_that_blocks_interrupt_again_and_again_is_the_nodes(
     chain: LocalChain, reads: ReadThread
 ) -> None:
