@@ -1,4 +1,4 @@
-"""Real validators whose gateway is a process of its own: either side killed, and the node stopped by an operator."""
+"""Real validators whose gateway is a process of its own: either side is killed, and an operator stops a node."""
 
 from __future__ import annotations
 
