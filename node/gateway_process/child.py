@@ -16,15 +16,17 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 
 from genesis.document import Genesis
 from genesis.protocol import build_runtime
-from network.tasks import start_task
+from network.tasks import VITAL, start_task
 from node.gateway.server import HttpServer
 from node.gateway_process.child_desk import ChildDesk, ReadingBackend
+from node.gateway_process.frames import Welcome
 from node.gateway_process.node_link import NodeLink
 from node.gateway_process.read_thread import ReadThread
 from node.runtime.config import NodeConfig
@@ -32,6 +34,7 @@ from node.runtime.descriptors import raise_descriptor_limit
 from node.runtime.errors import NotReady
 from node.runtime.log_setup import set_up_logging
 from node.runtime.memory import give_back_memory
+from node.runtime.supervisor import EXIT_FAILURE
 
 _log = logging.getLogger(__name__)
 
@@ -61,28 +64,48 @@ def main(arguments: Sequence[str]) -> None:
 
 async def _run(calls: socket.socket, reads: socket.socket, listening: Sequence[socket.socket]) -> int:
     link = NodeLink()
+    failed = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(partial(_uncaught, link, failed))
     await asyncio.get_running_loop().connect_accepted_socket(lambda: link.stream, calls)
     try:
         welcome = await link.welcome
     except NotReady:
         return 1
+    server = await _serve(link, welcome, reads, listening)
+    memory = start_task(give_back_memory(), "memory", vital=False)
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.freeze()
+    await link.stopping.wait()
+    memory.cancel()
+    await _drain(server, link)
+    return EXIT_FAILURE if failed.is_set() else 0
+
+
+async def _serve(
+    link: NodeLink, welcome: Welcome, reads: socket.socket, listening: Sequence[socket.socket]
+) -> HttpServer:
+    """Accept connections, and tell the node so."""
     config = msgspec.json.decode(welcome.config, type=NodeConfig)
     set_up_logging(config.log_level, config.log_format)
     thread = ReadThread(reads, welcome.position)
     link.follow(thread.moved)
     backend = ReadingBackend(Genesis.from_json(welcome.genesis), build_runtime(), config, thread)
     server = HttpServer(ChildDesk(backend, thread, link, config, time.monotonic), config)
-    memory = start_task(give_back_memory(), "memory", vital=False)
     for each in listening:
         each.setblocking(False)
     await server.start(listening)
     link.serving()
-    gc.set_threshold(*GC_THRESHOLDS)
-    gc.freeze()
-    await link.stopping.wait()
-    memory.cancel()
-    await _drain(server, link)
-    return 0
+    return server
+
+
+def _uncaught(
+    link: NodeLink, failed: asyncio.Event, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Log an exception that nothing has caught. After a vital one the process ends, and the node starts another."""
+    loop.default_exception_handler(context)
+    if context.get(VITAL):
+        failed.set()
+        link.stopping.set()
 
 
 async def _drain(server: HttpServer, link: NodeLink) -> None:
