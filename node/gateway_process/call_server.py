@@ -8,12 +8,14 @@ Invariants:
     1. The frame of a block is written before any answer that was made after it.
     2. For a child that does not read nothing is queued but answers: blocks are summed up.
     3. At most `most` calls are being answered.
+    4. In one turn of the event loop at most CALLS_PER_TURN calls are begun: each is parsed when it begins.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final
 
 import orjson
@@ -42,6 +44,10 @@ STALLED_S: Final = 30.0
 """A child that takes nothing for so long hangs: one that is busy still reads its socket in each turn."""
 
 
+CALLS_PER_TURN: Final = 32
+"""As many as connections are accepted (node/gateway/listener.py); a small call takes some 50 µs to begin."""
+
+
 class CallServer:
     """The node's end of one child.
 
@@ -62,6 +68,8 @@ class CallServer:
         self._position = position
         self._most = most
         self._calls: dict[int, asyncio.Task[None]] = {}
+        self._queue: dict[int, Call] = {}
+        self._is_beginning = False
         self._owes_position = False
         self._paused_at: float | None = None
         self.stream = FrameStream(self._told, self._on_lost, self._on_writable)
@@ -99,6 +107,7 @@ class CallServer:
 
     def _on_lost(self) -> None:
         self.lost.set()
+        self._queue.clear()
         for task in self._calls.values():
             task.cancel()
 
@@ -108,21 +117,35 @@ class CallServer:
         frame = to_node.decode(data)
         match frame:
             case Call():
-                self._begin(frame)
+                self._take(frame)
             case Ask():
                 start_task(self._page(frame), "gateway-page", vital=False)
             case GiveUp():
                 task = self._calls.get(frame.id)
-                if task is not None:
+                if self._queue.pop(frame.id, None) is None and task is not None:
                     task.cancel()
             case Serving():
                 self.serving.set()
 
-    def _begin(self, call: Call) -> None:
-        if len(self._calls) >= self._most:
+    def _take(self, call: Call) -> None:
+        if len(self._calls) + len(self._queue) >= self._most:
             fault = RpcFault("RATE_LIMITED", "too many calls are being answered", retry_after_ms=RETRY_MS)
             self._send(Answer(call.id, 429, fault_body(fault)))
             return
+        self._queue[call.id] = call
+        if not self._is_beginning:
+            self._begin_some()
+
+    def _begin_some(self) -> None:
+        """Begin calls, the oldest first, and look again in the next turn, until there is none."""
+        numbers = list(islice(self._queue, CALLS_PER_TURN))
+        for number in numbers:
+            self._begin(self._queue.pop(number))
+        self._is_beginning = bool(numbers)
+        if numbers:
+            asyncio.get_running_loop().call_soon(self._begin_some)
+
+    def _begin(self, call: Call) -> None:
         task = self._calls[call.id] = start_task(self._answer(call), "gateway-call", vital=False)
         task.add_done_callback(lambda done: self._calls.pop(call.id, None))
 

@@ -15,7 +15,7 @@ from node.gateway.answers import AnswerSender
 from node.gateway.dispatch import Reply
 from node.gateway.shares import Shares
 from node.gateway_process import call_server, frames
-from node.gateway_process.call_server import CallServer
+from node.gateway_process.call_server import CALLS_PER_TURN, CallServer
 from node.gateway_process.frames import (
     Answer,
     Ask,
@@ -141,6 +141,24 @@ async def test_so_many_calls_and_no_more(ends: tuple[socket.socket, socket.socke
         assert (refused.id, refused.status) == (2, 429)
         desk.go.set()
         assert {(await other.next()).id for _ in range(2)} == {0, 1}  # type: ignore[union-attr]
+
+
+async def test_so_many_calls_are_begun_in_a_turn() -> None:
+    desk = Desk()
+    server = CallServer(desk, AnswerSender(Shares(1 << 20)), lambda: POSITION, 1_000)  # type: ignore[arg-type]
+    sent = [framed(Call(number, "client", True, True, b"%d" % number)) for number in range(100)]
+    server.stream.data_received(b"".join([*sent, framed(GiveUp(50))]))
+    begun = []
+    while len(desk.asked) < 99:
+        before = len(desk.asked)
+        await asyncio.sleep(0)
+        begun.append(len(desk.asked) - before)
+    assert max(begun) == CALLS_PER_TURN
+    assert [int(body) for body, _ in desk.asked] == [number for number in range(100) if number != 50]
+    server.stream.connection_lost(None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert desk.given_up == 99
 
 
 async def test_what_no_one_waits_for_is_given_up(ends: tuple[socket.socket, socket.socket]) -> None:
