@@ -80,7 +80,7 @@ ADVICE: Final = {
         "votes do not."
     ),
     "entente_gateway_resident_bytes": (
-        "Add it to the node's own `process_resident_memory_bytes`; some 75 MiB when idle."
+        "Add it to the node's own `process_resident_memory_bytes`; some 65 MiB when idle."
     ),
     "entente_sync_target_height": (
         "Above `entente_height` by more than a few blocks: the node is catching up. A single peer's claim "
