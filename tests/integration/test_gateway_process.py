@@ -13,6 +13,9 @@ import orjson
 import psutil
 import pytest
 
+from node.gateway_process import GatewayProcess
+from node.runtime.config import NodeConfig
+from node.runtime.errors import ConfigError
 from node.store import StoreOptions
 from node.testnet.processes import POLL_S
 from tests.support.gateway import Web, running_gateway, running_gateway_process
@@ -244,6 +247,18 @@ async def test_signals_for_the_group_are_the_nodes_to_act_on(node: LocalNode):
             os.kill(web.gateway.pid or 0, number)
         assert (await web.get("/health"))[0] == 200
         assert web.gateway.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "told"), [("/bin/false", r"has ended \(exit code 1\) before"), ("/no/such", "cannot be started")]
+)
+async def test_a_process_that_does_not_serve_is_told_at_the_start(node: LocalNode, monkeypatch, program, told):
+    monkeypatch.setattr("node.gateway_process.gateway_process.sys.executable", program)
+    gateway = GatewayProcess(node, node.store, NodeConfig(rpc_port=0))
+    with pytest.raises(ConfigError, match=told):
+        await gateway.start()
+    assert gateway.pid is None
+    await gateway.stop()
 
 
 NODE = """
