@@ -13,6 +13,7 @@ from node.assembly.health import Health
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
 from node.chain.ledger import Executed, Ledger
+from node.gateway_process import GatewayProcess
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
 from node.runtime.disk_space import DiskSpace
@@ -107,6 +108,19 @@ def health_gauges(metrics: Metrics, health: Health, liveness: Liveness, supervis
         metrics.halted.set(supervisor.halted is not None)
         metrics.head_ahead.set(liveness.head_ahead_ms / 1_000)
         metrics.work_waiting.set(liveness.waiting_seconds)
+
+    return read
+
+
+def gateway_gauges(metrics: Metrics, gateway: GatewayProcess) -> Reader:
+    """Return what reads the gateway's process."""
+
+    def read() -> None:
+        seconds, resident = gateway.usage()
+        metrics.gateway_up.set(gateway.is_serving)
+        metrics.gateway_restarts.set(gateway.restarts)
+        metrics.gateway_cpu.set(seconds)
+        metrics.gateway_memory.set(resident)
 
     return read
 

@@ -69,6 +69,14 @@ class Metrics:
             labelnames=("by",),
             registry=self._registry,
         )
+        self.gateway_up = self._gauge(
+            "entente_gateway_up", "1 while a process of its own serves clients; 0 also without workers.gateway"
+        )
+        self.gateway_restarts = self._gauge(
+            "entente_gateway_restarts", "How many times the gateway's process has ended and was started again"
+        )
+        self.gateway_cpu = self._gauge("entente_gateway_cpu_seconds", "CPU time of the gateway's process")
+        self.gateway_memory = self._gauge("entente_gateway_resident_bytes", "Memory of the gateway's process")
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")

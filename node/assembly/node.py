@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,10 @@ from vm.runtime import Runtime
 from vm.transaction import Transaction
 
 _log = logging.getLogger(__name__)
+
+
+StateFollower = Callable[[Mapping[str, bytes | None]], None]
+"""Told the state values that a final block changes, None for a deleted one, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +238,7 @@ class Node:
             lambda: driver.stopped,
             lambda key: self.consensus_frames.last_seen.get(key, (0, 0)),
         )
-        metrics = self._metrics = Metrics()
+        metrics = self.counts = Metrics()
         self.counters = BlockCounters(metrics)
         metrics.read_by(
             chain_gauges(metrics, ledger, self.feed, self.settings.disk),
@@ -248,13 +252,19 @@ class Node:
 
     def _follow_blocks(self) -> None:
         """Say who hears of a final block, in which order; consensus, which begins the next height, comes last."""
+        self._state_followers: list[StateFollower] = []
         self.finalizer.on_final(
+            self._tell_followers,
             self.fault_watch.block_final,
             self._leave_pool,
             self.counters.block_final,
             self._follow_chain,
             self.driver.height_final,
         )
+
+    def on_state(self, follower: StateFollower) -> None:
+        """Have a function called with the state values that each final block changes, before clients hear of it."""
+        self._state_followers.append(follower)
 
     # -- what happens ------------------------------------------------------------------------------
 
@@ -271,6 +281,10 @@ class Node:
     def _work_began(self) -> None:
         self.fault_watch.work_began()
         self.driver.work_available()
+
+    def _tell_followers(self, executed: Executed, certificate: Certificate) -> None:
+        for follower in self._state_followers:
+            follower(executed.result.changes)
 
     def _leave_pool(self, executed: Executed, certificate: Certificate) -> None:
         transactions = executed.transactions
@@ -363,7 +377,7 @@ class Node:
         if self.supervisor.halted is not None:
             raise NotReady(HALTED)
         outcomes = await self.admission.submit(raws, client)
-        self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
+        self.counts.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
         return outcomes
 
     async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
@@ -397,4 +411,4 @@ class Node:
 
     def metrics(self) -> bytes:
         """Return the Prometheus text of all metrics."""
-        return self._metrics.text()
+        return self.counts.text()

@@ -39,7 +39,7 @@ from node.chain.errors import (
 )
 from node.chain.states import States
 from node.chain.validator_sets import ValidatorSets
-from node.store import IndexPage, Position, Store
+from node.store import ChainStore, IndexPage, Position
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorRecord
 from vm.expiry import earliest_block_time
 from vm.membership import DECIDES_AFTER, changes_before, current_params, membership_change
@@ -74,7 +74,7 @@ class ChainQueries:
         states: the state after a height.
     """
 
-    def __init__(self, genesis: Genesis, store: Store) -> None:
+    def __init__(self, genesis: Genesis, store: ChainStore) -> None:
         self.genesis = genesis
         self.sets = ValidatorSets(store)
         self.states = States(store)

@@ -37,6 +37,7 @@ from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
 from node.gateway.query_faults import query_fault
 from node.gateway.read_turns import SLICE_SECONDS, ReadTurns
+from node.gateway.reading import AnsweredElsewhere, Reading
 from node.runtime.config import RpcLimits
 from node.runtime.errors import NotReady, kept
 
@@ -88,7 +89,7 @@ class Reply:
 class _Entry:
     """One request of a batch on its way: `id_json` is None for a notification, `outcome` a result or RpcFault.
 
-    `steps` is a long read that has been begun.
+    `steps` is a long read that has been begun, `is_read` that the outcome of a read is known.
     """
 
     id_json: bytes | None
@@ -96,6 +97,7 @@ class _Entry:
     arguments: Arguments = field(default_factory=dict)
     outcome: Any = None
     steps: Generator[None, None, Any] | None = None
+    is_read: bool = False
 
     def forget(self) -> None:
         """Let go of what has been rendered: a batch goes on, and may wait long. Faults are looked at in the end."""
@@ -157,18 +159,39 @@ def fault_body(fault: RpcFault, id_json: bytes = _NULL_ID) -> bytes:
 
 
 class Dispatcher:
-    """Answers request bodies from a method table."""
+    """Answers request bodies from a method table.
 
-    def __init__(self, table: Mapping[str, Method], limits: RpcLimits, now: Callable[[], float]) -> None:
+    Args:
+        reading: the thread that reads; None: reads are done on the event loop.
+        elsewhere: methods that this process does not answer.
+    """
+
+    def __init__(
+        self,
+        table: Mapping[str, Method],
+        limits: RpcLimits,
+        now: Callable[[], float],
+        reading: Reading | None = None,
+        elsewhere: frozenset[str] = frozenset(),
+    ) -> None:
         self._table = table
         self._limits = limits
         self._now = now
-        self._turns = ReadTurns(now)
+        self._reading = reading
+        self._elsewhere = elsewhere
+        self._interrupts: tuple[type[Exception], ...] = (
+            () if reading is None else (AnsweredElsewhere, *reading.interrupts)
+        )
+        self._turns = ReadTurns(now, beside=reading is not None)
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
 
     async def handle(self, body: bytes | bytearray, caller: Caller, admit: Admit = lambda calls: None) -> Reply:
-        """Answer one request body."""
+        """Answer one request body.
+
+        Raises:
+            AnsweredElsewhere: it is admitted, and something in it is to be answered by another process.
+        """
         try:
             document = orjson.loads(body)
         except orjson.JSONDecodeError as error:
@@ -179,6 +202,8 @@ class Dispatcher:
         fault = self._batch_fault(requests) or admit(len(requests))
         if fault is not None:
             return Reply(fault_body(fault), max(1, len(requests)))
+        if self._elsewhere and any(map(self._is_elsewhere, requests)):
+            raise AnsweredElsewhere
         entries = [self._prepare(request, caller) for request in requests]
         is_batch = isinstance(document, list)
         del document, requests  # Hundreds of requests may wait, which need only what they were understood to be.
@@ -201,7 +226,7 @@ class Dispatcher:
         try:
             if await turn.take():
                 try:
-                    found = answer()
+                    found = answer() if self._reading is None else await self._reading.do(answer)
                 except QueryError as error:
                     raise query_fault(error) from None
                 await turn.end_if_over()
@@ -210,6 +235,10 @@ class Dispatcher:
             turn.end()
         await asyncio.sleep(REFUSAL_SECONDS)
         raise turn.refused or RpcFault("NOT_READY", "the node cannot answer now")
+
+    def _is_elsewhere(self, request: Any) -> bool:
+        name = request.get("method") if type(request) is dict else None
+        return type(name) is str and name in self._elsewhere
 
     def _batch_fault(self, requests: Sequence[Any]) -> RpcFault | None:
         if not requests:
@@ -272,11 +301,11 @@ class Dispatcher:
         turn = _Turn(self._turns, caller.client)
         slice_end = self._now() + SLICE_SECONDS
         try:
-            for entry in entries:
+            for place, entry in enumerate(entries):
                 if entry.id_json is None:
                     continue  # a read whose answer is not wanted is not worth doing
                 if left > 0 and _reads(entry):
-                    await self._answer_read(entry, turn)
+                    await self._answer_read(entries, place, turn)
                 elif turn.held:
                     await turn.end_if_over()
                 elif self._now() >= slice_end:
@@ -294,15 +323,40 @@ class Dispatcher:
             await asyncio.sleep(REFUSAL_SECONDS)
         return parts
 
-    async def _answer_read(self, entry: _Entry, turn: _Turn) -> None:
+    async def _answer_read(self, entries: Sequence[_Entry], place: int, turn: _Turn) -> None:
         """Answer a read; that there was no turn for it becomes its outcome."""
-        if not await turn.take():
-            entry.method, entry.outcome = None, turn.refused
-            return
-        self._read(entry)
-        while entry.steps is not None:
-            await turn.take()
-            self._step(entry)
+        entry = entries[place]
+        while not entry.is_read:
+            if not await turn.take():
+                entry.method, entry.outcome, entry.is_read = None, turn.refused, True
+            elif self._reading is None:
+                self._advance(entry)
+            else:
+                await self._reading.do(lambda: self._advance_some(entries, place))
+
+    def _advance_some(self, entries: Sequence[_Entry], place: int) -> None:
+        """Go on with the reads of a batch, for a slice: to hand them to the thread one by one would cost more."""
+        slice_end = self._now() + SLICE_SECONDS
+        for number in range(place, len(entries)):
+            entry = entries[number]
+            if entry.id_json is None or not _reads(entry):
+                continue
+            while not entry.is_read:
+                self._advance(entry)
+                if self._now() >= slice_end:
+                    return
+
+    def _advance(self, entry: _Entry) -> None:
+        """Answer a read, begin a long one, or go on with it; the next call begins anew what was interrupted."""
+        try:
+            if entry.steps is None:
+                self._read(entry)
+            else:
+                self._step(entry)
+        except BaseException:
+            entry.steps = None
+            raise
+        entry.is_read = entry.steps is None
 
     def _read(self, entry: _Entry) -> None:
         """Have a read answered, or begun."""
@@ -311,6 +365,8 @@ class Dispatcher:
             return
         try:
             entry.outcome = method.answer(entry.arguments)
+        except self._interrupts:
+            raise
         except Exception as error:
             entry.outcome = fault_of(error, method.name)
         if isinstance(entry.outcome, Generator):
@@ -325,6 +381,8 @@ class Dispatcher:
             next(steps)
         except StopIteration as done:
             entry.steps, entry.outcome = None, done.value
+        except self._interrupts:
+            raise
         except Exception as error:
             entry.steps, entry.outcome = None, fault_of(error, "" if entry.method is None else entry.method.name)
 

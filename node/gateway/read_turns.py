@@ -13,6 +13,8 @@ Invariants:
     4. A read that was interrupted is the next one of its client, and not refused: so no more than one of a
        client is half done, and holds what it has made so far.
     5. An unknown client begins with the share of the client that is being served: absence earns nothing.
+
+Where a thread reads beside the event loop, a slice is of the turn and not of the loop, and nothing rests.
 """
 
 from __future__ import annotations
@@ -43,10 +45,15 @@ _Waiting = asyncio.Future[None]
 
 
 class ReadTurns:
-    """Gives turns to clients; a turn is `begin`, reads until `is_over`, a rest, `end`."""
+    """Gives turns to clients; a turn is `begin`, reads until `is_over`, a rest, `end`.
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    Args:
+        beside: reads are done in a thread, while the loop turns.
+    """
+
+    def __init__(self, now: Callable[[], float], *, beside: bool = False) -> None:
         self._now = now
+        self._beside = beside
         self._slice_end: float | None = None
         self._serving: str | None = None
         self._began = 0.0
@@ -118,12 +125,13 @@ class ReadTurns:
 
     def _start_clock(self) -> None:
         self._began = self._now()
-        if self._slice_end is None:
+        if self._slice_end is None or self._beside:
             self._open_slice()
 
     def _open_slice(self) -> None:
         self._slice_end = self._now() + SLICE_SECONDS
-        asyncio.get_running_loop().call_soon(self._loop_turned)
+        if not self._beside:
+            asyncio.get_running_loop().call_soon(self._loop_turned)
 
     def _loop_turned(self) -> None:
         self._slice_end = None
@@ -141,7 +149,7 @@ class ReadTurns:
         The time that the client has read is charged here as well, so that a rest costs it nothing.
         """
         self._charge()
-        overrun = 0.0 if self._slice_end is None else self._now() - self._slice_end
+        overrun = 0.0 if self._slice_end is None or self._beside else self._now() - self._slice_end
         return min(overrun, LONGEST_REST_SECONDS) if overrun > SLICE_SECONDS else 0.0
 
     def _charge(self) -> None:

@@ -84,6 +84,20 @@ ADVICE: Final = {
         "With workers, most are verified by them under load. If the node's own share is large, the workers have no "
         "room: give the machine more cores, or `workers.verify` another one."
     ),
+    "entente_gateway_up": (
+        "0 although node.toml has `workers.gateway = 1`: no process serves clients. The log says why the last one "
+        "ended."
+    ),
+    "entente_gateway_restarts": (
+        "Grows: the gateway's process ends, by a fault of ours or for want of memory. See the log."
+    ),
+    "entente_gateway_cpu_seconds": (
+        "Its growth per second is the share of a core that reads and HTTP take. At 1 clients wait for each other; "
+        "votes do not."
+    ),
+    "entente_gateway_resident_bytes": (
+        "Add it to the node's own `process_resident_memory_bytes`; some 65 MiB when idle."
+    ),
     "entente_sync_target_height": (
         "Above `entente_height` by more than a few blocks: the node is catching up. A single peer's claim "
         "proves nothing."

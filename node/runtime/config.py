@@ -143,6 +143,9 @@ class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify: Literal["auto", 0, 1, 2] = "auto"
     """How many processes verify transactions' signatures; with 0 the node does. auto: 0 below 4 cores, 1 below 8,
     else 2."""
+    gateway: Literal[0, 1] = 0
+    """1: the gateway runs as a process of its own, so that reads cannot delay votes
+    (decisions/gateway-process.md); 0: inside the node."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -44,6 +44,11 @@ class LruCache(Generic[K, V]):
             self._entries.move_to_end(key)
         return entry
 
+    def clear(self) -> None:
+        """Forget all entries."""
+        self._entries.clear()
+        self.bytes_held = 0
+
     def put(self, key: K, entry: V) -> None:
         """Set an entry, which thereby becomes the most recently used."""
         entries, size_of = self._entries, self._size_of

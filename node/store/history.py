@@ -137,14 +137,53 @@ def split_nodes(level: int, indices: Sequence[int], hashes: Sequence[bytes | byt
     return packed
 
 
-class StateHistory:
+class PastValues:
+    """The values of past heights, from what later blocks replaced."""
+
+    def __init__(self, database: Database, values: StateValues) -> None:
+        self._database = database
+        self._values = values
+
+    def value(self, key: str, height: int) -> bytes | None:
+        """Return the canonical bytes that a key had after `height`, None if there were none."""
+        key_hash = _sha256(key.encode()).digest()
+        prefix = key_hash[:PREFIX_BYTES]
+        for changed in self._changed_after(height, prefix, prefix):
+            for other, old in changed.values:
+                if other == key:
+                    return old
+        return self._values.value_at_head(key, key_hash)
+
+    def _changed_after(self, height: int, low: bytes, high: bytes) -> Iterator[_Changed]:
+        """Yield what each block above `height` replaced of key hashes from `low` to `high`, oldest first.
+
+        Args:
+            low, high: of PREFIX_BYTES, with the same first nibble.
+        """
+        start, stop = at_height(CHANGED_KEYS, height + 1), bytes([CHANGED_KEYS[0] + 1])
+        for key, contents in self._database.scan(start, stop):
+            if low == high and low not in contents:  # a search in C, which may find it across two prefixes
+                continue
+            places = span(contents, low, high)
+            if places:
+                yield self._read(int.from_bytes(key[1:], "big"), contents, places)
+
+    def _read(self, height: int, contents: bytes, places: range) -> _Changed:
+        number_of_part = contents[places.start * PREFIX_BYTES] >> 4
+        record = self._database.get(part_key(height, number_of_part))
+        if record is None:
+            raise StoreCorrupt(f"a part of the history of block {height} is missing")
+        part, first = decode_part(record), part_places(contents, number_of_part).start
+        return _Changed(height, part, part.values[places.start - first : places.stop - first])
+
+
+class StateHistory(PastValues):
     """Writes the records of replaced state, and answers from them."""
 
     def __init__(
         self, database: Database, values: StateValues, pages: PageStore, tree: StateTree, kept_blocks: int | None
     ) -> None:
-        self._database = database
-        self._values = values
+        super().__init__(database, values)
         self._pages = pages
         self._tree = tree
         self._kept_blocks = kept_blocks
@@ -194,38 +233,6 @@ class StateHistory:
         return floor
 
     # -- reading -----------------------------------------------------------------------------------
-
-    def value(self, key: str, height: int) -> bytes | None:
-        """Return the canonical bytes that a key had after `height`, None if there were none."""
-        key_hash = _sha256(key.encode()).digest()
-        prefix = key_hash[:PREFIX_BYTES]
-        for changed in self._changed_after(height, prefix, prefix):
-            for other, old in changed.values:
-                if other == key:
-                    return old
-        return self._values.value_at_head(key, key_hash)
-
-    def _changed_after(self, height: int, low: bytes, high: bytes) -> Iterator[_Changed]:
-        """Yield what each block above `height` replaced of key hashes from `low` to `high`, oldest first.
-
-        Args:
-            low, high: of PREFIX_BYTES, with the same first nibble.
-        """
-        start, stop = at_height(CHANGED_KEYS, height + 1), bytes([CHANGED_KEYS[0] + 1])
-        for key, contents in self._database.scan(start, stop):
-            if low == high and low not in contents:  # a search in C, which may find it across two prefixes
-                continue
-            places = span(contents, low, high)
-            if places:
-                yield self._read(int.from_bytes(key[1:], "big"), contents, places)
-
-    def _read(self, height: int, contents: bytes, places: range) -> _Changed:
-        number_of_part = contents[places.start * PREFIX_BYTES] >> 4
-        record = self._database.get(part_key(height, number_of_part))
-        if record is None:
-            raise StoreCorrupt(f"a part of the history of block {height} is missing")
-        part, first = decode_part(record), part_places(contents, number_of_part).start
-        return _Changed(height, part, part.values[places.start - first : places.stop - first])
 
     def replaced_in_shard(self, shard: int, height: int, replaced: dict[bytes, bytes | None]) -> int:
         """Add the records that the blocks above `height` replaced, where none is known; return the last such block.

@@ -237,6 +237,11 @@ class Store:
         return self._open.head
 
     @property
+    def database(self) -> Database:
+        """The records as they are stored, for reading alone: for a process that follows this one."""
+        return self._database
+
+    @property
     def tree(self) -> StateTree:
         """The state tree at the head; only the store applies updates."""
         return self._open.tree

@@ -140,3 +140,13 @@ class StateValues:
     def applied(self, changes: Mapping[str, bytes | None]) -> None:
         """Take over changes that have been written."""
         self._cache.put_all([(key, (None, None, value)) for key, value in changes.items()])
+
+    def follow(self, changes: Mapping[str, bytes | None] | None) -> None:
+        """Take over changes that another process has written, of what is held here; None: forget all."""
+        if changes is None:
+            self._cache.clear()
+            return
+        peek, put = self._peek, self._cache.put
+        for key, value in changes.items():
+            if peek(key) is not None:
+                put(key, (None, None, value))

@@ -35,7 +35,7 @@ FULL = NodeConfig(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
     store=StoreSettings("rocksdb", page_cache_mib=13, value_cache_mib=14),
-    workers=Workers(verify=2),
+    workers=Workers(verify=2, gateway=1),
 )
 
 
