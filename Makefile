@@ -113,6 +113,21 @@ bench-latency: $(DEV_STAMP) ## Measure light load beside each of the heaviest re
 bench-outage: $(DEV_STAMP) ## Stop two of four validators for a minute under load, and measure how soon the backlog is gone (ARGS="--seconds 10 --rate 300").
 	$(BIN)/python -m tests.bench.bench_outage $(ARGS)
 
+.PHONY: bench-validators
+bench-validators: $(DEV_STAMP) ## Measure a block's messages, bytes and CPU with 4, 7, 13 and 31 validators (1 minute; ARGS="--trickle"); real processes: tests.bench.validator_processes.
+	$(BIN)/python -m tests.bench.bench_validators $(ARGS)
+
+# The rivals' client libraries need an interpreter of their own; the environment is made in .venv-peers.
+PEER_PYTHON ?=
+
+.PHONY: bench-peers
+bench-peers: $(DEV_STAMP) ## Run neo-go and anvil beside four validators, in turn, and print the ratios (10 minutes; PEER_PYTHON=python3.13, ARGS="--rounds 1").
+	$(BIN)/python -m tests.bench.bench_peers $(if $(PEER_PYTHON),--python $(PEER_PYTHON)) $(ARGS)
+
+.PHONY: bench-scale
+bench-scale: $(DEV_STAMP) ## Measure chains of 1 thousand, 1 and 10 million members and of 50 million purchases; an hour, 20 GB (ARGS="--members 1000,100000 --purchases 0 --cache FOLDER").
+	$(BIN)/python -m tests.bench.bench_scale $(ARGS)
+
 .PHONY: bench-ledger
 bench-ledger: $(DEV_STAMP) ## Measure each call and view of the contracts into docs/costs.md, and how their costs grow (5 minutes).
 	$(BIN)/python -m tests.bench.bench_calls --markdown docs/costs.md

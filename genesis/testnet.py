@@ -274,6 +274,8 @@ def _node_toml(
         "p2p_host": listen,
         "p2p_port": _port(validator.p2p),
         "peers": [_peer(peer, keys[peer.brand]) for peer in manifest.validators if peer is not validator],
+        # All nodes share one machine: each counting its cores as its own would start too many workers.
+        "workers": {"verify": 0},
     }
     if not name.replace(".", "").isdecimal():
         # Other containers, a Prometheus for example, call the node by its service's name.

@@ -17,7 +17,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -56,17 +56,37 @@ class SeenHashes:
             self._newer = set()
         self._newer.add(tx_hash)
 
+    def lacks(self, hashes: Set[bytes]) -> bool:
+        """Tell whether none of these is remembered."""
+        return self._newer.isdisjoint(hashes) and self._older.isdisjoint(hashes)
+
+    def add_all(self, hashes: Collection[bytes]) -> None:
+        """Remember hashes, together at most as many as a frame holds."""
+        if len(self._newer) + len(hashes) > self._half:
+            for tx_hash in hashes:
+                self.add(tx_hash)
+        else:
+            self._newer.update(hashes)
+
     def discard(self, tx_hash: bytes) -> None:
         """Forget a hash."""
         self._newer.discard(tx_hash)
         self._older.discard(tx_hash)
 
 
-class _Item(NamedTuple):
-    tx_hash: bytes
-    tx: bytes
+Transmitted = tuple[bytes, bytes]
+"""A transaction's hash, and its bytes."""
+
+
+class _Batch(NamedTuple):
+    """Transactions that came together.
+
+    Attributes:
+        covered: peers that have them from where they came from.
+    """
+
+    items: Sequence[Transmitted]
     covered: frozenset[bytes]
-    """Peers that have it from where it came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +105,19 @@ class Gossip:
         self._seen_per_peer = seen_per_peer
         self._seen: dict[bytes, SeenHashes] = {}
         self._links: dict[bytes, frozenset[bytes]] = {}
-        self._own: list[_Item] = []
-        self._relayed: list[_Item] = []
+        self._own: list[_Batch] = []
+        self._relayed: list[_Batch] = []
         self._waiting_bytes = 0
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes of the transactions that the next flush sends."""
         return self._waiting_bytes
+
+    @property
+    def own_waiting(self) -> list[bytes]:
+        """The hashes of the clients' transactions that the next flush sends, in order."""
+        return [tx_hash for batch in self._own for tx_hash, _ in batch.items]
 
     def peer_connected(self, peer: bytes) -> None:
         """Begin to remember what a peer has."""
@@ -108,36 +133,38 @@ class Gossip:
         if peer in self._seen:
             self._links[peer] = frozenset(links)
 
-    def heard(self, peer: bytes, hashes: Iterable[bytes]) -> None:
+    def heard(self, peer: bytes, hashes: Collection[bytes]) -> None:
         """Take note that a peer has these: it sent them."""
         seen = self._seen.get(peer)
         if seen is not None:
-            for tx_hash in hashes:
-                seen.add(tx_hash)
+            seen.add_all(hashes)
 
-    def add(self, tx_hash: bytes, tx: bytes, source: bytes | None = None, *, from_origin: bool = False) -> None:
-        """Have a newly admitted transaction told to those who lack it.
+    def add(self, items: Sequence[Transmitted], source: bytes | None = None, *, from_origin: bool = False) -> None:
+        """Have newly admitted transactions, which came together, told to those who lack them.
 
         Args:
-            source: the peer that it came from; None when it came from a client of this node.
+            source: the peer that they came from; None when they came from a client of this node.
             from_origin: what the peer's frame said of itself.
         """
         if source is None:
-            self._own.append(_Item(tx_hash, tx, _NOBODY))
-        else:
-            self.heard(source, (tx_hash,))
-            covered = self._links.get(source, _NOBODY) if from_origin else _NOBODY
-            self._relayed.append(_Item(tx_hash, tx, covered))
-        self._waiting_bytes += len(tx)
+            self._wait(self._own, items, _NOBODY)
+            return
+        self.heard(source, [tx_hash for tx_hash, _ in items])
+        covered = self._links.get(source, _NOBODY) if from_origin else _NOBODY
+        if not self._seen.keys() - covered <= {source}:  # in a full mesh there is nobody left to be told
+            self._wait(self._relayed, items, covered)
 
-    def offer_again(self, transactions: Iterable[tuple[bytes, bytes]]) -> None:
-        """Have (hash, bytes) of still pending transactions told to those not known to have them.
+    def offer_again(self, items: Sequence[Transmitted]) -> None:
+        """Have still pending transactions told to those not known to have them.
 
         For a peer that has just connected, and for what has been pending for suspiciously long.
         """
-        for tx_hash, tx in transactions:
-            self._relayed.append(_Item(tx_hash, tx, _NOBODY))
-            self._waiting_bytes += len(tx)
+        self._wait(self._relayed, items, _NOBODY)
+
+    def _wait(self, queue: list[_Batch], items: Sequence[Transmitted], covered: frozenset[bytes]) -> None:
+        if items:
+            queue.append(_Batch(items, covered))
+            self._waiting_bytes += sum([len(tx) for _, tx in items])
 
     def flush(self) -> list[Delivery]:
         """Return the frames to send now, and count them as sent."""
@@ -153,40 +180,50 @@ class Gossip:
             for tx_hash in hashes:
                 seen.discard(tx_hash)
 
-    def _deliver(self, items: Sequence[_Item], *, origin: bool) -> list[Delivery]:
-        if not items:
-            return []
-        receivers: dict[tuple[int, ...], list[bytes]] = {}
+    def _deliver(self, batches: Sequence[_Batch], *, origin: bool) -> list[Delivery]:
+        receivers: dict[tuple[tuple[int, ...] | None, ...], list[bytes]] = {}
+        hashes = [frozenset([tx_hash for tx_hash, _ in batch.items]) for batch in batches]
         for peer in sorted(self._seen):
-            lacking = self._tell(peer, items)
-            if lacking:
+            lacking = tuple([self._tell(peer, batch, own) for batch, own in zip(batches, hashes, strict=True)])
+            if any(lacks is None or lacks for lacks in lacking):
                 receivers.setdefault(lacking, []).append(peer)
         deliveries: list[Delivery] = []
         for lacking, peers in receivers.items():
-            for frame in _frames([items[index] for index in lacking]):
-                payload = encode_message(Transactions(origin, tuple(item.tx for item in frame)))
-                hashes = tuple(item.tx_hash for item in frame)
-                deliveries.append(Delivery(tuple(peers), payload, hashes))
+            for frame in _frames(_lacked(batches, lacking)):
+                payload = encode_message(Transactions(origin, tuple([tx for _, tx in frame])))
+                deliveries.append(Delivery(tuple(peers), payload, tuple([tx_hash for tx_hash, _ in frame])))
         return deliveries
 
-    def _tell(self, peer: bytes, items: Sequence[_Item]) -> tuple[int, ...]:
-        """Return the indices of what a peer lacks, and count that as known to it from now on."""
+    def _tell(self, peer: bytes, batch: _Batch, hashes: frozenset[bytes]) -> tuple[int, ...] | None:
+        """Return the indices of what a peer lacks (None: all), and count that as known to it from now on."""
+        if peer in batch.covered:
+            return ()
         seen = self._seen[peer]
+        if len(hashes) == len(batch.items) and seen.lacks(hashes):
+            seen.add_all(hashes)
+            return None
         lacking: list[int] = []
-        for index, item in enumerate(items):
-            if item.tx_hash not in seen and peer not in item.covered:
-                seen.add(item.tx_hash)
+        for index, (tx_hash, _) in enumerate(batch.items):
+            if tx_hash not in seen:
+                seen.add(tx_hash)
                 lacking.append(index)
         return tuple(lacking)
 
 
-def _frames(items: Sequence[_Item]) -> Iterable[list[_Item]]:
-    frame: list[_Item] = []
+def _lacked(batches: Sequence[_Batch], lacking: Sequence[tuple[int, ...] | None]) -> list[Transmitted]:
+    found: list[Transmitted] = []
+    for batch, indices in zip(batches, lacking, strict=True):
+        found += batch.items if indices is None else [batch.items[index] for index in indices]
+    return found
+
+
+def _frames(items: Sequence[Transmitted]) -> Iterable[list[Transmitted]]:
+    frame: list[Transmitted] = []
     size = 0
     for item in items:
-        if frame and (size + len(item.tx) > FRAME_BYTES or len(frame) == MAX_TRANSACTIONS_PER_FRAME):
+        if frame and (size + len(item[1]) > FRAME_BYTES or len(frame) == MAX_TRANSACTIONS_PER_FRAME):
             yield frame
             frame, size = [], 0
         frame.append(item)
-        size += len(item.tx)
+        size += len(item[1])
     yield frame

@@ -21,6 +21,7 @@ import msgspec
 from network.errors import MalformedFrame
 from network.kinds import Kind
 from vm.primitives.codec import CodecError, TypedDecoder, encode
+from vm.primitives.hashing import sha256
 from vm.primitives.units import Count
 
 PROTOCOL_VERSION: Final = 1
@@ -96,8 +97,16 @@ class Status(Message, frozen=True):
     digest: Bytes32
 
 
+COMPACT_PROPOSALS: Final = sha256(b"entente/feature/compact-proposals/1\0")
+"""Among the keys of LINKS: the sender reads compact proposals. To a node of before it is the key of a stranger,
+which changes nothing, while a longer HELLO or a new kind of frame would be malformed to it."""
+
+
 class Links(Message, frozen=True):
-    """The keys to which the sender is connected; spares them a second copy of its transactions."""
+    """The keys to which the sender is connected; spares them a second copy of its transactions.
+
+    Beside them stand the marks of what the sender understands beyond PROTOCOL_VERSION, as COMPACT_PROPOSALS.
+    """
 
     keys: Annotated[tuple[Bytes32, ...], msgspec.Meta(max_length=MAX_LINKS)]
 

@@ -79,6 +79,7 @@ class Peer:
         self.round = 0
         self.digest = ZERO_HASH
         self.links: frozenset[bytes] = frozenset()
+        self.reads_compact_proposals = False
         self.rtt_ms: int | None = None
         self._penalise = penalise
         self._pings: dict[int, float] = {}

@@ -25,6 +25,7 @@ from network.handshake import keeps_newcomer, read_hello
 from network.hearsay import scope_of
 from network.kinds import RULES, Kind
 from network.messages import (
+    COMPACT_PROPOSALS,
     PROTOCOL_VERSION,
     REPLY_KINDS,
     Addresses,
@@ -182,6 +183,17 @@ class PeerManager:
         """Queue a message to all peers; returns how many took it."""
         return self.broadcast(kind_of(message), encode_message(message))
 
+    def send_to(self, keys: Iterable[bytes], kind: Kind, payload: bytes) -> list[bytes]:
+        """Queue a frame to several peers, encoded once; returns those that did not take it."""
+        frame = encode_frame(kind, payload)
+        priority = RULES[kind].priority
+        refused = []
+        for key in keys:
+            peer = self._peers.get(key)
+            if peer is None or not peer.connection.send_frame(priority, frame):
+                refused.append(key)
+        return refused
+
     def send(self, key: bytes, kind: Kind, payload: bytes) -> bool:
         """Queue a frame to one peer; returns False when it is not connected or the frame was dropped."""
         peer = self._peers.get(key)
@@ -304,7 +316,8 @@ class PeerManager:
         elif kind is Kind.LINKS:
             links = decode(kind, payload)
             assert isinstance(links, Links)
-            peer.links = frozenset(links.keys)
+            peer.links = frozenset(links.keys) - {COMPACT_PROPOSALS}
+            peer.reads_compact_proposals = COMPACT_PROPOSALS in links.keys
 
     def _links_changed(self) -> None:
         if self._links_due is None and self._listener is not None:
@@ -312,7 +325,7 @@ class PeerManager:
 
     def _send_links(self) -> None:
         self._links_due = None
-        self.broadcast_message(Links(keys=tuple(sorted(self._peers))))
+        self.broadcast_message(Links(keys=(*sorted(self._peers), COMPACT_PROPOSALS)))
         self.broadcast_message(Addresses(entries=tuple(self._listening_peers())))
 
     def _listening_peers(self) -> Iterator[tuple[bytes, str, int]]:

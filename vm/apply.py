@@ -8,14 +8,14 @@ halts the node.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from vm import metering
 from vm.allowance import BlockAllowances, Payer
 from vm.contract_api import Context
 from vm.errors import Refused
+from vm.metering import BYTES_PER_UNIT, PARSED, SIGNATURE, TRANSACTION
 from vm.params import Params
 from vm.primitives.codec import UNENCODABLE, CodecError, check_value, encode
 from vm.receipt import STATUS_FAILED, STATUS_OK, Receipt, ReceiptError, ok_receipt_bytes
@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     receipt_bytes: bytes
 
 
+_BLOCK_IS_FULL: Final = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
+
 Steps = Generator[int, None, Outcome]
 """A transaction in execution: yields the work units used so far between two operations, and returns the outcome."""
 
@@ -44,18 +46,27 @@ def transaction_steps(
     height: int,
     time: int,
     index: int,
+    left: int,
 ) -> Steps:
-    """Execute a transaction on the overlay, which nothing else may touch meanwhile; return what became of it."""
+    """Execute a transaction on the overlay, which nothing else may touch meanwhile; return what became of it.
+
+    Args:
+        left: work units that the block has left; a transaction that needs more fails.
+    """
+    base = base_cost(tx)
+    if base > left:
+        return _failed_for_want_of_block_cost(tx, height, index)
     overlay.begin()
     body = tx.body
     sender = body.sender
     tx_id = tx.id.hex()
+    limit = min(params.max_tx_cost, left)
     ctx = Context(
         overlay,
         body.chain,
         height,
         time,
-        params.max_tx_cost,
+        limit,
         sender=sender,
         signers=tx.signer_addresses,
         tx_id=tx_id,
@@ -66,7 +77,7 @@ def transaction_steps(
     ctx.op = -1
     payer: Payer | None = None
     try:
-        ctx.charge(base_cost(tx))
+        ctx.charge(base)
         brands = runtime.authority.brands_of_sender(ctx, sender, ctx.signers)
         if brands is None:
             raise Refused("NOT_AUTHORISED", "the signers may not act for the sender", sender=sender)
@@ -83,11 +94,14 @@ def transaction_steps(
             encoded = encode(results), encode(ctx.events)
         except UNENCODABLE as unfit:
             raise Refused("LIMIT_EXCEEDED", "a result or an event is beyond what a receipt may hold") from unfit
-        ctx.charge((len(encoded[0]) + len(encoded[1])) // metering.BYTES_PER_UNIT)
+        ctx.charge((len(encoded[0]) + len(encoded[1])) // BYTES_PER_UNIT)
     except Refused as refusal:
         overlay.rollback()
-        error = _receipt_error(refusal, ctx.op)
-    cost = min(ctx.cost, params.max_tx_cost)
+        if refusal.code == "OUT_OF_BUDGET" and ctx.cost > ctx.cost_limit == limit < params.max_tx_cost:
+            error = _BLOCK_IS_FULL  # not what it asked for was too much, but what others had before it
+        else:
+            error = _receipt_error(refusal, ctx.op)
+    cost = min(ctx.cost, limit)
     if payer is not None:  # else a stranger could use up the allowance of whom he names as sender
         allowances.spend(payer, cost)
     if error is None:
@@ -97,17 +111,15 @@ def transaction_steps(
     return Outcome(receipt, encode(receipt))
 
 
-def failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Outcome:
-    """Return the outcome of a transaction that its block had no work units left for."""
-    error = ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
-    receipt = Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, error)
+def _failed_for_want_of_block_cost(tx: Transaction, height: int, index: int) -> Outcome:
+    """Return the outcome of a transaction that its block had no work units left to begin with."""
+    receipt = Receipt(tx.id.hex(), height, index, STATUS_FAILED, [], [], 0, _BLOCK_IS_FULL)
     return Outcome(receipt, encode(receipt))
 
 
 def base_cost(tx: Transaction) -> int:
     """Return what a transaction costs before its first operation."""
-    parts = metering.SIGNATURE * len(tx.sigs) + metering.PARSED * len(tx.body.ops)
-    return metering.TRANSACTION + parts + len(tx.raw) // metering.BYTES_PER_UNIT
+    return TRANSACTION + SIGNATURE * len(tx.sigs) + PARSED * len(tx.body.ops) + len(tx.raw) // BYTES_PER_UNIT
 
 
 def _receipt_error(refusal: Refused, op: int) -> ReceiptError:

@@ -79,14 +79,23 @@ class VerifiedRoots:
 
     def is_valid(self, public_key: bytes, signature: bytes, root: bytes) -> bool:
         """Tell whether a signature over a root is valid; what is not valid is not remembered."""
-        triple = (public_key, signature, root)
-        known = self._known
-        if triple in known:
-            known.move_to_end(triple)
+        if self.knows(public_key, signature, root):
             return True
         if not verify(Domain.BATCH, public_key, root, signature):
             return False
-        known[triple] = None
-        if len(known) > MAX_ROOTS:
-            known.popitem(last=False)
+        self.remember(public_key, signature, root)
         return True
+
+    def knows(self, public_key: bytes, signature: bytes, root: bytes) -> bool:
+        """Tell whether a signature over a root has been found valid lately; it counts as used again."""
+        triple = (public_key, signature, root)
+        if triple not in self._known:
+            return False
+        self._known.move_to_end(triple)
+        return True
+
+    def remember(self, public_key: bytes, signature: bytes, root: bytes) -> None:
+        """Remember what has been verified, and found valid, elsewhere."""
+        self._known[public_key, signature, root] = None
+        if len(self._known) > MAX_ROOTS:
+            self._known.popitem(last=False)

@@ -18,7 +18,7 @@ from typing import Final
 
 from vm.agenda import AgendaRun
 from vm.allowance import BlockAllowances, forget_ended
-from vm.apply import Outcome, Steps, failed_for_want_of_block_cost, transaction_steps
+from vm.apply import Outcome, Steps, transaction_steps
 from vm.chain_records import prune_replay_slots, record_proposer_order, record_replay_slots
 from vm.contract_api import Context
 from vm.errors import InvariantBroken
@@ -143,10 +143,9 @@ class BlockExecution:
 
     def _begin(self, index: int) -> Steps:
         tx, params, block = self._transactions[index], self._params, self._context
-        if self._cost + params.max_tx_cost > params.max_block_cost:
-            return _done(failed_for_want_of_block_cost(tx, block.height, index))
+        left = params.max_block_cost - self._cost
         return transaction_steps(
-            self._runtime, self._overlay, params, self._allowances, tx, block.height, block.time, index
+            self._runtime, self._overlay, params, self._allowances, tx, block.height, block.time, index, left
         )
 
     def _begin_block(self) -> AgendaRun:
@@ -192,11 +191,6 @@ class BlockExecution:
 def changed_bytes(overlay: BlockOverlay) -> Changes:
     """Return an overlay's changes as they are committed."""
     return {key: None if cell is None else cell[1] for key, cell in overlay.changes.items()}
-
-
-def _done(outcome: Outcome) -> Steps:
-    yield from ()
-    return outcome
 
 
 def simulation_steps(

@@ -209,6 +209,7 @@ class Context:
         "_changes",
         "_most",
         "_overlay",
+        "_read",
         "chain",
         "cost",
         "cost_limit",
@@ -241,6 +242,7 @@ class Context:
         # Reading and writing state is most of what execution does: the way to the overlay is kept short.
         self._overlay = overlay
         self._changes = overlay.changes
+        self._read = overlay.read
         self._base_cell = overlay.base_cell
         self.chain = chain
         self.height = height
@@ -269,7 +271,9 @@ class Context:
             self._out_of_budget()
         found = self._changes.get(key, UNCHANGED)
         if found is UNCHANGED:
-            found = self._base_cell(key, stored)
+            found = self._read.get(key, UNCHANGED)
+            if found is UNCHANGED:
+                found = self._read[key] = self._base_cell(key, stored)
         if found is None:
             return None
         self.cost += len(found[1]) // READ_BYTES_PER_UNIT

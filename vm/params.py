@@ -78,13 +78,13 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     round_timeout_max_ms: _Setting = 30_000
     empty_block_interval_ms: _Setting = 60_000
     max_block_bytes: _Setting = 4 * 1024 * 1024
-    # 1,000,000 units are 0.4 s of a core of the testbed at worst, below the quarter of round_timeout_ms that SPEC
-    # allows; where signatures are known from admission and values warm it is half of that (docs/execution.md).
-    max_block_cost: _Setting = 1_000_000
+    # 1,250,000 units are 0.5 s of a core of the testbed at worst, the quarter of round_timeout_ms that SPEC allows.
+    # They hold 2,000 single transfers, which take a quarter of that (docs/decisions/block-budget.md).
+    max_block_cost: _Setting = 1_250_000
     max_tx_cost: _Setting = 400_000
     account_cost_per_window: _Setting = 1_000_000
     # Half of what all blocks of a window can hold: a brand that runs wild does not take everything for long.
-    brand_cost_per_window: _Setting = 50_000_000
+    brand_cost_per_window: _Setting = 62_500_000
     window_blocks: _Setting = 100
     due_ms: _Setting = 30 * MS_PER_DAY
     max_hold_ms: _Setting = 7 * MS_PER_DAY

@@ -6,16 +6,22 @@ hex prefix (`page_id`) of the key hashes below. A page is one of
     leaf page     0x01 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ entries
     split page    0x02 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ their key counts (4 each)
 
+    head          0x03 ‖ bitmap (2) ‖ hashes of the non-empty children ‖ how many keys (2)
+
 where an entry is key hash ‖ leaf hash and entries are sorted. A leaf page holds all the keys below
 its prefix; its head is just the preimage of its node hash, so changing one key hashes one group of
 neighbours and this head. A split page has child pages. Pages are derived from keys and values alone
 and are storage only: where they are split does not change any hash.
 
+A head is what a source may keep of a leaf page that it has no room for: with it, a change needs the few keys below
+the same child only. Heads stand for a whole page to `PageEdits` alone.
+
 Invariants:
     1. The hash of a page depends on the set of (key hash, leaf hash) below its prefix alone.
     2. A leaf page holds 1 … page_limit entries; no entry, no page (b"").
     3. A split page is merged as soon as at most page_limit // 2 keys are left below it.
-    4. Nothing here changes a page in place; changed pages are collected in `PageEdits`.
+    4. A head stands for HEAD_LEAST … page_limit keys.
+    5. Nothing here changes a page in place; changed pages are collected in `PageEdits`.
 """
 
 from __future__ import annotations
@@ -31,8 +37,12 @@ from vm.state_proof import nibble, node_hash
 PAGE_LIMIT = 64
 """Entries of a leaf page at most (4 KiB of entries)."""
 
+HEAD_LEAST = 9
+"""Keys of a page that is worth a head: below, the page is little longer, and derived in little more time."""
+
 _LEAF_PAGE = 1
 _SPLIT_PAGE = 2
+_HEAD_PAGE = 3
 _HEAD = 3
 _ENTRY = 64
 
@@ -49,11 +59,29 @@ class PageSource(Protocol):
         ...
 
 
+class HeadSource(PageSource, Protocol):
+    """A source that keeps heads of pages."""
+
+    def at_hand(self, page_id: PageId, /) -> bytes | None:
+        """Return the page, or its head, if it costs nothing; None else."""
+        ...
+
+    def entries_below(self, prefix: PageId, /) -> bytes:
+        """Return the packed entries below any prefix."""
+        ...
+
+
 class PageEdits:
     """The pages that an update changes, over a source that it leaves alone."""
 
-    def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT) -> None:
+    def __init__(self, source: PageSource, page_limit: int = PAGE_LIMIT, heads: HeadSource | None = None) -> None:
+        """Begin without changes.
+
+        Args:
+            heads: the source again, if changed pages may be known by their heads.
+        """
         self._source = source
+        self._heads = heads
         self._page_limit = page_limit
         # A page this small holds fewer than page_limit keys, however few children they have.
         self._roomy_bytes = _HEAD + 32 + _ENTRY * (page_limit - 1)
@@ -71,17 +99,55 @@ class PageEdits:
         """Make `changes`, all below `page_id`, and return the page's new hash."""
         page = self.pages.get(page_id)
         if page is None:
-            page = self._source.get(page_id) or b""
-        if len(changes) == 1 and len(page) <= self._roomy_bytes and page[:1] != b"\x02":
-            # Nearly every change of a block takes this path.
+            page = None if self._heads is None else self._heads.at_hand(page_id)
+            if page is None:
+                page = self._source.get(page_id) or b""
+            elif page[:1] == b"\x03":
+                head = self._change_head(page_id, page, changes)
+                if head is not None:
+                    self.pages[page_id] = head
+                    return page_hash(head)
+                page = self._source.get(page_id) or b""
+        if len(changes) == 1 and page[:1] != b"\x02":
+            # Nearly every change of a block takes one of these paths.
             key_hash, leaf = changes[0]
-            page = _change_one(page, len(page_id), key_hash, leaf)
+            if leaf is not None:
+                changed = _set_known(page, len(page_id), key_hash, leaf)
+                if changed is not None:
+                    self.pages[page_id] = changed[0]
+                    return changed[1]
+            if len(page) <= self._roomy_bytes:
+                page = _change_one(page, len(page_id), key_hash, leaf)
+            else:
+                page = self._change_leaf(page_id, page, changes)
         elif is_split(page):
             page = self._change_split(page_id, page, changes)
         else:
             page = self._change_leaf(page_id, page, changes)
         self.pages[page_id] = page
         return page_hash(page)
+
+    def _change_head(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes | None:
+        """Return the head of a page after changes; None if the whole page is needed."""
+        assert self._heads is not None
+        level = len(page_id)
+        children, count = children_hashes(page), int.from_bytes(page[-2:], "big")
+        by_child: dict[int, list[Change]] = {}
+        for change in changes:
+            by_child.setdefault(nibble(change[0], level), []).append(change)
+        for own, child_changes in by_child.items():
+            entries = self._heads.entries_below(page_id + "0123456789abcdef"[own]) if own in children else b""
+            if trie_hash(entries, level + 1) != children.get(own, ZERO_HASH):
+                return None  # the source is damaged: it compares the whole page with the bucket's root
+            before = len(entries)
+            for key_hash, leaf in child_changes:
+                entries = _change_group(entries, key_hash, leaf)
+            count += (len(entries) - before) // _ENTRY
+            if entries:
+                children[own] = trie_hash(entries, level + 1)
+            else:
+                children.pop(own, None)
+        return _head_page(children, count) if HEAD_LEAST <= count <= self._page_limit else None
 
     def _change_leaf(self, page_id: PageId, page: bytes, changes: Sequence[Change]) -> bytes:
         level = len(page_id)
@@ -105,7 +171,7 @@ class PageEdits:
         """Return the page of sorted entries, having added child pages if they are too many."""
         level = len(page_id)
         if len(entries) <= self._page_limit * _ENTRY:
-            return _leaf_page(entries, level)
+            return leaf_page(entries, level)
         children = {}
         for own, group in group_entries(entries, level):
             child_id = page_id + "0123456789abcdef"[own]
@@ -140,12 +206,19 @@ class PageEdits:
             entries.append(leaf_entries(self.get(child_id)))
             self.pages[child_id] = b""
         self.unsplit.add(page_id)
-        return _leaf_page(b"".join(entries), len(page_id))
+        return leaf_page(b"".join(entries), len(page_id))
 
 
-def leaf_page(entries: Sequence[tuple[bytes, bytes]], level: int) -> bytes:
-    """Return the leaf page of (key hash, leaf hash) pairs sorted by key hash; b"" for none."""
-    return _leaf_page(b"".join([key_hash + leaf for key_hash, leaf in entries]), level)
+def head_of(page: bytes) -> bytes | None:
+    """Return the head of a leaf page, None if it is not worth one."""
+    if page[:1] != b"\x01" or key_count(page) < HEAD_LEAST:
+        return None
+    return b"\x03" + page[1 : _entries_at(page)] + key_count(page).to_bytes(2, "big")
+
+
+def is_head(page: bytes) -> bool:
+    """Tell whether `page` is a head only."""
+    return page[:1] == b"\x03"
 
 
 def is_split(page: bytes) -> bool:
@@ -159,6 +232,8 @@ def key_count(page: bytes) -> int:
         return 0
     if page[0] == _SPLIT_PAGE:
         return sum(count for _, count in _children_of(page).values())
+    if page[0] == _HEAD_PAGE:
+        return int.from_bytes(page[-2:], "big")
     return (len(page) - _entries_at(page)) // _ENTRY
 
 
@@ -167,7 +242,7 @@ def page_hash(page: bytes) -> bytes:
     if not page:
         return ZERO_HASH
     start = _HEAD + 32 * (page[1] << 8 | page[2]).bit_count()
-    if page[0] == _SPLIT_PAGE:
+    if page[0] != _LEAF_PAGE:
         return _sha256(b"\x01" + page[1:start]).digest()
     if len(page) - start == _ENTRY:
         return page[-32:]
@@ -229,7 +304,8 @@ def trie_hash(entries: bytes, level: int) -> bytes:
     return node_hash(bitmap, b"".join(hashes))
 
 
-def _leaf_page(entries: bytes, level: int) -> bytes:
+def leaf_page(entries: bytes, level: int) -> bytes:
+    """Return the leaf page at `level` of packed entries, sorted by key hash; b"" for none."""
     if not entries:
         return b""
     bitmap = 0
@@ -248,6 +324,13 @@ def _split_page(children: dict[int, tuple[bytes, int]]) -> bytes:
     return b"\x02" + bitmap.to_bytes(2, "big") + hashes + counts
 
 
+def _head_page(children: dict[int, bytes], count: int) -> bytes:
+    present = sorted(children)
+    bitmap = sum(1 << own for own in present)
+    hashes = b"".join([children[own] for own in present])
+    return b"\x03" + bitmap.to_bytes(2, "big") + hashes + count.to_bytes(2, "big")
+
+
 def _children_of(page: bytes) -> dict[int, tuple[bytes, int]]:
     """Return (hash, key count) of each child of a split page, by nibble."""
     start = _entries_at(page)
@@ -257,10 +340,40 @@ def _children_of(page: bytes) -> dict[int, tuple[bytes, int]]:
     }
 
 
+def _set_known(page: bytes, level: int, key_hash: bytes, leaf: bytes) -> tuple[bytes, bytes] | None:
+    """Return a leaf page in which a key that it holds has another leaf, and the page's hash; None if it has not."""
+    if not page:
+        return None
+    bitmap = page[1] << 8 | page[2]
+    entries_at = 3 + (bitmap.bit_count() << 5)
+    at = page.find(key_hash, entries_at)
+    if at < 0 or at - entries_at & 63:
+        return None  # not here, or found within an entry, which is left to the general way
+    column = level >> 1
+    byte = key_hash[column]
+    # The group is the neighbours whose first 2 * column nibbles, which all keys here share, go on as this one's.
+    low, high = (byte, byte) if level & 1 else (byte & 0xF0, byte | 15)
+    begin, end, size = at, at + 64, len(page)
+    while begin > entries_at and low <= page[begin - 64 + column] <= high:
+        begin -= 64
+    while end < size and low <= page[end + column] <= high:
+        end += 64
+    if end - begin == 64:
+        hash_ = leaf
+        if size - entries_at == 64:
+            return page[:3] + leaf + key_hash + leaf, leaf
+    else:
+        hash_ = trie_hash(b"".join((page[begin : at + 32], leaf, page[at + 64 : end])), level + 1)
+    own = byte & 15 if level & 1 else byte >> 4
+    hash_at = 3 + ((bitmap & ((1 << own) - 1)).bit_count() << 5)
+    head = b"".join((page[:hash_at], hash_, page[hash_at + 32 : entries_at]))
+    return b"".join((head, page[entries_at : at + 32], leaf, page[at + 64 :])), _sha256(head).digest()
+
+
 def _change_one(page: bytes, level: int, key_hash: bytes, leaf: bytes | None) -> bytes:
     """Return a leaf page with one key changed: only its group of neighbours is hashed again."""
     if not page:
-        return b"" if leaf is None else _leaf_page(key_hash + leaf, level)
+        return b"" if leaf is None else leaf_page(key_hash + leaf, level)
     bitmap = page[1] << 8 | page[2]
     entries_at = 3 + (bitmap.bit_count() << 5)
     column_at = level >> 1

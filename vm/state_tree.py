@@ -23,6 +23,7 @@ from vm.primitives.hashing import HASH_BYTES, ZERO_HASH
 from vm.state_pages import (
     PAGE_LIMIT,
     Change,
+    HeadSource,
     PageEdits,
     PageId,
     PageSource,
@@ -38,8 +39,14 @@ MAX_DEPTH = 6
 """16^6 buckets: an upper tree of 512 MiB, more than a node should hold."""
 
 _BLOCK = FANOUT * HASH_BYTES
+_FULL_NODE = b"\x01\xff\xff"
+"""What the preimage of a node with all its children begins with."""
+
 _PRESENT = bytes([48]) + bytes([49]) * 255
 """Translates a byte to the digit 0 if it is zero, else to 1."""
+
+_LEAF_HEADS = tuple(b"\x00" + length.to_bytes(4, "big") for length in range(256))
+"""What the preimage of a leaf begins with, by the length of the key; few keys are longer."""
 
 LeafOf = Callable[[bytes], tuple[str, bytes]]
 """Returns the key and the value of a key hash that the tree holds."""
@@ -60,7 +67,7 @@ class TreeUpdate:
         base_root: the root of the tree that the update was made from.
         root: the root after it.
         key_hashes: SHA-256 of each changed key, so that nobody hashes it again; none from `update_leaves`.
-        pages: each changed page, b"" for one that is gone.
+        pages: each changed page, b"" for one that is gone, or its head where no more of it was at hand.
         unsplit: pages that were split and are leaf pages, or gone, now.
         nodes: for each upper level from 1 to depth, the changed hashes by index; the last level's
             are the changed bucket roots.
@@ -83,7 +90,12 @@ class StateTree:
     """The tree over a source of pages; holds the upper tree, 32 bytes per bucket and a fifteenth."""
 
     def __init__(
-        self, depth: int, pages: PageSource, bucket_roots: bytes | None = None, page_limit: int = PAGE_LIMIT
+        self,
+        depth: int,
+        pages: PageSource,
+        bucket_roots: bytes | None = None,
+        page_limit: int = PAGE_LIMIT,
+        heads: HeadSource | None = None,
     ) -> None:
         """Build the upper tree.
 
@@ -93,6 +105,7 @@ class StateTree:
                 update makes its pages visible there.
             bucket_roots: 32 bytes per bucket, in order; an empty tree without.
             page_limit: entries of a page at most; storage only.
+            heads: `pages` again, if `update` may change a page by its head; then updates hold heads too.
         """
         if not 1 <= depth <= MAX_DEPTH:
             raise StateTreeError(f"depth {depth} is not within 1 … {MAX_DEPTH}")
@@ -101,6 +114,7 @@ class StateTree:
         self.depth = depth
         self._pages = pages
         self._page_limit = page_limit
+        self._heads = heads
         self._levels = _build_levels(depth, bucket_roots)
 
     @property
@@ -137,7 +151,7 @@ class StateTree:
         return self._update({}, by_bucket)
 
     def _update(self, key_hashes: dict[str, bytes], by_bucket: dict[PageId, list[Change]]) -> TreeUpdate:
-        edits = PageEdits(self._pages, self._page_limit)
+        edits = PageEdits(self._pages, self._page_limit, self._heads)
         change = edits.change
         roots = {int(page_id, 16): change(page_id, items) for page_id, items in by_bucket.items()}
         nodes = self._update_upper(roots)
@@ -146,18 +160,26 @@ class StateTree:
 
     def _update_upper(self, bucket_roots: dict[int, bytes]) -> list[dict[int, bytes]]:
         """Return the changed hashes of every level, the root's level first."""
+        sha, full = _sha256, _FULL_NODE
         changed = [bucket_roots]
         for level in range(self.depth, 0, -1):
             stored = self._levels[level]
             blocks: dict[int, bytearray] = {}
+            known = blocks.get
             for index, hash_ in changed[-1].items():
                 parent = index >> 4
-                block = blocks.get(parent)
+                block = known(parent)
                 if block is None:
-                    block = blocks[parent] = stored[parent * _BLOCK : (parent + 1) * _BLOCK]
+                    block = blocks[parent] = stored[parent << 9 : (parent + 1) << 9]
                 at = (index & 15) << 5
                 block[at : at + 32] = hash_
-            changed.append({parent: _block_hash(block) for parent, block in blocks.items()})
+            # The first case of _block_hash written out: nearly all nodes of a large state have all their children.
+            changed.append(
+                {
+                    parent: sha(full + block).digest() if 0 not in block[::-32] else _block_hash(block)
+                    for parent, block in blocks.items()
+                }
+            )
         changed.reverse()
         return changed
 
@@ -242,23 +264,27 @@ def _hash_changes(
     changes: Mapping[str, bytes | None], depth: int
 ) -> tuple[dict[str, bytes], dict[PageId, list[Change]]]:
     """Return the hash of each key, and the leaf changes by bucket."""
-    sha = _sha256
+    sha, heads, common = _sha256, _LEAF_HEADS, len(_LEAF_HEADS)
+    # The hex of whole bytes, cut where the depth is odd: half of the last byte is the bucket's.
+    bytes_of_id, is_odd = (depth + 1) >> 1, depth & 1
     key_hashes: dict[str, bytes] = {}
     by_bucket: dict[PageId, list[Change]] = {}
     for key, value in changes.items():
         raw = key.encode()
         key_hashes[key] = key_hash = sha(raw).digest()
-        if value is None:
-            change: Change = (key_hash, None)
-        else:
-            # state_proof.written out: this loop runs for every changed key.
-            head = b"\x00" + len(raw).to_bytes(4, "big")
-            change = (key_hash, sha(head + raw + sha(value).digest()).digest())
-        page_id = key_hash.hex()[:depth]
+        leaf: bytes | None = None
+        if value is not None:
+            # state_proof.leaf_hash written out: this loop runs for every changed key.
+            length = len(raw)
+            head = heads[length] if length < common else b"\x00" + length.to_bytes(4, "big")
+            leaf = sha(head + raw + sha(value).digest()).digest()
+        page_id = key_hash[:bytes_of_id].hex()
+        if is_odd:
+            page_id = page_id[:depth]
         if page_id in by_bucket:
-            by_bucket[page_id].append(change)
+            by_bucket[page_id].append((key_hash, leaf))
         else:
-            by_bucket[page_id] = [change]
+            by_bucket[page_id] = [(key_hash, leaf)]
     return key_hashes, by_bucket
 
 
@@ -266,7 +292,7 @@ def _block_hash(block: bytearray) -> bytes:
     """Return the hash of an upper node from its 16 children, zeros for empty ones."""
     lasts = block[::-HASH_BYTES]
     if 0 not in lasts:
-        return _sha256(b"\x01\xff\xff" + block).digest()
+        return _sha256(_FULL_NODE + block).digest()
     present = block.replace(ZERO_HASH, b"")
     if not present:
         return ZERO_HASH

@@ -5,15 +5,16 @@ A write through a table (`vm.tables`) encodes at once and decodes what it has en
 declared type: so the object in the overlay is the one that a node which has restarted will read, and a value
 beyond its bounds is refused before it is anywhere.
 
-Each transaction takes a mark; a failed one is rolled back by its journal, so a read is one dictionary look-up and
-never a walk through layers.
+Each transaction takes a mark; a failed one is rolled back by its journal, so a read is a look among the changes,
+then one among what the block has read, and never a walk through layers.
 
 Invariants:
     1. Values are immutable: frozen structs, str, int, bool, bytes, tuples. Whoever changes one
        puts a new one.
     2. A key has one type, so a cell's object always has the type that is asked for.
     3. None means absent; it is never stored.
-    4. Once-records (docs/decisions/once-records.md) are in the overlay in the order in which they were written, and
+    4. The base shows one state as long as the overlay lives: what was read once is not asked for again.
+    5. Once-records (docs/decisions/once-records.md) are in the overlay in the order in which they were written, and
        none is written twice, whatever a contract has seen.
 """
 
@@ -69,12 +70,14 @@ def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_absent", "_journal", "base_cell", "base_once", "changes", "records")
+    __slots__ = ("_absent", "_journal", "base_cell", "base_once", "changes", "read", "records")
 
     def __init__(self, base: StateReader) -> None:
         self.base_cell = base.cell
         self.base_once = base.once
         self.changes: dict[str, Cell | None] = {}
+        self.read: dict[str, Cell | None] = {}
+        """What was read of the base: most reads of a block are of the few values that all its transactions need."""
         self.records: dict[str, tuple[str, Cell]] = {}
         """Once-records of this block by key: their family, and the cell."""
         self._journal: list[tuple[dict[str, Any], str, Any]] = []
@@ -85,9 +88,11 @@ class BlockOverlay:
         """Return the value at `key`, this block's changes included."""
         found = self.changes.get(key, UNCHANGED)
         if found is UNCHANGED:
-            return self.base_cell(key, stored)
-        changed: tuple[T, bytes] | None = found
-        return changed
+            found = self.read.get(key, UNCHANGED)
+            if found is UNCHANGED:
+                found = self.read[key] = self.base_cell(key, stored)
+        cell: tuple[T, bytes] | None = found
+        return cell
 
     def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
         """Set the value at `key`; raises as `cell_of`."""

@@ -127,13 +127,28 @@ def parse_body(body_bytes: bytes) -> Body:
     Raises:
         TransactionError: MALFORMED, naming the field.
     """
+    body = _decode_body(body_bytes)
+    _check_body(body, None)
+    return body
+
+
+def _decode_body(body_bytes: bytes) -> Body:
     try:
-        body = _bodies.decode(body_bytes)
+        return _bodies.decode(body_bytes)
     except CodecError as error:
         raise TransactionError("MALFORMED", f"body: {error}") from None
+
+
+def _check_body(body: Body, signer: str | None) -> None:
+    """Check what the type of a body does not say.
+
+    Args:
+        signer: the address of the only key that signed, if known. A sender that equals it is an address, so that
+            its checksum need not be looked at.
+    """
     if not 1 <= len(body.ops) <= MAX_OPS:
         raise TransactionError("MALFORMED", f"body.ops: 1 to {MAX_OPS} operations, not {len(body.ops)}")
-    if not is_address(body.sender):
+    if body.sender != signer and not is_address(body.sender):
         raise TransactionError("MALFORMED", "body.sender is not an address")
     if body.memo is not UNSET and len(body.memo.encode()) > MAX_MEMO_BYTES:
         raise TransactionError("MALFORMED", f"body.memo is longer than {MAX_MEMO_BYTES} bytes")
@@ -141,7 +156,6 @@ def parse_body(body_bytes: bytes) -> Body:
         raise TransactionError("MALFORMED", "body.memo holds invisible characters, or a blank at its edges")
     if body.signers is not UNSET:
         _check_signers(body.signers)
-    return body
 
 
 def _check_signers(signers: Sequence[bytes]) -> None:
@@ -163,11 +177,16 @@ def parse_transaction(raw: bytes) -> Transaction:
     if len(raw) > MAX_TX_BYTES:
         raise TransactionError("TOO_LARGE", f"{len(raw)} bytes; at most {MAX_TX_BYTES}")
     body_bytes, sigs, paths = _open(raw)
-    body = parse_body(body_bytes)
-    if any(len(key) != PUBLIC_KEY_BYTES or len(sig) != SIGNATURE_BYTES for key, sig in sigs):
-        raise TransactionError("MALFORMED", "sigs: a key has 32 bytes, a signature 64")
+    body = _decode_body(body_bytes)
+    signer: str | None = None
+    if body.signers is UNSET and len(sigs) == 1 and len(sigs[0][0]) == PUBLIC_KEY_BYTES:
+        signer = address_of_key(sigs[0][0])
+    _check_body(body, signer)
+    for key, sig in sigs:
+        if len(key) != PUBLIC_KEY_BYTES or len(sig) != SIGNATURE_BYTES:
+            raise TransactionError("MALFORMED", "sigs: a key has 32 bytes, a signature 64")
     if body.signers is UNSET:
-        if len(sigs) != 1 or address_of_key(sigs[0][0]) != body.sender:
+        if signer != body.sender:
             raise TransactionError("BAD_SIGNATURE", "one signature by the sender's key is expected")
         signer_addresses: tuple[str, ...] = (body.sender,)
     else:
@@ -175,14 +194,7 @@ def parse_transaction(raw: bytes) -> Transaction:
             raise TransactionError("BAD_SIGNATURE", "the signatures are not those of body.signers, in order")
         signer_addresses = tuple([address_of_key(key) for key in body.signers])
     return Transaction(
-        raw=raw,
-        body_bytes=body_bytes,
-        body=body,
-        sigs=sigs,
-        id=_sha256(body_bytes).digest(),
-        hash=_sha256(raw).digest(),
-        signer_addresses=signer_addresses,
-        paths=paths,
+        raw, body_bytes, body, sigs, _sha256(body_bytes).digest(), _sha256(raw).digest(), signer_addresses, paths
     )
 
 
@@ -233,6 +245,29 @@ def signatures_valid(tx: Transaction, roots: VerifiedRoots | None = None) -> boo
         else verify(Domain.TRANSACTION, key, tx.body_bytes, sig)
         for (key, sig), path in zip(tx.sigs, tx.paths, strict=True)
     )
+
+
+SignatureCheck: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""(domain, public key, message, signature), as `vm.primitives.keys.verify` takes them."""
+
+
+def signature_checks(tx: Transaction) -> list[SignatureCheck] | None:
+    """Return the checks that must all succeed for `signatures_valid`; None where a path leads to no root.
+
+    For callers that have another process make them.
+    """
+    if not tx.paths:
+        return [(Domain.TRANSACTION, key, tx.body_bytes, sig) for key, sig in tx.sigs]
+    checks: list[SignatureCheck] = []
+    for (key, sig), path in zip(tx.sigs, tx.paths, strict=True):
+        if path is None:
+            checks.append((Domain.TRANSACTION, key, tx.body_bytes, sig))
+            continue
+        root = merkle.root_of_path(tx.id, path.index, path.size, path.hashes)
+        if root is None:
+            return None
+        checks.append((Domain.BATCH, key, root, sig))
+    return checks
 
 
 def _stands_under(tx_id: bytes, key: bytes, sig: bytes, path: BatchPath, roots: VerifiedRoots) -> bool:

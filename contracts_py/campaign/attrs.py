@@ -107,10 +107,11 @@ class _Walk:
         self._count(len(value))
         if kind is list:
             return tuple([self.value(item, f"{field}[{place}]", depth - 1) for place, item in enumerate(value)])
-        return {
-            _KEY(name, f"{field}.{str(name)[:64]}"): self.value(value[name], f"{field}.{str(name)[:64]}", depth - 1)
-            for name in sorted(value)
-        }
+        found: dict[str, Value] = {}
+        for name in sorted(value):
+            where = f"{field}.{name[:64]}"
+            found[_KEY(name, where)] = self.value(value[name], where, depth - 1)
+        return found
 
     def _count(self, values: int) -> None:
         self._left -= values

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from vm.contract_api import Hook
 
 
-@dataclass(frozen=True, slots=True)
-class RecordMade:
+class RecordMade(NamedTuple):
     """Something was recorded; `fired` are the campaigns that fired."""
 
     brand: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from contracts_py.calendar import Offsets
 from contracts_py.campaign.effect_types import Effect, Given
@@ -28,8 +28,7 @@ class Draft:
     budget: Budget | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """What was recorded.
 
     Attributes:

@@ -106,7 +106,8 @@ class Supply:
         record = self.record
         self._require_below_cap(amount, cap)
         _require_countable(record.issued + record.swapped_in + record.refunded + amount)
-        self.change(outstanding=amount, **{counter: amount})
+        counted = {counter: getattr(record, counter) + amount}
+        self.record = replace(record, outstanding=record.outstanding + amount, **counted)
 
     def _into_dates(self, date: int, amount: int) -> None:
         if date <= self._ctx.time:

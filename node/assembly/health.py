@@ -94,7 +94,11 @@ class Health:
     """
 
     def __init__(self, sources: Sequence[Reasons]) -> None:
-        self._sources = sources
+        self._sources = list(sources)
+
+    def also(self, source: Reasons) -> None:
+        """Add a source, of what is put together after the node."""
+        self._sources.append(source)
 
     def told(self) -> dict[str, Any]:
         """Return {live, ready, reasons}."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from network.wire import MakeWire, TlsWire
+from node.runtime.cores import usable_cores
 from node.runtime.files import SYSTEM_FILES, Files
 from node.store.engine import OpenEngine
 from node.store.engines import open_engine
@@ -25,12 +26,14 @@ class Machine:
         engine: opens a database in such a folder.
         entropy: returns so many bytes that nobody can know before, as os.urandom.
         wire: makes connections to peers.
+        cores: how many the process may use; with few it starts no workers.
     """
 
     files: Files = SYSTEM_FILES
     engine: OpenEngine = open_engine
     entropy: Callable[[int], bytes] = os.urandom
     wire: MakeWire = TlsWire
+    cores: Callable[[], int] = usable_cores
 
     def jitter(self) -> float:
         """Draw a factor between 0.5 and 1."""

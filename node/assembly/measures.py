@@ -13,6 +13,7 @@ from node.assembly.health import Health
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
 from node.chain.ledger import Executed, Ledger
+from node.gateway_process import GatewayProcess
 from node.pool.admission import AdmissionQueue
 from node.pool.mempool import Mempool
 from node.runtime.disk_space import DiskSpace
@@ -21,6 +22,7 @@ from node.runtime.supervisor import Supervisor
 from node.sync.block_sync_driver import SyncDriver
 from node.validator.accusations import Accusations
 from node.validator.liveness import Liveness
+from node.verification.verifier import TransactionVerifier
 from node.votes.signing_guard import SigningGuard
 from vm.receipt import STATUS_FAILED
 
@@ -75,6 +77,20 @@ def pool_gauges(metrics: Metrics, mempool: Mempool, admission: AdmissionQueue) -
     return read
 
 
+def verification_gauges(metrics: Metrics, signatures: TransactionVerifier) -> Reader:
+    """Return what reads who verifies transactions' signatures."""
+
+    def read() -> None:
+        workers = signatures.workers
+        metrics.verification_workers.set(sum(worker.is_running for worker in workers))
+        metrics.verification_restarts.set(sum(worker.restarts for worker in workers))
+        metrics.verification_waiting.set(sum(worker.frames_waiting for worker in workers))
+        metrics.verified.labels(by="node").set(signatures.inline)
+        metrics.verified.labels(by="workers").set(signatures.by_workers)
+
+    return read
+
+
 def peer_gauges(metrics: Metrics, manager: PeerManager, sync: SyncDriver) -> Reader:
     """Return what reads the connections, and what peers claim."""
 
@@ -93,6 +109,19 @@ def health_gauges(metrics: Metrics, health: Health, liveness: Liveness, supervis
         metrics.halted.set(supervisor.halted is not None)
         metrics.head_ahead.set(liveness.head_ahead_ms / 1_000)
         metrics.work_waiting.set(liveness.waiting_seconds)
+
+    return read
+
+
+def gateway_gauges(metrics: Metrics, gateway: GatewayProcess) -> Reader:
+    """Return what reads the gateway's process."""
+
+    def read() -> None:
+        seconds, resident = gateway.usage()
+        metrics.gateway_up.set(gateway.is_serving)
+        metrics.gateway_restarts.set(gateway.restarts)
+        metrics.gateway_cpu.set(seconds)
+        metrics.gateway_memory.set(resident)
 
     return read
 

@@ -60,6 +60,29 @@ class Metrics:
             labelnames=("ms",),
             registry=self._registry,
         )
+        self.verification_workers = self._gauge(
+            "entente_verification_workers", "Worker processes that verify signatures now"
+        )
+        self.verification_restarts = self._gauge(
+            "entente_verification_restarts", "Verification workers that have ended by themselves since the start"
+        )
+        self.verification_waiting = self._gauge(
+            "entente_verification_waiting_frames", "Frames that verification workers have not answered yet"
+        )
+        self.verified = Gauge(
+            "entente_verified_transactions",
+            "Transactions whose signatures were verified since the start, by whom",
+            labelnames=("by",),
+            registry=self._registry,
+        )
+        self.gateway_up = self._gauge(
+            "entente_gateway_up", "1 while a process of its own serves clients; 0 also without workers.gateway"
+        )
+        self.gateway_restarts = self._gauge(
+            "entente_gateway_restarts", "How many times the gateway's process has ended and was started again"
+        )
+        self.gateway_cpu = self._gauge("entente_gateway_cpu_seconds", "CPU time of the gateway's process")
+        self.gateway_memory = self._gauge("entente_gateway_resident_bytes", "Memory of the gateway's process")
         self.sync_target = self._gauge("entente_sync_target_height", "Greatest height that a peer claims")
         self.blocks = self._counter("entente_blocks", "Blocks committed since the start")
         self.transactions = self._counter("entente_transactions", "Transactions committed since the start")

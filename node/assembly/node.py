@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from consensus.verification import Verifier
 from genesis.document import Genesis
 from network.block_sync import BlockSync
 from network.config import NetworkConfig, PeerAddress, Timing
+from network.gossip_streams import GossipStreams
 from network.gossiper import Gossiper
 from network.peers import INSTANCE_BYTES, PeerManager
 from network.stages import STAGES
@@ -41,6 +42,7 @@ from node.assembly.measures import (
     peer_gauges,
     pool_gauges,
     stage_gauges,
+    verification_gauges,
 )
 from node.assembly.metrics import Metrics
 from node.chain.feed import BlockFeed
@@ -50,6 +52,8 @@ from node.peers.consensus_link import ConsensusLink
 from node.peers.frames import ConsensusFrames, PeerFrames
 from node.peers.head_teller import HeadTeller
 from node.peers.permissions import Permissions
+from node.peers.proposal_reader import ProposalReader
+from node.peers.proposals import ProposalLink, is_large
 from node.peers.questions import Questions
 from node.peers.transaction_fetcher import TransactionFetcher
 from node.pool.admission import Admission, AdmissionQueue, SendingPeer
@@ -79,14 +83,19 @@ from node.validator.finalizer import Finalizer
 from node.validator.liveness import Liveness
 from node.validator.recovery_marker import RecoveryMarker
 from node.validator.work_schedule import Heartbeat, WorkSchedule
+from node.verification.verifier import TransactionVerifier, worker_count
+from node.verification.worker import VerificationWorker
 from node.votes.signing_guard import SigningGuard
 from node.votes.write_ahead_log import WriteAheadLog
-from vm.batch_signatures import VerifiedRoots
 from vm.primitives.keys import SigningKey
 from vm.runtime import Runtime
 from vm.transaction import Transaction
 
 _log = logging.getLogger(__name__)
+
+
+StateFollower = Callable[[Mapping[str, bytes | None]], None]
+"""Told the state values that a final block changes, None for a deleted one, by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +130,9 @@ class Node:
         self.finalizer = Finalizer(self.ledger, self.guard, self.feed, self.supervisor)
         self.verifier = Verifier(genesis.chain)
         self.mempool = Mempool(settings.config)
-        self.roots = VerifiedRoots()
-        self.admission = AdmissionQueue(self.ledger, self.mempool, clock, self.roots)
+        workers = worker_count(settings.config.workers.verify, settings.machine.cores())
+        self.signatures = TransactionVerifier([VerificationWorker(1 + index) for index in range(workers)])
+        self.admission = AdmissionQueue(self.ledger, self.mempool, clock, self.signatures)
         self.waiters = FinalityWaiters(store, self.supervisor)
         self.reporter = EvidenceReporter(self.ledger, key, clock, self.admission.submit)
         self.accusations = Accusations(self.ledger, FaultCounts(), self.reporter)
@@ -150,18 +160,23 @@ class Node:
         wire = machine.wire(network, self.settings.key)
         self.manager = PeerManager(network, self.settings.key, self.permissions.may_connect, wire)
         self.teller = HeadTeller(self.ledger, self.manager)
-        self.gossiper = Gossiper(self.manager)
+        self.streams = GossipStreams(lambda: is_large(self.ledger))
+        self.gossiper = Gossiper(self.manager, self.settings.key.public_key, self.streams)
+        self.proposals = ProposalLink(self.ledger, self.manager, self.streams)
         self.claims = BlockSync(self.ledger.height)
-        self.link = ConsensusLink(self.ledger, self.manager, self.teller, self.claims, self.accusations)
+        self.link = ConsensusLink(
+            self.ledger, self.manager, self.teller, self.claims, self.accusations, self.proposals
+        )
 
     def _make_consensus(self) -> None:
         key, clock, machine = self.settings.key, self.clock, self.settings.machine
         fetcher = TransactionFetcher(self.ledger, self.manager, self.admission)
-        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.roots)
+        self.processor = BlockProcessor(self.ledger, self.mempool, fetcher, clock, self.signatures)
         self.builder = BlockBuilder(self.ledger, self.mempool, key.public_key)
         heartbeat = Heartbeat()
-        self.proposer = Proposer(self.builder, clock, heartbeat)
-        blocks = BlockTasks(self.processor, self._proposals(), self.link, self.finalizer, self.accusations.counts)
+        self.proposer = Proposer(self.builder, clock, heartbeat, self.proposals.arranged)
+        counts = self.accusations.counts
+        blocks = BlockTasks(self.processor, self._proposals(), self.proposals, self.finalizer, counts)
         self.driver = ConsensusDriver(self.ledger, self.guard, blocks, self._port(), self.supervisor, key)
         self.fault_watch = FaultWatch(
             self.accusations.counts, self.ledger, self.mempool, self.manager, lambda: self.driver.state
@@ -195,7 +210,8 @@ class Node:
     def _listen_to_peers(self) -> None:
         driver = self.driver
         counts = self.accusations.counts
-        self.consensus_frames = ConsensusFrames(self.verifier, driver, self.claims, self.teller, counts)
+        self.reader = ProposalReader(self.verifier, self.streams, self.proposals, lambda: driver.state)
+        self.consensus_frames = ConsensusFrames(self.reader, driver, self.claims, self.teller, counts)
         questions = Questions(self.store, self.processor, self.snapshot_server, lambda: driver.state)
         self.frames = PeerFrames(self.consensus_frames, questions, self.admission, self.gossiper, self.teller)
         self.admission.on_admitted(self._admitted)
@@ -223,11 +239,12 @@ class Node:
             lambda: driver.stopped,
             lambda key: self.consensus_frames.last_seen.get(key, (0, 0)),
         )
-        metrics = self._metrics = Metrics()
+        metrics = self.counts = Metrics()
         self.counters = BlockCounters(metrics)
         metrics.read_by(
             chain_gauges(metrics, ledger, self.feed, self.settings.disk),
             pool_gauges(metrics, self.mempool, self.admission),
+            verification_gauges(metrics, self.signatures),
             peer_gauges(metrics, manager, self.sync),
             stage_gauges(metrics),
             loop_gauges(metrics),
@@ -237,7 +254,9 @@ class Node:
 
     def _follow_blocks(self) -> None:
         """Say who hears of a final block, in which order; consensus, which begins the next height, comes last."""
+        self._state_followers: list[StateFollower] = []
         self.finalizer.on_final(
+            self._tell_followers,
             self.fault_watch.block_final,
             self._leave_pool,
             self.counters.block_final,
@@ -245,14 +264,17 @@ class Node:
             self.driver.height_final,
         )
 
+    def on_state(self, follower: StateFollower) -> None:
+        """Have a function called with the state values that each final block changes, before clients hear of it."""
+        self._state_followers.append(follower)
+
     # -- what happens ------------------------------------------------------------------------------
 
     def _admitted(self, transactions: Sequence[Transaction], sender: SendingPeer | None) -> None:
         key = None if sender is None else sender.key
         from_origin = sender is not None and sender.from_origin
         with STAGES.gossip:
-            for tx in transactions:
-                self.gossiper.add(tx.hash, tx.raw, key, from_origin=from_origin)
+            self.gossiper.add([(tx.hash, tx.raw) for tx in transactions], key, from_origin=from_origin)
         self.schedule.transactions_arrived()
 
     def _offer_again(self, transactions: Sequence[Transaction]) -> None:
@@ -261,6 +283,10 @@ class Node:
     def _work_began(self) -> None:
         self.fault_watch.work_began()
         self.driver.work_available()
+
+    def _tell_followers(self, executed: Executed, certificate: Certificate) -> None:
+        for follower in self._state_followers:
+            follower(executed.result.changes)
 
     def _leave_pool(self, executed: Executed, certificate: Certificate) -> None:
         transactions = executed.transactions
@@ -300,6 +326,8 @@ class Node:
         self.driver.start()
         run = self.supervisor.run
         run(self.sync.run(), "block-sync", Ends.CONSENSUS)  # it executes blocks
+        for worker in self.signatures.workers:
+            run(worker.run(), f"verification-worker-{worker.number}")
         run(self.admission.run(), "admission")
         run(self.reporter.run(), "evidence")
         run(self.marker.run(), "recovery-marker")
@@ -326,6 +354,7 @@ class Node:
         """Stop taking part, close connections and files. Nothing final is lost, stopped or killed."""
         self.driver.stop()
         self.finalizer.close()
+        self.reader.close()
         self.schedule.stop()
         self.feed.close()
         await self.supervisor.stop()
@@ -350,7 +379,7 @@ class Node:
         if self.supervisor.halted is not None:
             raise NotReady(HALTED)
         outcomes = await self.admission.submit(raws, client)
-        self._metrics.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
+        self.counts.refused.inc(sum(isinstance(outcome, TransactionRefused) for outcome in outcomes))
         return outcomes
 
     async def wait_committed(self, tx_ids: Sequence[bytes], timeout_ms: int) -> list[bool]:
@@ -384,4 +413,4 @@ class Node:
 
     def metrics(self) -> bytes:
         """Return the Prometheus text of all metrics."""
-        return self._metrics.text()
+        return self.counts.text()

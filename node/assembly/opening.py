@@ -16,7 +16,8 @@ from node.assembly.node import Node, NodeSettings
 from node.runtime.config import NodeConfig
 from node.runtime.descriptors import LEAST_DATABASE
 from node.runtime.errors import ConfigError
-from node.store import Store, StoreOptions
+from node.store import IndexLevel, Store, StoreOptions
+from node.store.records import MEBIBYTE
 from node.sync.snapshot_folders import SnapshotFolders
 from node.votes.signing_guard import compare_with_store
 from node.votes.write_ahead_log import WriteAheadLog
@@ -78,8 +79,11 @@ def open_store(
     machine = machine or Machine()
     options = StoreOptions(
         history,
+        page_cache_bytes=config.store.page_cache_mib * MEBIBYTE,
+        value_cache_bytes=config.store.value_cache_mib * MEBIBYTE,
         snapshot_interval=interval,
         max_open_files=max_open_files,
+        index=IndexLevel(config.store.index),
         engine=machine.engine,
         files=machine.files,
     )

@@ -26,7 +26,7 @@ from node.assembly.admin import AdminSocket
 from node.assembly.machine import Machine
 from node.assembly.node import Node, NodeSettings
 from node.assembly.opening import open_node
-from node.gateway import Gateway
+from node.assembly.serving import gateway_of
 from node.maintenance.backup import frames
 from node.runtime.clock import make_clock
 from node.runtime.config import NodeConfig, load_config
@@ -102,7 +102,7 @@ async def _run_once(
         raise ConfigError(f"the store is damaged: {error}. {advice(str(home))}") from None
     except (StoreError, WriteAheadLogError, DiskFull, OSError) as error:
         raise ConfigError(str(error)) from None
-    gateway = Gateway(node, config)
+    gateway = gateway_of(node, config)
     admin = AdminSocket(home, lambda: frames(node.store, genesis.chain, node.guard.highest_vote))
     memory = start_task(give_back_memory(), "memory")
     try:

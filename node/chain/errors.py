@@ -11,6 +11,7 @@ QueryError                      the base; the message is one sentence for a deve
 ├── NotKept                     this node has dropped it or never had it; another node may have it
 │   ├── BlockPruned             height, oldest, head
 │   ├── TransactionPruned       tx_id, oldest, head
+│   ├── NotIndexed              first
 │   └── StateDropped            height, head
 ├── BudgetSpent                 height: the caller allowed less work than the answer takes
 └── RangeReversed               bound, height, to: the caller's range ends before it begins
@@ -104,6 +105,19 @@ class TransactionPruned(NotKept):
         self.tx_id = tx_id
         self.oldest = oldest
         self.head = head
+
+
+class NotIndexed(NotKept):
+    """This node does not index what was asked for, or not as far back.
+
+    Attributes:
+        first: the first height from which on it does; None: it does not.
+    """
+
+    def __init__(self, what: str, first: int | None) -> None:
+        since = f"from block {first} on only" if first is not None else "not at all"
+        super().__init__(f"this node indexes {what} {since} (store.index in its node.toml); ask another node")
+        self.first = first
 
 
 class StateDropped(NotKept):

@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from consensus.proposer import SealRecord, proposer_order, skipped
 from consensus.types import (
     Block,
@@ -30,8 +32,9 @@ from genesis.document import Genesis
 from genesis.protocol import SUPPORTED_VERSIONS
 from network.stages import STAGES
 from node.chain.errors import QueryError
-from node.chain.indexing import index_entries
+from node.chain.indexing import IndexEntries, index_entries
 from node.chain.queries import ChainQueries
+from node.chain.replay_ids import ReplayIds
 from node.store import BlockCommit, LogMark, Store
 from vm.block_execution import BlockContext, BlockExecution, BlockResult
 from vm.chain_records import VALIDATOR_RECORDS
@@ -107,6 +110,9 @@ class Ledger:
         self.params = Params()
         self.header: Header | None = None
         self._load_head()
+        slot_ms = self.params.replay_slot_ms
+        first_slot = self.head_time // slot_ms
+        self._replay_ids = ReplayIds(slot_ms, store.snapshots.live_ids(first_slot), first_slot)
 
     def _load_head(self) -> None:
         height = self.store.head.height
@@ -120,6 +126,8 @@ class Ledger:
         # One context serves all admissions on this head: making one costs more than the question itself.
         overlay = BlockOverlay(self.store.reader)
         self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
+        self._brands: dict[str, tuple[str, ...]] = {}
+        """Of senders with roles that their own keys signed for: a till, or a bank of them, sends much on a head."""
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -167,17 +175,27 @@ class Ledger:
             return
         _log.warning("%s; this one stops before", _decided_on(scheduled.version, scheduled.height))
 
-    def may_act(self, tx: Transaction) -> bool:
-        """Tell whether a transaction's signers may act for its sender, as of the head."""
-        ctx = self._admission
-        ctx.cost = 0
-        return self.runtime.authority.may_act(ctx, tx.body.sender, tx.signer_addresses)
+    def brands_of_sender(self, tx: Transaction) -> tuple[str, ...] | None:
+        """Return the brands, not suspended, at which a transaction's sender holds roles, as of the head; sorted.
 
-    def brands_of(self, tx: Transaction) -> tuple[str, ...]:
-        """Return the brands, not suspended, at which a transaction's sender holds roles, as of the head; sorted."""
+        None where its signers may not act for the sender.
+        """
+        sender, own_key = tx.body.sender, tx.body.signers is UNSET
+        if own_key:
+            known = self._brands.get(sender)
+            if known is not None:
+                return known
         ctx = self._admission
         ctx.cost = 0
-        return self.runtime.authority.brands_of(ctx, tx.body.sender)
+        brands = self.runtime.authority.brands_of_sender(ctx, sender, tx.signer_addresses)
+        if brands and own_key:
+            self._brands[sender] = brands
+        return brands
+
+    def is_committed(self, tx: Transaction) -> bool:
+        """Tell whether a transaction is in the chain, for one that has not expired or whose block is kept."""
+        found = self._replay_ids.holds(tx.id, tx.body.expires)
+        return self.store.contains_transaction(tx.id) if found is None else found
 
     def height_context(self) -> HeightContext:
         """Return what the consensus core must know to decide the next height."""
@@ -235,7 +253,7 @@ class Ledger:
             if tx.id in seen:
                 return f"transaction {tx.id.hex()} stands twice"
             seen.add(tx.id)
-            if self.store.contains_transaction(tx.id):
+            if self.is_committed(tx):
                 return f"transaction {tx.id.hex()} has been in the chain"
         if size > self.params.max_block_bytes:
             return f"{size} bytes of transactions, at most {self.params.max_block_bytes}"
@@ -272,6 +290,7 @@ class Ledger:
         if header.height != self.height + 1 or certificate.roots != executed.roots:
             raise InvariantBroken(f"block {header.height} cannot be committed on {self.height}")
         transactions = executed.transactions
+        ids = _ids_by_slot(transactions, self.params.replay_slot_ms)
         block = Block(header, executed.candidate.parent_certificate, tuple(tx.raw for tx in transactions))
         self.store.commit_block(
             BlockCommit(
@@ -281,23 +300,30 @@ class Ledger:
                 certificate=encode(certificate),
                 receipts=executed.result.receipt_bytes,
                 transaction_ids=[tx.id for tx in transactions],
-                index_entries=index_entries(transactions, executed.result.receipts, self.runtime.calls),
+                index_entries=self._index_entries(executed),
                 update=executed.update,
                 changes=executed.result.changes,
                 once=executed.result.once,
                 state_root=executed.roots.state_root,
                 receipts_root=executed.roots.receipts_root,
                 log_mark=log_mark,
-                replay_ids=_ids_by_slot(transactions, self.params.replay_slot_ms),
+                replay_ids={slot: b"".join(own) for slot, own in ids.items()},
                 first_slot=header.time // self.params.replay_slot_ms,
             )
         )
+        self._replay_ids.committed(ids, header.time)
         self.header = header
         changes = executed.result.changes
         if PARAMS.keys.path in changes or VERSION.keys.path in changes:
             self._load_head()
         else:
             self._look_at_head()
+
+    def _index_entries(self, executed: Executed) -> IndexEntries:
+        if self.store.indexed.names is None:
+            return {}
+        with STAGES.index:
+            return index_entries(executed.transactions, executed.result.receipts, self.runtime.calls)
 
 
 def _of_head(read: Callable[[int], T], height: int) -> T:
@@ -312,9 +338,9 @@ def _decided_on(version: int, height: int) -> str:
     return f"the alliance has decided on protocol version {version} from height {height} on: install its release"
 
 
-def _ids_by_slot(transactions: Sequence[Transaction], slot_ms: int) -> dict[int, bytes]:
-    """Return the ids in order, joined, by the slot in which they expire; as `record_replay_slots` counts them."""
+def _ids_by_slot(transactions: Sequence[Transaction], slot_ms: int) -> dict[int, list[bytes]]:
+    """Return the ids in order by the slot in which they expire; as `record_replay_slots` counts them."""
     by_slot: dict[int, list[bytes]] = {}
     for tx in transactions:
         by_slot.setdefault(tx.body.expires // slot_ms, []).append(tx.id)
-    return {slot: b"".join(ids) for slot, ids in by_slot.items()}
+    return by_slot

@@ -31,6 +31,7 @@ from node.chain.errors import (
     BlockPruned,
     CertificateNotFound,
     DigestNotFound,
+    NotIndexed,
     QueryError,
     ReceiptsNotFound,
     TransactionPruned,
@@ -39,7 +40,7 @@ from node.chain.errors import (
 from node.chain.states import States
 from node.chain.validator_sets import ValidatorSets
 from node.runtime.pauses import pause_point
-from node.store import IndexPage, Position, Store
+from node.store import ChainStore, IndexPage, Position
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorRecord
 from vm.expiry import earliest_block_time
 from vm.membership import DECIDES_AFTER, changes_before, current_params, membership_change
@@ -74,7 +75,7 @@ class ChainQueries:
         states: the state after a height.
     """
 
-    def __init__(self, genesis: Genesis, store: Store) -> None:
+    def __init__(self, genesis: Genesis, store: ChainStore) -> None:
         self.genesis = genesis
         self.sets = ValidatorSets(store)
         self.states = States(store)
@@ -220,7 +221,7 @@ class ChainQueries:
         return {tx_id: decode_receipt(receipts[index]) for tx_id, index in indexes.items()}
 
     def find(self, tx_id: bytes) -> Position | None:
-        """Return height and index of a final transaction whose block is kept."""
+        """Return height and index of a final transaction that is kept and indexed, or has not expired."""
         return self._store.find_transaction(tx_id)
 
     def places_of(self, tx_ids: Iterable[bytes]) -> dict[int, IndexesById]:
@@ -240,6 +241,13 @@ class ChainQueries:
         if not self._store.contains_transaction(tx_id) or self.find(tx_id) is not None:
             return None
         return TransactionPruned(tx_id, self._store.oldest_block, self.height)
+
+    def unindexed(self) -> NotIndexed | None:
+        """Return the error for an id that is not found, if kept blocks may hold it; None where all are indexed."""
+        first = self._store.indexed.ids
+        if first is not None and first <= self._store.oldest_block:
+            return None
+        return NotIndexed("transactions by id", first)
 
     def may_be_pruned(self, expires: int) -> bool:
         """Tell whether a transaction that is not found, and has expired, may be in a block that is no longer kept.
@@ -267,7 +275,13 @@ class ChainQueries:
             kind: ACCOUNT, BRAND or CALL of `node.chain.indexing`.
             first, last: heights, both included.
             after: begin behind this position.
+
+        Raises:
+            NotIndexed: they are not, or only in later blocks.
         """
+        indexed = self._store.indexed.names
+        if indexed is None or max(first, self._store.oldest_block) < indexed:
+            raise NotIndexed("transactions by account, brand and call", indexed)
         return self._store.transactions_of(kind, name, first, last, after, limit)
 
     # -- validators --------------------------------------------------------------------------------

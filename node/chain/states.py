@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from node.chain.errors import BudgetSpent, QueryError, StateAhead, StateDropped
 from node.runtime.pauses import is_whole, pause_point
-from node.store import HeightAhead, ProvedRecord, ProvedValue, StateUnavailable, Store
+from node.store import ChainStore, HeightAhead, ProvedRecord, ProvedValue, StateUnavailable
 from vm.params import PARAMS
 from vm.state_view import StateReader
 from vm.tables.stored import Stored
@@ -50,7 +50,7 @@ class ReadBudget:
 class States:
     """The states that a store holds, by height; 0 is the state of genesis."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ChainStore) -> None:
         self._store = store
 
     @property

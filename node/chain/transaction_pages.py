@@ -91,6 +91,7 @@ class TransactionPages:
         Raises:
             RangeReversed: the range ends before it begins.
             BlockPruned, BlockNotFound: it begins below what is kept, or beyond the height after the head.
+            NotIndexed: there are filters, and this node has no index for them of where it begins.
         """
         from_height, to_height = heights
         first = self._first(from_height, to_height, after)

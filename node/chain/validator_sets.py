@@ -9,7 +9,7 @@ from typing import Final
 
 from consensus.types import ValidatorSet
 from genesis.document import validator_set_of
-from node.store import Store
+from node.store import ChainStore
 from vm.chain_records import ValidatorEntry
 from vm.membership import validators_deciding
 
@@ -20,7 +20,7 @@ SETS_KEPT: Final = 16
 class ValidatorSets:
     """Which set decides a height; equal sets are one object while they are in use."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ChainStore) -> None:
         self._store = store
         self._kept: dict[tuple[ValidatorEntry, ...], ValidatorSet] = {}
 

@@ -26,6 +26,7 @@ COMMANDS = {
         "Move an existing programme's members and balances onto a chain.",
     ),
     "keys": ("node.cli.keys_commands:keys", "Make and read key files, encrypted at rest."),
+    "load": ("node.cli.load_command:load", "Put load on a running network, and print what became of it."),
     "node": ("node.cli.node_commands:node", "Set up and run one node."),
     "restore": ("node.cli.backup_commands:restore", "Make a node's data from a backup, verified."),
     "rules": (

@@ -133,7 +133,7 @@ class ChainMethods:
             raw = self._backend.pending_transaction(id_)
             if raw is None:
                 message = "no transaction has this id; it may have expired"
-                raise self._queries.pruned(id_) or not_found(message, id=id_.hex())
+                raise self._queries.pruned(id_) or self._queries.unindexed() or not_found(message, id=id_.hex())
             return FoundTransaction(shown_transaction(parse_transaction(raw)), "pending", None, None, None)
         height, index = position
         transaction = shown_transaction(parse_transaction(self._queries.block(height).transactions[index]))
@@ -152,7 +152,8 @@ class ChainMethods:
         if position is None:
             pending = self._backend.is_pending(id_)
             message = "the transaction is pending" if pending else "no receipt"
-            raise self._queries.pruned(id_) or not_found(message, id=id_.hex(), pending=pending)
+            kept_elsewhere = self._queries.pruned(id_) or (None if pending else self._queries.unindexed())
+            raise kept_elsewhere or not_found(message, id=id_.hex(), pending=pending)
         height, index = position
         receipts = self._queries.receipts(height)
         receipt = decode_receipt(receipts[index])

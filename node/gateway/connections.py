@@ -174,6 +174,11 @@ class GatewayConnection(RequestHandler):
         self._is_busy = False
         self._table.end(self.slot)
 
+    def close_if_idle(self) -> None:
+        """Close the connection where no request is in progress; aiohttp's shutdown would wait for the next one."""
+        if not self._request_in_progress:
+            self.force_close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection, and soon what its client waited for."""
         task = self._task_handler

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -62,23 +63,78 @@ class Declared:
 
 
 def schemas_of(types: Iterable[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return each type's schema by its `repr`, and those of the types with a name that these refer to, by name."""
+    """Return each type's schema by its `repr`, and those of the types with a name that these refer to, by name.
+
+    Equal types give equal bytes in every process: no name holds where an object lies in memory.
+    """
     known = list({repr(type_): type_ for type_ in types}.values())
-    forms, named = msgspec.json.schema_components(known, ref_template=_REFERENCE)
-    return {repr(type_): _as_written(form) for type_, form in zip(known, forms, strict=True)}, _as_written(named)
+    generics = [part for type_ in known for part in _generics_with_rules(type_)]
+    forms, named = msgspec.json.schema_components([*known, *generics], ref_template=_REFERENCE)
+    titles = {_referred(form): _title(type_) for type_, form in zip(generics, forms[len(known) :], strict=True)}
+    names = _free_names(titles, set(named) - set(titles))
+    for name, title in titles.items():
+        named[name]["title"] = title
+    schemas = {names.get(name, name): _as_written(schema, names) for name, schema in named.items()}
+    return {repr(type_): _as_written(form, names) for type_, form in zip(known, forms, strict=False)}, schemas
 
 
-def _as_written(form: Any) -> Any:
-    """Return a schema of what the gateway writes: bytes are hex there, and objects may get further members."""
+def _generics_with_rules(type_: Any) -> Iterator[Any]:
+    """Yield the generic types in a type that are of annotated ones, which msgspec names by the `repr` of those."""
+    parts = get_args(type_)
+    origin = get_origin(type_)
+    is_struct = isinstance(origin, type) and issubclass(origin, msgspec.Struct)
+    if is_struct and any(get_origin(part) is Annotated for part in parts):
+        yield type_
+    for part in parts:
+        yield from _generics_with_rules(part)
+
+
+def _title(type_: Any) -> str:
+    """Return the name of a type without its annotations, such as Page[str]."""
+    origin, parts = get_origin(type_), get_args(type_)
+    if origin is Annotated:
+        return _title(parts[0])
+    name: str = getattr(origin or type_, "__name__", "value")
+    return f"{name}[{', '.join(_title(part) for part in parts)}]" if parts else name
+
+
+def _referred(form: Mapping[str, Any]) -> str:
+    name: str = form["$ref"].rpartition("/")[2]
+    return name
+
+
+def _free_names(titles: Mapping[str, str], taken: set[str]) -> dict[str, str]:
+    """Return a name for each title that no other schema has: Page_str_, Page_str_2."""
+    names: dict[str, str] = {}
+    for old, title in titles.items():
+        base = re.sub(r"\W+", "_", title)
+        number, name = 1, base
+        while name in taken:
+            number += 1
+            name = f"{base}{number}"
+        taken.add(name)
+        names[old] = name
+    return names
+
+
+def _as_written(form: Any, names: Mapping[str, str]) -> Any:
+    """Return a schema of what the gateway writes: bytes are hex there, and objects may get further members.
+
+    Args:
+        names: of the schemas that get another name.
+    """
     if isinstance(form, list):
-        return [_as_written(part) for part in form]
+        return [_as_written(part, names) for part in form]
     if not isinstance(form, dict):
         return form
+    if "$ref" in form:
+        name = _referred(form)
+        return {**form, "$ref": _REFERENCE.format(name=names.get(name, name))}
     if form.get("contentEncoding") == "base64":
         lengths = ("contentEncoding", "minLength", "maxLength")
         return {**{name: part for name, part in form.items() if name not in lengths}, "pattern": HEX}
     kept = {name: part for name, part in form.items() if (name, part) != ("additionalProperties", False)}
-    return {name: _as_written(part) for name, part in kept.items()}
+    return {name: _as_written(part, names) for name, part in kept.items()}
 
 
 def words_of(type_: Any) -> str:

@@ -11,9 +11,10 @@ Invariants:
     3. The answer has at most `max_response_bytes`, give or take the errors that say so.
     4. In one turn of the event loop all reads of all clients together take SLICE_SECONDS, and the last of them as
        long again. One that is not done by then is begun anew, to be answered in slices of later turns
-       (`node.runtime.pauses`); MAX_LONG_READS are on their way at a time. Where a read had no pause point for much
+       (`reading`, `node.runtime.pauses`). Where a read had no pause point for much
        longer, reads rest for as long: consensus needs many turns for a block, and would have to wait for such a
-       read at each. Clients share that time equally (`read_turns`).
+       read at each. Clients share that time equally (`read_turns`). With a thread that reads (`reading`) the loop
+       turns in any case: there a read is done at once, and a batch's as many as a slice has room for.
     5. A body is taken apart in slices as well, but for its JSON: that is parsed at once, and bounded (MAX_VALUES).
     6. What is known without reading (the outcome of a submission or a wait, an error found while checking) does
        not wait for a turn to read; a request that renders many of them lets the loop turn each SLICE_SECONDS.
@@ -40,10 +41,11 @@ from node.gateway.limits import COUNT_ANSWER
 from node.gateway.method_table import Arguments, Method
 from node.gateway.presentation import dumps
 from node.gateway.query_faults import query_fault
-from node.gateway.read_turns import RETRY_MS, SLICE_SECONDS, ReadTurns
+from node.gateway.read_turns import SLICE_SECONDS, ReadTurns, Turn
+from node.gateway.reading import AnsweredElsewhere, Reading, ReadingHere
 from node.runtime.config import RpcLimits
 from node.runtime.errors import NotReady, kept
-from node.runtime.pauses import LongRead, TookLong, at_once
+from node.runtime.pauses import TookLong
 
 _log = logging.getLogger(__name__)
 
@@ -61,9 +63,6 @@ MAX_VALUES: Final = 100_000
 EXACT: Final = 2.0**53
 """From here on a float is an integer, and may be one whose last digits are lost: beyond 64 bits the parser gives
 floats. An id must come back with the digits that it had, so that it is refused."""
-
-MAX_LONG_READS: Final = 64
-"""Each has a thread, and holds what it has found so far; a client has one at a time."""
 
 REFUSAL_SECONDS: Final = 0.5
 """A connection is refused twice a second: 256 of a client then cost what they take to parse, some hundredths."""
@@ -100,13 +99,14 @@ class Reply:
 class _Entry:
     """One request of a batch on its way: `id_json` is None for a notification.
 
-    `outcome` is a result, one that is rendered already, or an RpcFault.
+    `outcome` is a result, one that is rendered already, or an RpcFault; `is_read` tells that a read's is known.
     """
 
     id_json: bytes | None
     method: Method | None = None
     arguments: Arguments = field(default_factory=dict)
     outcome: Any = None
+    is_read: bool = False
 
     def forget(self) -> None:
         """Let go of what has been rendered: a batch goes on, and may wait long. Faults are looked at in the end."""
@@ -121,49 +121,6 @@ class _Rendered(msgspec.Struct, gc=False):
     json: bytes
 
 
-class _Turn:
-    """A request's turn to read: taken at its first read, and given up in between for others to read.
-
-    Attributes:
-        held: it is this request's turn.
-        refused: why it gets no turn any more: too many of its client's requests wait.
-    """
-
-    def __init__(self, turns: ReadTurns, client: str) -> None:
-        self._turns = turns
-        self._client = client
-        self.held = False
-        self.refused: RpcFault | None = None
-
-    async def take(self) -> bool:
-        """Wait for the turn, and where its slice is used up for the next one; tell whether it is held."""
-        if self.held:
-            if self._turns.is_over():
-                await asyncio.sleep(self._turns.rest_s())
-                self.held = False  # Given up while it waits, the request has no turn to end.
-                await self._turns.go_on(self._client)
-                self.held = True
-        elif self.refused is None:
-            try:
-                await self._turns.begin(self._client)
-                self.held = True
-            except RpcFault as fault:
-                self.refused = kept(fault)
-        return self.held
-
-    async def end_if_over(self) -> None:
-        """Let others read where the slice is used up."""
-        if self.held and self._turns.is_over():
-            await asyncio.sleep(self._turns.rest_s())
-            self.end()
-
-    def end(self) -> None:
-        """Let others read, where the turn is held."""
-        if self.held:
-            self.held = False
-            self._turns.end()
-
-
 Admit = Callable[[int], RpcFault | None]
 """Asked with the number of calls before any is answered; a fault refuses them all (rate limits)."""
 
@@ -174,19 +131,40 @@ def fault_body(fault: RpcFault, id_json: bytes = _NULL_ID) -> bytes:
 
 
 class Dispatcher:
-    """Answers request bodies from a method table."""
+    """Answers request bodies from a method table.
 
-    def __init__(self, table: Mapping[str, Method], limits: RpcLimits, now: Callable[[], float]) -> None:
+    Args:
+        reading: the thread that reads; None: reads are done on the event loop.
+        elsewhere: methods that this process does not answer.
+    """
+
+    def __init__(
+        self,
+        table: Mapping[str, Method],
+        limits: RpcLimits,
+        now: Callable[[], float],
+        reading: Reading | None = None,
+        elsewhere: frozenset[str] = frozenset(),
+    ) -> None:
         self._table = table
         self._limits = limits
         self._now = now
-        self._turns = ReadTurns(now)
-        self._long_reads = 0
+        self._reading = reading
+        self._elsewhere = elsewhere
+        self._interrupts: tuple[type[Exception], ...] = (
+            () if reading is None else (AnsweredElsewhere, *reading.interrupts)
+        )
+        self._turns = ReadTurns(now, beside=reading is not None)
+        self._here = ReadingHere(now, self._turns.is_over)
         # Those that submit or wait come in the table's order: a batch submits before it waits.
         self._batched = [method for method in table.values() if method.answer_all is not None]
 
     async def handle(self, body: bytes | bytearray, caller: Caller, admit: Admit = lambda calls: None) -> Reply:
-        """Answer one request body."""
+        """Answer one request body.
+
+        Raises:
+            AnsweredElsewhere: it is admitted, and something in it is to be answered by another process.
+        """
         if _is_dense(body):
             refused = admit(1)
             message = f"more than {MAX_VALUES:,} values; send the calls in several requests"
@@ -201,6 +179,8 @@ class Dispatcher:
         fault = self._batch_fault(requests) or admit(len(requests))
         if fault is not None:
             return Reply(fault_body(fault), max(1, len(requests)))
+        if self._elsewhere and any(map(self._is_elsewhere, requests)):
+            raise AnsweredElsewhere
         entries = await self._prepared(requests, caller)
         is_batch = isinstance(document, list)
         del document, requests  # Hundreds of requests may wait, which need only what they were understood to be.
@@ -218,13 +198,11 @@ class Dispatcher:
         Raises:
             RpcFault: RATE_LIMITED, too many of the client's reads wait; or what the answer raises.
         """
-        turn = _Turn(self._turns, client)
+        turn = Turn(self._turns, client)
         try:
             if await turn.take():
                 try:
-                    found = self._at_once(answer)
-                except TookLong:
-                    found = await self._in_slices(answer, turn)
+                    found = await self._found(answer, turn)
                 except QueryError as error:
                     raise query_fault(error) from None
                 await turn.end_if_over()
@@ -233,6 +211,18 @@ class Dispatcher:
             turn.end()
         await asyncio.sleep(REFUSAL_SECONDS)
         raise turn.refused or RpcFault("NOT_READY", "the node cannot answer now")
+
+    async def _found(self, answer: Callable[[], T], turn: Turn) -> T:
+        if self._reading is not None:
+            return await self._reading.do(answer)
+        try:
+            return self._here.at_once(answer)
+        except TookLong:
+            return await self._here.in_slices(answer, turn)
+
+    def _is_elsewhere(self, request: Any) -> bool:
+        name = request.get("method") if type(request) is dict else None
+        return type(name) is str and name in self._elsewhere
 
     def _batch_fault(self, requests: Sequence[Any]) -> RpcFault | None:
         if not requests:
@@ -303,14 +293,14 @@ class Dispatcher:
     async def _answer_reads(self, entries: Sequence[_Entry], caller: Caller) -> list[bytes]:
         parts: list[bytes] = []
         left = self._limits.max_response_bytes
-        turn = _Turn(self._turns, caller.client)
+        turn = Turn(self._turns, caller.client)
         slice_end = self._now() + SLICE_SECONDS
         try:
-            for entry in entries:
+            for place, entry in enumerate(entries):
                 if entry.id_json is None:
                     continue  # a read whose answer is not wanted is not worth doing
                 if left > 0 and _reads(entry):
-                    await self._answer_read(entry, turn)
+                    await self._answer_read(entries, place, turn)
                 elif turn.held:
                     await turn.end_if_over()
                 elif self._now() >= slice_end:
@@ -328,63 +318,52 @@ class Dispatcher:
             await asyncio.sleep(REFUSAL_SECONDS)
         return parts
 
-    async def _answer_read(self, entry: _Entry, turn: _Turn) -> None:
+    async def _answer_read(self, entries: Sequence[_Entry], place: int, turn: Turn) -> None:
         """Answer a read; that there was no turn for it becomes its outcome."""
+        entry = entries[place]
         method = entry.method
-        if method is None or method.answer is None:
-            return
+        if entry.is_read or method is None or method.answer is None:
+            return  # Where a thread reads, an earlier read of the batch may have taken it along.
         if not await turn.take():
             entry.method, entry.outcome = None, turn.refused
             return
-        answer, arguments = method.answer, entry.arguments
-
-        def read() -> _Rendered:
-            return _Rendered(dumps(answer(arguments)))
-
+        if self._reading is not None:
+            await self._reading.do(lambda: self._read_some(entries, place))
+            return
+        read = _rendering(method.answer, entry.arguments)
         try:
-            entry.outcome = self._at_once(read)
+            entry.outcome = self._here.at_once(read)
         except TookLong:
             entry.outcome = await self._outcome_of_long(read, method.name, turn)
         except Exception as error:
             entry.outcome = fault_of(error, method.name)
 
-    def _at_once(self, read: Callable[[], T]) -> T:
-        """Return what a read finds within a slice of its own.
+    def _read_some(self, entries: Sequence[_Entry], place: int) -> None:
+        """Answer reads of a batch in the thread, for a slice: to hand them to it one by one would cost more.
 
-        Raises:
-            TookLong: it takes longer; or what the read raises.
+        The next call begins anew what was interrupted.
         """
-        now = self._now
-        end = now() + SLICE_SECONDS
-        return at_once(read, lambda: now() >= end)
+        slice_end = self._now() + SLICE_SECONDS
+        for number in range(place, len(entries)):
+            entry = entries[number]
+            method = entry.method
+            if entry.id_json is None or entry.is_read or method is None or method.answer is None:
+                continue
+            try:
+                entry.outcome = _rendering(method.answer, entry.arguments)()
+            except self._interrupts:
+                raise
+            except Exception as error:
+                entry.outcome = fault_of(error, method.name)
+            entry.is_read = True
+            if self._now() >= slice_end:
+                return
 
-    async def _outcome_of_long(self, read: Callable[[], T], method: str, turn: _Turn) -> T | RpcFault:
+    async def _outcome_of_long(self, read: Callable[[], T], method: str, turn: Turn) -> T | RpcFault:
         try:
-            return await self._in_slices(read, turn)
+            return await self._here.in_slices(read, turn)
         except Exception as error:
             return fault_of(error, method)
-
-    async def _in_slices(self, read: Callable[[], T], turn: _Turn) -> T:
-        """Answer a read, whose turn it is, in slices.
-
-        Raises:
-            RpcFault: RATE_LIMITED, too many long reads are on their way; or what the read raises.
-        """
-        if self._long_reads >= MAX_LONG_READS:
-            message = "too many long reads are on their way; try again later"
-            raise RpcFault("RATE_LIMITED", message, retry_after_ms=RETRY_MS)
-        reading = LongRead(read, self._turns.is_over)
-        self._long_reads += 1
-        try:
-            while not reading.is_done:
-                await turn.take()
-                reading.go_on()
-            return reading.result()
-        except QueryError as error:
-            raise query_fault(error) from None
-        finally:
-            self._long_reads -= 1
-            reading.abandon()
 
     def _rendered(self, entry: _Entry, left: int) -> bytes:
         id_json = entry.id_json or _NULL_ID
@@ -420,6 +399,10 @@ def _is_dense(body: bytes | bytearray) -> bool:
     if len(body) <= MAX_VALUES:
         return False
     return body.count(b",") + body.count(b"[") + body.count(b"{") > MAX_VALUES
+
+
+def _rendering(answer: Callable[[Arguments], Any], arguments: Arguments) -> Callable[[], _Rendered]:
+    return lambda: _Rendered(dumps(answer(arguments)))
 
 
 def _reads(entry: _Entry) -> bool:

@@ -61,6 +61,10 @@ REASONS: Final[dict[str, tuple[int, str]]] = {
         NOT_FOUND,
         "The block, or any that may hold an expired transaction, is no longer kept; `oldest` is the first kept.",
     ),
+    "NOT_INDEXED": (
+        NOT_FOUND,
+        "This node does not index it (`store.index` in its node.toml), or only from the height `from` on.",
+    ),
     "STATE_PRUNED": (NOT_FOUND, "The state of this height is no longer kept by this node."),
     "NOT_READY": (NOT_READY, "The node cannot answer now: it is starting, syncing or halted."),
     "SHUTTING_DOWN": (NOT_READY, "The node stops; ask another one."),

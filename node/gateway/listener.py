@@ -12,12 +12,14 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from network.tasks import start_task
+from node.runtime.errors import ConfigError
 from node.runtime.log_setup import Tally
 
 _log = logging.getLogger(__name__)
@@ -49,20 +51,9 @@ class Listener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._cannot_accept = Tally(_log, logging.ERROR, "cannot accept clients' connections: %s")
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen on every address of a host; "" is every address of the machine.
-
-        Raises:
-            OSError: an address cannot be had.
-        """
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        try:
-            for family, address in sorted({(family, address) for family, _, _, _, address in found}):
-                self._sockets.append(_listen(family, address))
-        except OSError:
-            self._close_sockets()
-            raise
+    def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept on sockets that listen (`listen_on`); they are closed by `stop`."""
+        self._sockets = list(sockets)
         for listening in self._sockets:
             self._run(self._accept_for_ever(listening), "gateway-accept")
 
@@ -77,11 +68,7 @@ class Listener:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._close_sockets()
-
-    def _close_sockets(self) -> None:
-        for listening in self._sockets:
-            listening.close()
+        close_all(self._sockets)
         self._sockets = []
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -120,6 +107,45 @@ class Listener:
                 self._abandoned(protocol)
             if not isinstance(error, OSError):  # the client's affair: it has gone already
                 raise
+
+
+async def listen_on(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that listen on every address of a host; "" is every address of the machine, 0 any free port.
+
+    Raises:
+        ConfigError: an address cannot be had.
+    """
+    loop = asyncio.get_running_loop()
+    sockets: list[socket.socket] = []
+    try:
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in sorted({(family, address) for family, _, _, _, address in found}):
+            sockets.append(_listen(family, address))
+    except OSError as error:
+        close_all(sockets)
+        raise ConfigError(_problem(host, port, error)) from None
+    return sockets
+
+
+def close_all(sockets: Sequence[socket.socket]) -> None:
+    """Close sockets."""
+    for each in sockets:
+        each.close()
+
+
+def url_of(host: str, port: int) -> str:
+    """Return where clients on this machine find a server."""
+    if host in ("0.0.0.0", "::", ""):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _problem(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use by another program; choose another rpc_port in node.toml"
+    if error.errno == errno.EACCES:
+        return f"no permission to listen on port {port} of {host}; choose an rpc_port above 1023"
+    return f"cannot listen on {host}:{port}: {error.strerror or error}"
 
 
 def _listen(family: int, address: Any) -> socket.socket:

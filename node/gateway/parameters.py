@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from vm.arguments.rules import Rule, integer, refuse, text
+from vm.batch_signatures import MAX_BATCH
+from vm.primitives import merkle
 from vm.primitives.units import MAX_INT
-from vm.transaction import MAX_TX_BYTES
+from vm.transaction import MAX_SIGNERS, MAX_TX_BYTES
 
 MAX_PAGE: Final = 1_000
 """Largest `limit` (SPEC section 6)."""
@@ -62,15 +64,32 @@ def _check_object(value: Any, field: str) -> dict[str, Any]:
     return value
 
 
-def _check_signatures(value: Any, field: str) -> list[list[bytes]]:
-    if type(value) is not list or not 1 <= len(value) <= 8:
-        refuse(field, "1 to 8 pairs of public key and signature in hex")
-    pairs = []
-    for i, pair in enumerate(value):
-        if type(pair) is not list or len(pair) != 2:
-            refuse(f"{field}[{i}]", "a pair of public key and signature in hex")
-        pairs.append([_check_hex(item, f"{field}[{i}][{j}]") for j, item in enumerate(pair)])
-    return pairs
+SignatureEntry = list[bytes | int | list[bytes]]
+"""[public_key, signature], or [public_key, signature, index, size, [hash, …]] under a batch signature."""
+
+_ENTRY = "[public_key, signature] or [public_key, signature, index, size, [hash, …]]"
+
+
+def _check_signatures(value: Any, field: str) -> list[SignatureEntry]:
+    if type(value) is not list or not 1 <= len(value) <= MAX_SIGNERS:
+        refuse(field, f"1 to {MAX_SIGNERS} entries, each {_ENTRY}")
+    return [_check_entry(entry, f"{field}[{i}]") for i, entry in enumerate(value)]
+
+
+def _check_entry(entry: Any, field: str) -> SignatureEntry:
+    if type(entry) is not list or len(entry) not in (2, 5):
+        refuse(field, _ENTRY)
+    checked: SignatureEntry = [_check_hex(part, f"{field}[{j}]") for j, part in enumerate(entry[:2])]
+    if len(entry) == 5:
+        index, size, hashes = entry[2:]
+        if type(size) is not int or not 1 <= size <= MAX_BATCH:
+            refuse(f"{field}[3]", f"how many transactions the batch has, 1 to {MAX_BATCH}")
+        if type(index) is not int or not 0 <= index < size:
+            refuse(f"{field}[2]", f"the transaction's place in its batch, 0 to {size - 1}")
+        if type(hashes) is not list or len(hashes) != merkle.path_length(index, size):
+            refuse(f"{field}[4]", f"the {merkle.path_length(index, size)} hashes of the path of {index} in {size}")
+        checked += [index, size, [_check_hash(part, f"{field}[4][{j}]") for j, part in enumerate(hashes)]]
+    return checked
 
 
 _HASH_SCHEMA = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -86,9 +105,22 @@ BlockName = Annotated[
 """A height, or a digest."""
 
 JsonObject = Annotated[dict[str, Any], Rule(_check_object, {"type": "object"})]
+_SIGNED = [_HEX_SCHEMA, _HEX_SCHEMA]
+_PLACED = [
+    {"type": "integer", "minimum": 0, "maximum": MAX_BATCH - 1},
+    {"type": "integer", "minimum": 1, "maximum": MAX_BATCH},
+    {"type": "array", "items": _HASH_SCHEMA, "maxItems": merkle.path_length(0, MAX_BATCH)},
+]
+_ENTRIES = [
+    {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts)}
+    for parts in (_SIGNED, _SIGNED + _PLACED)
+]
 Signatures = Annotated[
-    list[list[bytes]],
-    Rule(_check_signatures, {"type": "array", "items": {"type": "array", "items": _HEX_SCHEMA}, "maxItems": 8}),
+    list[SignatureEntry],
+    Rule(
+        _check_signatures,
+        {"type": "array", "items": {"oneOf": _ENTRIES}, "minItems": 1, "maxItems": MAX_SIGNERS},
+    ),
 ]
 Limit = Annotated[int, integer(1, MAX_PAGE)]
 Cursor = Annotated[str, text(1, _MAX_CURSOR)]

@@ -11,6 +11,7 @@ from node.chain.errors import (
     BudgetSpent,
     CertificateNotFound,
     DigestNotFound,
+    NotIndexed,
     QueryError,
     RangeReversed,
     ReceiptsNotFound,
@@ -40,6 +41,8 @@ def query_fault(error: QueryError) -> RpcFault:
             return RpcFault("BLOCK_PRUNED", message, height=error.height, oldest=error.oldest, head=error.head)
         case TransactionPruned():
             return RpcFault("BLOCK_PRUNED", message, id=error.tx_id.hex(), oldest=error.oldest, head=error.head)
+        case NotIndexed():
+            return RpcFault("NOT_INDEXED", message, **{"from": error.first})
         case StateDropped():
             return RpcFault("STATE_PRUNED", message, height=error.height, head=error.head)
         case BudgetSpent():

@@ -13,6 +13,8 @@ Invariants:
     4. A read that was interrupted is the next one of its client, and not refused: so no more than one of a
        client is half done, and holds what it has made so far.
     5. An unknown client begins with the share of the client that is being served: absence earns nothing.
+
+Where a thread reads beside the event loop, a slice is of the turn and not of the loop, and nothing rests.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from typing import Final
 
 from node.gateway.errors import RpcFault
+from node.runtime.errors import kept
 
 SLICE_SECONDS: Final = 0.003
 """After so long reads rest, for as long: so they take half of the loop's time at most, and what comes in meanwhile
@@ -45,10 +48,15 @@ _Waiting = asyncio.Future[None]
 
 
 class ReadTurns:
-    """Gives turns to clients; a turn is `begin`, reads until `is_over`, a rest, `end`."""
+    """Gives turns to clients; a turn is `begin`, reads until `is_over`, a rest, `end`.
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    Args:
+        beside: reads are done in a thread, while the loop turns.
+    """
+
+    def __init__(self, now: Callable[[], float], *, beside: bool = False) -> None:
         self._now = now
+        self._beside = beside
         self._slice_end: float | None = None
         self._serving: str | None = None
         self._began = 0.0
@@ -120,12 +128,13 @@ class ReadTurns:
 
     def _start_clock(self) -> None:
         self._began = self._now()
-        if self._slice_end is None:
+        if self._slice_end is None or self._beside:
             self._open_slice()
 
     def _open_slice(self) -> None:
         self._slice_end = self._now() + SLICE_SECONDS
-        asyncio.get_running_loop().call_soon(self._loop_turned)
+        if not self._beside:
+            asyncio.get_running_loop().call_soon(self._loop_turned)
 
     def _loop_turned(self) -> None:
         self._slice_end = None
@@ -143,8 +152,9 @@ class ReadTurns:
         The time that the client has read is charged here as well, so that a rest costs it nothing.
         """
         self._charge()
-        taken = 0.0 if self._slice_end is None else self._now() - self._slice_end + SLICE_SECONDS
-        return min(taken, LONGEST_REST_SECONDS)
+        if self._slice_end is None or self._beside:
+            return 0.0
+        return min(self._now() - self._slice_end + SLICE_SECONDS, LONGEST_REST_SECONDS)
 
     def _charge(self) -> None:
         client, began = self._serving, self._began
@@ -181,3 +191,46 @@ class ReadTurns:
         if not queue:
             del self._queues[client]
         return turn
+
+
+class Turn:
+    """A request's turn to read: taken at its first read, and given up in between for others to read.
+
+    Attributes:
+        held: it is this request's turn.
+        refused: why it gets no turn any more: too many of its client's requests wait.
+    """
+
+    def __init__(self, turns: ReadTurns, client: str) -> None:
+        self._turns = turns
+        self._client = client
+        self.held = False
+        self.refused: RpcFault | None = None
+
+    async def take(self) -> bool:
+        """Wait for the turn, and where its slice is used up for the next one; tell whether it is held."""
+        if self.held:
+            if self._turns.is_over():
+                await asyncio.sleep(self._turns.rest_s())
+                self.held = False  # Given up while it waits, the request has no turn to end.
+                await self._turns.go_on(self._client)
+                self.held = True
+        elif self.refused is None:
+            try:
+                await self._turns.begin(self._client)
+                self.held = True
+            except RpcFault as fault:
+                self.refused = kept(fault)
+        return self.held
+
+    async def end_if_over(self) -> None:
+        """Let others read where the slice is used up."""
+        if self.held and self._turns.is_over():
+            await asyncio.sleep(self._turns.rest_s())
+            self.end()
+
+    def end(self) -> None:
+        """Let others read, where the turn is held."""
+        if self.held:
+            self.held = False
+            self._turns.end()

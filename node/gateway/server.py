@@ -7,7 +7,7 @@ not JSON (which also keeps other sites' scripts out: no CORS header is ever sent
 100-continue, 421 and 403 for other names and pages (see `hosts`), 429 over the limits.
 
     Listener ──► ConnectionTable ──► GatewayConnection ──► HostRule ──► Routes
-                                       calls: BodyReader ──► Dispatcher ──► AnswerSender
+                                       calls: BodyReader ──► Desk ──► AnswerSender
 
 Invariants:
     1. Connections are bounded, per client and all together (see `connections`).
@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -33,27 +32,20 @@ from aiohttp import web
 
 from node.gateway.answers import AnswerSender
 from node.gateway.backend import Backend
-from node.gateway.badges import BADGE_PATHS, BadgePages, status_of
-from node.gateway.chain_methods import ChainMethods
+from node.gateway.badges import BADGE_PATHS, status_of
 from node.gateway.connections import ConnectionTable, GatewayConnection
-from node.gateway.dispatch import Caller, Dispatcher, fault_body, internal_fault
+from node.gateway.desk import Desk, NodeDesk
+from node.gateway.dispatch import Caller, fault_body, internal_fault
 from node.gateway.errors import HttpRefusal, RpcFault
 from node.gateway.forwarded import Clients
 from node.gateway.hosts import HostRule
 from node.gateway.limits import ApiKeys, RateLimiter, client_of
-from node.gateway.listener import Listener
-from node.gateway.method_table import Method, methods_of
-from node.gateway.node_methods import NodeMethods
-from node.gateway.openrpc import discover_method
-from node.gateway.remade import Remade
+from node.gateway.listener import Listener, listen_on, url_of
 from node.gateway.request_bodies import Body, BodyReader
 from node.gateway.routes import ANY_TEXT, Handler, Routes
 from node.gateway.shares import Shares
-from node.gateway.state_methods import StateMethods
-from node.gateway.transaction_methods import TransactionMethods
 from node.runtime.config import NodeConfig
 from node.runtime.descriptors import MOST_CONNECTIONS
-from node.runtime.errors import ConfigError
 from node.runtime.log_setup import Tally
 
 _log = logging.getLogger(__name__)
@@ -72,18 +64,13 @@ STOP_GRACE_S: Final = 5.0
 KEEPALIVE_S: Final = 75.0
 
 
-class Gateway:
-    """The JSON-RPC server of one node."""
+class HttpServer:
+    """The HTTP server in front of a desk."""
 
-    def __init__(self, backend: Backend, config: NodeConfig, now: Callable[[], float] = time.monotonic) -> None:
-        self._backend = backend
+    def __init__(self, desk: Desk, config: NodeConfig, now: Callable[[], float] = time.monotonic) -> None:
+        self._desk = desk
         self._config = config
         self._limits = config.rpc
-        self._transactions, state = TransactionMethods(backend), StateMethods(backend)
-        self.table: dict[str, Method] = build_table(backend, self._transactions, state)
-        self._badges = BadgePages(state)
-        self._dispatcher = Dispatcher(self.table, self._limits, now)
-        self._metrics_text = Remade(backend.metrics, now)
         self._keys = ApiKeys(self._limits.read_api_keys, self._limits.write_api_keys)
         self._rates = RateLimiter(self._limits.max_requests_per_second, self._limits.max_batch, now)
         limits = self._limits
@@ -109,18 +96,19 @@ class Gateway:
 
     # -- life cycle --------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Listen on the configured host and port; 0 takes any free one.
+    async def start(self, sockets: Sequence[socket.socket] | None = None) -> None:
+        """Accept connections.
+
+        Args:
+            sockets: that listen already; None: those of the configured host and port, where 0 takes any free one.
 
         Raises:
             ConfigError: the address cannot be listened on.
         """
-        host, port = self._config.rpc_host, self._config.rpc_port
+        if sockets is None:
+            sockets = await listen_on(self._config.rpc_host, self._config.rpc_port)
         self._web = web.Server(self._respond)
-        try:
-            await self._listener.start(host, port)
-        except OSError as error:
-            raise ConfigError(_listen_problem(host, port, error)) from None
+        self._listener.start(sockets)
         _log.info("JSON-RPC on %s, for at most %d connections", self.url, self._connections.limit)
 
     async def stop(self) -> None:
@@ -128,7 +116,10 @@ class Gateway:
         if self._web is None:
             return
         await self._listener.stop()
-        self._transactions.close()
+        self._desk.close()
+        for connection in self._web.connections:
+            if isinstance(connection, GatewayConnection):
+                connection.close_if_idle()
         await self._web.shutdown(STOP_GRACE_S)
         self._web = None
 
@@ -140,10 +131,7 @@ class Gateway:
     @property
     def url(self) -> str:
         """Where clients on this machine find the server."""
-        host = self._config.rpc_host
-        if host in ("0.0.0.0", "::", ""):
-            host = "127.0.0.1"
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return url_of(self._config.rpc_host, self.port)
 
     @property
     def open_connections(self) -> int:
@@ -224,20 +212,20 @@ class Gateway:
             return _fault_response(429, _rate_fault(wait_ms))
         with _busy(request.protocol):
             try:
-                return await self._dispatcher.read(client, lambda: self._badges.page(request))
+                return await self._desk.badge(request, client)
             except RpcFault as fault:
                 return _fault_response(status_of(fault), fault)
 
     async def _metrics(self, request: web.BaseRequest) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=self._metrics_text.get(), headers=headers)
+        return web.Response(body=await self._desk.metrics(), headers=headers)
 
     async def _health(self, request: web.BaseRequest) -> web.Response:
-        health = self._backend.node_health()
+        health = await self._desk.health()
         return _json_response(200 if health["live"] else 503, orjson.dumps(health))
 
     async def _ready(self, request: web.BaseRequest) -> web.Response:
-        health = self._backend.node_health()
+        health = await self._desk.health()
         return _json_response(200 if health["live"] and health["ready"] else 503, orjson.dumps(health))
 
     async def _rpc(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -265,7 +253,7 @@ class Gateway:
 
         caller = Caller(client, *self._keys.permissions(request.headers.get("Authorization")))
         try:
-            reply = await self._dispatcher.handle(body.take(), caller, admit)
+            reply = await self._desk.handle(body.take(), caller, admit)
         finally:
             self._bodies.release(body)
         if reply.body is None:
@@ -273,6 +261,19 @@ class Gateway:
         if reply.unauthorised:
             return _json_response(401, reply.body, {"WWW-Authenticate": "Bearer"})
         return _json_response(429 if limited else 200, reply.body)
+
+
+class Gateway(HttpServer):
+    """The gateway inside a node, on its event loop.
+
+    Attributes:
+        table: all methods by name.
+    """
+
+    def __init__(self, backend: Backend, config: NodeConfig, now: Callable[[], float] = time.monotonic) -> None:
+        desk = NodeDesk(backend, config.rpc, now)
+        self.table = desk.table
+        super().__init__(desk, config, now)
 
 
 def content_problem(request: web.BaseRequest) -> str | None:
@@ -299,19 +300,6 @@ def _busy(protocol: object) -> Iterator[None]:
         protocol.end()
 
 
-def build_table(backend: Backend, transactions: TransactionMethods, state: StateMethods) -> dict[str, Method]:
-    """Return all methods of a node by name, in the order of the documentation."""
-    table = {
-        **methods_of(NodeMethods(backend), ChainMethods(backend)),
-        **transactions.batched_methods(),
-        **methods_of(transactions, state),
-        **state.view_methods(),
-    }
-    discover = discover_method(table, backend.runtime)
-    table[discover.name] = discover
-    return table
-
-
 def _rate_fault(wait_ms: int) -> RpcFault:
     return RpcFault("RATE_LIMITED", f"too many calls; wait {wait_ms} ms", retry_after_ms=wait_ms)
 
@@ -331,11 +319,3 @@ def _refused_connection(limit: int) -> bytes:
     body = fault_body(RpcFault("TOO_MANY_CONNECTIONS", f"more than {limit} connections", limit=limit))
     head = f"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"Connection: close\r\n\r\n" + body
-
-
-def _listen_problem(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program; choose another rpc_port in node.toml"
-    if error.errno == errno.EACCES:
-        return f"no permission to listen on port {port} of {host}; choose an rpc_port above 1023"
-    return f"cannot listen on {host}:{port}: {error.strerror or error}"

@@ -190,7 +190,11 @@ class TransactionMethods:
 
         `body` is {chain, sender, nonce, expires, ops, signers?, memo?} with `signers` in hex. A client signs
         "entente/tx/1\\0" followed by these bytes. With `sigs`, [[public_key, signature], …], the answer is the
-        whole transaction, ready for tx_submit. Check what you sign, or use a node that you trust.
+        whole transaction, ready for tx_submit. An entry under a batch signature is
+        [public_key, signature, index, size, [hash, …]]: the signature is over "entente/batch/1\\0" followed by the
+        root of the RFC 6962 tree over the ids of `size` transactions (an id is SHA-256 of these bytes), and the
+        hashes lead from this one's id to that root. `body` and `sigs` may be those that `chain_transaction` shows.
+        Check what you sign, or use a node that you trust.
         """
         canonical = _encode_body(body)
         if sigs is None:

@@ -142,7 +142,9 @@ class RestoredChain:
         if block is not None:
             entries = self._body(block, records.get(RECEIPTS), chain)
             if entries is not None:
-                self._blocks.write_indexes(batch, height, *entries)
+                ids, names = entries
+                self._blocks.write_ids(batch, height, ids)
+                self._blocks.write_names(batch, height, names)
         elif chain.oldest_block:
             raise StoreCorrupt(f"block {height} is missing")
         self._database.write(batch)

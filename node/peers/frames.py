@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from consensus.errors import PeerError as ConsensusPeerError
 from consensus.errors import UnknownHeight
-from consensus.verification import Verifier
+from consensus.messages import Message
 from network.block_sync import BlockSync
 from network.errors import MalformedFrame
 from network.gossiper import Gossiper
@@ -15,6 +16,7 @@ from network.messages import Transactions, decode
 from network.peer import Peer
 from network.scoring import Offence
 from node.peers.head_teller import HeadTeller
+from node.peers.proposal_reader import ProposalReader, Sender
 from node.peers.questions import Questions
 from node.pool.admission import AdmissionQueue, SendingPeer
 from node.validator.consensus_driver import ConsensusDriver
@@ -32,13 +34,13 @@ class ConsensusFrames:
 
     def __init__(
         self,
-        verifier: Verifier,
+        reader: ProposalReader,
         driver: ConsensusDriver,
         claims: BlockSync,
         teller: HeadTeller,
         counts: FaultCounts,
     ) -> None:
-        self._verifier = verifier
+        self._reader = reader
         self._driver = driver
         self._claims = claims
         self._teller = teller
@@ -61,8 +63,9 @@ class ConsensusFrames:
         context = self._driver.state.context
         if context is None or self._driver.stopped:
             return
+        sender = Sender(peer.key, partial(self._take, peer), partial(self._refuse, peer))
         try:
-            message = self._verifier.decode_and_verify(payload, context.validators_at, peer.key)
+            message = self._reader.read(payload, context.validators_at, sender)
         except UnknownHeight as unknown:
             self._counts.message_out_of_reach(context.validators, peer.key)
             if unknown.height > context.height:
@@ -71,8 +74,17 @@ class ConsensusFrames:
                 self._teller.tell(peer.key)
             return
         except ConsensusPeerError as error:
-            _log.warning("consensus message from %s: %s", peer.key.hex()[:16], error)
-            peer.penalise(Offence.BAD_SIGNATURE)
+            self._refuse(peer, error)
+            return
+        if message is not None:
+            self._take(peer, message)
+
+    def _refuse(self, peer: Peer, error: ConsensusPeerError) -> None:
+        _log.warning("consensus message from %s: %s", peer.key.hex()[:16], error)
+        peer.penalise(Offence.BAD_SIGNATURE)
+
+    def _take(self, peer: Peer, message: Message) -> None:
+        if self._driver.stopped:
             return
         self._note_seen(peer.key, message.height, message.round)
         self._counts.message_of_round(self._driver.state, peer.key, message.height, message.round)
@@ -132,6 +144,8 @@ class PeerFrames:
         message = decode(kind, payload)
         if isinstance(message, Transactions):
             source = SendingPeer(peer.key, message.origin, lambda: peer.penalise(Offence.BAD_SIGNATURE))
+            if message.origin:
+                self._gossiper.origin_told(peer, message.items)
             self._admission.take_from_peer(message.items, source)
         elif not self._questions.ask(peer, message):
             raise MalformedFrame(f"{kind.name} has no place here")

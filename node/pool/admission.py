@@ -5,14 +5,19 @@ checks never hold up the event loop for longer than one slice, however much come
 a flood. Clients wait for their outcome; peers' transactions are taken silently, and a peer that sends what no node
 could have admitted (malformed, or with a bad signature) is penalised.
 
+Where a verification worker has room, a slice is checked but for its signatures and sent to it; several may be on
+their way. They conclude in the order in which they were sent, and what may have changed meanwhile is checked again.
+
 Invariants:
     1. What a source sends is taken in order.
     2. Everyone who waits is answered, also when the task ends by an error of ours.
+    3. At most MAX_SENT slices are on their way to workers.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,11 +30,11 @@ from network.stages import STAGES
 from node.chain.ledger import Ledger
 from node.chain.pruning import MAY_BE_PRUNED
 from node.pool.mempool import Mempool, check_admissible
-from node.pool.mempool_lanes import Origin
+from node.pool.mempool_lanes import Brands, Origin
 from node.runtime.clock import BlockClock
 from node.runtime.errors import NotReady, TransactionRefused, kept
-from vm.batch_signatures import VerifiedRoots
-from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
+from node.verification.verifier import Sent, TransactionVerifier
+from vm.transaction import Transaction, TransactionError, parse_transaction
 
 SLICE: Final = 48
 """Transactions per slice, or signatures if they have more: about 4 ms."""
@@ -43,6 +48,9 @@ share of its own, so that a flooding one cannot crowd out the others."""
 
 MAX_QUEUED_CLIENT_TRANSACTIONS: Final = 20_000
 """Of all clients together; each may queue as many as that leaves free (as in `node.pool.mempool_lanes`)."""
+
+MAX_SENT: Final = 8
+"""Slices on their way to workers: as many frames as two workers take."""
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -69,10 +77,45 @@ Admitted = Callable[[Sequence[Transaction], SendingPeer | None], None]
 
 @dataclass(slots=True)
 class _Job:
+    """What a source has sent at once.
+
+    Attributes:
+        taken: how many of `raws` have been worked on, be it by sending them to a worker.
+        concluded: how many have come back from workers.
+        outcomes: one for each that has been, where somebody waits for them.
+    """
+
     raws: Sequence[bytes]
-    outcomes: list[Outcome] = field(default_factory=list)
     done: asyncio.Future[list[Outcome]] | None = None
     source: SendingPeer | None = None
+    taken: int = 0
+    concluded: int = 0
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Slice:
+    """What is admitted of one job while the event loop waits.
+
+    Attributes:
+        now: block time in ms by which expiry is judged.
+        source: the client's name, or the peer's key.
+        origins: one for each set of brands whose senders there are in the slice.
+        verifying: wall seconds that signatures have taken.
+    """
+
+    now: int
+    source: str | bytes
+    admitted: list[Transaction] = field(default_factory=list)
+    origins: dict[Brands, Origin] = field(default_factory=dict)
+    verifying: float = 0.0
+
+    def origin(self, brands: Brands) -> Origin:
+        """Return where a transaction of a sender with these brands comes from."""
+        origin = self.origins.get(brands)
+        if origin is None:
+            origin = self.origins[brands] = Origin(self.source, brands)
+        return origin
 
 
 @dataclass(slots=True)
@@ -88,31 +131,48 @@ class _Budget:
         return self.signatures <= 0 or self.size <= 0
 
 
+class _Checked(msgspec.Struct, frozen=True, gc=False):
+    """A transaction that only its signatures can still keep out."""
+
+    tx: Transaction
+    origin: Origin
+    size: int
+
+
+@dataclass(slots=True)
+class _SentSlice:
+    """A slice of a source's jobs on its way to a worker, and the height at whose state it was checked."""
+
+    height: int
+    parts: list[tuple[_Job, list[Outcome | _Checked]]]
+    sent: Sent
+
+
 class AdmissionQueue:
     """Parses, checks and verifies transactions into the mempool.
 
     Args:
-        roots: what this node has verified of batch signatures.
+        verifier: verifies signatures, by workers or in this process.
 
     Attributes:
         dropped_from_peers: transactions that peers sent while their queue was full.
     """
 
     def __init__(
-        self, ledger: Ledger, mempool: Mempool, clock: BlockClock, roots: VerifiedRoots | None = None
+        self, ledger: Ledger, mempool: Mempool, clock: BlockClock, verifier: TransactionVerifier | None = None
     ) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._clock = clock
-        self._roots = VerifiedRoots() if roots is None else roots
+        self._verifier = TransactionVerifier() if verifier is None else verifier
         self._listeners: list[Admitted] = []
         self._queues: dict[str | bytes, deque[_Job]] = {}
+        self._sent: deque[_SentSlice] = deque()
         self._queued_bytes: dict[bytes, int] = {}
         self._queued_of_client: dict[str, int] = {}
         self._queued_from_clients = 0
         self._wake = asyncio.Event()
         self._closed: str | None = None
-        self._parsing = self._verifying = 0.0
         self.dropped_from_peers = 0
 
     def on_admitted(self, *listeners: Admitted) -> None:
@@ -177,46 +237,153 @@ class AdmissionQueue:
         """Take a slice of each source in turn, until cancelled."""
         try:
             while True:
-                while self._queues:
-                    key, jobs = next(iter(self._queues.items()))
-                    self._work(key, jobs)
-                    # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
-                    if self._queues.pop(key, None) is not None and jobs:
-                        self._queues[key] = jobs  # behind the others
-                    await asyncio.sleep(0)
                 self._wake.clear()
-                await self._wake.wait()
+                if self._sent and self._sent[0].sent.is_due:
+                    self._conclude(self._sent[0])
+                    await asyncio.sleep(0)
+                elif self._queues and (self._may_send or not self._sent):
+                    self._take_slice()
+                    await asyncio.sleep(0)
+                else:
+                    await self._happening()
         except Exception:
             self.close("the node has halted")
             raise
 
+    async def _happening(self) -> None:
+        """Wait until something comes in, or the slice that was sent first is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(self._sent[0].sent.late_at if self._sent else None):
+                await self._wake.wait()
+
+    def _take_slice(self) -> None:
+        """Work on the source whose turn it is, or have a worker do its part."""
+        key, jobs = next(iter(self._queues.items()))
+        if self._may_send:
+            self._send(key, jobs)
+        else:
+            self._work(key, jobs)
+        # What was admitted may have led to a block, and its vote to a halt, which empties the queues.
+        if self._queues.pop(key, None) is not None and jobs:
+            self._queues[key] = jobs  # behind the others
+
     def _work(self, key: str | bytes, jobs: deque[_Job]) -> None:
         """Work on a source's jobs as far as a slice goes."""
-        now = max(self._ledger.head_time, self._clock.now_ms())
+        now = self._now()
         budget = _Budget()
         while jobs and not budget.spent:
             job = jobs[0]
-            admitted = self._admit_some(key, job, now, budget)
-            if admitted:
-                for listener in self._listeners:
-                    listener(admitted, job.source)
-            if len(job.outcomes) == len(job.raws):
+            self._announce(self._admit_some(key, job, now, budget), job)
+            if job.taken == len(job.raws):
                 self._finish(jobs.popleft())
 
     def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: _Budget) -> list[Transaction]:
         """Go on with a job as far as a slice goes; return what has been admitted."""
-        admitted: list[Transaction] = []
+        part = _Slice(now, key)
         before, begun = STAGES.admission.seconds, perf_counter()
-        self._parsing = self._verifying = 0.0
         with STAGES.admission:
-            while len(job.outcomes) < len(job.raws) and not budget.spent:
-                raw = job.raws[len(job.outcomes)]
-                budget.signatures -= 1
-                budget.size -= len(raw)
-                job.outcomes.append(self._admit(raw, now, key, job, admitted, budget))
-        parts = {STAGES.parse: self._parsing, STAGES.verify: self._verifying}
+            parsed = _parse_some(job, budget)
+            parsing = perf_counter() - begun
+            answers = job.outcomes if job.done is not None else None
+            for tx in parsed:
+                outcome = self._admit(tx, part, job.source, told=answers is not None)
+                if answers is not None and outcome is not None:
+                    answers.append(outcome)
+        parts = {STAGES.parse: parsing, STAGES.verify: part.verifying}
         STAGES.admission.hand_over(before, perf_counter() - begun, parts)
-        return admitted
+        return part.admitted
+
+    # -- by workers --------------------------------------------------------------------------------
+
+    @property
+    def _may_send(self) -> bool:
+        return len(self._sent) < MAX_SENT and self._verifier.has_room
+
+    def _send(self, key: str | bytes, jobs: deque[_Job]) -> None:
+        """Check a source's jobs as far as a slice goes, and have a worker verify the signatures."""
+        part, height = _Slice(self._now(), key), self._ledger.height
+        budget = _Budget()
+        parts: list[tuple[_Job, list[Outcome | _Checked]]] = []
+        before, begun, parsing = STAGES.admission.seconds, perf_counter(), 0.0
+        with STAGES.admission:
+            while jobs and not budget.spent:
+                job = jobs[0]
+                started = perf_counter()
+                parsed = _parse_some(job, budget)
+                parsing += perf_counter() - started
+                parts.append((job, [self._check(tx, part, job.source) for tx in parsed]))
+                if job.taken == len(job.raws):
+                    jobs.popleft()
+        STAGES.admission.hand_over(before, perf_counter() - begun, {STAGES.parse: parsing})
+        checked = [one.tx for _, found in parts for one in found if isinstance(one, _Checked)]
+        sent = self._verifier.send(checked)
+        sent.on_settled(self._wake.set)
+        self._sent.append(_SentSlice(height, parts, sent))
+
+    def _check(
+        self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None
+    ) -> Outcome | _Checked:
+        """Look at all of a transaction but its signatures."""
+        if isinstance(tx, TransactionError):
+            return _invalid(tx, peer)
+        known = self._known(tx)
+        if known is not None:
+            return known
+        try:
+            origin = part.origin(self._check_admissible(tx, part.now))
+            return _Checked(tx, origin, self._mempool.check_room(tx, origin))
+        except TransactionRefused as refusal:
+            return kept(refusal)
+
+    def _conclude(self, slice_: _SentSlice) -> None:
+        """Admit what was sent first, now that its signatures are verified."""
+        verdicts = iter(slice_.sent.found())
+        for job, found in slice_.parts:
+            if self._closed is not None:
+                break  # everyone who waits has been answered
+            admitted: list[Transaction] = []
+            with STAGES.admission:
+                for one in found:
+                    if isinstance(one, _Checked):
+                        outcome = self._admit_sent(one, next(verdicts), slice_.height, job, admitted)
+                    else:
+                        outcome = one
+                    if job.done is not None:
+                        job.outcomes.append(outcome)
+            job.concluded += len(found)
+            self._announce(admitted, job)
+            if job.concluded == len(job.raws):
+                self._finish(job)
+        self._sent.popleft()
+
+    def _admit_sent(
+        self, checked: _Checked, valid: bool, height: int, job: _Job, admitted: list[Transaction]
+    ) -> Outcome:
+        """Admit a transaction that was checked some time ago, at the state of a height."""
+        tx = checked.tx
+        try:
+            if self._ledger.height != height:
+                known = self._known(tx)
+                if known is not None:
+                    return known
+                self._check_admissible(tx, self._now())
+            elif self._mempool.holds(tx.id):
+                return Admission(tx.id, committed=False)
+            self._mempool.check_room(tx, checked.origin)
+            self._take_valid(tx, checked.origin, checked.size, valid)
+        except TransactionError as error:
+            return _invalid(error, job.source)
+        except TransactionRefused as refusal:
+            return kept(refusal)
+        admitted.append(tx)
+        return Admission(tx.id, committed=False)
+
+    # -- outcomes ----------------------------------------------------------------------------------
+
+    def _announce(self, admitted: Sequence[Transaction], job: _Job) -> None:
+        if admitted:
+            for listener in self._listeners:
+                listener(admitted, job.source)
 
     def _finish(self, job: _Job) -> None:
         if job.source is not None:
@@ -234,51 +401,100 @@ class AdmissionQueue:
     def close(self, why: str = "the node stops") -> None:
         """Answer every client that still waits, and those that come after."""
         self._closed = self._closed or why
-        for jobs in self._queues.values():
-            for job in jobs:
-                if job.done is not None and not job.done.done():
-                    job.done.set_exception(NotReady(self._closed))
+        queued = [job for jobs in self._queues.values() for job in jobs]
+        sent = [job for slice_ in self._sent for job, _ in slice_.parts]
+        for job in queued + sent:
+            if job.done is not None and not job.done.done():
+                job.done.set_exception(NotReady(self._closed))
         self._queues.clear()
 
     def _check_open(self) -> None:
         if self._closed is not None:
             raise NotReady(self._closed)
 
+    # -- one transaction ---------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return max(self._ledger.head_time, self._clock.now_ms())
+
     def _admit(
-        self, raw: bytes, now: int, key: str | bytes, job: _Job, admitted: list[Transaction], budget: _Budget
-    ) -> Outcome:
-        begun = perf_counter()
+        self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None, *, told: bool
+    ) -> Outcome | None:
+        """Take a transaction into the pool unless something is wrong with it.
+
+        Args:
+            told: somebody waits for the outcome; else None will do where nothing is wrong.
+        """
+        if isinstance(tx, TransactionError):
+            return _invalid(tx, peer)
+        known = self._known(tx)
+        if known is not None:
+            return known
         try:
-            tx = parse_transaction(raw)
-            self._parsing += perf_counter() - begun
-            if self._ledger.store.contains_transaction(tx.id):
-                return Admission(tx.id, committed=True)
-            if self._mempool.by_id(tx.id) is not None:
-                return Admission(tx.id, committed=False)
-            self._check_admissible(tx, now)
-            origin = Origin(key, self._ledger.brands_of(tx))
-            size = self._mempool.check_room(tx, origin)
-            budget.signatures -= len(tx.sigs) - 1
-            begun = perf_counter()
-            valid = signatures_valid(tx, self._roots)
-            self._verifying += perf_counter() - begun
-            if not valid:
-                raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
+            self._take(tx, part)
         except TransactionError as error:
-            if job.source is not None:
-                job.source.on_invalid()
-            return TransactionRefused(error.reason, str(error))
+            return _invalid(error, peer)
         except TransactionRefused as refusal:
             return kept(refusal)
-        self._mempool.add(tx, origin, size)
-        admitted.append(tx)
-        return Admission(tx.id, committed=False)
+        return Admission(tx.id, committed=False) if told else None
 
-    def _check_admissible(self, tx: Transaction, now: int) -> None:
+    def _known(self, tx: Transaction) -> Admission | None:
+        """Return what there is to say of a transaction that the node has already."""
+        if self._mempool.holds(tx.id):
+            return Admission(tx.id, committed=False)
+        return Admission(tx.id, committed=True) if self._ledger.is_committed(tx) else None
+
+    def _take(self, tx: Transaction, part: _Slice) -> None:
+        """Check a transaction that is new, its signatures last, and put it into the pool.
+
+        Raises:
+            TransactionRefused, TransactionError: it has no place there.
+        """
+        origin = part.origin(self._check_admissible(tx, part.now))
+        size = self._mempool.check_room(tx, origin)
+        begun = perf_counter()
+        valid = self._verifier.is_valid(tx)
+        part.verifying += perf_counter() - begun
+        self._take_valid(tx, origin, size, valid)
+        part.admitted.append(tx)
+
+    def _take_valid(self, tx: Transaction, origin: Origin, size: int, valid: bool) -> None:
+        if not valid:
+            raise TransactionError("BAD_SIGNATURE", "a signature is not valid")
+        self._mempool.add(tx, origin, size)
+
+    def _check_admissible(self, tx: Transaction, now: int) -> Brands:
         try:
-            check_admissible(tx, self._ledger, now)
+            return check_admissible(tx, self._ledger, now)
         except TransactionRefused as refusal:
             if refusal.reason == "EXPIRED" and self._ledger.queries.may_be_pruned(tx.body.expires):
                 # A client that repeats what has been executed must not be told that it is too late for it.
                 raise TransactionRefused("BLOCK_PRUNED", MAY_BE_PRUNED) from None
             raise
+
+
+def _invalid(error: TransactionError, peer: SendingPeer | None) -> TransactionRefused:
+    """Return the outcome of what no node could have admitted; a peer that sent it pays."""
+    if peer is not None:
+        peer.on_invalid()
+    return TransactionRefused(error.reason, str(error))
+
+
+def _parse_some(job: _Job, budget: _Budget) -> list[Transaction | TransactionError]:
+    """Parse what comes next in a job, as far as a slice goes."""
+    parsed: list[Transaction | TransactionError] = []
+    raws, signatures, size = job.raws, budget.signatures, budget.size
+    while job.taken < len(raws) and signatures > 0 and size > 0:
+        raw = raws[job.taken]
+        job.taken += 1
+        size -= len(raw)
+        signatures -= 1
+        try:
+            tx = parse_transaction(raw)
+        except TransactionError as error:
+            parsed.append(kept(error))
+            continue
+        signatures -= len(tx.sigs) - 1
+        parsed.append(tx)
+    budget.signatures, budget.size = signatures, size
+    return parsed

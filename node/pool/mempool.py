@@ -12,13 +12,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from typing import Any, Final, Protocol
 
 from node.pool.mempool_lanes import BRAND_PART, OWN, PUBLIC_PART, Brands, Entry, Group, Origin, Party
 from node.runtime.config import NodeConfig
 from node.runtime.errors import TransactionRefused
-from vm.expiry import Expiry, expiry_at, has_expired
+from vm.expiry import Expiry, expiry_at, has_expired, is_valid_at
 from vm.params import Params
 from vm.transaction import Transaction
 
@@ -43,17 +43,20 @@ class ChainView(Protocol):
         """Block time of the head, ms."""
         ...
 
-    def may_act(self, tx: Transaction) -> bool:
-        """Tell whether the signers may act for the sender."""
-        ...
-
-    def brands_of(self, tx: Transaction) -> Brands:
-        """Return the brands, not suspended, at which the sender holds roles."""
+    def brands_of_sender(self, tx: Transaction) -> Brands | None:
+        """Return the brands, not suspended, at which the sender holds roles; None where the signers may not act."""
         ...
 
 
 class Mempool:
-    """The pool of one node."""
+    """The pool of one node.
+
+    Attributes:
+        by_hash: returns the transaction with a hash (of the signed bytes), None where it is not here; two thousand
+            are asked for at once for each proposed block.
+    """
+
+    by_hash: Callable[[bytes], Transaction | None]
 
     def __init__(self, config: NodeConfig) -> None:
         self._max_count = config.mempool_transactions
@@ -62,6 +65,7 @@ class Mempool:
         self._brands = Group(BRAND_PART, self._max_count, self._max_bytes)
         self._others = Group(PUBLIC_PART, self._max_count, self._max_bytes)
         self._by_hash: dict[bytes, Transaction] = {}
+        self.by_hash = self._by_hash.get
         self._by_id: dict[bytes, Entry] = {}
         self._per_sender: dict[str, int] = {}
         self._arrivals = 0
@@ -80,10 +84,6 @@ class Mempool:
         """Return how many transactions are of senders with, or without, a brand role."""
         return self._group(has_brand_role).count
 
-    def by_hash(self, tx_hash: bytes) -> Transaction | None:
-        """Return the transaction with this hash (of the signed bytes)."""
-        return self._by_hash.get(tx_hash)
-
     def by_id(self, tx_id: bytes) -> Transaction | None:
         """Return the transaction with this id."""
         entry = self._by_id.get(tx_id)
@@ -94,6 +94,10 @@ class Mempool:
         entry = self._by_id.get(tx_id)
         return None if entry is None else entry.lane.party.brands
 
+    def holds(self, tx_id: bytes) -> bool:
+        """Tell whether the transaction with this id is here."""
+        return tx_id in self._by_id
+
     def _group(self, has_brand_role: bool) -> Group:
         return self._brands if has_brand_role else self._others
 
@@ -103,10 +107,11 @@ class Mempool:
         Raises:
             TransactionRefused: POOL_FULL.
         """
+        brands, others = self._brands, self._others
         free_count = self._max_count - len(self._by_hash)
-        free_bytes = self._max_bytes - self.size_bytes
+        free_bytes = self._max_bytes - brands.size - others.size
         size = weight(tx)
-        full = self._group(bool(origin.brands)).fullness(origin, size, free_count, free_bytes)
+        full = (brands if origin.brands else others).fullness(origin, size, free_count, free_bytes)
         if full is not None:
             raise TransactionRefused("POOL_FULL", full)
         if self._per_sender.get(tx.body.sender, 0) >= self._max_per_sender:
@@ -117,13 +122,14 @@ class Mempool:
 
     def add(self, tx: Transaction, origin: Origin = OWN, size: int | None = None) -> bool:
         """Keep an admitted transaction; False where its id is here already. `size` is as `check_room` gave it."""
-        if tx.id in self._by_id:
+        tx_id, brands = tx.id, origin.brands
+        if tx_id in self._by_id:
             return False
         self._by_hash[tx.hash] = tx
-        group = self._group(bool(origin.brands))
+        group = self._brands if brands else self._others
         self._arrivals += 1
-        self._by_id[tx.id] = group.add(tx, weight(tx) if size is None else size, self._arrivals, origin)
-        self._seen[origin.brands] = self._blocks
+        self._by_id[tx_id] = group.add(tx, weight(tx) if size is None else size, self._arrivals, origin)
+        self._seen[brands] = self._blocks
         sender = tx.body.sender
         self._per_sender[sender] = self._per_sender.get(sender, 0) + 1
         return True
@@ -132,22 +138,24 @@ class Mempool:
         """Drop what a final block holds."""
         self._blocks += 1
         self._seen = {who: at for who, at in self._seen.items() if at + RECENT_BLOCKS > self._blocks}
+        by_id = self._by_id
         for tx_id in tx_ids:
-            entry = self._by_id.get(tx_id)
+            entry = by_id.pop(tx_id, None)
             if entry is not None:
-                self._remove(entry, served=True)
+                self._forget(entry, served=True)
 
     def remove_expired(self, time: int) -> int:
         """Drop what can be in no block any more; return how many. Walks the whole pool."""
         expired = [entry for entry in self._by_id.values() if has_expired(entry.tx.body.expires, time)]
         for entry in expired:
-            self._remove(entry, served=False)
+            del self._by_id[entry.tx.id]
+            self._forget(entry, served=False)
         return len(expired)
 
-    def _remove(self, entry: Entry, *, served: bool) -> None:
+    def _forget(self, entry: Entry, *, served: bool) -> None:
+        """Drop what is left of a transaction whose id is gone."""
         tx = entry.tx
         del self._by_hash[tx.hash]
-        del self._by_id[tx.id]
         entry.lane.party.group.remove(entry, served=served)
         sender = tx.body.sender
         remaining = self._per_sender[sender] - 1
@@ -175,19 +183,33 @@ def weight(tx: Transaction) -> int:
 
 
 def _is_dense(tx: Transaction) -> bool:
-    left = len(tx.raw) // BYTES_PER_VALUE - 2 * len(tx.body.ops)
-    waiting: list[Any] = [args for _, args in tx.body.ops]
-    while waiting and left >= 0:
-        container = waiting.pop()
-        left -= len(container)
-        if left >= 0:
+    left = len(tx.raw) // BYTES_PER_VALUE
+    nested: list[Any] = []
+    for _, args in tx.body.ops:
+        left -= 2 + len(args)
+        if left < 0:
+            return True
+        for value in args.values():
+            kind = type(value)
+            if kind is dict or kind is list:
+                nested.append(value)
+    return bool(nested) and _nested_values(nested, left) > left
+
+
+def _nested_values(containers: list[Any], enough: int) -> int:
+    """Count the values in containers, at any depth; stop once there are more than enough."""
+    count = 0
+    while containers and count <= enough:
+        container = containers.pop()
+        count += len(container)
+        if count <= enough:
             items = container.values() if type(container) is dict else container
-            waiting += [item for item in items if type(item) is dict or type(item) is list]
-    return left < 0
+            containers += [item for item in items if type(item) is dict or type(item) is list]
+    return count
 
 
-def check_admissible(tx: Transaction, view: ChainView, now: int) -> None:
-    """Check chain, expiry and authority of a transaction; not its freshness or signatures.
+def check_admissible(tx: Transaction, view: ChainView, now: int) -> Brands:
+    """Check chain, expiry and authority of a transaction, not freshness or signatures; return the sender's brands.
 
     Args:
         now: the later of the head's time and the block clock (SPEC section 2).
@@ -198,11 +220,17 @@ def check_admissible(tx: Transaction, view: ChainView, now: int) -> None:
     body = tx.body
     if body.chain != view.chain:
         raise TransactionRefused("WRONG_CHAIN", f"this chain is {view.chain}")
-    expiry = expiry_at(body.expires, now, view.params.max_tx_ttl_ms)
-    if expiry is Expiry.EXPIRED:
-        raise TransactionRefused(expiry.value, f"expires {body.expires} is not after {now}")
-    if expiry is Expiry.TOO_FAR:
-        message = f"expires {body.expires} is more than {view.params.max_tx_ttl_ms} ms after {now}"
-        raise TransactionRefused(expiry.value, message)
-    if not view.may_act(tx):
+    max_tx_ttl_ms = view.params.max_tx_ttl_ms
+    if not is_valid_at(body.expires, now, max_tx_ttl_ms):
+        raise _refused_expiry(body.expires, now, max_tx_ttl_ms)
+    brands = view.brands_of_sender(tx)
+    if brands is None:
         raise TransactionRefused("NOT_AUTHORISED", "the signers may not act for the sender")
+    return brands
+
+
+def _refused_expiry(expires: int, now: int, max_tx_ttl_ms: int) -> TransactionRefused:
+    expiry = expiry_at(expires, now, max_tx_ttl_ms)
+    if expiry is Expiry.EXPIRED:
+        return TransactionRefused(expiry.value, f"expires {expires} is not after {now}")
+    return TransactionRefused(expiry.value, f"expires {expires} is more than {max_tx_ttl_ms} ms after {now}")

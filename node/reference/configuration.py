@@ -17,12 +17,13 @@ from typing import Any, Final
 import msgspec
 
 from node.reference.generated_parts import rewrite_file, table, with_parts
-from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, StoreSettings, VirtualClock
+from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, StoreSettings, VirtualClock, Workers
 
 _TABLES: Final[dict[str, type[msgspec.Struct]]] = {
     "Top level": NodeConfig,
     "[rpc]": RpcLimits,
     "[store]": StoreSettings,
+    "[workers]": Workers,
     "[[peers]]": PeerAddress,
     "[clock]": VirtualClock,
 }

@@ -37,6 +37,10 @@ ADVICE: Final[dict[str, str]] = {
         "This validator's log lacks votes of its own. It signs again by itself, some blocks later "
         "([recovery](operations-recovery.md))."
     ),
+    "verification worker %d ended (%s); starts again in %g s": (
+        "The node verifies signatures by itself meanwhile. Once: nothing to do. Again and again: look for what "
+        "kills the process (memory limits, a security module), or set `workers.verify = 0`."
+    ),
     "%s: recovering": (
         "The vote log was lost, exchanged or put back. It signs again by itself, some blocks later "
         "([recovery](operations-recovery.md))."
@@ -55,6 +59,13 @@ ADVICE: Final[dict[str, str]] = {
         "A third of the validators computed other roots than this node: it is not ready. Compare releases, then "
         "check the store (`entente node check`)."
     ),
+    "the gateway's process cannot be started: %s": (
+        "No memory, or no process or open file is left. It is tried again by itself; clients wait meanwhile."
+    ),
+    "the gateway's process has ended (%s); another is started in %.1f s": (
+        "Signal 9 that you did not send: the machine is out of memory. An exit code: a fault of ours, report the "
+        "lines before it. Clients that were being answered lost their connection."
+    ),
     "internal error %s while answering %.100s": (
         "A fault of ours met one client, who got the same error id. Report it with the trace."
     ),
@@ -69,6 +80,8 @@ ADVICE: Final[dict[str, str]] = {
     "a client sent what is no HTTP/1.0 or HTTP/1.1": (
         "A port scan, TLS sent to a plain port, or a broken client. Nothing, unless your own clients fail."
     ),
+    "a read was handed to the node: %s": "The node's database refused it; the node's own lines say why.",
+    "the node has gone": "Written by the gateway's process, which ends as well. The node's last lines say why.",
     "an operator's client is gone: %s": "`entente backup` was ended before it was done. Run it again.",
     "bad block from %s: %s": "That peer sent a block that no quorum sealed. It was scored; others are asked.",
     "bad part of a snapshot from %s: %s": (

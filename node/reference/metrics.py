@@ -72,6 +72,36 @@ ADVICE: Final = {
         "Compare brands: a validator whose rate is far above that of the others is slow, misconfigured or "
         "dishonest. node/validator/fault_counts.py explains each fault."
     ),
+    "entente_verification_workers": (
+        "As many as `workers.verify` asks for ([reference](reference-configuration.md)). Fewer for longer than a "
+        "minute: they do not start, or end again; the log says why. The node verifies all by itself meanwhile."
+    ),
+    "entente_verification_restarts": (
+        "0 in health. A rising value: something kills the workers (memory limits?), or they cannot start. Read the "
+        "log's lines about verification workers."
+    ),
+    "entente_verification_waiting_frames": (
+        "At most 4 for each worker. At its limit for long while `entente_verified_transactions` stands still: a "
+        "worker hangs; the node kills it after 10 s."
+    ),
+    "entente_verified_transactions": (
+        "With workers, most are verified by them under load. If the node's own share is large, the workers have no "
+        "room: give the machine more cores, or `workers.verify` another one."
+    ),
+    "entente_gateway_up": (
+        "0 although node.toml has `workers.gateway = 1`: no process serves clients. The log says why the last one "
+        "ended."
+    ),
+    "entente_gateway_restarts": (
+        "Grows: the gateway's process ends, by a fault of ours or for want of memory. See the log."
+    ),
+    "entente_gateway_cpu_seconds": (
+        "Its growth per second is the share of a core that reads and HTTP take. At 1 clients wait for each other; "
+        "votes do not."
+    ),
+    "entente_gateway_resident_bytes": (
+        "Add it to the node's own `process_resident_memory_bytes`; some 65 MiB when idle."
+    ),
     "entente_sync_target_height": (
         "Above `entente_height` by more than a few blocks: the node is catching up. A single peer's claim "
         "proves nothing."

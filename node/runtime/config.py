@@ -61,6 +61,7 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=
 Bytes = Annotated[int, msgspec.Meta(ge=1, le=_GIB, extra_json_schema=_in("bytes"))]
 PoolBytes = Annotated[int, msgspec.Meta(ge=1, le=64 * _GIB, extra_json_schema=_in("bytes"))]
 Mebibytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 30, extra_json_schema=_in("MiB"))]
+CacheMebibytes = Annotated[int, msgspec.Meta(ge=1, le=1 << 20, extra_json_schema=_in("MiB"))]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Heights = Annotated[int, msgspec.Meta(ge=1, le=_MAX_INT, extra_json_schema=_in("blocks"))]
 HeightsOrNever = Annotated[int, msgspec.Meta(ge=0, le=_MAX_INT, extra_json_schema=_in("blocks"))]
@@ -126,6 +127,25 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: Literal["leveldb", "rocksdb"] | None = None
     """What a new home's data are kept in; none given: LevelDB where this Python has plyvel, or else RocksDB. An
     existing home must have been written by it."""
+    index: Literal["none", "basic", "full"] = "full"
+    """What the node indexes: transactions by id (basic), also by account, brand and call (full), or none, which
+    spares a validator work where history is asked of other nodes (node.md, Indexes)."""
+    page_cache_mib: CacheMebibytes = 256
+    """How much memory the pages of the state tree may take: some 80 bytes for each key, or 250 MiB for a
+    million members of one program. A page that is not there is derived anew when a block changes it."""
+    value_cache_mib: CacheMebibytes = 128
+    """How much memory state values may take, decoded: some 400 bytes for each."""
+
+
+class Workers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Processes beside the node's own, for hosts with cores to spare."""
+
+    verify: Literal["auto", 0, 1, 2] = "auto"
+    """How many processes verify transactions' signatures; with 0 the node does. auto: 0 below 4 cores, 1 below 8,
+    else 2."""
+    gateway: Literal[0, 1] = 0
+    """1: the gateway runs as a process of its own, so that reads cannot delay votes
+    (decisions/gateway-process.md); 0: inside the node."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -157,7 +177,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_interval: Heights = 500
     """The node offers its peers a snapshot of each height that is a multiple of this, as long as the state history
     reaches back to it."""
-    min_free_disk_mib: Mebibytes = 64
+    min_free_disk_mib: Mebibytes = 192
     """Below this much free disk the node stops cleanly with exit code 74; 0 means that it goes on until a write
     fails."""
     mempool_transactions: Count = 50_000
@@ -172,6 +192,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of the gateway, as a table `[rpc]`."""
     store: StoreSettings = StoreSettings()
     """What the data are kept in, as a table `[store]`."""
+    workers: Workers = Workers()
+    """Processes beside the node's own, as a table `[workers]`."""
 
 
 def hashed_key(key: str) -> str:

@@ -54,11 +54,13 @@ class _Here(threading.local):
 _HERE: Final = _Here()
 
 
-def pause_point() -> None:
-    """Let the event loop turn here, where the read that is under way has used up its slice."""
+def pause_point() -> bool:
+    """Let the event loop turn here, where the read that is under way has used up its slice; tell whether it has."""
     is_over = _HERE.is_over
-    if is_over is not None and is_over():
-        _HERE.pause()
+    if is_over is None or not is_over():
+        return False
+    _HERE.pause()
+    return True
 
 
 def is_whole() -> bool:

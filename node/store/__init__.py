@@ -15,7 +15,9 @@ from node.store.errors import (
     StoreFailure,
     advice,
 )
+from node.store.indexing import IndexCoverage, IndexLevel
 from node.store.layout import Head, LogMark
+from node.store.reads import ChainStore
 from node.store.rebuild import StoreRebuild
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
 from node.store.store import Store
@@ -24,10 +26,13 @@ from node.store.values import StateValues
 __all__ = [
     "HEALING",
     "BlockCommit",
+    "ChainStore",
     "CommitRefused",
     "EngineName",
     "Head",
     "HeightAhead",
+    "IndexCoverage",
+    "IndexLevel",
     "IndexPage",
     "LogMark",
     "OtherEngine",

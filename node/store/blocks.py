@@ -89,13 +89,14 @@ class BlockRecords:
         batch.put(at_height(HEAD, head.height), encode(head))
         batch.put(DIGEST + head.digest, number(head.height))
 
-    def write_indexes(
-        self, batch: Batch, height: int, transaction_ids: Sequence[bytes], entries: IndexEntries
-    ) -> None:
-        """Put where the block's transactions are, by id and by what they concern."""
+    def write_ids(self, batch: Batch, height: int, transaction_ids: Sequence[bytes]) -> None:
+        """Put where the block's transactions are, by id."""
         at = number(height)
         for index, transaction_id in enumerate(transaction_ids):
             batch.put(TRANSACTION + transaction_id, at + index.to_bytes(4, "big"))
+
+    def write_names(self, batch: Batch, height: int, entries: IndexEntries) -> None:
+        """Put where the block's transactions are, by what they concern."""
         for (kind, name), indexes in entries.items():
             batch.put(index_key(kind, name, height), struct.pack(f">{len(indexes)}I", *indexes))
 
@@ -107,10 +108,14 @@ class BlockRecords:
             batch.put(at_height(CERTIFICATE, height - 1), pruned.parent_certificate)
         batch.delete(at_height(BLOCK, height))
         batch.delete(at_height(RECEIPTS, height))
-        for transaction_id in pruned.transaction_ids:
-            batch.delete(TRANSACTION + transaction_id)
-        for kind, name in pruned.index_names:
-            batch.delete(index_key(kind, name, height))
+        for keys in (
+            [TRANSACTION + transaction_id for transaction_id in pruned.transaction_ids],
+            [index_key(kind, name, height) for kind, name in pruned.index_names],
+        ):
+            # A block is in an index whole or not at all, and a delete of what is not there costs as much as a put.
+            if keys and self._database.get(keys[0]) is not None:
+                for key in keys:
+                    batch.delete(key)
         batch.put(OLDEST_BLOCK_KEY, number(height + 1))
 
     def compact(self, below: int) -> None:

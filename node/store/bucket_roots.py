@@ -11,7 +11,9 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import struct
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
@@ -87,19 +89,26 @@ class BucketRootLog:
         return {index // per_slice for index in update.bucket_roots}
 
 
-def pack_nodes(nodes: Mapping[int, bytes | bytearray]) -> bytes:
-    """Return one record of hashes by index, sorted: all indices (4 bytes each), then all hashes."""
+def pack_nodes(nodes: Mapping[int, bytes]) -> bytes:
+    """Return one record of hashes by index."""
     indices = sorted(nodes)
-    return b"".join([i.to_bytes(4, "big") for i in indices]) + b"".join([nodes[i] for i in indices])
+    return pack_hashes(indices, [nodes[index] for index in indices])
+
+
+def pack_hashes(indices: Sequence[int], hashes: Iterable[bytes | bytearray]) -> bytes:
+    """Return one record of hashes and their indices, which ascend: all indices (4 bytes each), then all hashes."""
+    return struct.pack(f">{len(indices)}I", *indices) + b"".join(hashes)
 
 
 def unpack_nodes(record: bytes) -> dict[int, bytes]:
     """Return the hashes by index of a record."""
+    return dict(nodes_between(record, 0, 1 << 32))
+
+
+def nodes_between(record: bytes, first: int, stop: int) -> Iterator[tuple[int, bytes]]:
+    """Yield the indices from `first` to below `stop` that a record has, with their hashes."""
     count = len(record) // (4 + HASH_BYTES)
-    hashes_at = 4 * count
-    return {
-        int.from_bytes(record[4 * i : 4 * i + 4], "big"): record[
-            hashes_at + HASH_BYTES * i : hashes_at + HASH_BYTES * (i + 1)
-        ]
-        for i in range(count)
-    }
+    indices = struct.unpack_from(f">{count}I", record)
+    for place in range(bisect_left(indices, first), bisect_left(indices, stop)):
+        at = 4 * count + HASH_BYTES * place
+        yield indices[place], record[at : at + HASH_BYTES]

@@ -1,41 +1,50 @@
 """The state at past heights, from records of what each block replaced.
 
-The commit of height h writes, sharded by the first byte of the key hash, the old records of the keys that
-it changes and the old hashes of the upper tree nodes from level 3 on; the two topmost levels go into a record
-of their own, which also names the shards. What held after height g is the oldest such record above g,
-and the head's where there is none. A shard's records lie in order of height, so a look-up skips the blocks
-that did not touch the shard. Inside a bucket the tree at g is the tree at the head with the bucket's
-old values put back.
+The commit of height h writes the old values of the keys that it changes and the old hashes of the upper tree nodes
+from level 3 on, in at most 16 parts by the first nibble of the key hash; the two topmost levels in a record of
+their own; and, as a table of contents, the first bytes of the hashes of all keys that it changes. All of them
+stand under the height, so that the engine appends them and never merges them with those of other blocks. What held
+after height g is the oldest old value above g, and the head's where there is none. A look-up scans the tables of
+contents, some bytes per change, and reads the parts of those blocks that changed what it looks for. Inside a bucket
+the tree at g is the tree at the head with the bucket's old values put back.
 
 Invariants:
     1. The state after every height from `floor` to the head can be had, value and proof.
     2. A commit deletes the records of at most PRUNED_PER_COMMIT heights.
+    3. A part's values stand in the order of their key hashes, as the table of contents lists these.
+    4. Across a pause point the head may move, and a past state may be pruned: the answer is of the height that was
+       asked for, or StatePruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256 as _sha256
+from typing import Final, NamedTuple
 
 import msgspec
 
 from node.runtime.pauses import pause_point
-from node.store.bucket_roots import pack_nodes, unpack_nodes
+from node.store.bucket_roots import nodes_between, pack_hashes
 from node.store.database import Batch, Database
+from node.store.errors import StatePruned, StoreCorrupt
 from node.store.layout import (
+    CHANGED_KEYS,
     HISTORY_FLOOR_KEY,
-    SHARD_UNDO,
+    PART_UNDO,
     TOP_UNDO,
     at_height,
     number,
     read,
     split_record,
+    state_record,
 )
 from node.store.tree_pages import PageStore
 from node.store.values import StateValues
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES
-from vm.state_pages import PageEdits
+from vm.state_pages import PageEdits, PageId
 from vm.state_proof import FANOUT, StateProof, leaf_hash
 from vm.state_tree import StateTree, TreeUpdate, build_proof
 
@@ -43,34 +52,48 @@ PRUNED_PER_COMMIT = 4
 """Bounds the work of catching up after `state_history_blocks` was lowered."""
 
 TOP_LEVELS = 2
-"""Levels whose nodes lie above the shards: a shard is one byte, two nibbles."""
+"""Levels whose nodes are in the record of the top: 272 hashes at most."""
+
+PREFIX_BYTES: Final = 4
+"""Of each changed key's hash in the table of contents: 8 nibbles, more than the bucket of the deepest tree has. One
+block of 2,000 keys in two million has another key with the bytes that are looked for; its part tells them apart."""
+
+OldValues = Sequence[tuple[str, bytes | None]]
+"""Key and value before a block, None for one that was absent, in the order of key hashes."""
 
 
-class ShardUndo(msgspec.Struct, frozen=True, array_like=True):
-    """What a block replaced below one first byte: [key hash, old record], old nodes of levels 3 … depth."""
+class PartUndo(msgspec.Struct, frozen=True, array_like=True):
+    """What a block replaced below one first nibble: old values, old nodes of levels 3 … depth."""
 
-    values: list[tuple[bytes, bytes | None]]
+    values: list[tuple[str, bytes | None]]
     levels: list[bytes]
 
 
 class TopUndo(msgspec.Struct, frozen=True, array_like=True):
-    """Old nodes of levels 1 and 2, and the shards that the block touched."""
+    """Old nodes of levels 1 and 2."""
 
     levels: list[bytes]
-    shards: bytes
 
 
-_shard_decoder = TypedDecoder(ShardUndo)
+class _Changed(NamedTuple):
+    """What a block changed of what was asked for: its height, the part, and the old values."""
+
+    height: int
+    part: PartUndo
+    values: OldValues
+
+
+_part_decoder = TypedDecoder(PartUndo)
 _top_decoder = TypedDecoder(TopUndo)
 
 
-def decode_shard(record: bytes) -> ShardUndo:
-    """Return what a block replaced in a shard.
+def decode_part(record: bytes) -> PartUndo:
+    """Return what a block replaced in a part.
 
     Raises:
         StoreCorrupt: it is no such record.
     """
-    return read(_shard_decoder, record, "history")
+    return read(_part_decoder, record, "history")
 
 
 def decode_top(record: bytes) -> TopUndo:
@@ -82,67 +105,165 @@ def decode_top(record: bytes) -> TopUndo:
     return read(_top_decoder, record, "history")
 
 
-class StateHistory:
+def part_key(height: int, part: int) -> bytes:
+    """Return the key of what a block replaced in a part."""
+    return at_height(PART_UNDO, height) + bytes([part])
+
+
+def contents_of(key_hashes: Sequence[bytes]) -> bytes:
+    """Return the table of contents of a block that changed keys with these hashes, which ascend."""
+    return b"".join([key_hash[:PREFIX_BYTES] for key_hash in key_hashes])
+
+
+def parts_in(contents: bytes) -> list[int]:
+    """Return the parts that a table of contents has keys of, ascending."""
+    return sorted({first >> 4 for first in contents[::PREFIX_BYTES]})
+
+
+def span(contents: bytes, low: bytes, high: bytes) -> range:
+    """Return the places in a table of contents of hashes from `low` to `high`, each PREFIX_BYTES long."""
+    places = range(len(contents) // PREFIX_BYTES)
+
+    def prefix(place: int) -> bytes:
+        return contents[place * PREFIX_BYTES : (place + 1) * PREFIX_BYTES]
+
+    return places[bisect_left(places, low, key=prefix) : bisect_right(places, high, key=prefix)]
+
+
+def split_nodes(level: int, indices: Sequence[int], hashes: Sequence[bytes | bytearray]) -> list[bytes]:
+    """Return the packed nodes of one level, whose indices ascend, by part."""
+    packed, at = [], 0
+    for part in range(FANOUT):
+        stop = bisect_left(indices, (part + 1) << 4 * (level - 1), at)
+        packed.append(pack_hashes(indices[at:stop], hashes[at:stop]))
+        at = stop
+    return packed
+
+
+class PastValues:
+    """The values of past heights, from what later blocks replaced.
+
+    Attributes:
+        floor: the first height whose state can be had.
+    """
+
+    def __init__(self, database: Database, values: StateValues, floor: int) -> None:
+        self._database = database
+        self._values = values
+        self.floor = floor
+
+    def value(self, key: str, height: int) -> bytes | None:
+        """Return the canonical bytes that a key had after `height`, None if there were none.
+
+        Raises:
+            StatePruned: that state is not here any more.
+        """
+        key_hash = _sha256(key.encode()).digest()
+        prefix = key_hash[:PREFIX_BYTES]
+        for changed in self._changed_after(height, prefix, prefix):
+            for other, old in changed.values:
+                if other == key:
+                    return old
+        return self._values.value_at_head(key, key_hash)
+
+    def _changed_after(self, height: int, low: bytes, high: bytes) -> Iterator[_Changed]:
+        """Yield what each block above `height` replaced of key hashes from `low` to `high`, oldest first.
+
+        Args:
+            low, high: of PREFIX_BYTES, with the same first nibble.
+        """
+        for at, contents in self._records_above(CHANGED_KEYS, height):
+            if low == high and low not in contents:  # a search in C, which may find it across two prefixes
+                continue
+            places = span(contents, low, high)
+            if places:
+                yield self._read(at, contents, places)
+
+    def _records_above(self, prefix: bytes, height: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the record that each block above `height` has under a prefix, oldest first, up to the head.
+
+        At a pause point the head may move, and the floor. So what has come meanwhile follows, until there was no
+        pause: who has come to the end may go on with what the head has, before the next pause point.
+        """
+        last, has_paused = height, True
+        while has_paused:
+            has_paused = False
+            self._check_floor(height)
+            for key, record in self._database.scan(at_height(prefix, last + 1), bytes([prefix[0] + 1])):
+                if pause_point():
+                    has_paused = True
+                    self._check_floor(height)  # What the scan still shows may refer to what is deleted.
+                last = int.from_bytes(key[1:], "big")
+                yield last, record
+
+    def _check_floor(self, height: int) -> None:
+        if height < self.floor:
+            raise StatePruned(height, f"the state of height {height} is pruned; the oldest kept is {self.floor}")
+
+    def _read(self, height: int, contents: bytes, places: range) -> _Changed:
+        number_of_part = contents[places.start * PREFIX_BYTES] >> 4
+        record = self._database.get(part_key(height, number_of_part))
+        if record is None:
+            raise StoreCorrupt(f"a part of the history of block {height} is missing")
+        part, first = decode_part(record), part_places(contents, number_of_part).start
+        return _Changed(height, part, part.values[places.start - first : places.stop - first])
+
+
+class StateHistory(PastValues):
     """Writes the records of replaced state, and answers from them."""
 
     def __init__(
         self, database: Database, values: StateValues, pages: PageStore, tree: StateTree, kept_blocks: int | None
     ) -> None:
-        self._database = database
-        self._values = values
+        super().__init__(database, values, int.from_bytes(database.get(HISTORY_FLOOR_KEY) or b"", "big"))
         self._pages = pages
         self._tree = tree
         self._kept_blocks = kept_blocks
-        self.floor = int.from_bytes(database.get(HISTORY_FLOOR_KEY) or b"", "big")
 
     def write(self, batch: Batch, height: int, update: TreeUpdate) -> int:
         """Put the records of a block, delete those past the history; return the new floor."""
-        values: dict[int, list[tuple[bytes, bytes | None]]] = {}
-        old_record = self._values.record_at_head
-        for key, key_hash in update.key_hashes.items():
-            values.setdefault(key_hash[0], []).append((key_hash, old_record(key, key_hash)))
-        nodes = self._old_nodes(update)
-        for shard, replaced in values.items():
-            levels = [pack_nodes(level.get(shard, {})) for level in nodes[TOP_LEVELS:]]
-            batch.put(shard_key(shard, height), encode(ShardUndo(replaced, levels)))
-        top = [pack_nodes(level[0]) for level in nodes[:TOP_LEVELS]]
-        batch.put(at_height(TOP_UNDO, height), encode(TopUndo(top, bytes(sorted(values)))))
+        changed = sorted(zip(update.key_hashes.values(), update.key_hashes, strict=True))
+        replaced = self._values.values_at_head(changed)
+        contents = contents_of([key_hash for key_hash, _ in changed])
+        top, levels = self._old_nodes(update)
+        for part in parts_in(contents):
+            places = part_places(contents, part)
+            values = replaced[places.start : places.stop]
+            batch.put(part_key(height, part), encode(PartUndo(values, [level[part] for level in levels])))
+        batch.put(at_height(TOP_UNDO, height), encode(TopUndo(top)))
+        batch.put(at_height(CHANGED_KEYS, height), contents)
         return self._prune(batch, height)
 
-    def _old_nodes(self, update: TreeUpdate) -> list[dict[int, dict[int, bytearray]]]:
-        """Return for each level from 1 on, by shard (0 for the top levels), the hashes before the update."""
-        old = []
+    def _old_nodes(self, update: TreeUpdate) -> tuple[list[bytes], list[list[bytes]]]:
+        """Return the packed hashes before an update: of the top levels, and of each lower one by part."""
+        top: list[bytes] = []
+        lower: list[list[bytes]] = []
         for level, changed in enumerate(update.nodes, start=1):
-            shift = 4 * (level - TOP_LEVELS)
-            by_shard: dict[int, dict[int, bytearray]] = {} if shift > 0 else {0: {}}
             hashes = self._tree.level(level)
-            for index in changed:
-                shard = index >> shift if shift > 0 else 0
-                by_shard.setdefault(shard, {})[index] = hashes[index << 5 : (index + 1) << 5]
-            old.append(by_shard)
-        return old
+            indices = sorted(changed)
+            old = [hashes[index << 5 : (index + 1) << 5] for index in indices]
+            if level <= TOP_LEVELS:
+                top.append(pack_hashes(indices, old))
+            else:
+                lower.append(split_nodes(level, indices, old))
+        return top, lower
 
     def _prune(self, batch: Batch, height: int) -> int:
         if self._kept_blocks is None:
             return self.floor
         floor = max(self.floor, min(height - self._kept_blocks, self.floor + PRUNED_PER_COMMIT))
         for gone in range(self.floor + 1, floor + 1):
-            record = self._database.get(at_height(TOP_UNDO, gone))
-            if record is not None:
-                for shard in decode_top(record).shards:
-                    batch.delete(shard_key(shard, gone))
+            contents = self._database.get(at_height(CHANGED_KEYS, gone))
+            if contents is not None:
+                for part in parts_in(contents):
+                    batch.delete(part_key(gone, part))
                 batch.delete(at_height(TOP_UNDO, gone))
+                batch.delete(at_height(CHANGED_KEYS, gone))
         if floor != self.floor:
             batch.put(HISTORY_FLOOR_KEY, number(floor))
         return floor
 
-    def record(self, key_hash: bytes, height: int) -> bytes | None:
-        """Return the record (key and value) that a key hash had after `height`."""
-        for undo in self._shard_after(key_hash[0], height):
-            for changed, old in undo.values:
-                if changed == key_hash:
-                    return old
-        return self._values.record(key_hash)
+    # -- reading -----------------------------------------------------------------------------------
 
     def replaced_in_shard(self, shard: int, height: int, replaced: dict[bytes, bytes | None]) -> int:
         """Add the records that the blocks above `height` replaced, where none is known; return the last such block.
@@ -153,53 +274,44 @@ class StateHistory:
             replaced: old records by key hash, None for a key that was absent.
         """
         last = height
-        stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
-        for key, record in self._database.scan(shard_key(shard, height + 1), stop):
-            pause_point()
-            for key_hash, old in decode_shard(record).values:
-                replaced.setdefault(key_hash, old)
-            last = int.from_bytes(key[-8:], "big")
+        low, high = _bounds(bytes([shard]).hex())
+        for changed in self._changed_after(height, low, high):
+            for key, old in changed.values:
+                replaced.setdefault(_sha256(key.encode()).digest(), None if old is None else state_record(key, old))
+            last = changed.height
         return last
 
     def prove(self, key_hash: bytes, height: int) -> StateProof:
-        """Return the proof of a key hash in the state after `height`."""
-        tree = self._tree
-        bucket = key_hash.hex()[: tree.depth]
-        edits = PageEdits(self._pages)
-        replaced = self._replaced_in_bucket(bucket, height)
-        if replaced:
-            edits.change(bucket, [(changed, _leaf_of(record)) for changed, record in replaced.items()])
+        """Return the proof of a key hash in the state after `height`.
 
-        def leaf_of(other: bytes) -> tuple[str, bytes]:
-            record = replaced[other] if other in replaced else self._values.record(other)
-            key, value = split_record(record or b"")
-            return key.decode(), value
+        Raises:
+            StatePruned: that state is not here any more.
+        """
+        tree = self._tree
+        bucket = _BucketAt(
+            key_hash.hex()[: tree.depth], height, self._replaced_in_bucket, self._pages, self._values
+        )
 
         def children_of(level: int, index: int) -> bytes:
             return self._children_of(level, index, height)
 
-        return build_proof(tree.depth, key_hash, children_of, edits, leaf_of)
+        return build_proof(tree.depth, key_hash, children_of, bucket, bucket.leaf)
 
-    def _replaced_in_bucket(self, bucket: str, height: int) -> dict[bytes, bytes | None]:
-        """Return the records after `height` of all the bucket's keys that have changed since."""
-        depth = self._tree.depth
-        shards = [int(bucket[:2], 16)] if depth > 1 else range(int(bucket, 16) << 4, (int(bucket, 16) + 1) << 4)
-        replaced: dict[bytes, bytes | None] = {}
-        for shard in shards:
-            for undo in self._shard_after(shard, height):
-                for key_hash, record in undo.values:
-                    if key_hash not in replaced and key_hash.hex()[:depth] == bucket:
-                        replaced[key_hash] = record
+    def _replaced_in_bucket(self, bucket: str, height: int) -> dict[bytes, tuple[str, bytes | None]]:
+        """Return key and value after `height` of all the bucket's keys that have changed since, by key hash."""
+        replaced: dict[bytes, tuple[str, bytes | None]] = {}
+        for changed in self._changed_after(height, *_bounds(bucket)):
+            for key, old in changed.values:
+                replaced.setdefault(_sha256(key.encode()).digest(), (key, old))
         return replaced
 
     def _children_of(self, level: int, index: int, height: int) -> bytes:
         """Return the 16 hashes below an upper node after `height`."""
-        wanted = range(index * FANOUT, (index + 1) * FANOUT)
+        first = index * FANOUT
         found: dict[int, bytes] = {}
         for record in self._levels_after(level + 1, index, height):
-            for child, hash_ in unpack_nodes(record).items():
-                if child in wanted:
-                    found.setdefault(child, hash_)
+            for child, hash_ in nodes_between(record, first, first + FANOUT):
+                found.setdefault(child, hash_)
             if len(found) == FANOUT:
                 break
         block = bytearray(self._tree.children_of(level, index))
@@ -211,30 +323,68 @@ class StateHistory:
     def _levels_after(self, level: int, parent: int, height: int) -> Iterator[bytes]:
         """Return the packed old nodes of `level` near `parent` that later blocks replaced, oldest first."""
         if level <= TOP_LEVELS:
-            start, stop = at_height(TOP_UNDO, height + 1), bytes([TOP_UNDO[0] + 1])
-            for _, record in self._database.scan(start, stop):
-                pause_point()
+            for _, record in self._records_above(TOP_UNDO, height):
                 yield decode_top(record).levels[level - 1]
             return
-        shard = parent >> 4 * (level - 1 - TOP_LEVELS)
-        for undo in self._shard_after(shard, height):
-            yield undo.levels[level - 1 - TOP_LEVELS]
-
-    def _shard_after(self, shard: int, height: int) -> Iterator[ShardUndo]:
-        """Return what the blocks above `height` replaced in a shard, oldest first."""
-        stop = SHARD_UNDO + bytes([shard]) + b"\xff" * 8
-        for _, record in self._database.scan(shard_key(shard, height + 1), stop):
-            pause_point()
-            yield decode_shard(record)
+        for changed in self._changed_after(height, *_bounds(f"{parent:0{level - 1}x}")):
+            yield changed.part.levels[level - 1 - TOP_LEVELS]
 
 
-def shard_key(shard: int, height: int) -> bytes:
-    """Return the key of what a block replaced in a shard."""
-    return SHARD_UNDO + bytes([shard]) + number(height)
+class _BucketAt:
+    """A bucket's pages and leaves after a height: the head's, with the bucket's old values put back.
+
+    Both are read when the first page is asked for, after the levels above with their pause points: so they are of
+    one head.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        height: int,
+        replaced_in: Callable[[str, int], dict[bytes, tuple[str, bytes | None]]],
+        pages: PageStore,
+        values: StateValues,
+    ) -> None:
+        self._name = name
+        self._height = height
+        self._replaced_in = replaced_in
+        self._pages = pages
+        self._values = values
+        self._replaced: dict[bytes, tuple[str, bytes | None]] = {}
+        self._edits: PageEdits | None = None
+
+    def get(self, page_id: PageId, /) -> bytes:
+        """Return a page of the bucket."""
+        if self._edits is None:
+            self._edits = self._put_back()
+        return self._edits.get(page_id)
+
+    def _put_back(self) -> PageEdits:
+        self._replaced = self._replaced_in(self._name, self._height)
+        edits = PageEdits(self._pages)
+        if self._replaced:
+            leaves = [
+                (changed, None if old is None else leaf_hash(key.encode(), _sha256(old).digest()))
+                for changed, (key, old) in self._replaced.items()
+            ]
+            edits.change(self._name, leaves)
+        return edits
+
+    def leaf(self, key_hash: bytes) -> tuple[str, bytes]:
+        """Return key and value of a leaf of a page that was asked for."""
+        if key_hash in self._replaced:
+            key, old = self._replaced[key_hash]
+            return key, old or b""
+        raw, value = split_record(self._values.record(key_hash) or b"")
+        return raw.decode(), value
 
 
-def _leaf_of(record: bytes | None) -> bytes | None:
-    if record is None:
-        return None
-    key, value = split_record(record)
-    return leaf_hash(key, _sha256(value).digest())
+def part_places(contents: bytes, part: int) -> range:
+    """Return the places of a part's keys in a table of contents."""
+    return span(contents, *_bounds(f"{part:x}"))
+
+
+def _bounds(nibbles: str) -> tuple[bytes, bytes]:
+    """Return the least and the greatest prefix of hashes that begin with these nibbles."""
+    width = 2 * PREFIX_BYTES
+    return bytes.fromhex(nibbles.ljust(width, "0")), bytes.fromhex(nibbles.ljust(width, "f"))

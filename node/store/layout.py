@@ -3,7 +3,7 @@
 A key is one letter and fixed-width big-endian numbers or hashes, so that ranges scan in order:
 
     m name                    meta data: format, genesis, bucket_count, head, history_floor, log_mark,
-                              oldest_block
+                              oldest_block, indexed (node/store/indexing.py)
     h height                  the Head after that height
     d digest                  height of a block
     b height / c / r          block, certificate, receipts (one list)
@@ -14,8 +14,9 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     p page id                 a split page of the tree
     g slice                   bucket roots of one slice of the tree, as of some height
     l height                  bucket roots changed at a height
-    u byte height             what the state and the tree were before a height, by first byte of the key hash
+    u height nibble           what the state and the tree were before a height, by first nibble of the key hash
     t height                  the same for the two topmost levels of the tree
+    j height                  which keys a height changed: the first bytes of their hashes
     k height, q slot height, y id    snapshots (node/store/snapshot_records.py)
     o key hash, w family index, v family level index    once-records (node/store/once.py)
 
@@ -33,7 +34,9 @@ from node.store.errors import StoreCorrupt
 from vm.primitives.codec import CodecError, TypedDecoder, encode
 from vm.primitives.units import Count
 
-FORMAT = b"entente-store/2"
+FORMAT = b"entente-store/3"
+FORMAT_2 = b"entente-store/2"
+"""As it was until the history was kept by height; `node.store.upgrade` makes it this one."""
 
 FORMAT_KEY = b"mformat"
 GENESIS_KEY = b"mgenesis"
@@ -42,6 +45,7 @@ HEAD_KEY = b"mhead"
 HISTORY_FLOOR_KEY = b"mhistory_floor"
 LOG_MARK_KEY = b"mlog_mark"
 OLDEST_BLOCK_KEY = b"moldest_block"
+INDEXED_KEY = b"mindexed"
 
 HEAD = b"h"
 DIGEST = b"d"
@@ -55,8 +59,9 @@ STATE = b"s"
 SPLIT_PAGE = b"p"
 ROOT_SLICE = b"g"
 ROOT_CHANGES = b"l"
-SHARD_UNDO = b"u"
+PART_UNDO = b"u"
 TOP_UNDO = b"t"
+CHANGED_KEYS = b"j"
 SNAPSHOT = b"k"
 REPLAY_IDS = b"q"
 FOREIGN_ID = b"y"
@@ -65,7 +70,7 @@ ONCE_LEAF = b"w"
 ONCE_TILE = b"v"
 
 PRIMARY: Final = frozenset(
-    {b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, SHARD_UNDO, TOP_UNDO, REPLAY_IDS, ONCE_LEAF}
+    {b"m", BLOCK, CERTIFICATE, RECEIPTS, HEADER, STATE, PART_UNDO, CHANGED_KEYS, REPLAY_IDS, ONCE_LEAF}
 )
 """Families that a backup must hold: nothing else tells what they say."""
 
@@ -78,6 +83,7 @@ DERIVED: Final = frozenset(
         SPLIT_PAGE,
         ROOT_SLICE,
         ROOT_CHANGES,
+        TOP_UNDO,
         SNAPSHOT,
         FOREIGN_ID,
         ONCE_KEY,
@@ -87,7 +93,16 @@ DERIVED: Final = frozenset(
 """Families that follow from the primary ones; a restore makes them afresh (node/store/rebuild.py)."""
 
 META_KEYS: Final = frozenset(
-    {FORMAT_KEY, GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY, HISTORY_FLOOR_KEY, LOG_MARK_KEY, OLDEST_BLOCK_KEY}
+    {
+        FORMAT_KEY,
+        GENESIS_KEY,
+        BUCKET_COUNT_KEY,
+        HEAD_KEY,
+        HISTORY_FLOOR_KEY,
+        LOG_MARK_KEY,
+        OLDEST_BLOCK_KEY,
+        INDEXED_KEY,
+    }
 )
 
 T = TypeVar("T")
@@ -113,7 +128,7 @@ head_decoder = TypedDecoder(Head)
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """The meta data of a store, the mark of the write-ahead log apart."""
+    """The meta data of a store, the mark of the write-ahead log and the note of what is indexed apart."""
 
     genesis: bytes
     bucket_count: int
@@ -125,17 +140,21 @@ class Meta(msgspec.Struct, frozen=True):
     def read(cls, records: Mapping[bytes, bytes]) -> Meta:
         """Return the meta data that records hold.
 
+        Those of format 2 have no history, as theirs is not carried over: past states begin at the head.
+
         Raises:
             StoreCorrupt: one is missing, or cannot be read.
         """
-        if records.get(FORMAT_KEY) != FORMAT:
-            raise StoreCorrupt(f"the database has the format {records.get(FORMAT_KEY)!r}, not {FORMAT!r}")
+        form = records.get(FORMAT_KEY)
+        if form not in (FORMAT, FORMAT_2):
+            raise StoreCorrupt(f"the database has the format {form!r}, not {FORMAT!r}")
         genesis, count, head = map(records.get, (GENESIS_KEY, BUCKET_COUNT_KEY, HEAD_KEY))
         if genesis is None or count is None or head is None:
             raise StoreCorrupt("the database has no genesis, bucket count or head")
-        floor = int.from_bytes(records.get(HISTORY_FLOOR_KEY, b""), "big")
+        last = read(head_decoder, head, "head")
+        floor = int.from_bytes(records.get(HISTORY_FLOOR_KEY, b""), "big") if form == FORMAT else last.height
         oldest = int.from_bytes(records.get(OLDEST_BLOCK_KEY, number(1)), "big")
-        return cls(genesis, int.from_bytes(count, "big"), read(head_decoder, head, "head"), floor, oldest)
+        return cls(genesis, int.from_bytes(count, "big"), last, floor, oldest)
 
     def records(self) -> dict[bytes, bytes]:
         """Return the records that a store has of them."""

@@ -6,15 +6,15 @@ reason:
 
     s  values          every record stands at its key's hash; together they have the certified state root
     p, g               built from the values; no record of changed roots (l) is needed
-    u, t  history      from the head down, putting a block's old values back must give the state root that was
+    u, t, j history     from the head down, putting a block's old values back must give the state root that was
                        certified one height below; their tree hashes are computed, not read
     w     once-records the leaves of each log are hashed onto each other and must lead to the size and peaks that
                        the state has of it; o and v are made afresh
     q, y  replay ids   the ids of each slot in the state hash to what the state says of the slot; those that no kept
                        block holds are marked as foreign
 
-Records of u, t and q that belong to nothing are deleted. Offered snapshots (k) are not carried over: the next one
-is offered after `snapshot_interval` blocks.
+Records of u, t, j and q that belong to nothing are deleted, with the history of a backup of format 2. Offered
+snapshots (k) are not carried over: the next one is offered after `snapshot_interval` blocks.
 
 Cost: a pass over all values, which hashes each; then for each height of the history what that block's commit has
 cost the tree. Memory: the leaves of one bucket, the roots, the pages that the history touches (100 bytes a key).
@@ -31,13 +31,25 @@ from node.store.blocks import BlockRecords
 from node.store.bucket_roots import BucketRootLog, pack_nodes
 from node.store.database import RESTORE_BUFFER_BYTES, RESTORE_CACHE_BYTES, Database
 from node.store.errors import StoreCorrupt
-from node.store.history import TOP_LEVELS, ShardUndo, TopUndo, decode_shard, decode_top, shard_key
+from node.store.history import (
+    TOP_LEVELS,
+    OldValues,
+    PartUndo,
+    TopUndo,
+    contents_of,
+    decode_part,
+    part_key,
+    part_places,
+    parts_in,
+    split_nodes,
+)
 from node.store.incoming_snapshot import IncomingSlot, replay_slot_of
 from node.store.layout import (
     BLOCK,
+    CHANGED_KEYS,
     FOREIGN_ID,
+    PART_UNDO,
     REPLAY_IDS,
-    SHARD_UNDO,
     SPLIT_PAGE,
     STATE,
     TOP_UNDO,
@@ -63,7 +75,6 @@ _PAGE_CACHE_BYTES = 32 << 20
 _LEAVES_AT_ONCE = 4_096
 _LOG_PREFIX = LOGS.keys.path.encode() + b"/"
 _log_decoder = TypedDecoder(OnceLog)
-_Values = Sequence[tuple[bytes, bytes | None]]
 
 
 class StoreRebuild:
@@ -172,76 +183,76 @@ class StateRebuild:
         """
         expected = 0
         for height in range(head, floor, -1):
-            expected += 1 + self._undo(height, root_at(height - 1))
-        if expected != sum(1 for letter in (SHARD_UNDO, TOP_UNDO) for _ in self._keys(letter)):
+            expected += 2 + self._undo(height, root_at(height - 1))
+        letters = (PART_UNDO, TOP_UNDO, CHANGED_KEYS)
+        if expected != sum(1 for letter in letters for _ in self._keys(letter)):
             self._delete_foreign_history(floor, head)
 
     def _delete_foreign_history(self, floor: int, head: int) -> None:
         batch = self._database.unsynced_batch()
-        for key in self._keys(TOP_UNDO):
-            if len(key) != 9 or not floor < int.from_bytes(key[1:], "big") <= head:
-                batch.delete(key)
-        self._database.write(batch)
-        batch = self._database.unsynced_batch()
-        for key in self._keys(SHARD_UNDO):
-            top = self._database.get(TOP_UNDO + key[2:])
-            if len(key) != 10 or top is None or key[1] not in decode_top(top).shards:
-                batch.delete(key)
+        heights = range(floor + 1, head + 1)
+        parts = {height: set(parts_in(self._contents(height))) for height in heights}
+        for letter, width in ((TOP_UNDO, 9), (CHANGED_KEYS, 9), (PART_UNDO, 10)):
+            for key in self._keys(letter):
+                known = parts.get(int.from_bytes(key[1:9], "big"))
+                if len(key) != width or known is None or (letter == PART_UNDO and key[9] not in known):
+                    batch.delete(key)
         self._database.write(batch)
 
     def _keys(self, letter: bytes) -> Iterator[bytes]:
         return (key for key, _ in self._database.scan(letter, bytes([letter[0] + 1])))
 
-    def _undo(self, height: int, root_before: bytes) -> int:
-        """Roll the tree back over one block, make its records what its commit wrote, and return how many shards."""
-        top = self._database.get(at_height(TOP_UNDO, height))
-        if top is None:
+    def _contents(self, height: int) -> bytes:
+        contents = self._database.get(at_height(CHANGED_KEYS, height))
+        if contents is None:
             raise StoreCorrupt(f"the history of block {height} is missing")
-        shards = decode_top(top).shards
-        if list(shards) != sorted(set(shards)):
-            raise StoreCorrupt(f"the history of block {height} does not name its parts in order")
-        values = {shard: self._old_values(shard, height) for shard in shards}
-        update = self._tree.update_leaves([leaf for part in values.values() for leaf in _leaves_of(part)])
+        return contents
+
+    def _undo(self, height: int, root_before: bytes) -> int:
+        """Roll the tree back over one block, make its records what its commit wrote, and return how many parts."""
+        contents = self._contents(height)
+        hashes: list[bytes] = []
+        values: list[tuple[str, bytes | None]] = []
+        for part in parts_in(contents):
+            for key, old in self._old_values(part, height):
+                hashes.append(_sha256(key.encode()).digest())
+                values.append((key, old))
+        if sorted(set(hashes)) != hashes or contents_of(hashes) != contents:
+            raise StoreCorrupt(f"the history of block {height} does not hold the values that it names, in order")
+        leaves = zip(hashes, values, strict=True)
+        update = self._tree.update_leaves([(key_hash, _leaf_of(*value)) for key_hash, value in leaves])
         if update.root != root_before:
             raise StoreCorrupt(f"the history of block {height} does not lead back to the state before it")
-        self._write_undo(height, values, update.nodes)
+        self._write_undo(height, contents, values, update.nodes)
         self._tree.apply(update)
         self._pages.changed.update(update.pages)
-        return len(shards)
+        return len(parts_in(contents))
 
-    def _write_undo(self, height: int, values: Mapping[int, _Values], nodes: Sequence[Mapping[int, bytes]]) -> None:
+    def _write_undo(
+        self, height: int, contents: bytes, values: OldValues, nodes: Sequence[Mapping[int, bytes]]
+    ) -> None:
         """Write the records with the tree's own hashes, where they differ from those that are there."""
-        by_shard: dict[int, list[dict[int, bytes]]] = {shard: [{} for _ in nodes[TOP_LEVELS:]] for shard in values}
-        for below, level in enumerate(nodes[TOP_LEVELS:]):
-            for index, hash_ in level.items():
-                by_shard[index >> 4 * (below + 1)][below][index] = hash_
-        records = {
-            shard_key(shard, height): encode(
-                ShardUndo(list(part), [pack_nodes(level) for level in by_shard[shard]])
-            )
-            for shard, part in values.items()
-        }
-        top = TopUndo([pack_nodes(level) for level in nodes[:TOP_LEVELS]], bytes(values))
-        records[at_height(TOP_UNDO, height)] = encode(top)
+        top = TopUndo([pack_nodes(level) for level in nodes[:TOP_LEVELS]])
+        lower = []
+        for level, changed in enumerate(nodes[TOP_LEVELS:], start=TOP_LEVELS + 1):
+            indices = sorted(changed)
+            lower.append(split_nodes(level, indices, [changed[index] for index in indices]))
+        records = {at_height(TOP_UNDO, height): encode(top)}
+        for part in parts_in(contents):
+            places = part_places(contents, part)
+            own = list(values[places.start : places.stop])
+            records[part_key(height, part)] = encode(PartUndo(own, [level[part] for level in lower]))
         batch = self._database.unsynced_batch()
         for key, record in records.items():
             if self._database.get(key) != record:
                 batch.put(key, record)
         self._database.write(batch)
 
-    def _old_values(self, shard: int, height: int) -> _Values:
-        record = self._database.get(shard_key(shard, height))
+    def _old_values(self, part: int, height: int) -> OldValues:
+        record = self._database.get(part_key(height, part))
         if record is None:
             raise StoreCorrupt(f"a part of the history of block {height} is missing")
-        values = decode_shard(record).values
-        if not values or len({key_hash for key_hash, _ in values}) != len(values):
-            raise StoreCorrupt(f"the history of block {height} names a value twice, or none")
-        for key_hash, old in values:
-            if len(key_hash) != HASH_BYTES or key_hash[0] != shard:
-                raise StoreCorrupt(f"the history of block {height} has a value in the wrong place")
-            if old is not None:
-                _checked(key_hash, old)
-        return values
+        return decode_part(record).values
 
     # -- once-records ------------------------------------------------------------------------------
 
@@ -313,13 +324,8 @@ class _RolledBackPages:
         return self._head.get(page_id)
 
 
-def _leaves_of(values: _Values) -> Iterator[Change]:
-    for key_hash, record in values:
-        if record is None:
-            yield key_hash, None
-        else:
-            key, value = split_record(record)
-            yield key_hash, leaf_hash(key, _sha256(value).digest())
+def _leaf_of(key: str, old: bytes | None) -> bytes | None:
+    return None if old is None else leaf_hash(key.encode(), _sha256(old).digest())
 
 
 def _checked(key_hash: bytes, record: bytes) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from node.runtime.files import SYSTEM_FILES, Files
 from node.store.blocks import IndexEntries
 from node.store.engine import OpenEngine
 from node.store.engines import open_engine
+from node.store.indexing import IndexLevel
 from node.store.layout import LogMark
 from vm.once_log import Appended, OnceProof
 from vm.state_proof import StateProof
@@ -25,23 +26,26 @@ class StoreOptions:
 
     Attributes:
         state_history_blocks: heights below the head whose state can be asked for, at least 1; None keeps all.
-        page_cache_bytes: pages of the state tree, about 100 bytes per key; others are derived anew.
+        page_cache_bytes: pages of the state tree, about 80 bytes per key; others are derived anew.
         value_cache_bytes: state values, decoded.
         block_cache_bytes: the engine's cache of its own blocks.
-        write_buffer_bytes: the engine's memory table; replayed at a start.
+        write_buffer_bytes: the engine's memory table, of which there may be two; replayed at a start, for which the
+            reserve of the disk must have room (`min_free_disk_mib`, docs/decisions/halting.md).
         snapshot_interval: offer a snapshot of each height that is a multiple of it; None: of none.
         max_open_files: what the engine keeps open; beyond it a table is opened again to be read.
+        index: what is indexed from the next block on; None: what was before, everything in a new store.
         engine: opens what the store is kept in.
         files: holds the folder of the store.
     """
 
     state_history_blocks: int | None = 1_000
-    page_cache_bytes: int = 128 * MEBIBYTE
+    page_cache_bytes: int = 256 * MEBIBYTE
     value_cache_bytes: int = 128 * MEBIBYTE
     block_cache_bytes: int = 64 * MEBIBYTE
-    write_buffer_bytes: int = 16 * MEBIBYTE
+    write_buffer_bytes: int = 64 * MEBIBYTE
     snapshot_interval: int | None = None
     max_open_files: int = 256
+    index: IndexLevel | None = None
     engine: OpenEngine = open_engine
     files: Files = SYSTEM_FILES
 

@@ -142,6 +142,11 @@ class SnapshotRecords:
         joined = b"".join([ids for _, ids in scan])
         return joined[skip * HASH_BYTES : (skip + limit) * HASH_BYTES]
 
+    def live_ids(self, first_slot: int) -> Iterator[tuple[int, bytes]]:
+        """Yield slots from one on, ascending, with ids that expire in them, joined; a slot may come in parts."""
+        for key, ids in self._database.scan(REPLAY_IDS + number(first_slot), bytes([REPLAY_IDS[0] + 1])):
+            yield int.from_bytes(key[1:9], "big"), ids
+
     def once_tiles(self, height: int, family: str, first: int, limit: int) -> bytes | None:
         """Return hashes of a log's tiles, joined; None if the height is not offered.
 
@@ -178,6 +183,9 @@ class SnapshotRecords:
             prefix: the first node's name, of `depth` nibbles or more.
             count: nodes wanted; fewer may be answered, at least one.
             now: seconds, by which the answer ends after MAX_CHUNK_SECONDS.
+
+        Raises:
+            StatePruned: it was offered, and at a pause point the head has moved too far.
         """
         level = len(prefix)
         if height not in self.heights() or level < self._tree.depth:

@@ -26,10 +26,12 @@ from node.store.damage_note import DamageNote, make_store_folder
 from node.store.database import Database
 from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
 from node.store.history import StateHistory
+from node.store.indexing import IndexCoverage, RecentIds, coverage_of
 from node.store.layout import (
     CERTIFICATE,
     FORMAT_KEY,
     HEAD_KEY,
+    INDEXED_KEY,
     LOG_MARK_KEY,
     META_KEYS,
     Head,
@@ -37,15 +39,16 @@ from node.store.layout import (
     Meta,
     at_height,
     read,
-    split_record,
 )
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
 from node.store.snapshot_records import SnapshotRecords
 from node.store.tree_pages import PageStore
+from node.store.upgrade import upgrade
 from node.store.values import StateValues
 from vm.once_log import EMPTY, LOGS, Appended
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
+from vm.receipt import decode_receipt
 from vm.state_proof import FANOUT, verify_state_proof
 from vm.state_tree import MAX_DEPTH, StateTree
 
@@ -53,7 +56,8 @@ _mark_decoder = TypedDecoder(LogMark)
 
 HEADS_CHECKED: Final = 100_000
 """Heights below the head that are looked at when a store is opened; some 0.1 s. A block that is lost although its
-sync returned was in the engine's log, which holds the newest 16 MiB; older ones are in tables with checksums."""
+sync returned was in one of the engine's two logs, which hold the newest 128 MiB, some 34,000 empty blocks of 4 KB
+each; older ones are in tables with checksums."""
 
 
 class Store:
@@ -160,8 +164,9 @@ class Store:
         found = {key: value for key in META_KEYS if (value := database.get(key)) is not None}
         meta = Meta.read(found)
         genesis, bucket_count, head = meta.genesis, meta.bucket_count, meta.head
+        upgrade(database, head.height)
         roots = BucketRootLog(database, bucket_count)
-        tree = StateTree(depth_of(bucket_count), self._pages, roots.load())
+        tree = StateTree(depth_of(bucket_count), self._pages, roots.load(), heads=self._pages)
         if tree.root != head.state_root:
             raise StoreCorrupt(
                 f"the tree's root {tree.root.hex()} is not the head's state root {head.state_root.hex()}"
@@ -174,7 +179,24 @@ class Store:
         self._values.once_records.check_against(self._log_size)
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
         snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
-        self._state = _OpenState(genesis, bucket_count, tree, roots, history, snapshots, head, meta.oldest_block)
+        indexed = self._note_indexed(coverage_of(database), head.height)
+        recent = RecentIds(database, indexed.ids, self._ids_in)
+        self._state = _OpenState(
+            genesis, bucket_count, tree, roots, history, snapshots, indexed, recent, head, meta.oldest_block
+        )
+
+    def _note_indexed(self, known: IndexCoverage, head: int) -> IndexCoverage:
+        """Note from which height on blocks are indexed under the options, where that changes; synced."""
+        wanted = known.under(self._options.index, head + 1)
+        if wanted != known:
+            batch = self._database.batch()
+            batch.put(INDEXED_KEY, encode(wanted))
+            self._database.write(batch)
+        return wanted
+
+    def _ids_in(self, height: int) -> list[bytes]:
+        """Return the ids of a block's transactions, in order; none where its receipts are not kept."""
+        return [bytes.fromhex(decode_receipt(raw).id) for raw in self.receipts(height)[:-1]]
 
     def _log_size(self, family: str) -> int:
         return (LOGS.get(self._values, family) or EMPTY).size
@@ -215,6 +237,11 @@ class Store:
         return self._open.head
 
     @property
+    def database(self) -> Database:
+        """The records as they are stored, for reading alone: for a process that follows this one."""
+        return self._database
+
+    @property
     def tree(self) -> StateTree:
         """The state tree at the head; only the store applies updates."""
         return self._open.tree
@@ -240,7 +267,10 @@ class Store:
         batch = self._database.batch()
         self._blocks.write(batch, head, commit.block, commit.certificate, commit.receipts)
         with STAGES.index:
-            self._blocks.write_indexes(batch, height, commit.transaction_ids, commit.index_entries)
+            if state.indexed.ids is not None:
+                self._blocks.write_ids(batch, height, commit.transaction_ids)
+            if state.indexed.names is not None:
+                self._blocks.write_names(batch, height, commit.index_entries)
         self._values.write(batch, commit.changes, update.key_hashes)
         for append in commit.once:
             self._values.once_records.write(batch, append)
@@ -258,6 +288,9 @@ class Store:
         state.roots.applied(height, update)
         state.history.floor = floor
         state.snapshots.applied()
+        if state.indexed.ids is None:
+            state.recent.add(height, commit.transaction_ids, commit.replay_ids)
+        state.recent.expire(commit.first_slot)
         self._pages.applied(update)
         self._values.applied(commit.changes)
         state.head = head
@@ -322,8 +355,7 @@ class Store:
         """
         if self._height(height) == self._open.head.height:
             return self._values.value(key)
-        record = self._open.history.record(sha256(key.encode()), self._height(height))
-        return None if record is None else split_record(record)[1]
+        return self._open.history.value(key, self._height(height))
 
     def state_proof(self, key: str, height: int | None = None) -> ProvedValue:
         """Return a value after `height` (None: the head) with its proof.
@@ -440,12 +472,22 @@ class Store:
         return self._blocks.receipts(height) or []
 
     def find_transaction(self, transaction_id: bytes) -> Position | None:
-        """Return height and index of a transaction."""
-        return self._blocks.find(transaction_id)
+        """Return height and index of a transaction that is indexed, or has not expired."""
+        return self._open.recent.find(transaction_id) or self._blocks.find(transaction_id)
 
     def contains_transaction(self, transaction_id: bytes) -> bool:
-        """Tell whether a transaction is in the chain, for one that has not expired or whose block is kept."""
-        return self._blocks.find(transaction_id) is not None or self._open.snapshots.is_foreign(transaction_id)
+        """Tell whether a transaction is in the chain, for one that has not expired or whose block is indexed."""
+        state = self._open
+        if transaction_id in state.recent:
+            return True
+        if state.indexed.ids is not None and self._blocks.find(transaction_id) is not None:
+            return True
+        return state.snapshots.is_foreign(transaction_id)
+
+    @property
+    def indexed(self) -> IndexCoverage:
+        """From which height on blocks are indexed."""
+        return self._open.indexed
 
     def transactions_of(
         self,
@@ -480,6 +522,8 @@ class _OpenState:
     roots: BucketRootLog
     history: StateHistory
     snapshots: SnapshotRecords
+    indexed: IndexCoverage
+    recent: RecentIds
     head: Head
     oldest_block: int
 

@@ -3,12 +3,15 @@
 State values lie in the database in the order of their key hashes, so the keys below a prefix are one range.
 A leaf page is derived from that range when it is first needed, then lives in the cache; it is never stored, as
 writing a 1 KiB page for each changed key would cost more than everything else in a commit. The cache must
-therefore hold the pages in use (docs/state.md has the measurements). Split pages, which exist where more
-keys share a prefix than a page may hold, are stored: they save reading all the keys below.
+therefore hold the pages in use (docs/state.md has the measurements). Of a bucket's page that has to leave the cache
+its head stays, a seventh of it: with that, a change derives the few keys of one child, not the whole page. Split
+pages, which exist where more keys share a prefix than a page may hold, are stored: they save reading all the keys
+below.
 
 Invariants:
     1. At each block's end a page shows the values at the head: `applied` replaces what a block changed.
-    2. A derived bucket page has the hash that the tree holds for the bucket, else the data are corrupt.
+    2. No page is there both whole and as a head that differ.
+    3. A derived bucket page has the hash that the tree holds for the bucket, else the data are corrupt.
 """
 
 from __future__ import annotations
@@ -19,13 +22,16 @@ from hashlib import sha256 as _sha256
 from node.store.cache import LruCache
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
-from node.store.layout import SPLIT_PAGE, STATE, split_record
-from vm.state_pages import PageId, is_split, leaf_page, page_hash
-from vm.state_proof import leaf_hash
+from node.store.layout import SPLIT_PAGE, STATE
+from vm.state_pages import PageId, head_of, is_head, is_split, leaf_page, page_hash
 from vm.state_tree import TreeUpdate
 
 _PAGE_BYTES = 180
 """What a cached page costs beside its bytes: name, bytes object, dict slot (sys.getsizeof)."""
+
+
+_HEADS_PART = 4
+"""Heads may take a quarter of what pages may, beside them: 64 MiB, and the heads of 65,536 buckets are 45."""
 
 
 def _page_size(page: bytes) -> int:
@@ -37,7 +43,8 @@ class PageStore:
 
     def __init__(self, database: Database, cache_bytes: int) -> None:
         self._database = database
-        self._cache: LruCache[PageId, bytes] = LruCache(cache_bytes, _page_size)
+        self._heads: LruCache[PageId, bytes] = LruCache(cache_bytes // _HEADS_PART, _page_size)
+        self._cache: LruCache[PageId, bytes] = LruCache(cache_bytes, _page_size, self._keep_head)
         self._peek = self._cache.peek
         self._bucket_root: Callable[[PageId], bytes | None] = lambda _: None
 
@@ -53,6 +60,16 @@ class PageStore:
             self._cache.put(page_id, page)
         return page
 
+    def at_hand(self, page_id: PageId, /) -> bytes | None:
+        """Return a page that is in the cache, or its head, or None."""
+        page = self._peek(page_id)
+        return self._heads.get(page_id) if page is None else page
+
+    def _keep_head(self, page_id: PageId, page: bytes) -> None:
+        head = head_of(page)
+        if head is not None and self._bucket_root(page_id) is not None:
+            self._heads.put(page_id, head)
+
     def _load(self, page_id: PageId) -> bytes:
         page = self._database.get(SPLIT_PAGE + page_id.encode())
         if page is None:
@@ -64,11 +81,17 @@ class PageStore:
 
     def derive(self, page_id: PageId) -> bytes:
         """Return the leaf page of the stored values below a prefix, however many they are."""
-        entries = []
-        for name, record in self._database.scan(*hash_range(page_id)):
-            key, value = split_record(record)
-            entries.append((name[len(STATE) :], leaf_hash(key, _sha256(value).digest())))
-        return leaf_page(entries, len(page_id))
+        return leaf_page(self.entries_below(page_id), len(page_id))
+
+    def entries_below(self, prefix: PageId, /) -> bytes:
+        """Return the packed entries of the stored values below a prefix."""
+        sha, entries = _sha256, []
+        for name, record in self._database.scan(*hash_range(prefix)):
+            # state_proof.leaf_hash written out: a record begins with what the leaf's preimage begins with.
+            end = 4 + int.from_bytes(record[:4], "big")
+            entries.append(name[1:])
+            entries.append(sha(b"\x00" + record[:end] + sha(record[end:]).digest()).digest())
+        return b"".join(entries)
 
     def write(self, batch: Batch, update: TreeUpdate) -> None:
         """Put the changed split pages into a batch."""
@@ -80,9 +103,13 @@ class PageStore:
 
     def applied(self, update: TreeUpdate) -> None:
         """Take over changes that have been written."""
-        put = self._cache.put
         for page_id, page in update.pages.items():
-            put(page_id, page)
+            if is_head(page):
+                self._cache.drop(page_id)  # a proof may have loaded the page as it was before
+                self._heads.put(page_id, page)
+            else:
+                self._heads.drop(page_id)
+                self._cache.put(page_id, page)
 
 
 def hash_range(prefix: str) -> tuple[bytes, bytes]:

@@ -11,7 +11,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256 as _sha256
 from typing import Any, Final, TypeVar
 
@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 _Entry = tuple[Any, Any, bytes | None]
 """The stored type that the value was decoded as (None: not yet), its cell, the value (None: absent)."""
+
+_NOTHING: Final[_Entry] = (None, None, None)
+"""The entry of a key without a value."""
 
 _ENTRY_BYTES = 400
 """What an entry costs beside its value: key, tuple, dict slot, a small object (sys.getsizeof)."""
@@ -65,16 +68,14 @@ class StateValues:
         if entry is not None and (entry[0] is stored or entry[2] is None):
             found: tuple[T, bytes] | None = entry[1]  # None where it is known that there is no value
             return found
-        return self._decode(key, stored)
+        return self._decode(key, stored, entry)
 
-    def _decode(self, key: str, stored: Stored[T]) -> tuple[T, bytes] | None:
-        value = self.value(key)
+    def _decode(self, key: str, stored: Stored[T], entry: _Entry | None) -> tuple[T, bytes] | None:
+        """Read what the cache does not hold, or holds as bytes or as another type."""
+        value = self._stored(_sha256(key.encode()).digest()) if entry is None else entry[2]
         if value is None:
+            self._cache.put(key, _NOTHING)
             return None
-        entry = self._cache.get(key)
-        if entry is not None and entry[0] is stored:
-            found: tuple[T, bytes] = entry[1]
-            return found
         try:
             cell = stored.decode(value), value
         except msgspec.MsgspecError as error:
@@ -90,10 +91,14 @@ class StateValues:
         entry = self._cache.get(key)
         if entry is not None:
             return entry[2]
-        record = self.record(key_hash or _sha256(key.encode()).digest())
-        value = None if record is None else split_record(record)[1]
+        value = self._stored(key_hash or _sha256(key.encode()).digest())
         self._cache.put(key, (None, None, value))
         return value
+
+    def _stored(self, key_hash: bytes) -> bytes | None:
+        """Return the value of a key hash, as the database has it."""
+        record = self._database.get(STATE + key_hash)
+        return None if record is None else record[4 + int.from_bytes(record[:4], "big") :]
 
     def record(self, key_hash: bytes) -> bytes | None:
         """Return the stored record (key and value) of a key hash."""
@@ -107,12 +112,21 @@ class StateValues:
                 raise StoreCorrupt(f"the state value {key!r} does not stand where its key belongs")
             yield key.decode(), value
 
-    def record_at_head(self, key: str, key_hash: bytes) -> bytes | None:
-        """Return the record of a key as `record` does, from the cache where it can."""
-        entry = self._cache.get(key)
-        if entry is None:
-            return self.record(key_hash)
-        return None if entry[2] is None else state_record(key, entry[2])
+    def value_at_head(self, key: str, key_hash: bytes) -> bytes | None:
+        """Return what `value` does, and leave the cache as it is: for a key that is not going to be read again."""
+        entry = self._peek(key)
+        if entry is not None:
+            return entry[2]
+        record = self.record(key_hash)
+        return None if record is None else split_record(record)[1]
+
+    def values_at_head(self, keys: Iterable[tuple[bytes, str]]) -> list[tuple[str, bytes | None]]:
+        """Return keys with their canonical bytes; takes their hashes along."""
+        peek, found = self._peek, []
+        for key_hash, key in keys:
+            entry = peek(key)
+            found.append((key, self.value_at_head(key, key_hash) if entry is None else entry[2]))
+        return found
 
     def write(self, batch: Batch, changes: Mapping[str, bytes | None], key_hashes: Mapping[str, bytes]) -> None:
         """Put the changed values into a batch."""
@@ -125,6 +139,14 @@ class StateValues:
 
     def applied(self, changes: Mapping[str, bytes | None]) -> None:
         """Take over changes that have been written."""
-        put = self._cache.put
+        self._cache.put_all([(key, (None, None, value)) for key, value in changes.items()])
+
+    def follow(self, changes: Mapping[str, bytes | None] | None) -> None:
+        """Take over changes that another process has written, of what is held here; None: forget all."""
+        if changes is None:
+            self._cache.clear()
+            return
+        peek, put = self._peek, self._cache.put
         for key, value in changes.items():
-            put(key, (None, None, value))
+            if peek(key) is not None:
+                put(key, (None, None, value))

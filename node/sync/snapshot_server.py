@@ -42,6 +42,7 @@ from network.scoring import Offence
 from node.chain.errors import QueryError
 from node.chain.ledger import Ledger
 from node.runtime.pauses import LongRead, TookLong, at_once, pause_point
+from node.store import StatePruned
 from vm.membership import change_count, membership_change
 from vm.primitives.codec import encode
 
@@ -168,7 +169,10 @@ class SnapshotServer:
 
     def _chunk(self, request: GetStateChunk, now: Callable[[], float]) -> StateChunk:
         count = min(request.count, MAX_CHUNK_NODES)
-        found = self._ledger.store.snapshots.state_slice(request.height, request.prefix, count, now=now)
+        try:
+            found = self._ledger.store.snapshots.state_slice(request.height, request.prefix, count, now=now)
+        except StatePruned:
+            found = None
         if found is None:
             return StateChunk(id=request.id, covered=None, records=(), children=())
         return StateChunk(

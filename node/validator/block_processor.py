@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence, Set
 from typing import Final, Protocol
 
 from consensus.types import Candidate, header_digest
@@ -22,9 +23,9 @@ from network.stages import STAGES
 from node.chain.ledger import Executed, Ledger
 from node.pool.mempool import Mempool
 from node.runtime.clock import TOLERANCE_MS, BlockClock
-from vm.batch_signatures import VerifiedRoots
+from node.verification.verifier import TransactionVerifier
 from vm.primitives.hashing import sha256
-from vm.transaction import Transaction, TransactionError, parse_transaction, signatures_valid
+from vm.transaction import Transaction, TransactionError, parse_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class BlockProcessor:
         mempool: Mempool,
         fetcher: Fetcher,
         clock: BlockClock,
-        roots: VerifiedRoots | None = None,
+        verifier: TransactionVerifier | None = None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -76,7 +77,7 @@ class BlockProcessor:
         self._bodies: dict[bytes, list[Transaction]] = {}
         self._verified: dict[bytes, Transaction] = {}
         self._executed: dict[bytes, Executed] = {}
-        self._roots = VerifiedRoots() if roots is None else roots
+        self._verifier = TransactionVerifier() if verifier is None else verifier
         self._asked: set[asyncio.Future[Sequence[bytes]]] = set()
         self._in_progress = 0
 
@@ -160,22 +161,17 @@ class BlockProcessor:
 
     async def _take(self, wanted: set[bytes], raws: Sequence[bytes]) -> bool:
         """Verify transactions from a peer; False where a wanted one can never be valid."""
-        done = 0
-        for raw in raws:
-            if done >= VERIFY_SLICE:
-                await asyncio.sleep(0)
-                done = 0
-            done += 1 + len(raw) // BYTES_PER_CHECK
-            if sha256(raw) not in wanted:
-                continue
+        left = deque(raws)
+        while left:
             try:
-                tx = parse_transaction(raw)
+                slice_ = _parsed_slice(left, wanted)
             except TransactionError:
                 return False  # the block names these very bytes: there are no others that would make it whole
-            done += len(tx.sigs) - 1
-            if not signatures_valid(tx, self._roots):
+            if not all(await self._verifier.verdicts(slice_)):
                 return False
-            self._verified[tx.hash] = tx
+            self._verified.update({tx.hash: tx for tx in slice_})
+            if left:
+                await asyncio.sleep(0)
         return True
 
     def _is_too_large(self, candidate: Candidate) -> bool:
@@ -256,3 +252,21 @@ class BlockProcessor:
             executed = execution.finish()
         self._executed[header_digest(candidate.header)] = executed
         return executed
+
+
+def _parsed_slice(raws: deque[bytes], wanted: Set[bytes]) -> list[Transaction]:
+    """Take as much of what a peer sent as may be checked at once, and parse what is wanted of it.
+
+    Raises:
+        TransactionError: a wanted one is malformed.
+    """
+    slice_: list[Transaction] = []
+    done = 0
+    while raws and done < VERIFY_SLICE:
+        raw = raws.popleft()
+        done += 1 + len(raw) // BYTES_PER_CHECK
+        if sha256(raw) in wanted:
+            tx = parse_transaction(raw)
+            done += len(tx.sigs) - 1
+            slice_.append(tx)
+    return slice_

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from consensus import effects, inputs
-from consensus.messages import Message, encode_message, step_of
+from consensus.messages import Message, Proposal, encode_message, step_of
 from consensus.state_machine import State, step
 from consensus.types import Certificate, ValidatorSet, header_digest
 from network.stages import STAGES
@@ -40,6 +40,10 @@ class ConsensusPort(Protocol):
 
     def broadcast(self, message: bytes) -> None:
         """Send a consensus message to every peer."""
+        ...
+
+    def propose(self, proposal: Proposal) -> None:
+        """Send a proposal to every peer, in the form that it reads."""
         ...
 
     def send(self, validator: int, message: bytes) -> None:
@@ -99,7 +103,7 @@ class ConsensusDriver:
         self._unready: str | None = None
         self._performers: dict[type[Any], Callable[[Any], None]] = {
             effects.Persist: self._persist,
-            effects.Broadcast: lambda effect: self._port.broadcast(encode_message(effect.message)),
+            effects.Broadcast: self._broadcast,
             effects.Send: lambda effect: self._port.send(effect.to, encode_message(effect.message)),
             effects.ScheduleTimeout: self._schedule_timeout,
             effects.ScheduleRebroadcast: self._schedule_rebroadcast,
@@ -213,6 +217,13 @@ class ConsensusDriver:
             raws = [tx.raw for tx in body]
         self._ledger.store.flush()  # whoever votes has the blocks below on its disk
         self._guard.log_vote(effect.record, raws)
+
+    def _broadcast(self, effect: effects.Broadcast) -> None:
+        message = effect.message
+        if isinstance(message, Proposal):
+            self._port.propose(message)
+        else:
+            self._port.broadcast(encode_message(message))
 
     def _schedule_timeout(self, effect: effects.ScheduleTimeout) -> None:
         if self._round_timer is not None:

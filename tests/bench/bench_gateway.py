@@ -1,6 +1,9 @@
 """What the gateway costs per HTTP request: CPU time of the serving process for `POST /` over kept connections.
 
-    python -m tests.bench.bench_gateway [--requests 20000] [--path /] [--rounds 5]
+    python -m tests.bench.bench_gateway [--requests 20000] [--path /] [--rounds 5] [--process]
+
+With --process the gateway is a process of its own, and what is measured is the node behind it, which answers
+`node_health`.
 
 The client is a process of its own, so that its work is not counted. Prints each round and the least: machines are
 shared, and what disturbs only adds. To compare two trees run them in turn, each from its own folder.
@@ -17,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.support.gateway import running_gateway
+from tests.support.gateway import running_gateway, running_gateway_process
 from tests.support.ledger import LocalChain, LocalNode
 
 CONNECTIONS: Final = 16
@@ -47,12 +50,13 @@ def ask(port: int, path: str, requests: int) -> None:
                 raise SystemExit(f"answered {answer[:200]!r}")
 
 
-async def measured(path: str, requests: int, rounds: int) -> list[float]:
+async def measured(path: str, requests: int, rounds: int, *, process: bool) -> list[float]:
     """Return microseconds of CPU per request, of each round."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         chain = LocalChain(Path(folder) / "data")
-        async with running_gateway(LocalNode(chain), max_requests_per_second=10_000_000) as web:
+        running = running_gateway_process if process else running_gateway
+        async with running(LocalNode(chain), max_requests_per_second=10_000_000) as web:
             for _ in range(rounds):
                 arguments = ["--port", str(web.gateway.port), "--path", path, "--requests", str(requests)]
                 begin = time.process_time()
@@ -70,12 +74,13 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--path", default="/")
+    parser.add_argument("--process", action="store_true")
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.port is not None:
         ask(options.port, options.path, options.requests)
         return
-    found = asyncio.run(measured(options.path, options.requests, options.rounds))
+    found = asyncio.run(measured(options.path, options.requests, options.rounds, process=options.process))
     print(f"{options.path}: {' '.join(f'{each:.1f}' for each in found)} µs a request; least {min(found):.1f}")
 
 

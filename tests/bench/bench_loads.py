@@ -20,22 +20,28 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import re
 import statistics
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import aiohttp
 import orjson
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.loads import Accounts, Load, Loads, Request, campaign_op, fund, rpc
+from node.client import RpcClient
+from node.load.running import closed_loop, open_loop, watched
+from node.load.sending import Sender
+from node.load.tally import Tally
+from node.load.units import Request
+from tests.bench.loads import LOADS, SINGLE, Ground, Load
 from tests.support.network import LocalNetwork
 from tests.support.programs import CREATE_PROGRAM
 from vm.primitives.address import address_of_key
@@ -51,7 +57,9 @@ LIGHT_SECONDS = 10.0
 SIGNED_PER_SECOND = 9_000
 """Units a second that are signed before the window opens; more than four validators on two cores take."""
 
-JSON = {"content-type": "application/json"}
+SIGNED_TOGETHER_PER_SECOND = 24_000
+"""The same of units that share a signature, which cost the validators less."""
+
 STAGE = re.compile(rb'^entente_stage_cpu_seconds\{stage="(\w+)"\} (\S+)$', re.M)
 
 
@@ -102,77 +110,62 @@ def _stages(url: str) -> dict[str, float]:
         return {name.decode(): float(value) for name, value in STAGE.findall(response.read())}
 
 
-async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> object:
-    async with session.post(url, data=body) as response:
-        return orjson.loads(await response.read())
+async def saturated(network: LocalNetwork, requests: Sequence[Request], seconds: float, in_flight: int) -> Tally:
+    """Keep so many units on their way; return what became of them. The blocks are counted, so one receipt tells."""
+    tally = Tally()
+    async with connected(network) as clients:
+        senders = [Sender(client, tally, sampled=True) for client in clients]
+        load = closed_loop(senders, iter(requests), in_flight // requests[0].units, seconds)
+        await watched(load, seconds, tally, lambda _: None)
+    assert not tally.refused, tally.refused
+    assert not tally.failed, tally.failed
+    return tally
 
 
-async def saturate(
-    network: LocalNetwork, requests: Sequence[Request], seconds: float, clients: int
-) -> list[tuple[float, int]]:
-    """Keep all clients busy; return (ms until final, units) of each request that became final in the window."""
-    done: list[tuple[float, int]] = []
-    queue = iter(requests)
-    end = time.monotonic() + seconds
-
-    async def client(session: aiohttp.ClientSession, url: str) -> None:
-        while time.monotonic() < end:
-            request = next(queue, None)
-            assert request is not None, "too few requests were signed: raise SIGNED_PER_SECOND"
-            begun = time.monotonic()
-            answers = await _post(session, url, request.body)
-            refused = [answer["error"] for answer in _listed(answers) if "error" in answer]
-            assert not refused, refused[0]
-            wait = orjson.dumps(rpc("tx_wait", {"id": request.last_id, "timeout_ms": 60_000}))
-            (answer,) = _listed(await _post(session, url, wait))
-            assert answer.get("result", {}).get("status") in ("ok", "failed"), answer
-            if time.monotonic() <= end and answer["result"]["status"] == "ok":
-                done.append(((time.monotonic() - begun) * 1_000, request.units))
-
-    connector = aiohttp.TCPConnector(limit=0)
-    timeout = aiohttp.ClientTimeout(total=120)
-    async with aiohttp.ClientSession(headers=JSON, timeout=timeout, connector=connector) as session:
-        await asyncio.gather(*(client(session, network.url(i % VALIDATORS)) for i in range(clients)))
-    return done
+@asynccontextmanager
+async def connected(network: LocalNetwork) -> AsyncIterator[list[RpcClient]]:
+    """Give a client of each validator."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(RpcClient(network.url(index))) for index in range(VALIDATORS)]
 
 
-def _listed(answers: object) -> list[dict]:  # type: ignore[type-arg]
-    return answers if isinstance(answers, list) else [answers]  # type: ignore[list-item]
-
-
-def measure(network: LocalNetwork, load: Load, seconds: float, first: int) -> tuple[Figures, int]:
-    """Run one load; return its figures, and the number of the next request that has not been signed."""
+def measure(ground: Ground, load: Load, seconds: float) -> Figures:
+    """Run one load and return its figures."""
+    network, shape = ground.network, load.shape
     v_before = verification_us(network.manifest.chain)
-    warm = [load.make(first + i) for i in range(IN_FLIGHT // 64)]
-    count = int(seconds * SIGNED_PER_SECOND / warm[0].units)
-    requests = [load.make(first + len(warm) + i) for i in range(count)]
-    clients = IN_FLIGHT // requests[0].units
-    asyncio.run(saturate(network, [*warm, *requests[:clients]], 1.0, clients))
-    requests = requests[clients:]
+    maker = ground.requests(shape)
+    spare = 2 * IN_FLIGHT // shape.units
+    alone = shape.operations == shape.signed_together == 1
+    each_second = SIGNED_PER_SECOND if alone else SIGNED_TOGETHER_PER_SECOND
+    warm = spare + each_second // shape.units
+    requests = [maker.make(n) for n in range(warm + spare + int(seconds * each_second / shape.units))]
+    asyncio.run(saturated(network, requests[:warm], 1.0, IN_FLIGHT))
     height, before, begun = network.height(0), Reading.of(network), time.monotonic()
-    done = asyncio.run(saturate(network, requests, seconds, clients))
+    tally = asyncio.run(saturated(network, requests[warm:], seconds, IN_FLIGHT))
     elapsed = time.monotonic() - begun
     after, last = Reading.of(network), network.height(0)
     blocks = [network.call(0, "chain_block", height=at)["header"]["tx_count"] for at in range(height + 1, last + 1)]
-    per_transaction = load.units_per_transaction
-    units = sum(blocks) * per_transaction
+    units = sum(blocks) * shape.operations
     used = statistics.mean(late - early for early, late in zip(before.cpu, after.cpu, strict=True))
     pairs = list(zip(before.stages, after.stages, strict=True))
     stages = {name: statistics.mean(late[name] - early[name] for early, late in pairs) for name in before.stages[0]}
     stages["rest"] = used - sum(stages.values())
-    cuts = statistics.quantiles([ms for ms, _ in done], n=100)
     full = [count for count in blocks if count]
-    figures = Figures(
+    return Figures(
         load=load.name,
         rate=units / elapsed,
         v_us=(v_before + verification_us(network.manifest.chain)) / 2,
         cpu_us=used * 1e6 / units,
-        latency_ms=(cuts[49], cuts[94], cuts[98]),
+        latency_ms=_quantiles(tally),
         blocks=len(full),
         units_per_block=units / len(full),
         stages_us={name: seconds * 1e6 / units for name, seconds in stages.items()},
     )
-    return figures, first + len(warm) + count
+
+
+def _quantiles(tally: Tally) -> tuple[float, float, float]:
+    p50, p95, p99 = (tally.latencies.quantile_ms(share) for share in (0.5, 0.95, 0.99))
+    return p50, p95, p99
 
 
 def verification_us(chain: str) -> float:
@@ -190,53 +183,29 @@ def verification_us(chain: str) -> float:
     return best * 1e4
 
 
-async def light_load(network: LocalNetwork, load: Load, first: int) -> list[float]:
-    """Send single transfers at LIGHT_RATE a second; return the ms until each was final."""
-    latencies: list[float] = []
-    singles = [
-        orjson.dumps(rpc("tx_send", {**entry["params"], "timeout_ms": 30_000}))
-        for number in range(first, first + int(LIGHT_RATE * LIGHT_SECONDS / 100))
-        for entry in orjson.loads(load.make(number).body)
-    ]
-
-    async def one(session: aiohttp.ClientSession, url: str, body: bytes, due: float) -> None:
-        (answer,) = _listed(await _post(session, url, body))
-        assert answer.get("result", {}).get("status") == "ok", answer
-        latencies.append((time.monotonic() - due) * 1_000)
-
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(headers=JSON, connector=connector) as session, asyncio.TaskGroup() as group:
-        start = time.monotonic()
-        for index, body in enumerate(singles):
-            due = start + index / LIGHT_RATE
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-            group.create_task(one(session, network.url(index % VALIDATORS), body, due))
-    return latencies
+async def light_load(ground: Ground) -> Tally:
+    """Send single transfers at LIGHT_RATE a second; latency counts from when each was due."""
+    tally = Tally()
+    made = map(ground.requests(SINGLE).make, itertools.count())
+    async with connected(ground.network) as clients:
+        senders = [Sender(client, tally) for client in clients]
+        load = open_loop(senders, made, LIGHT_RATE, LIGHT_SECONDS, tally)
+        await watched(load, LIGHT_SECONDS, tally, lambda _: None)
+    assert tally.final == tally.sent, tally.as_json()
+    return tally
 
 
-def run(options: argparse.Namespace) -> tuple[list[Figures], list[float]]:
-    """Run all loads that are wanted; return their figures and the latencies of the light load."""
+def run(options: argparse.Namespace) -> tuple[list[Figures], Tally | None]:
+    """Run all loads that are wanted; return their figures, and what became of the light load."""
     wanted = [name.strip() for name in options.only.split(",")] if options.only else []
     found: list[Figures] = []
     folder = tempfile.TemporaryDirectory(prefix="entente-bench-")
     with folder as path, LocalNetwork(Path(path) / "net", ops=[CREATE_PROGRAM]) as network:
-        accounts = Accounts(options.accounts)
-        network.send(0, "aurora-admin", campaign_op())
-        fund(network, accounts)
-        loads = [
-            load
-            for load in Loads(network, accounts).all()
-            if not wanted or any(load.name.startswith(name) for name in wanted)
-        ]
-        following = dict.fromkeys((load.name for load in loads), 0)
-        light: list[float] = []
-        if not wanted or "light" in wanted:
-            transfers = Loads(network, accounts).all()[0]
-            light = asyncio.run(light_load(network, transfers, 10**6))
+        ground = Ground(network, options.accounts)
+        loads = [load for load in LOADS if not wanted or any(load.name.startswith(name) for name in wanted)]
+        light = asyncio.run(light_load(ground)) if not wanted or "light" in wanted else None
         for _ in range(options.rounds):
-            for load in loads:
-                figures, following[load.name] = measure(network, load, options.seconds, following[load.name])
-                found.append(figures)
+            found += [measure(ground, load, options.seconds) for load in loads]
     return found, light
 
 
@@ -279,12 +248,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found, light = run(options)
-    cuts = statistics.quantiles(light, n=100) if light else []
+    cuts = _quantiles(light) if light else ()
     if options.json:
-        document = {
-            "loads": [_as_json(each) for each in found],
-            "light_ms": [cuts[i] for i in (49, 94, 98) if cuts],
-        }
+        document = {"loads": [_as_json(each) for each in found], "light_ms": list(cuts)}
         sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
         return 0
     console = Console(width=150)
@@ -293,7 +259,7 @@ def main() -> int:
     if cuts:
         console.print(
             f"light load, {LIGHT_RATE} single transfers a second: final after "
-            f"p50 {cuts[49]:.0f}, p95 {cuts[94]:.0f}, p99 {cuts[98]:.0f} ms"
+            f"p50 {cuts[0]:.0f}, p95 {cuts[1]:.0f}, p99 {cuts[2]:.0f} ms"
         )
     return 0
 

@@ -333,7 +333,7 @@ def full_block(chain: LocalChain, make: Callable[[LocalChain, int], bytes], firs
     params = chain.ledger.params
     probe = make(chain, first)
     cost = max(1, chain.commit([probe])[0].cost)
-    count = min((params.max_block_cost - params.max_tx_cost) // cost + 1, params.max_block_bytes // len(probe))
+    count = min(params.max_block_cost // cost, params.max_block_bytes // len(probe))
     return [make(chain, first + 1 + i) for i in range(count)]
 
 

@@ -1,12 +1,12 @@
 """What a transaction of a full block costs a validator, stage by stage: parse, execute, tree and encoding, commit.
 
 Run: .venv/bin/python -m tests.bench.bench_stages [--accounts N] [--used N] [--lots N] [--blocks N]
-         [--depth N] [--expire]
+         [--depth N] [--ops N] [--only transfer,record] [--expire]
 
-Blocks of 2,000 transfers, issues with a reference, and redemptions with a reference, by tills of one brand, on a
-real store in a temporary folder. Signatures are not in it (`bench_metering` has them). CPU time, medians over
-blocks. `--accounts` is how many hold points, `--used` how many of them the blocks touch, `--lots` how many lots
-each of these has.
+Blocks of 2,000 transfers, issues with a reference, redemptions with a reference, and records of purchases for which
+one rule fires, by tills of one brand, on a real store in a temporary folder; `--ops` of them in a transaction.
+Signatures are not in it (`bench_metering` has them). CPU time, medians over blocks. `--accounts` is how many hold
+points, `--used` how many of them the blocks touch, `--lots` how many lots each of these has.
 
 `--expire` lets the first lot of all accounts expire on one day, under default parameters, and measures full blocks
 before it and while the agenda removes them: a block that works off the agenda has room for fewer transactions.
@@ -44,25 +44,58 @@ PARAMS = Params(
     brand_cost_per_window=10**12,
 )
 
-Make = Callable[[LocalChain, int, int], bytes]
+Make = Callable[[LocalChain, int, int], tuple[str, Op]]
+"""(chain, number, used accounts) → who sends, and the operation."""
 
 
-def transfer(chain: LocalChain, i: int, used: int) -> bytes:
+def transfer(chain: LocalChain, i: int, used: int) -> tuple[str, Op]:
     """Return a transfer between two accounts that hold points."""
     to = address_of(f"holder-{(i + 1 + i // used % (used - 1)) % used}")
-    return chain.sign(f"holder-{i % used}", [("token.transfer", {"program": "miles", "to": to, "amount": 1})])
+    return f"holder-{i % used}", ("token.transfer", {"program": "miles", "to": to, "amount": 1})
 
 
-def issue(chain: LocalChain, i: int, used: int) -> bytes:
+def issue(chain: LocalChain, i: int, used: int) -> tuple[str, Op]:
     """Return an issue with a reference."""
     args = {"program": "miles", "to": address_of(f"holder-{i % used}"), "amount": 1, "ref": f"order-{i}"}
-    return chain.sign("aurora-admin", [("token.issue", args)])
+    return "aurora-admin", ("token.issue", args)
 
 
-def redeem(chain: LocalChain, i: int, used: int) -> bytes:
+def redeem(chain: LocalChain, i: int, used: int) -> tuple[str, Op]:
     """Return a redemption that the holder allows by an allowance."""
     args = {"program": "miles", "from": address_of(f"holder-{i % used}"), "amount": 1, "at_brand": "aurora"}
-    return chain.sign("aurora-admin", [("token.redeem", {**args, "ref": f"till-{i}"})])
+    return "aurora-admin", ("token.redeem", {**args, "ref": f"till-{i}"})
+
+
+def record(chain: LocalChain, i: int, used: int) -> tuple[str, Op]:
+    """Return a purchase for which one rule fires."""
+    args = {"brand": "aurora", "event": "purchase", "member": address_of(f"holder-{i % used}"), "ref": f"p-{i}"}
+    attrs = {"amount": 2_550, "channel": "store"}
+    return "aurora-admin", ("campaign.record", {**args, "at": chain.ledger.head_time, "attrs": attrs})
+
+
+MAKES: dict[str, Make] = {"transfer": transfer, "issue": issue, "redeem": redeem, "record": record}
+
+CAMPAIGN: Op = (
+    "campaign.create",
+    {
+        "campaign": "bench",
+        "brand": "aurora",
+        "event": "purchase",
+        "when": "event.amount >= 100",
+        "then": [{"issue": {"program": "miles", "amount": "event.amount / 100"}}],
+        "starts": START_MS,
+        "ends": START_MS + 100 * DAY,
+        "budget": {"program": "miles", "amount": 10**12},
+        "priority": 0,
+    },
+)
+
+
+def signed(chain: LocalChain, make: Make, first: int, used: int, ops: int) -> bytes:
+    """Return a transaction of some operations by one sender."""
+    made = [make(chain, first + n, used) for n in range(ops)]
+    sender = made[0][0] if ops == 1 else "aurora-admin"
+    return chain.sign(sender, [op for _, op in made])
 
 
 def account(number: int, used: int) -> str:
@@ -85,7 +118,7 @@ class StockedChain(LocalChain):
     def __init__(self, folder: Path, params: Params, stock: Stock) -> None:
         self._accounts, self._used, self._lots = max(stock.accounts, stock.used), stock.used, stock.lots
         program = program_op("miles", "aurora", expiry={"kind": "days", "days": 3_000})
-        super().__init__(folder, [program], params, state_depth=stock.depth)
+        super().__init__(folder, [program, CAMPAIGN], params, state_depth=stock.depth)
 
     def genesis_state(self) -> GenesisState:
         """Execute the document's operations, and then those that are too many for a document."""
@@ -103,6 +136,7 @@ class StockedChain(LocalChain):
             for number in range(self._used if lot else self._accounts):
                 to = account(number, self._used)
                 yield "token.issue", {"program": "miles", "to": to, "amount": 1_000, "expires": expires}
+        yield "token.issue", {"program": "miles", "to": address_of("aurora-admin"), "amount": 10**12}
 
 
 def prepared(folder: Path, params: Params, stock: Stock) -> LocalChain:
@@ -122,11 +156,12 @@ def prepared(folder: Path, params: Params, stock: Stock) -> LocalChain:
     return chain
 
 
-def measure(chain: LocalChain, make: Make, used: int, blocks: int) -> list[float]:
-    """Return CPU µs per transaction for each stage."""
+def measure(chain: LocalChain, make: Make, used: int, blocks: int, ops: int) -> list[float]:
+    """Return CPU µs per operation for each stage."""
     rows = []
     for block in range(blocks):
-        raws = [make(chain, block * TRANSACTIONS + i, used) for i in range(TRANSACTIONS)]
+        starts = range(block * TRANSACTIONS, (block + 1) * TRANSACTIONS, ops)
+        raws = [signed(chain, make, start, used, ops) for start in starts]
         gc.collect()
         marks = [time.process_time()]
         transactions = [parse_transaction(raw) for raw in raws]
@@ -153,11 +188,11 @@ def measure_expiry(chain: LocalChain, used: int, blocks: int) -> None:
     params = chain.ledger.params
     room = params.max_block_cost - params.max_tx_cost
     numbers = itertools.count(1_000_000)
-    (probe, _) = chain.commit([transfer(chain, next(numbers), used)])
+    (probe, _) = chain.commit([signed(chain, transfer, next(numbers), used, 1)])
 
     def block(units: int, time_ms: int) -> tuple[float, int, int]:
         count = units // (probe.cost + 20)
-        transactions = [parse_transaction(transfer(chain, next(numbers), used)) for _ in range(count)]
+        transactions = [parse_transaction(signed(chain, transfer, next(numbers), used, 1)) for _ in range(count)]
         gc.collect()
         begun = time.process_time()
         receipts = chain.commit_parsed(transactions, time_ms)
@@ -197,6 +232,8 @@ def main() -> None:
     parser.add_argument("--lots", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=5)
     parser.add_argument("--depth", type=int, default=DEFAULT_STATE_DEPTH, help="the tree has 16^depth buckets")
+    parser.add_argument("--ops", type=int, default=1, help="operations of a transaction")
+    parser.add_argument("--only", default=",".join(MAKES))
     parser.add_argument("--expire", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="entente-stages-") as folder:
@@ -208,9 +245,9 @@ def main() -> None:
             return
         stock = Stock(options.accounts, options.used, options.lots, options.depth)
         chain = prepared(Path(folder), PARAMS, stock)
-        print(f"{'':9}   parse  execute    tree  commit     all   CPU µs per transaction")
-        for name, make in (("transfer", transfer), ("issue", issue), ("redeem", redeem)):
-            found = measure(chain, make, options.used, options.blocks)
+        print(f"{'':9}   parse  execute    tree  commit     all   CPU µs per operation")
+        for name in options.only.split(","):
+            found = measure(chain, MAKES[name], options.used, options.blocks, options.ops)
             parse, execute, tree, commit = found
             print(f"{name:9} {parse:7.1f} {execute:8.1f} {tree:7.1f} {commit:7.1f} {sum(found):7.1f}", flush=True)
         chain.close()

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from consensus.messages import decode_message, encode_message
+from consensus.messages import Proposal, decode_message, encode_message
 from consensus.types import Candidate, Certificate, HeightContext, header_digest
 from genesis.keystore import load_key
 from network.kinds import RULES, Kind
@@ -166,6 +166,10 @@ class LyingPort:
         """Tell every validator what the lie has for it."""
         for target in self._liar.targets():
             self.send(target, message)
+
+    def propose(self, proposal: Proposal) -> None:
+        """Propose what the lie has for each validator."""
+        self.broadcast(encode_message(proposal))
 
     def send(self, validator: int, message: bytes) -> None:
         """Tell one validator what the lie has for it."""

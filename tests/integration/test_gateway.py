@@ -13,7 +13,7 @@ from node.gateway import Gateway
 from node.runtime.config import NodeConfig
 from node.runtime.errors import ConfigError
 from node.store import StoreOptions
-from tests.support.gateway import Web, running_gateway
+from tests.support.gateway import Web, running_gateway, running_gateway_process
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, program_op
 from vm.primitives.codec import encode
 from vm.primitives.keys import Domain
@@ -43,9 +43,15 @@ def node(chain):
 
 
 @pytest.fixture
-async def web(node):
-    async with running_gateway(node) as web:
+async def web(node, request):
+    """A gateway inside the node; as a process of its own where a test is marked `both`."""
+    running = running_gateway_process if getattr(request, "param", "inside") == "process" else running_gateway
+    async with running(node) as web:
         yield web
+
+
+both = pytest.mark.parametrize("web", ["inside", "process"], indirect=True)
+"""For what the gateway as a process answers by other code: it takes a second and a half to start one."""
 
 
 # -- node and chain ------------------------------------------------------------------------------------
@@ -157,6 +163,7 @@ async def test_a_committed_transaction_is_answered_again_after_its_expiry(
     assert (await web.call("token_balance", ["sun", SHOPPER]))["available"] == 5
 
 
+@both
 async def test_pending_transactions_are_shown(web: Web, chain: LocalChain, node: LocalNode):
     node.automatic = False
     raw = chain.sign("aurora-admin", [issue()])
@@ -195,6 +202,7 @@ async def test_refusals_name_their_reason(web: Web, chain: LocalChain):
     assert chain.height == 0
 
 
+@both
 async def test_a_batch_is_submitted_at_once_and_read_afterwards(web: Web, chain: LocalChain, node: LocalNode):
     raws = [chain.sign("aurora-admin", [issue(1)]) for _ in range(100)]
     calls = [("token_balance", ["sun", SHOPPER])] + [("tx_send", [raw.hex()]) for raw in raws]
@@ -218,6 +226,7 @@ async def test_a_submission_without_id_is_done_and_not_answered(web: Web, chain:
     assert (await web.call("token_balance", ["sun", SHOPPER]))["available"] == 3
 
 
+@both
 async def test_a_node_that_is_not_ready_says_so(web: Web, chain: LocalChain, node: LocalNode):
     node.ready = False
     raw = chain.sign("aurora-admin", [issue()]).hex()
@@ -230,6 +239,7 @@ async def test_a_node_that_is_not_ready_says_so(web: Web, chain: LocalChain, nod
     assert (await web.get("/ready"))[0] == 200
 
 
+@both
 async def test_pages_of_transactions(web: Web, chain: LocalChain):
     for _ in range(3):
         chain.commit([chain.sign("aurora-admin", [issue(1)]) for _ in range(4)])
@@ -364,6 +374,7 @@ async def test_simulating_on_a_past_state_reads_each_value_once_and_not_for_long
     assert (await web.call("tx_simulate", [body]))["status"] == "ok"
 
 
+@both
 async def test_simulating_writes_nothing(web: Web, chain: LocalChain):
     raw = chain.sign("aurora-admin", [issue(9)])
     tx = parse_transaction(raw)
@@ -441,6 +452,7 @@ async def test_a_view_answers_of_a_height_and_says_which(web: Web, chain: LocalC
     assert await web.call("state_view", {**asked, "height": 2}) == head, "the head is read as ever"
 
 
+@both
 async def test_a_view_of_a_height_refuses_as_the_view_does(web: Web, chain: LocalChain):
     chain.commit()
     for name in ("token_nothing", "state_view", "token_issue", "token.balance"):
@@ -457,6 +469,7 @@ async def test_a_view_of_a_height_refuses_as_the_view_does(web: Web, chain: Loca
     assert await web.error("state_view", {**missing, "height": 1}) == (-32001, "STATE_PRUNED")
 
 
+@both
 async def test_state_is_read_at_heights_and_pruned(web: Web, chain: LocalChain):
     key = "token/program/sun"
     keys = [key for key in chain.genesis.genesis_state(chain.runtime).values if "sun" in key]
@@ -477,6 +490,7 @@ async def test_state_is_read_at_heights_and_pruned(web: Web, chain: LocalChain):
 # -- life cycle ----------------------------------------------------------------------------------------
 
 
+@both
 async def test_a_port_in_use_is_an_operators_mistake(web: Web, node: LocalNode):
     gateway = Gateway(node, NodeConfig(rpc_port=web.gateway.port))
     with pytest.raises(ConfigError, match="in use"):
@@ -484,6 +498,7 @@ async def test_a_port_in_use_is_an_operators_mistake(web: Web, node: LocalNode):
     await gateway.stop()
 
 
+@both
 async def test_those_who_wait_are_told_when_the_node_stops(web: Web, chain: LocalChain, node: LocalNode):
     node.automatic = False
     raw = chain.sign("aurora-admin", [issue()])
@@ -491,6 +506,15 @@ async def test_those_who_wait_are_told_when_the_node_stops(web: Web, chain: Loca
     await node.waited_for.wait()
     await web.gateway.stop()
     assert (await waiting)["error"]["data"]["reason"] == "SHUTTING_DOWN"
+
+
+@both
+async def test_a_connection_that_asks_nothing_does_not_hold_up_the_stop(web: Web, monkeypatch):
+    monkeypatch.setattr("node.gateway.server.STOP_GRACE_S", 60.0)
+    monkeypatch.setattr("node.gateway_process.gateway_process.KILL_AFTER_S", 60.0)
+    assert (await web.get("/health"))[0] == 200
+    async with asyncio.timeout(4):  # below the grace of the gateway's process, which is 5 s there
+        await web.gateway.stop()
 
 
 async def test_discovery_describes_every_method(web: Web):
@@ -509,6 +533,7 @@ async def test_discovery_describes_every_method(web: Web):
     assert balance["params"][0]["schema"]["pattern"] == "^[a-z0-9][a-z0-9-]{1,31}$"
 
 
+@both
 async def test_metrics_and_other_pages(web: Web):
     status, body = await web.get("/metrics")
     assert (status, body) == (200, b"entente_height 0\n")

@@ -18,7 +18,7 @@ import pytest
 
 import node
 from network.messages import MAX_CHUNK_NODES, GetSetChanges, GetStateChunk, StateChunk
-from node.gateway import Gateway
+from node.gateway.desk import NodeDesk
 from node.gateway.dispatch import Caller
 from node.runtime import pauses
 from node.runtime.config import NodeConfig
@@ -97,7 +97,7 @@ def slices(monkeypatch: pytest.MonkeyPatch):
 def dispatcher_of(chain: LocalChain, step_s: float):
     """Return a gateway's dispatcher, whose clock goes on by a step with each look."""
     looks = itertools.count()
-    return Gateway(LocalNode(chain), NodeConfig(rpc_port=0), lambda: next(looks) * step_s)._dispatcher
+    return NodeDesk(LocalNode(chain), NodeConfig().rpc, lambda: next(looks) * step_s).dispatcher
 
 
 def untouched_key() -> str:
@@ -160,9 +160,7 @@ PAUSING = (
     "node/gateway/presentation.py _pieces",
     "node/gateway/transaction_methods.py _in_slices",
     "node/store/blocks.py BlockRecords.positions",
-    "node/store/history.py StateHistory._levels_after",
-    "node/store/history.py StateHistory._shard_after",
-    "node/store/history.py StateHistory.replaced_in_shard",
+    "node/store/history.py PastValues._records_above",
     "node/store/snapshot_records.py SnapshotRecords.state_slice",
     "node/sync/snapshot_server.py SnapshotServer._set_changes",
 )
@@ -200,7 +198,7 @@ async def test_each_pause_point_is_passed_by_a_kind_of_read(chain: LocalChain, m
 
         return pauses.at_once(read, look)
 
-    monkeypatch.setattr("node.gateway.dispatch.at_once", noting)
+    monkeypatch.setattr("node.gateway.reading.at_once", noting)
     for method, params, _ in requests(chain).values():
         body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         await dispatcher_of(chain, 0.0).handle(body, Caller())
@@ -269,7 +267,7 @@ async def test_a_client_that_goes_away_ends_its_long_read(chain: LocalChain, sli
     await _some_slices(slices)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
-    assert dispatcher._long_reads == 0
+    assert dispatcher._here.long_reads == 0
     assert len(slices) <= 8
 
 

@@ -9,6 +9,7 @@ from network_nodes import CHAIN, HOST, IMPATIENT, WAIT_SECONDS, Node, RawPeer, k
 
 from network.config import PeerAddress
 from network.errors import PeerGone, RequestTimeout, TooManyRequests
+from network.gossip_streams import GossipStreams
 from network.gossiper import Gossiper
 from network.kinds import Kind
 from network.messages import (
@@ -302,14 +303,14 @@ class GossipNode(Node):
             for tx_hash, tx in zip(hashes, message.items, strict=True):
                 if tx_hash not in self.pool:
                     self.pool[tx_hash] = tx
-                    self.gossiper.add(tx_hash, tx, peer.key, from_origin=message.origin)
+                    self.gossiper.add([(tx_hash, tx)], peer.key, from_origin=message.origin)
         super().on_frame(peer, kind, payload)
 
 
 async def test_transactions_reach_everybody_once_in_a_full_mesh() -> None:
     nodes = [GossipNode(key, PERMITTED) for key in (ALICE, BOB, CAROL, DAVE)]
     for node in nodes:
-        node.pool, node.gossiper = {}, Gossiper(node.manager)
+        node.pool, node.gossiper = {}, Gossiper(node.manager, node.key, GossipStreams())
     async with running(*nodes):
         for node in nodes:
             node.dial(*[other for other in nodes if other is not node])
@@ -323,7 +324,7 @@ async def test_transactions_reach_everybody_once_in_a_full_mesh() -> None:
             tx = number.to_bytes(300, "big")
             node = nodes[number % 4]
             node.pool[sha256(tx)] = tx
-            node.gossiper.add(sha256(tx), tx)
+            node.gossiper.add([(sha256(tx), tx)])
         for node in nodes:
             await node.until(lambda node=node: len(node.pool) == 1_000)  # type: ignore[misc]
         carried = [decode(Kind.TRANSACTIONS, p) for node in nodes for p in node.received(Kind.TRANSACTIONS)]

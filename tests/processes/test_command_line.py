@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,36 @@ def documented_commands() -> str:
     text = (ROOT / "docs" / "operations-docker.md").read_text()
     block = text[text.index("    as_aurora=") : text.index("`entente` on the host")]
     return textwrap.dedent(block).replace("--dir testnet", "--dir net")
+
+
+def test_a_load_is_measured_and_an_interrupt_tells_what_was_measured_so_far(directory: Path) -> None:
+    subprocess.run([*up(directory), "--detach"], check=True, timeout=TIMEOUT_S)
+    batched = run(directory, "load", "transfer", "--seconds", "1", "--in-flight", "128", "--accounts", "20")
+    assert batched["final"] == batched["sent"] > 0
+    assert (batched["failed"], batched["refused"], batched["unanswered"]) == ({}, {}, 0)
+    assert 0 < batched["latency_ms"]["p50"] <= batched["latency_ms"]["p99"]
+    single = ("--rate", "20", "--batch-signatures", "1", "--accounts", "20")
+    recorded = run(directory, "load", "record", "--seconds", "2", *single)
+    assert recorded["final"] == recorded["sent"] == 40
+    supply = run(directory, "view", "token", "supply", "program=aurora-load")
+    assert supply["issued"] == 21 * 10**9 + 40 * 25
+
+    command = [*ENTENTE, "load", "issue", "--seconds", "600", "--accounts", "20", "--dir", str(directory), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    url = load_manifest(directory).validators[0].rpc
+    deadline = time.monotonic() + TIMEOUT_S
+    # A thousand are on their way at once: when twice as many are final, some have been answered.
+    enough = supply["issued"] + 2_000 * 25
+    while json.loads(rpc(url, "token_supply", program="aurora-load"))["result"]["issued"] < enough:
+        assert time.monotonic() < deadline, "nothing was issued"
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=TIMEOUT_S)
+    told = json.loads(output)
+    assert process.returncode == 0, errors
+    assert told["interrupted"]
+    assert 0 < told["final"] <= told["sent"]
+    assert "what was measured so far" in errors
 
 
 def test_the_tour(directory: Path) -> None:

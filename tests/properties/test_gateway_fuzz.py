@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.gateway.desk import build_table
 from node.gateway.dispatch import Caller, Dispatcher
 from node.gateway.errors import CODES
-from node.gateway.server import build_table
 from node.gateway.state_methods import StateMethods
 from node.gateway.transaction_methods import TransactionMethods
 from node.runtime.config import RpcLimits

@@ -133,7 +133,7 @@ def test_gossip_reaches_every_node_of_a_connected_mesh(
         tx = number.to_bytes(96, "big")
         name = names[source % nodes]
         pools[name].add(sha256(tx))
-        mesh[name].add(sha256(tx), tx)
+        mesh[name].add([(sha256(tx), tx)])
     frames = deliver_all(mesh, pools)
     everything = {sha256(number.to_bytes(96, "big")) for number in range(len(sources))}
     assert all(pool == everything for pool in pools.values())
@@ -158,7 +158,7 @@ def deliver_all(mesh: dict[bytes, Gossip], pools: dict[bytes, set[bytes]]) -> in
                     for tx_hash, tx in zip(delivery.hashes, message.items, strict=True):
                         if tx_hash not in pools[peer]:
                             pools[peer].add(tx_hash)
-                            mesh[peer].add(tx_hash, tx, name, from_origin=message.origin)
+                            mesh[peer].add([(tx_hash, tx)], name, from_origin=message.origin)
     return frames
 
 

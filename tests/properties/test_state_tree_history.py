@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from naive_state_tree import naive_root
 
 from node.store import BlockCommit, StatePruned, Store, StoreOptions
+from node.store.layout import CHANGED_KEYS, PART_UNDO, TOP_UNDO
 from vm.primitives.hashing import ZERO_HASH
 from vm.state_proof import verify_state_proof
 
@@ -88,8 +89,11 @@ def test_only_the_kept_heights_remain(blocks, kept):
 
 def undo_heights(store: Store) -> set[int]:
     """Return the heights that history records exist for."""
-    records = store._database.scan(b"t", b"v")
-    return {int.from_bytes(key[-8:], "big") for key, _ in records}
+    return {
+        int.from_bytes(key[1:9], "big")
+        for letter in (PART_UNDO, TOP_UNDO, CHANGED_KEYS)
+        for key, _ in store._database.scan(letter, bytes([letter[0] + 1]))
+    }
 
 
 @given(st.lists(changes, min_size=1, max_size=8))

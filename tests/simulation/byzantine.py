@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
+from consensus.compact import CompactProposal
 from consensus.messages import (
     Commit,
     Message,
@@ -69,6 +70,10 @@ class Strategy:
     def outgoing(self, message: Message, target: int) -> list[Message]:
         """Return what the target gets instead of the message."""
         return [message]
+
+    def compacted(self, message: CompactProposal) -> CompactProposal:
+        """Return what leaves instead of a compact proposal."""
+        return message
 
     def transactions(self, chosen: tuple[bytes, ...]) -> tuple[bytes, ...]:
         """Return what a block that this host builds holds."""

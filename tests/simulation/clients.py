@@ -6,6 +6,7 @@ counts a transaction as paid once any correct host has told it so; from then on 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vm.primitives.hashing import sha256
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CLIENTS = 3
 EVERY_MS = 500
 SLOWEST_GOSSIP_MS = 800
+LONGEST_BURST = 9
 MAX_BLOCK_TRANSACTIONS = 40
 
 
@@ -29,6 +31,7 @@ class Clients:
         self._cluster = cluster
         self._world = cluster.world
         self._arrivals: dict[bytes, tuple[int, ...]] = {}
+        self._told: dict[bytes, list[bytes]] = {}
         self.submitted: dict[bytes, int] = {}
         """Transaction -> when."""
         self.client: dict[bytes, int] = {}
@@ -45,8 +48,31 @@ class Clients:
         if self._world.now >= self._until:
             return
         number = len(self.submitted)
-        self.submit(sha256(b"tx %d" % number), number % CLIENTS)
+        if self._cluster.plan.compact:
+            self._submit_burst(number)
+        else:
+            self.submit(sha256(b"tx %d" % number), number % CLIENTS)
         self._world.after(1 + self._world.below(2 * EVERY_MS), self._submit_next)
+
+    def _submit_burst(self, number: int) -> None:
+        """Hand some transactions in at one host, which tells the others of all of them at once."""
+        hosts = self._cluster.hosts
+        origin = hosts[self._world.below(len(hosts))].key
+        burst = [sha256(b"tx %d" % (number + i)) for i in range(1 + self._world.below(LONGEST_BURST))]
+        for tx in burst:
+            self.submit(tx, number % CLIENTS)
+            self._arrivals[tx] = self._arrivals[burst[0]]
+        self._told.setdefault(origin, []).extend(burst)
+
+    @property
+    def origins(self) -> Iterable[bytes]:
+        """Which hosts have told of bursts."""
+        return self._told
+
+    def stream(self, origin: bytes, host: Host) -> list[bytes]:
+        """Return what a host has heard of what another has told, in order."""
+        now, ident = self._world.now, host.ident
+        return [tx for tx in self._told.get(origin, ()) if self._arrivals[tx][ident] <= now]
 
     def submit(self, tx: bytes, client: int) -> None:
         """Hand in a transaction; it arrives at each host at a time of its own."""

@@ -22,7 +22,7 @@ from .ledger import CHAIN, MAX_TIMEOUT_MS, Change, Ledger
 from .losses import LOSSES, OLD_HOME, Losses
 from .plan import DOUBLED, LIVENESS, SILENT_FAULTS, Plan, draw_plan
 from .signing import Reader, Sign, cheap_keys, real_keys
-from .strategies import STRATEGIES
+from .strategies import COMPACT_STRATEGIES, STRATEGIES
 from .trouble import Trouble
 from .world import Network, World
 
@@ -44,6 +44,7 @@ class Cluster:
         self.world = World(seed)
         self.calm_ms = 0
         self.held_back = 0
+        self.batches_named = self.batches_missed = 0
         # From a chance of its own: a new strategy changes the plans of seeds, but no run of a given plan.
         self.plan = plan or draw_plan(World(seed), mode)
         self.network = Network(self.world)
@@ -55,9 +56,9 @@ class Cluster:
         """Transaction -> the key of the silenced host that announces it."""
         self.hosts: list[Host] = []
         self.faulty: dict[int, str] = {}
+        self.clients = Clients(self)
         self._make_hosts()
         self.checkers = Checkers(self)
-        self.clients = Clients(self)
         self.trouble = Trouble(self)
         self.losses = Losses(self)
 
@@ -108,7 +109,7 @@ class Cluster:
         elif kinds != ("dead",):
             host.byzantine = True
             host.guarded = False
-            host.strategies = [STRATEGIES[kind](host) for kind in kinds]
+            host.strategies = [(STRATEGIES | COMPACT_STRATEGIES)[kind](host) for kind in kinds]
 
     # What hosts and checkers ask
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from consensus.compact import CompactProposal
 from consensus.effects import (
     Behind,
     Broadcast,
@@ -42,12 +43,13 @@ from consensus.inputs import (
     TimerExpired,
     WorkAvailable,
 )
-from consensus.messages import Message, encode_message, step_of
+from consensus.messages import Message, step_of
 from consensus.state_machine import State, step
 from consensus.types import header_digest
 from consensus.verification import Verifier
 from node.votes.signing_guard import SigningGuard
 
+from .batches import Batches
 from .blocks import Blocks
 from .disk import Disk
 from .ledger import CHAIN, Ledger
@@ -84,6 +86,7 @@ class Host:
         self.ledger = ledger
         self.disk = disk
         self.blocks = Blocks(self)
+        self.batches = Batches(self)
         self.byzantine = False
         self.guarded = True
         self.guard: SigningGuard | None = None
@@ -268,7 +271,7 @@ class Host:
     def send(self, message: Message, targets: list[Host]) -> None:
         """Put a message on the network, through the lies of a Byzantine host."""
         if not self.strategies:
-            data, kind = encode_message(message), step_of(message)
+            data, kind = self.batches.encoded(message), step_of(message)
             for target in targets:
                 self.send_bytes(data, target, kind)
             return
@@ -277,7 +280,7 @@ class Host:
             for strategy in self.strategies:
                 messages = [told for each in messages for told in strategy.outgoing(each, target.ident)]
             for told in messages:
-                self.send_bytes(encode_message(told), target, step_of(told))
+                self.send_bytes(self.batches.encoded(told), target, step_of(told))
 
     def send_bytes(self, data: bytes, target: Host, kind: str = "") -> None:
         """Put bytes on the network as they are."""
@@ -291,6 +294,8 @@ class Host:
             return
         try:
             message = self.cluster.reader.read(data, context)
+            if isinstance(message, CompactProposal):
+                message = self.batches.resolved(message, source)
         except UnknownHeight as unknown:
             if unknown.height > context.height:
                 self.blocks.ask_for_more([source], unknown.height)
@@ -299,6 +304,14 @@ class Host:
             return
         except PeerError as error:
             self.cluster.checkers.on_peer_error(self, source, error)
+            return
+        if message is not None:
+            self.take(message)
+
+    def take(self, message: Message) -> None:
+        """Hand a verified message to the core."""
+        context = self.state.context
+        if not self.alive or self.halted is not None or context is None:
             return
         for strategy in self.strategies:
             strategy.incoming(message)

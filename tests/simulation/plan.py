@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from consensus.compact import COMPACT_FROM
+
 from .losses import LOSSES
-from .strategies import STRATEGIES
+from .strategies import COMPACT_STRATEGIES, STRATEGIES
 from .world import World
 
 SAFETY = "safety"
@@ -77,6 +79,8 @@ class Plan:
     """Vote logs begin a new file beyond this size, for each height where it is small; None for the production's."""
     bare: bool = False
     """Vote logs are new at the first start: hosts ask each other where they are before they sign."""
+    compact: bool = False
+    """Proposals name gossip batches, and transactions come by bursts of which there are some to name."""
     strategies: tuple[str, ...] = field(default=tuple(STRATEGIES), repr=False)
 
     @property
@@ -94,8 +98,9 @@ def draw_plan(world: World, mode: str | None = None) -> Plan:
     chance = world.random
     n = chance.choice(LARGE_SIZES if world.happens(LARGE_PERCENT) else SIZES)
     drawn_mode = LIVENESS if chance.randrange(4) == 0 else SAFETY
-    plan = Plan(n=n, mode=mode or drawn_mode, moves=_draw_moves(world, n))
-    plan.faults = tuple(_draw_fault(world) for _ in range((plan.fewest - 1) // 3))
+    plan = Plan(n=n, mode=mode or drawn_mode, moves=_draw_moves(world, n), compact=n >= COMPACT_FROM)
+    faults = [_draw_fault(world) for _ in range((plan.fewest - 1) // 3)]
+    plan.faults = tuple(_with_batches(world, kinds) if plan.compact else kinds for kinds in faults)
     plan.real_signatures = chance.randrange(40) == 0 and n < 8
     plan.duplicate_percent = chance.choice([0, 5, 20])
     plan.skew_ms = chance.choice([0, 200, 1_500])
@@ -130,6 +135,11 @@ def _draw_moves(world: World, n: int) -> tuple[Move, ...]:
         left -= removes and not adds
         moves.append(Move(chance.randint(0, 15_000), adds, removes))
     return tuple(moves)
+
+
+def _with_batches(world: World, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """Let half of the liars lie about batches as well."""
+    return (*kinds, *COMPACT_STRATEGIES) if kinds[0] in STRATEGIES and world.below(2) else kinds
 
 
 def _draw_fault(world: World) -> tuple[str, ...]:

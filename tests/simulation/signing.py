@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from hashlib import sha256
 
-from consensus.messages import Message
+from consensus.compact import WireMessage
 from consensus.types import HeightContext
 from consensus.verification import Verifier
 from vm.primitives.keys import SigningKey
@@ -46,9 +46,9 @@ class Reader:
 
     def __init__(self, chain: str, verify: Verify) -> None:
         self._verifier = Verifier(chain, verify)
-        self._read: dict[tuple[bytes, int, int, int, int], Message] = {}
+        self._read: dict[tuple[bytes, int, int, int, int], WireMessage] = {}
 
-    def read(self, data: bytes, context: HeightContext) -> Message:
+    def read(self, data: bytes, context: HeightContext) -> WireMessage:
         """Return the verified message; raises what `Verifier.decode_and_verify` raises, each time anew."""
         sets = (context.validators, context.next_validators, context.parent_validators)
         key = (data, context.height, *map(id, sets))  # equal sets are one object here: ledger.validator_set

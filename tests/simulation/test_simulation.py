@@ -15,7 +15,7 @@ from .checkers import Violation
 from .cluster import Cluster, run_seed
 from .ledger import BASE_TIMEOUT_MS
 from .plan import FAULTS, LIVENESS, SAFETY, SILENT_FAULTS, Plan, draw_plan
-from .strategies import STRATEGIES
+from .strategies import COMPACT_STRATEGIES, STRATEGIES
 from .world import World
 
 CHUNK = 10
@@ -56,7 +56,7 @@ def test_a_seed_replays_exactly(seed: int) -> None:
 def test_the_seeds_of_the_suite_draw_every_size_fault_and_strategy() -> None:
     plans = [draw_plan(World(seed)) for seed in range(500)]
     kinds = {kind for plan in plans for kinds in plan.faults for kind in kinds}
-    assert kinds == {*STRATEGIES, *FAULTS} - {"liar"}
+    assert kinds == {*STRATEGIES, *COMPACT_STRATEGIES, *FAULTS} - {"liar"}
     assert {plan.n for plan in plans} == set(range(4, 14))
     assert sum(plan.mode == LIVENESS for plan in plans) > 80
     assert sum(bool(plan.moves) for plan in plans) > 150
@@ -66,6 +66,37 @@ def test_the_seeds_of_the_suite_draw_every_size_fault_and_strategy() -> None:
 @pytest.mark.parametrize("kind", [*SILENT_FAULTS, "twin", "broken", *STRATEGIES])
 def test_f_faulty_validators_of_one_kind_do_not_stop_the_others(kind: str) -> None:
     cluster = Cluster(1, Plan(n=7, mode=LIVENESS, faults=((kind,), (kind,)), max_delay_ms=50))
+    cluster.run()
+    assert len(cluster.checkers.decided) > 10
+
+
+def test_compact_proposals_are_resolved_or_asked_for() -> None:
+    cluster = quiet_cluster(1, Plan(n=13, compact=True))
+    cluster.world.run_until(15_000)
+    assert min(host.ledger.height for host in cluster.hosts) >= 26
+    assert set(cluster.checkers.rounds.values()) == {0}
+    assert cluster.batches_named > 10
+    assert 0 < cluster.batches_missed < cluster.batches_named * 12
+
+
+@pytest.mark.parametrize("n", [4, 7])
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("mode", [SAFETY, LIVENESS])
+def test_f_liars_about_batches_stop_nobody(n: int, seed: int, mode: str) -> None:
+    f = (n - 1) // 3
+    plan = Plan(n=n, mode=mode, faults=(tuple(COMPACT_STRATEGIES),) * f, compact=True, max_delay_ms=50)
+    if mode == SAFETY:
+        plan.crashes, plan.partitions, plan.drop_percent, plan.rotate_bytes = 6, 1, 10, 1
+    cluster = Cluster(seed, plan)
+    cluster.run()
+    assert len(cluster.checkers.decided) > 10
+    assert cluster.batches_named > 0
+
+
+@pytest.mark.parametrize("kind", [*SILENT_FAULTS, "twin", *sorted(STRATEGIES)])
+def test_faults_of_every_kind_are_met_with_compact_proposals(kind: str) -> None:
+    plan = Plan(n=4, mode=LIVENESS, faults=((kind,),), compact=True, max_delay_ms=50)
+    cluster = Cluster(3, plan)
     cluster.run()
     assert len(cluster.checkers.decided) > 10
 

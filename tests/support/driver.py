@@ -13,6 +13,7 @@ from consensus.messages import (
     Prepare,
     Proposal,
     decode_message,
+    encode_message,
     seal_payload,
     vote_payload,
 )
@@ -67,6 +68,9 @@ class TestNetwork:
         decoded = decode_message(message)
         self.on_broadcast(decoded)
         self.sent.append(decoded)
+
+    def propose(self, proposal: Proposal) -> None:
+        self.broadcast(encode_message(proposal))
 
     def send(self, validator: int, message: bytes) -> None: ...
 

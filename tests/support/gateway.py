@@ -1,23 +1,27 @@
-"""A gateway on a free port in front of a `LocalNode`, and a client that can also send nonsense."""
+"""A gateway on a free port before a `LocalNode`, inside or as a process, and a client that can send nonsense."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 import orjson
 
 from node.gateway import Gateway
-from node.runtime.config import NodeConfig, RpcLimits
+from node.gateway_process import GatewayProcess
+from node.runtime.config import NodeConfig, RpcLimits, VirtualClock, Workers
 from tests.support.ledger import LocalNode
 
+Made = TypeVar("Made", bound=Gateway | GatewayProcess)
 
-class Web:
+
+class Web(Generic[Made]):
     """Posts to one gateway."""
 
-    def __init__(self, session: aiohttp.ClientSession, gateway: Gateway) -> None:
+    def __init__(self, session: aiohttp.ClientSession, gateway: Made) -> None:
         self.session = session
         self.gateway = gateway
 
@@ -56,9 +60,28 @@ class Web:
 
 
 @asynccontextmanager
-async def running_gateway(node: LocalNode, **limits: Any) -> AsyncIterator[Web]:
+async def running_gateway(node: LocalNode, **limits: Any) -> AsyncIterator[Web[Gateway]]:
     """Run a gateway in front of a node; `limits` are those of RpcLimits."""
-    gateway = Gateway(node, NodeConfig(rpc_port=0, rpc=RpcLimits(**limits)))
+    async with _running(Gateway(node, NodeConfig(rpc_port=0, rpc=RpcLimits(**limits)))) as web:
+        yield web
+
+
+@asynccontextmanager
+async def running_gateway_process(node: LocalNode, **limits: Any) -> AsyncIterator[Web[GatewayProcess]]:
+    """Run a gateway as a process of its own in front of a node; its block clock runs on from the node's."""
+    clock = VirtualClock(node.clock.now, time.time_ns() // 1_000_000, 1)
+    config = NodeConfig(rpc_port=0, clock=clock, rpc=RpcLimits(**limits), workers=Workers(gateway=1))
+    gateway = GatewayProcess(node, node.store, config)
+    node.chain.state_followers.append(gateway.head_moved)
+    try:
+        async with _running(gateway) as web:
+            yield web
+    finally:
+        node.chain.state_followers.remove(gateway.head_moved)
+
+
+@asynccontextmanager
+async def _running(gateway: Made) -> AsyncIterator[Web[Made]]:
     await gateway.start()
     try:
         async with aiohttp.ClientSession() as session:

@@ -8,7 +8,7 @@ account that holds all its roles, opens a real store, and commits blocks whose c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -124,6 +124,9 @@ class LocalChain:
         self.signing_keys = {key.public_key: key for key in keys}
         """Who seals; a test that changes the set adds the newcomers' keys."""
 
+        self.state_followers: list[Callable[[Mapping[str, bytes | None]], None]] = []
+        """Told the state values that each block changes, as `Node.on_state` does."""
+
         self._nonce = 0
 
     def genesis_state(self) -> GenesisState:
@@ -182,6 +185,8 @@ class LocalChain:
         execution.run(len(transactions))
         executed = execution.finish()
         self.ledger.commit(executed, self._certificate(candidate.header, executed.roots))
+        for follower in self.state_followers:
+            follower(executed.result.changes)
         return executed.result.receipts
 
     def decide(self, *actions: Mapping[str, Any]) -> None:

@@ -215,6 +215,11 @@ class LocalNetwork:
         except urllib.error.HTTPError as error:
             return orjson.loads(error.read())
 
+    def page(self, index: int, path: str) -> bytes:
+        """Get a page."""
+        with urllib.request.urlopen(self.url(index) + path, timeout=30.0) as response:
+            return bytes(response.read())
+
     def height(self, index: int) -> int:
         """Return the height of a validator's head."""
         return int(self.call(index, "node_info")["height"])

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from consensus.messages import Commit, decode_message, digest_of, step_of
+from consensus.compact import Batch, CompactProposal, decode_wire_message
+from consensus.messages import Commit, Message, digest_of, step_of
 from consensus.types import decode_block
 from network.framing import HEADER_BYTES
 from network.kinds import Kind
@@ -55,6 +56,21 @@ HARMLESS = ("unsolicited", "flood")
 HEIGHTS_TO_LOOK_BACK = 64
 
 
+def whole_message(payload: bytes) -> tuple[Message, bytes]:
+    """Return what a consensus frame says, and bytes of it that stand in its sender's log."""
+    message = decode_wire_message(payload)
+    if isinstance(message, CompactProposal):
+        return message.with_hashes(()), message.signature
+    return message, payload
+
+
+def batches_in(payload: bytes) -> int:
+    """Return how many gossip batches a consensus frame names."""
+    message = decode_wire_message(payload)
+    entries = message.entries if isinstance(message, CompactProposal) else ()
+    return sum(isinstance(entry, Batch) for entry in entries)
+
+
 class Checkers:
     """All checkers of one run."""
 
@@ -64,6 +80,7 @@ class Checkers:
         """Over everything that leaves a machine and every head: equal for equal runs."""
         self.decided: dict[int, tuple[bytes, bytes, bytes]] = {}
         self.violation: Violation | None = None
+        self.batches_named = self.candidates_asked = 0
         self._heads: dict[int, int] = {}
         self._votes: dict[tuple[bytes, int, int, str], object] = {}
         self._voted_on: dict[int, int] = {}
@@ -81,10 +98,16 @@ class Checkers:
         """Look at what leaves a machine: one vote per place, over all lives."""
         host = sender.host
         self.trace.update(b"%d %d %d " % (self._cluster.world.now, host.ident, target.host.ident) + frame)
-        if frame[HEADER_BYTES - 1] != Kind.CONSENSUS or frame in self._read or host.ident in self._cluster.liars:
+        self.candidates_asked += frame[HEADER_BYTES - 1] == Kind.GET_CANDIDATE
+        if frame[HEADER_BYTES - 1] != Kind.CONSENSUS:
+            return
+        if self._cluster.is_old(target.host) or self._cluster.is_old(host):
+            self._check_old_form(frame[HEADER_BYTES:])
+        if frame in self._read or host.ident in self._cluster.liars:
             return
         self._read.add(frame)
-        message = decode_message(frame[HEADER_BYTES:])
+        self.batches_named += batches_in(frame[HEADER_BYTES:])
+        message, logged = whole_message(frame[HEADER_BYTES:])
         place = (host.key, message.height, message.round, step_of(message))
         vote = (digest_of(message), message.roots if isinstance(message, Commit) else None)
         former = self._votes.setdefault(place, vote)
@@ -95,8 +118,13 @@ class Checkers:
             self.fail(f"host {host.ident} signed two different messages for {place[1:]}")
         # What is still queued when its height is decided may have left the log with that height.
         is_decided = sender.node is not None and message.height <= sender.node.store.head.height
-        if not is_decided and frame[HEADER_BYTES:] not in host.disk.stable_content(VOTE_LOG):
+        if not is_decided and logged not in host.disk.stable_content(VOTE_LOG):
             self.fail(f"host {host.ident} sends {place[1:]} before a power cut would leave it in its log")
+
+    def _check_old_form(self, payload: bytes) -> None:
+        """A node of before compact proposals is sent none, and sends none: it would blame their sender."""
+        if isinstance(decode_wire_message(payload), CompactProposal):
+            self.fail("a node of an older release is in touch with a compact proposal")
 
     def has_voted(self, host: Host) -> bool:
         """Tell whether a machine has sent a vote, in any life."""

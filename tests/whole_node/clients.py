@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from node.assembly.node import Node
@@ -27,6 +28,7 @@ SHOP = "shop"
 EVERY_MS = 350
 WAIT_MS = 1_500
 PATIENCE_MS = 2_500
+LONGEST_BURST = 12
 LIFETIME_MS = 15_000
 """From purchase to expiry of its transaction."""
 
@@ -64,6 +66,16 @@ class Clients:
     def _buy(self) -> None:
         if self._world.now >= self._until:
             return
+        host = self._some_host()
+        for _ in range(1 + self._world.below(LONGEST_BURST) if self._cluster.plan.compact else 1):
+            self._attempt(self._new_purchase(), host)
+        self._world.after(1 + self._world.below(2 * EVERY_MS), self._buy)
+
+    def _some_host(self) -> Host:
+        hosts = self._cluster.correct
+        return hosts[self._world.below(len(hosts))]
+
+    def _new_purchase(self) -> Purchase:
         number = len(self.purchases)
         client = CLIENTS[number % len(CLIENTS)]
         key = key_of(client)
@@ -72,24 +84,22 @@ class Clients:
         body = encode_body(self._cluster.genesis.chain, address_of(client), number, expires, ops)
         purchase = Purchase(sign_body(body, [key]), sha256(body), client, expires)
         self.purchases.append(purchase)
-        self._attempt(purchase)
-        self._world.after(1 + self._world.below(2 * EVERY_MS), self._buy)
+        return purchase
 
     @property
     def waiting(self) -> list[Purchase]:
         """What no client knows the outcome of."""
         return [p for p in self.purchases if p.receipt is None and p.refused is None]
 
-    def _attempt(self, purchase: Purchase) -> None:
+    def _attempt(self, purchase: Purchase, host: Host | None = None) -> None:
         """Send the transaction to some node, and again elsewhere where no answer comes."""
         if purchase.receipt is not None or purchase.refused is not None:
             return
         purchase.attempts += 1
-        hosts = self._cluster.correct
-        host = hosts[self._world.below(len(hosts))]
+        host = host or self._some_host()
         life = host.life
         if life is not None and life.node is not None and not life.stopping:
-            self._world.after(self._cluster.network.delay(), lambda: self._send(purchase, host, life))
+            self._world.after(self._cluster.network.delay(), partial(self._send, purchase, host, life))
         self._world.after(PATIENCE_MS + self._world.below(500), lambda: self._attempt(purchase))
         if purchase.attempts == 1 and self._world.below(3) == 0:
             self._world.after(5, lambda: self._attempt(purchase))  # pressed twice

@@ -10,10 +10,15 @@ from functools import cache
 
 import msgspec
 
+from consensus.compact import COMPACT_FROM
+from consensus.types import MIN_VALIDATORS
 from genesis.document import Genesis, GenesisDocument, GenesisValidator
 from genesis.protocol import build_runtime
-from network.framing import HEADER_BYTES
+from network.framing import HEADER_BYTES, encode_frame
+from network.kinds import Kind
+from network.messages import COMPACT_PROPOSALS, Links, decode, encode_message
 from node.assembly.node import Node
+from node.peers import proposals
 from node.runtime.config import NodeConfig, PeerAddress
 from tests.simulation.checkers import Violation
 from tests.simulation.world import World
@@ -28,7 +33,7 @@ from vm.state_view import BlockOverlay
 from .checkers import Checkers, LogWatch
 from .clients import CLIENTS, Clients
 from .host import Host, Life
-from .liars import LIARS, Liar, lie
+from .liars import COMPACT_LIARS, LIARS, Liar, lie
 from .plan import DEAD, RESTORED, STORM_MS, WIPED, Plan, draw_plan
 from .trouble import Trouble
 from .wire import Network
@@ -37,6 +42,7 @@ CALM_LIMIT_MS = 150_000
 """Bans last a minute, a dead connection is noticed after 15 s, a dial is repeated after 10 s, a round lasts 5 s at
 most, and what was missed must be fetched by then: a healthy run needs some seconds."""
 
+ALL_LIARS = LIARS | COMPACT_LIARS
 PORT = 26_545
 PARAMS = Params(
     block_interval_ms=300,
@@ -98,9 +104,9 @@ class Cluster:
         self.hosts = self._make_hosts()
         self.faults = dict(enumerate(self.plan.faults))
         self.liars: dict[int, list[Liar]] = {
-            ident: [LIARS[name](self.hosts[ident]) for name in names]
+            ident: [ALL_LIARS[name](self.hosts[ident]) for name in names]
             for ident, names in self.faults.items()
-            if names[0] in LIARS
+            if names[0] in ALL_LIARS
         }
 
     def _make_hosts(self) -> list[Host]:
@@ -151,6 +157,10 @@ class Cluster:
         is_late = self.plan.late and host is self.hosts[-1]
         return is_late or host.ident in self.liars or host.ident >= self.plan.n or self.checkers.has_voted(host)
 
+    def is_old(self, host: Host) -> bool:
+        """Tell whether a machine runs a release that knows no compact proposals."""
+        return self.plan.n - self.plan.old_releases <= host.ident < self.plan.n
+
     def has_lost_disk(self, host: Host) -> bool:
         """Tell whether a machine may know less of its past than it has told."""
         return self.has_fault(host, WIPED) or self.has_fault(host, RESTORED)
@@ -180,6 +190,8 @@ class Cluster:
         self.checkers.trace.update(b"%d " % self.world.now + event)
 
     def _before_send(self, sender: Life, target: Life, frame: bytes) -> list[bytes]:
+        if frame[HEADER_BYTES - 1] == Kind.LINKS and (self.is_old(sender.host) or self.is_old(target.host)):
+            frame = _links_of_before(frame)
         frames = [frame]
         if liars := self.liars.get(sender.host.ident):
             frames = lie(liars, frame, target.host.ident)
@@ -191,7 +203,7 @@ class Cluster:
 
     def run(self) -> None:
         """Run the plan; raises Violation."""
-        with _watched(self.checkers):
+        with _watched(self.checkers), _compact_from(MIN_VALIDATORS if self.plan.compact else COMPACT_FROM):
             self.clients.start(STORM_MS)
             self.trouble.start()
             try:
@@ -238,6 +250,24 @@ class Cluster:
             at = "no node" if node is None else f"{node.store.head.height} {node.node_health()['reasons']}"
             places.append(f"host {host.ident}: {at}")
         return f"{places}, {len(self.clients.waiting)} purchases wait"
+
+
+def _links_of_before(frame: bytes) -> bytes:
+    """Return a LINKS frame as a node sent it before there were compact proposals."""
+    links = decode(Kind.LINKS, frame[HEADER_BYTES:])
+    assert isinstance(links, Links)
+    keys = tuple(key for key in links.keys if key != COMPACT_PROPOSALS)
+    return encode_frame(Kind.LINKS, encode_message(Links(keys)))
+
+
+@contextmanager
+def _compact_from(n: int) -> Iterator[None]:
+    """Let proposals be compact from so many validators on."""
+    proposals.COMPACT_FROM = n
+    try:
+        yield
+    finally:
+        proposals.COMPACT_FROM = COMPACT_FROM
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Life:
         def make_wire(config: NetworkConfig, key: SigningKey) -> MemoryWire:
             return MemoryWire(self.host.cluster.network, self)
 
-        return Machine(MemoryFiles(process), engine_of(process), process.entropy, make_wire)
+        return Machine(MemoryFiles(process), engine_of(process), process.entropy, make_wire, cores=lambda: 1)
 
     def end(self, power: bool) -> None:
         """End at once: the process was killed, or the power has failed."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
+from consensus.compact import Batch, CompactProposal, Entry, decode_wire_message
 from consensus.messages import (
     Commit,
     Prepare,
@@ -57,6 +58,12 @@ class Liar:
         place = self.world.below(len(data))
         return data[:place] + bytes([data[place] ^ (1 << self.world.below(8))]) + data[place + 1 :]
 
+    def signed_proposal(self, message: Proposal) -> Proposal:
+        """Return a proposal with the own key's signature."""
+        signed = decode_message(self.signed(message))
+        assert isinstance(signed, Proposal)
+        return signed
+
     def signed(self, message: Prepare | Commit | Proposal | RoundChange) -> bytes:
         """Return a consensus message with the own key's signature, whatever it says."""
         chain, key = self.host.cluster.genesis.chain, self.host.signing_key
@@ -91,8 +98,13 @@ class SplitProposer(Liar):
 
     def outgoing(self, kind: Kind, payload: bytes, target: int) -> Frames:
         if kind is Kind.CONSENSUS and target % 2:
-            message = decode_message(payload)
-            if isinstance(message, Proposal) and not message.round_changes:
+            message = decode_wire_message(payload)
+            if isinstance(message, CompactProposal) and not message.round_changes:
+                header = msgspec.structs.replace(message.header, time=message.header.time + 1)
+                signed = self.signed_proposal(msgspec.structs.replace(message, header=header).with_hashes(()))
+                lie = msgspec.structs.replace(message, header=header, signature=signed.signature)
+                payload = encode(lie)
+            elif isinstance(message, Proposal) and not message.round_changes:
                 header = msgspec.structs.replace(message.candidate.header, time=message.candidate.header.time + 1)
                 candidate = msgspec.structs.replace(message.candidate, header=header)
                 payload = self.signed(msgspec.structs.replace(message, candidate=candidate))
@@ -158,6 +170,41 @@ class Stale(Liar):
                 self._old[self.world.below(KEPT)] = payload
             frames.append(encode_frame(kind, self._old[self.world.below(len(self._old))]))
         return frames
+
+
+class BatchLiar(Liar):
+    """Names other gossip batches than those of its block, and tells peers of its clients in different orders."""
+
+    name = "lies about batches"
+
+    def outgoing(self, kind: Kind, payload: bytes, target: int) -> Frames:
+        if kind is Kind.CONSENSUS:
+            message = decode_wire_message(payload)
+            if isinstance(message, CompactProposal) and message.entries:
+                payload = encode(msgspec.structs.replace(message, entries=self._changed(message.entries)))
+        elif kind is Kind.TRANSACTIONS and target % 2:
+            told = messages.decode(kind, payload)
+            assert isinstance(told, messages.Transactions)
+            payload = messages.encode_message(msgspec.structs.replace(told, items=told.items[::-1]))
+        return [encode_frame(kind, payload)]
+
+    def _changed(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        place = self.world.below(len(entries))
+        entry = entries[place]
+        way = self.world.below(7)
+        if way == 0:
+            return (*entries, entry)
+        if way == 1:
+            return entries[::-1]
+        if way == 2 or not isinstance(entry, Batch):
+            return entries[:place] + entries[place + 1 :]
+        lies = (
+            msgspec.structs.replace(entry, digest=sha256(b"nothing")),
+            msgspec.structs.replace(entry, first=sha256(b"nothing")),
+            msgspec.structs.replace(entry, count=entry.count + 1),
+            entry,
+        )
+        return (*entries[:place], lies[way - 3], *entries[place + 1 :])
 
 
 class Withholder(Liar):
@@ -303,6 +350,9 @@ _SNAPSHOT_LIES: dict[Kind, Callable[[SnapshotLiar, messages.Message], messages.M
     Kind.ONCE_TILES: SnapshotLiar.change_tiles,
     Kind.ONCE_LEAVES: SnapshotLiar.change_leaves,
 }
+
+COMPACT_LIARS: dict[str, type[Liar]] = {BatchLiar.name: BatchLiar}
+"""Lies that only compact proposals can be met with."""
 
 LIARS: dict[str, type[Liar]] = {
     liar.name: liar

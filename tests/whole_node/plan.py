@@ -56,6 +56,10 @@ class Plan:
     one_way_cuts: int = 0
     full_disks: int = 0
     rotate_bytes: int | None = None
+    compact: bool = False
+    """Proposals name gossip batches, however few validators there are, and purchases come by bursts."""
+    old_releases: int = 0
+    """So many of the last validators are of a release that knows no compact proposals."""
 
 
 def draw_plan(world: World) -> Plan:

@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.world import World
 
 from .cluster import Cluster, Violation, run_seed
-from .liars import LIARS
+from .liars import COMPACT_LIARS, LIARS
 from .plan import FAULTS, Plan, draw_plan
 
 CHUNK = 4
@@ -71,6 +71,39 @@ def test_a_node_that_joins_late_catches_up_beside_one_that_lies_about_blocks(see
     cluster = Cluster(seed, Plan(faults=(("lies about blocks", "boasts"),), observers=1, late=True))
     cluster.run()
     assert cluster.hosts[-1].snapshots_installed == 0
+
+
+def test_compact_proposals_are_resolved_from_gossip() -> None:
+    cluster = Cluster(1, Plan(compact=True))
+    cluster.run()
+    assert cluster.checkers.batches_named > 10
+    assert cluster.checkers.candidates_asked < cluster.checkers.batches_named
+    assert all(purchase.receipt is not None for purchase in cluster.clients.purchases)
+    assert all(host.lives == 1 for host in cluster.hosts)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_liars_about_batches_and_trouble_stop_nobody(seed: int) -> None:
+    plan = draw_plan(World(seed))
+    plan.compact = True
+    plan.faults = (*plan.faults[1:], (*COMPACT_LIARS, "withholds"))
+    Cluster(seed, plan).run()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_thirteen_validators_with_liars_crashes_and_one_that_joins_late(seed: int) -> None:
+    faults = (*[tuple(COMPACT_LIARS)] * 2, ("split proposals", *COMPACT_LIARS), ("withholds",))
+    plan = Plan(n=13, faults=faults, compact=True, drop_percent=2, crashes=2, late=True)
+    cluster = Cluster(seed, plan)
+    cluster.run()
+    assert cluster.checkers.batches_named > 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_alliance_with_an_older_release_among_it_does_not_split(seed: int) -> None:
+    cluster = Cluster(seed, Plan(n=4, compact=True, old_releases=2, crashes=2, drop_percent=2))
+    cluster.run()
+    assert cluster.checkers.batches_named > 5
 
 
 def test_a_violation_names_the_seed_and_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,13 +113,46 @@ def _maker(path: str, parts: Sequence[tuple[str, Part]]) -> Callable[..., str]:
 
     Only the path and the parts' names, which have no character of the language but letters, get into the source.
     """
-    names = [f"{name}_" if keyword.iskeyword(name) else name for name, _ in parts]
-    written = [f"WRITE{place}({name})" if parts[place][1].write else name for place, name in enumerate(names)]
-    source = f"lambda {', '.join(names)}: f'{'/'.join([path, *('{' + text + '}' for text in written)])}'"
-    writers = {f"WRITE{place}": part.write for place, (_, part) in enumerate(parts)}
-    made: Callable[..., str] = eval(source, writers)
+    names, text, writers = _key_source(path, parts)
+    made: Callable[..., str] = eval(f"lambda {', '.join(names)}: {text}", writers)
     made.__name__ = made.__qualname__ = f"the key of {path}"  # Python says it where a part is missing
     return made
+
+
+def _key_source(path: str, parts: Sequence[tuple[str, Part]]) -> tuple[list[str], str, dict[str, Any]]:
+    """Return the names of a key's parts, the source of the key made of them, and what that source uses."""
+    names = [f"{name}_" if keyword.iskeyword(name) else name for name, _ in parts]
+    written = [f"WRITE{place}({name})" if parts[place][1].write else name for place, name in enumerate(names)]
+    text = f"f'{'/'.join([path, *('{' + text + '}' for text in written)])}'"
+    return names, text, {f"WRITE{place}": part.write for place, (_, part) in enumerate(parts)}
+
+
+def _accessors(keys: Keys, stored: Stored[Any], missing: Callable[..., Refused]) -> dict[str, Callable[..., Any]]:
+    """Return a table's `get`, `require` and `put`, from generated source as the key is.
+
+    A record with one rule that fires reads twenty values: making the key within the accessor saves a call for each.
+    """
+    names, text, scope = _key_source(keys.path, keys.parts)
+    parts = "".join(f", {name}" for name in names)
+    source = f"""
+def get(STATE{parts}):
+    CELL = STATE.cell({text}, STORED)
+    return None if CELL is None else CELL[0]
+
+def require(STATE{parts}):
+    CELL = STATE.cell({text}, STORED)
+    if CELL is None:
+        raise MISSING({parts[2:]})
+    return CELL[0]
+
+def put(STATE, RECORD{parts}):
+    STATE.put_cell({text}, STORED, RECORD)
+"""
+    scope |= {"STORED": stored, "MISSING": missing}
+    exec(source, scope)
+    for name in ("get", "require", "put"):
+        scope[name].__qualname__ = f"{name} of {keys.path}"
+    return scope
 
 
 class Table(Generic[T]):
@@ -132,7 +165,7 @@ class Table(Generic[T]):
         missing, present: what `require` and `require_absent` say when they refuse.
     """
 
-    __slots__ = ("key", "keys", "missing", "present", "stored", "words")
+    __slots__ = ("get", "key", "keys", "missing", "present", "put", "require", "stored", "words")
 
     def __init__(
         self,
@@ -151,22 +184,16 @@ class Table(Generic[T]):
         self.words = words
         self.missing = missing
         self.present = present
+        accessors = _accessors(self.keys, self.stored, self._missing)
+        self.get: Callable[..., T | None] = accessors["get"]
+        """(state, parts…) → the record, or None."""
+        self.require: Callable[..., T] = accessors["require"]
+        """(state, parts…) → the record; raises Refused: NOT_FOUND, with the key's parts as details."""
+        self.put: Callable[..., None] = accessors["put"]
+        """(state, record, parts…) sets the record; raises Refused: LIMIT_EXCEEDED, it is not within its bounds."""
 
-    def get(self, state: Readable, *key: Any) -> T | None:
-        """Return the record, or None."""
-        cell = state.cell(self.key(*key), self.stored)
-        return None if cell is None else cell[0]
-
-    def require(self, state: Readable, *key: Any) -> T:
-        """Return the record.
-
-        Raises:
-            Refused: NOT_FOUND, with the key's parts as details.
-        """
-        cell = state.cell(self.key(*key), self.stored)
-        if cell is None:
-            raise Refused("NOT_FOUND", self.missing, **named_parts(self.keys, key))
-        return cell[0]
+    def _missing(self, *key: Any) -> Refused:
+        return Refused("NOT_FOUND", self.missing, **named_parts(self.keys, key))
 
     def require_absent(self, state: Readable, *key: Any) -> None:
         """Make sure that there is no record.
@@ -176,14 +203,6 @@ class Table(Generic[T]):
         """
         if state.cell(self.key(*key), self.stored) is not None:
             raise Refused("ALREADY_EXISTS", self.present, **named_parts(self.keys, key))
-
-    def put(self, state: Writable, record: T, *key: Any) -> None:
-        """Set the record.
-
-        Raises:
-            Refused: LIMIT_EXCEEDED, it is not within the declared bounds.
-        """
-        state.put_cell(self.key(*key), self.stored, record)
 
     def delete(self, state: Writable, *key: Any) -> None:
         """Remove the record, if there is one."""

@@ -321,7 +321,7 @@ def _failures(told: Story) -> None:
     told.fails(
         "INVALID_ARGS",
         "The parameters do not go together.",
-        action("set_params", params={"max_tx_cost": 900_000}),
+        action("set_params", params={"max_tx_cost": 1_000_000}),
     )
     told.fails(
         "NOT_ELIGIBLE",

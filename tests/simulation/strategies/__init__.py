@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..byzantine import Strategy
+from .batches import BatchLiar
 from .blocks import (
     BadParent,
     Censor,
@@ -43,3 +44,6 @@ STRATEGIES: dict[str, type[Strategy]] = {
         Flooder,
     )
 }
+
+COMPACT_STRATEGIES: dict[str, type[Strategy]] = {BatchLiar.name: BatchLiar}
+"""Those that only compact proposals can be met with."""

@@ -115,7 +115,15 @@ def test_the_design_names_every_task_that_the_node_starts() -> None:
     """A name that is put together begins with a word, which the table of tasks holds with dots."""
     table = (DOCS / "design.md").read_text(encoding="utf-8").partition("## Tasks and their owners")[2]
     started: set[str] = set()
-    for _, text in sources("node/assembly", "node/gateway", "node/peers", "node/sync", "node/validator", "network"):
+    for _, text in sources(
+        "node/assembly",
+        "node/gateway",
+        "node/gateway_process",
+        "node/peers",
+        "node/sync",
+        "node/validator",
+        "network",
+    ):
         for call in (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)):
             function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if function in ("run", "start_task") and len(call.args) > 1 and isinstance(call.args[1], ast.Constant):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
+from network.gossip_streams import GossipStreams
 from network.gossiper import AGAIN_AT_ONCE, MAX_OFFERS, Gossiper
 from network.kinds import Kind
 from network.messages import Transactions, decode
@@ -19,11 +21,12 @@ class Manager:
         self.turn = 0
         self.sent: list[tuple[int, tuple[bytes, ...]]] = []
 
-    def send(self, key: bytes, kind: Kind, payload: bytes) -> bool:
+    def send_to(self, keys: Iterable[bytes], kind: Kind, payload: bytes) -> list[bytes]:
         message = decode(kind, payload)
         assert isinstance(message, Transactions)
+        assert list(keys) == [PEER]
         self.sent.append((self.turn, message.items))
-        return True
+        return []
 
     async def count_turns(self) -> None:
         while True:
@@ -41,7 +44,7 @@ def pending(count: int) -> list[tuple[bytes, bytes]]:
 
 async def test_a_newcomer_is_offered_everything_but_not_in_one_turn() -> None:
     manager: Any = Manager()
-    gossiper, newcomer = Gossiper(manager, delay=0.0), Newcomer()
+    gossiper, newcomer = Gossiper(manager, b"o" * 32, GossipStreams(), delay=0.0), Newcomer()
     counting = asyncio.create_task(manager.count_turns())
     gossiper.peer_connected(newcomer)  # type: ignore[arg-type]
     everything = pending(10 * AGAIN_AT_ONCE)
@@ -57,7 +60,7 @@ async def test_a_newcomer_is_offered_everything_but_not_in_one_turn() -> None:
 
 async def test_what_is_offered_again_and_again_is_bounded() -> None:
     manager: Any = Manager()
-    gossiper = Gossiper(manager, delay=60.0)
+    gossiper = Gossiper(manager, b"o" * 32, GossipStreams(), delay=60.0)
     for _ in range(2 * MAX_OFFERS):
         gossiper.offer_again(pending(3))
     assert len(gossiper._offers) == MAX_OFFERS

@@ -10,12 +10,13 @@ import pytest
 from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import Reader, WasSet, account_of, runtime, transaction
 from vm import metering
-from vm.allowance import Allowance, BlockAllowances
+from vm.allowance import Allowance, BlockAllowances, Payer
 from vm.apply import base_cost, transaction_steps
 from vm.errors import InvariantBroken
 from vm.params import Params
 from vm.primitives.codec import encode
-from vm.receipt import Receipt
+from vm.primitives.units import MAX_INT
+from vm.receipt import Receipt, ReceiptError
 from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
@@ -38,9 +39,10 @@ class Bench:
         self.height = height
         self.allowances = BlockAllowances(self.overlay, self.params, height)
 
-    def apply(self, tx: Transaction) -> Receipt:
+    def apply(self, tx: Transaction, left: int = MAX_INT) -> Receipt:
+        at = self.height, 5_000, 3, left
         receipt, receipt_bytes = finished(
-            transaction_steps(runtime(), self.overlay, self.params, self.allowances, tx, self.height, 5_000, 3)
+            transaction_steps(runtime(), self.overlay, self.params, self.allowances, tx, *at)
         )
         assert receipt_bytes == encode(receipt)
         return receipt
@@ -252,3 +254,31 @@ def test_the_bytes_of_results_and_events_are_paid_for() -> None:
     assert outcome > 2 * 4_096
     assert receipt.cost == 100 + 170 + 10 + 11 + 5 + outcome // 16
     assert code(Bench(limit).apply(transaction("ann", tell, tell, tell))) == ("OUT_OF_BUDGET", -1)
+
+
+def test_what_is_left_of_a_block_bounds_its_last_transaction() -> None:
+    """It is told from a transaction that asks for too much: sent again, it may well succeed."""
+    tx = transaction("ann", ("toy.set", {"key": "aa", "value": 1}), ("toy.burn_units", {"units": 2_000}))
+    needed = Bench().apply(tx).cost
+    assert Bench().apply(tx, left=needed).status == "ok"
+
+    bench = Bench()
+    bench.spend(FREE)
+    used = bench.used()
+    receipt = bench.apply(tx, left=needed - 1)
+    assert receipt.error == ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
+    assert receipt.cost == needed - 1, "the block has spent it"
+    assert bench.used() == used + receipt.cost, "who could end full blocks for nothing would do it in every block"
+    assert bench.toy() == {}
+
+
+def test_a_failure_of_its_own_is_told_in_the_last_units_of_a_block_too() -> None:
+    refused = transaction("ann", ("toy.refuse", {"key": "aa"}))
+    assert code(Bench().apply(refused, left=Bench().apply(refused).cost)) == ("NOT_ELIGIBLE", 0)
+    greedy = transaction("ann", ("toy.burn_units", {"units": 10**9}))
+    assert code(Bench().apply(greedy, left=PARAMS.max_tx_cost)) == ("OUT_OF_BUDGET", 0)
+    bench = Bench()
+    while bench.spend(9_000).status == "ok":
+        pass
+    left = bench.allowances.free(Payer("account", ANN, PARAMS.account_cost_per_window)) + 5_000
+    assert code(bench.apply(transaction("ann", ("toy.burn_units", {"units": 4_000})), left)) == ("OUT_OF_BUDGET", 0)

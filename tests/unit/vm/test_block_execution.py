@@ -10,6 +10,7 @@ import pytest
 from tests.support.steps import finished
 from tests.unit.vm.toy_ledger import NUMBERS, Reader, account_of, runtime, transaction
 from vm.allowance import BlockAllowances, Payer
+from vm.apply import base_cost
 from vm.block_execution import BlockContext, BlockExecution, BlockResult, simulation_steps, system_receipt_id
 from vm.chain_records import (
     REPLAY_SLOTS,
@@ -25,6 +26,7 @@ from vm.errors import InvariantBroken, Refused
 from vm.params import MAX_REPLAY_SLOTS, Params
 from vm.primitives import merkle
 from vm.primitives.codec import decode, encode
+from vm.receipt import ReceiptError
 from vm.state_view import BlockOverlay, EmptyState
 from vm.transaction import Transaction
 
@@ -200,15 +202,39 @@ def test_records_of_allowances_that_are_over_leave_the_state() -> None:
     }
 
 
-def test_a_block_stops_where_a_full_transaction_might_not_fit() -> None:
-    params = Params(max_tx_cost=1_000, max_block_cost=2_000)
-    txs = [transaction("till", ("toy.burn_units", {"units": 500}), nonce=i) for i in range(4)]
-    result = executed(txs, reader=Reader(params))
-    statuses = [receipt.status for receipt in result.receipts]
-    assert statuses == ["ok", "ok", "failed", "failed", "ok"]
-    error = result.receipts[2].error
-    assert error
-    assert (error.code, result.receipts[2].cost) == ("OUT_OF_BUDGET", 0)
+def burning(units: int, nonce: int) -> Transaction:
+    return transaction("till", ("toy.burn_units", {"units": units}), nonce=nonce)
+
+
+def test_a_block_spends_what_it_may_and_no_unit_more() -> None:
+    """A transaction may use what is left (docs/decisions/block-budget.md); one that cannot begin costs nothing."""
+    one = executed([burning(500, 0)]).cost
+    limit = 2 * one + one // 2
+    params = Params(max_tx_cost=limit, max_block_cost=limit)
+    result = executed([burning(500, nonce) for nonce in range(4)], reader=Reader(params))
+    assert [receipt.status for receipt in result.receipts] == ["ok", "ok", "failed", "failed", "ok"]
+    assert [receipt.cost for receipt in result.receipts] == [one, one, limit - 2 * one, 0, 0]
+    assert result.cost == limit
+    for receipt in result.receipts[2:4]:
+        assert receipt.error == ReceiptError("OUT_OF_BUDGET", "the block has no work units left", -1)
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_the_last_transaction_may_use_the_very_last_unit(spare: int) -> None:
+    one = executed([burning(500, 0)]).cost
+    params = Params(max_tx_cost=2 * one, max_block_cost=2 * one - 1 + spare)
+    result = executed([burning(500, nonce) for nonce in range(2)], reader=Reader(params))
+    assert [receipt.status for receipt in result.receipts[:2]] == ["ok", "ok" if spare else "failed"]
+    assert result.cost == params.max_block_cost
+
+
+def test_a_smaller_transaction_has_what_a_larger_one_cannot_begin_with() -> None:
+    large = transaction("till", ("toy.set", {"key": "aa", "value": 1}), nonce=1, signers=["till", "ann", "bob"])
+    first, small = burning(500, 0), burning(1, 2)
+    cost = executed([first]).cost + executed([small]).cost
+    assert base_cost(large) > executed([small]).cost
+    result = executed([first, large, small], reader=Reader(Params(max_tx_cost=cost, max_block_cost=cost)))
+    assert [receipt.status for receipt in result.receipts[:3]] == ["ok", "failed", "ok"]
 
 
 def test_a_block_is_filled_to_its_very_last_unit() -> None:

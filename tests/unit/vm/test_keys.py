@@ -221,12 +221,22 @@ def plain_checksum_holds(text: str) -> bool:
     return checksum == 0x2BC830A3
 
 
+def test_every_bit_of_a_hash_stands_in_its_address() -> None:
+    hashes = [(1 << bit).to_bytes(20, "big") for bit in range(160)]
+    hashes += [hashlib.sha256(b"%d" % number).digest()[:20] for number in range(50)]
+    hashes += [bytes(20), b"\xff" * 20]
+    for hash20 in hashes:
+        text = encode_address(hash20)
+        assert len(text) == ADDRESS_LENGTH
+        assert plain_checksum_holds(text)
+        assert decode_address(text) == hash20
+
+
 def test_the_checksum_by_parts_is_bech32ms() -> None:
     for number in range(50):
         text = encode_address(hashlib.sha256(b"%d" % number).digest()[:20])
         assert plain_checksum_holds(text)
         assert is_address(text)
-        assert decode_address(text) == hashlib.sha256(b"%d" % number).digest()[:20]
         for place in range(4, ADDRESS_LENGTH):
             other = text[:place] + ("q" if text[place] != "q" else "p") + text[place + 1 :]
             assert not is_address(other)

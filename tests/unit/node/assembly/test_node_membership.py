@@ -14,7 +14,7 @@ from consensus.messages import Prepare, RoundChange, encode_message, round_chang
 from node.assembly.machine import Machine
 from node.assembly.node import Node
 from node.gateway.node_methods import NodeMethods
-from node.runtime.config import NodeConfig, PeerAddress
+from node.runtime.config import NodeConfig, PeerAddress, Workers
 from node.sync.block_sync_driver import believable_height
 from node.votes.write_ahead_log import WriteAheadLog
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of
@@ -37,7 +37,13 @@ def test_one_liar_does_not_make_a_height_believable(claims: list[int], expected:
 class Local:
     """A node whose key is in no validator set, with a chain that is driven block by block."""
 
-    def __init__(self, folder: Path, retain_blocks: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        retain_blocks: int | None = None,
+        workers: Workers | None = None,
+        cores: int = 1,
+    ) -> None:
         self.chain = LocalChain(folder / "data")
         self.wal = WriteAheadLog(folder / "wal")
         self.wal.begin_signing()  # its marker was final before it was made a validator
@@ -47,12 +53,13 @@ class Local:
                 peers=(PeerAddress(CONFIGURED.public_key.hex(), "127.0.0.1", 1),),
                 retain_blocks=retain_blocks,
                 p2p_port=0,
+                workers=workers or Workers(verify=0),
             ),
             key=NEWCOMER,
             clock=self.clock,
             home=folder,
             disk=SimpleNamespace(check=lambda: None, free_bytes=0),
-            machine=Machine(),
+            machine=Machine(cores=lambda: cores),
         )
         self.node = Node(self.chain.genesis, self.chain.runtime, self.chain.store, self.wal, settings)
         self.chain.ledger = self.node.ledger

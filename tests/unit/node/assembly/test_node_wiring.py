@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from node.chain.feed import FeedClosed
 from node.pool.mempool_lanes import OWN
+from node.runtime.config import Workers
 from tests.support.ledger import key_of, program_op
 from tests.unit.node.assembly.test_node_membership import Local
 from vm.transaction import parse_transaction
@@ -79,3 +80,19 @@ async def test_consumers_are_given_it_and_hear_that_the_node_stops(tmp_path: Pat
     await local.node.stop()
     with pytest.raises(FeedClosed):
         await asyncio.wait_for(waiting, 10)
+
+
+@pytest.mark.parametrize(("verify", "cores", "count"), [("auto", 2, 0), ("auto", 8, 2), (1, 1, 1), (0, 64, 0)])
+async def test_it_has_as_many_workers_as_its_configuration_says_on_this_machine(
+    verify: Literal["auto", 0, 1, 2], cores: int, count: int, tmp_path: Path
+) -> None:
+    made = Local(tmp_path, workers=Workers(verify=verify), cores=cores)
+    assert [worker.number for worker in made.node.signatures.workers] == list(range(1, 1 + count))
+    made.close()
+
+
+async def test_what_verifies_for_admission_verifies_for_proposals_and_is_counted(local: Local) -> None:
+    node = local.node
+    assert node.admission._verifier is node.processor._verifier is node.signatures
+    node.signatures.by_workers = 7
+    assert b'entente_verified_transactions{by="workers"} 7.0' in node.metrics()

@@ -13,7 +13,7 @@ from consensus.types import Roots, header_digest
 from consensus.verification import Verifier
 from node.chain import ledger
 from node.chain.ledger import Ledger
-from node.store import LogMark, StoreOptions
+from node.store import LogMark, Store, StoreOptions
 from tests.support.ledger import START_MS, LocalChain, address_of, key_of, program_op
 from vm.chain_records import VALIDATOR_RECORDS, ValidatorEntry, ValidatorRecord
 from vm.errors import InvariantBroken
@@ -269,6 +269,37 @@ def test_admission_asks_as_of_the_head(chain: LocalChain) -> None:
     ends = chain.ledger.head_time + 60_000
     chain.decide({"action": "exit_brand", "brand": "dune", "ends": ends, "custodian": "basil"})
     chain.commit(time=ends - 1)
-    assert chain.ledger.brands_of(tx) == ("dune",)
+    assert chain.ledger.brands_of_sender(tx) == ("dune",)
     chain.commit(time=ends)
-    assert chain.ledger.brands_of(tx) == ()
+    assert chain.ledger.brands_of_sender(tx) == ()
+
+
+def test_a_senders_brands_are_not_those_of_who_signs_for_it(chain: LocalChain) -> None:
+    """What is remembered of a sender that signs by itself says nothing of a transaction that others have signed."""
+    own = parse_transaction(chain.sign("dune-admin", [program_op("dunes", "dune")]))
+    stranger, other = key_of("stranger"), key_of("other")
+    foreign = parse_transaction(
+        chain.sign(stranger, [program_op("dunes", "dune")], sender=address_of("dune-admin"), cosigners=[other])
+    )
+    assert chain.ledger.brands_of_sender(foreign) is None
+    assert chain.ledger.brands_of_sender(own) == ("dune",)
+    assert chain.ledger.brands_of_sender(foreign) is None
+
+
+def test_what_has_expired_is_still_known(chain: LocalChain) -> None:
+    raw = chain.sign("aurora-admin", [program_op("miles", "aurora")])
+    tx = parse_transaction(raw)
+    assert not chain.ledger.is_committed(tx)
+    chain.commit([raw])
+    assert chain.ledger.is_committed(tx)
+    chain.commit(time=tx.body.expires + 10 * chain.ledger.params.replay_slot_ms)
+    assert chain.ledger.is_committed(tx)
+
+
+def test_a_node_that_starts_knows_what_is_committed(chain: LocalChain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the records that travel with snapshots too: of what is below one, the store has no position."""
+    raw = chain.sign("aurora-admin", [program_op("miles", "aurora")])
+    chain.commit([raw])
+    again = Ledger(chain.genesis, chain.runtime, chain.store, None)
+    monkeypatch.setattr(Store, "contains_transaction", lambda store, tx_id: False)
+    assert again.is_committed(parse_transaction(raw))

@@ -306,11 +306,11 @@ async def test_a_read_that_outlasts_its_slice_is_answered_in_slices_of_many_turn
     counting.cancel()
     assert orjson.loads(reply.body)["result"] == ["done"] * 100
     assert max(seen.count(turn) for turn in seen) <= 4  # a slice, and the one in which it was found to be long
-    assert dispatcher._long_reads == 0
+    assert dispatcher._here.long_reads == 0
 
 
 async def test_a_long_read_beyond_those_on_their_way_is_refused(table, monkeypatch):
-    monkeypatch.setattr("node.gateway.dispatch.MAX_LONG_READS", 2)
+    monkeypatch.setattr("node.gateway.reading.MAX_LONG_READS", 2)
 
     def long():
         for _ in range(3):

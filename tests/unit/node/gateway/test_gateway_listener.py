@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from node.gateway import listener
-from node.gateway.listener import Listener
+from node.gateway.listener import Listener, listen_on
+from node.runtime.errors import ConfigError
 
 
 class Greeter(asyncio.Protocol):
@@ -25,7 +26,7 @@ class Greeter(asyncio.Protocol):
 @asynccontextmanager
 async def listening(admit: listener.Admit, host: str = "127.0.0.1") -> AsyncIterator[Listener]:
     made = Listener(admit, lambda protocol: None)
-    await made.start(host, 0)
+    made.start(await listen_on(host, 0))
     try:
         yield made
     finally:
@@ -98,7 +99,7 @@ async def test_an_abandoned_protocol_is_told(monkeypatch: pytest.MonkeyPatch) ->
     async def gone(*_: object) -> None:
         raise ConnectionResetError
 
-    await made.start("127.0.0.1", 0)
+    made.start(await listen_on("127.0.0.1", 0))
     monkeypatch.setattr(asyncio.get_running_loop(), "connect_accepted_socket", gone)
     assert await greeting(made) == b""
     await made.stop()
@@ -114,7 +115,6 @@ async def test_localhost_and_every_address() -> None:
 
 async def test_an_address_in_use_is_an_error() -> None:
     async with listening(lambda connection, address: None) as made:
-        other = Listener(lambda connection, address: None, lambda protocol: None)
         assert made.port
-        with pytest.raises(OSError, match="in use"):
-            await other.start("127.0.0.1", made.port)
+        with pytest.raises(ConfigError, match="in use"):
+            await listen_on("127.0.0.1", made.port)

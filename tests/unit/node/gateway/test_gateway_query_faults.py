@@ -60,6 +60,11 @@ FAULTS = [
         '"data":{"reason":"STATE_PRUNED","height":2,"head":7}}',
     ),
     (
+        errors.NotIndexed("transactions by id", 7),
+        '{"code":-32001,"message":"this node indexes transactions by id from block 7 on only (store.index in its '
+        'node.toml); ask another node","data":{"reason":"NOT_INDEXED","from":7}}',
+    ),
+    (
         errors.BudgetSpent(2),
         '{"code":-32005,"message":"too many values of height 2 are needed; ask for less, or for a later height",'
         '"data":{"reason":"OUT_OF_BUDGET","height":2}}',

@@ -22,20 +22,20 @@ from node.store import Store, StoreOptions
 from node.store.layout import (
     BLOCK,
     CERTIFICATE,
+    CHANGED_KEYS,
     DERIVED,
     FOREIGN_ID,
     GENESIS_KEY,
     HEADER,
     LOG_MARK_KEY,
+    PART_UNDO,
     PRIMARY,
     RECEIPTS,
     REPLAY_IDS,
     ROOT_CHANGES,
     ROOT_SLICE,
-    SHARD_UNDO,
     SNAPSHOT,
     STATE,
-    TOP_UNDO,
     TRANSACTION,
     at_height,
 )
@@ -375,8 +375,8 @@ def test_primary_records_must_be_those_of_the_chain(
     if how == "missing":
         del entries[key]
     else:
-        # The hashes at the end of a history record are computed, so that one is altered in a key hash.
-        at = 10 if family == SHARD_UNDO else len(entries[key]) - 1
+        # The hashes at the end of a history record are computed, so that one is altered in a key.
+        at = 10 if family == PART_UNDO else len(entries[key]) - 1
         entries[key] = entries[key][:at] + bytes([entries[key][at] ^ 1]) + entries[key][at + 1 :]
     with pytest.raises(BackupError, match="cannot be used"):
         restore_backup(file_of(chain, tmp_path / "f", entries, monkeypatch), tmp_path / "h", chain.genesis)
@@ -396,12 +396,12 @@ def test_an_added_record_that_belongs_to_nothing_is_refused(
         restore_backup(file_of(chain, tmp_path / "f", entries, monkeypatch), tmp_path / "h", chain.genesis)
 
 
-@pytest.mark.parametrize("family", [SHARD_UNDO, TOP_UNDO, REPLAY_IDS])
+@pytest.mark.parametrize("family", [PART_UNDO, CHANGED_KEYS, REPLAY_IDS])
 def test_added_history_and_ids_of_no_block_are_left_out(
     chain: LocalChain, tmp_path: Path, family: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = restored(backup_of(chain, tmp_path / "honest"), tmp_path / "one", chain)
-    key = family + bytes({SHARD_UNDO: 9, TOP_UNDO: 8, REPLAY_IDS: 16}[family])
+    key = family + bytes({PART_UNDO: 9, CHANGED_KEYS: 8, REPLAY_IDS: 16}[family])
     entries = {**dict(everything(chain.store)), key: bytes(32)}
     assert restored(file_of(chain, tmp_path / "forged", entries, monkeypatch), tmp_path / "two", chain) == honest
 

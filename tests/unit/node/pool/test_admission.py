@@ -267,7 +267,7 @@ async def test_where_admission_dies_everyone_who_waits_hears_of_it(
     def broken(tx: Transaction, roots: object) -> bool:
         raise AssertionError("our own fault")
 
-    monkeypatch.setattr("node.pool.admission.signatures_valid", broken)
+    monkeypatch.setattr("node.verification.verifier.signatures_valid", broken)
     with pytest.raises(AssertionError):
         await desk.queue.run()
     for task in waiting:

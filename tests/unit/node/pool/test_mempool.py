@@ -126,13 +126,9 @@ class Head:
     head_time: int = NOW
     acts: bool = True
 
-    def may_act(self, tx: Transaction) -> bool:
-        """Answer as told."""
-        return self.acts
-
-    def brands_of(self, tx: Transaction) -> tuple[str, ...]:
-        """No sender has one."""
-        return ()
+    def brands_of_sender(self, tx: Transaction) -> tuple[str, ...] | None:
+        """No sender has one; whether the signers may act is as told."""
+        return () if self.acts else None
 
 
 TTL = Params().max_tx_ttl_ms

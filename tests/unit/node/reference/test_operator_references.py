@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from node.assembly.metrics import Metrics
 from node.reference import command_line, configuration, log_lines, metrics
 from node.reference.generated_parts import table
-from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock
+from node.runtime.config import NodeConfig, PeerAddress, RpcLimits, VirtualClock, Workers
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGES: dict[str, tuple[str, Callable[[str], str]]] = {
@@ -34,7 +34,7 @@ def test_the_page_is_up_to_date(name: str) -> None:
     assert rewritten(text) == text, f"run: python -m {module} docs/{name}"
 
 
-@pytest.mark.parametrize("struct", [NodeConfig, RpcLimits, PeerAddress, VirtualClock])
+@pytest.mark.parametrize("struct", [NodeConfig, RpcLimits, PeerAddress, VirtualClock, Workers])
 def test_every_field_of_the_configuration_says_what_it_means(struct: type[msgspec.Struct]) -> None:
     words = configuration.meanings(struct)
     assert [name for name in struct.__struct_fields__ if not words.get(name)] == []
@@ -51,7 +51,7 @@ def attributes_read(*skipped: str) -> set[str]:
     return {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
 
 
-@pytest.mark.parametrize("struct", [NodeConfig, RpcLimits, PeerAddress, VirtualClock])
+@pytest.mark.parametrize("struct", [NodeConfig, RpcLimits, PeerAddress, VirtualClock, Workers])
 def test_every_field_of_the_configuration_is_read(struct: type[msgspec.Struct]) -> None:
     assert set(struct.__struct_fields__) - attributes_read("node/runtime/config.py") == set()
 

@@ -12,6 +12,7 @@ from node.runtime.config import (
     RpcLimits,
     StoreSettings,
     VirtualClock,
+    Workers,
     config_to_toml,
     load_config,
 )
@@ -33,7 +34,8 @@ FULL = NodeConfig(
     rpc=RpcLimits(
         max_batch=11, max_connections=12, allowed_hosts=("a.example",), read_api_keys=("ü", "b"), write_api_keys=()
     ),
-    store=StoreSettings("rocksdb"),
+    store=StoreSettings("rocksdb", page_cache_mib=13, value_cache_mib=14),
+    workers=Workers(verify=2, gateway=1),
 )
 
 
@@ -65,6 +67,8 @@ def test_an_empty_file_means_the_defaults(tmp_path: Path) -> None:
     ("text", "named"),
     [
         ("rpc_port = ", "is not TOML"),
+        ("[workers]\nverify = 3", "workers.verify"),
+        ('[workers]\nverify = "many"', "workers.verify"),
         ("rpc_port = 65536", "rpc_port"),
         ("rpc_port = -1", "rpc_port"),
         ('rpc_port = "8545"', "rpc_port"),
@@ -108,6 +112,7 @@ HOSTILE = {
     "absurd port": "p2p_port = 99999999",
     "no level": 'log_level = "LOUD"',
     "no engine": '[store]\nengine = "lmdb"',
+    "no page cache": "[store]\npage_cache_mib = 0",
     "no history": "state_history_blocks = 0",
     "negative history": "state_history_blocks = -5",
     "nothing retained": "retain_blocks = 0",

@@ -20,12 +20,14 @@ ALLOWED = {
     "network/listener.py": "timers of one guest before its handshake is over",
     "node/gateway/connections.py": "a timer of one client's connection",
     "node/gateway/read_turns.py": "a callback for one client's read",
+    "node/gateway_process/call_server.py": "a callback that begins the tasks of calls",
     "node/gateway/transaction_methods.py": "awaited at once by the request that started it",
     "node/validator/block_tasks.py": "its done callback hands every exception to the supervisor",
     "node/validator/block_processor.py": "awaited by the task that asks for transactions",
     "node/sync/block_sync_driver.py": "requests, awaited by the driver's own task",
     "node/sync/snapshot_driver.py": "parts of a snapshot, awaited by the driver's own task",
     "node/assembly/node.py": "hands damage that a thread has found to the loop, and there to the supervisor",
+    "node/load/running.py": "clients of a load, awaited by the command that puts it on",
     "node/assembly/process.py": "waits for the first of the process's own events",
 }
 

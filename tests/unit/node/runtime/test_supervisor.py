@@ -204,7 +204,7 @@ async def test_where_admission_dies_clients_hear_of_it_and_the_process_is_to_end
 ) -> None:
     running = Running(tmp_path)
     node = running.node
-    monkeypatch.setattr("node.pool.admission.signatures_valid", raise_fault)
+    monkeypatch.setattr("node.verification.verifier.signatures_valid", raise_fault)
     node.supervisor.run(node.admission.run(), "admission")
     raw = running.chain.sign("aurora-admin", OPS)
     sending = [asyncio.create_task(running.call("tx_submit", tx=raw)) for _ in range(2)]

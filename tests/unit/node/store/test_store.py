@@ -20,8 +20,10 @@ from node.store import (
     StoreOptions,
 )
 from node.store import database as database_module
+from node.store import upgrade as upgrade_module
 from node.store.cache import LruCache
 from node.store.database import Database
+from node.store.layout import CHANGED_KEYS, FORMAT_2, FORMAT_KEY, PART_UNDO, TOP_UNDO, at_height, number
 from vm.arguments import Count, Ref
 from vm.primitives.codec import encode
 from vm.state_proof import verify_state_proof
@@ -460,3 +462,61 @@ def test_whatever_is_written_waits_for_the_disk(store, monkeypatch):
     assert synced == [True]
     store.flush()
     assert synced == [True, True]
+
+
+def as_format_2(path: Path, heights: int) -> None:
+    """Make a store what the release before would have written: another format, and history by shard."""
+    database = Database(str(path), 1 << 20, 1 << 20, create=False)
+    batch = database.batch()
+    for letter in (PART_UNDO, TOP_UNDO, CHANGED_KEYS):
+        for key, _ in database.scan(letter, bytes([letter[0] + 1])):
+            batch.delete(key)
+    for height in range(1, heights + 1):
+        batch.put(at_height(TOP_UNDO, height), b"old top")
+        for shard in (0, 7, 255):
+            batch.put(PART_UNDO + bytes([shard]) + number(height), b"old shard")
+    batch.put(FORMAT_KEY, FORMAT_2)
+    database.write(batch)
+    database.close()
+
+
+def test_a_store_of_the_format_before_is_upgraded_and_begins_its_history_anew(path, monkeypatch):
+    monkeypatch.setattr(upgrade_module, "DELETED_AT_ONCE", 5)
+    store = Store.open(path)
+    store.initialise(GENESIS, genesis_state(), 256)
+    for i in range(4):
+        commit(store, {"n": encode(i)})
+    store.close()
+    as_format_2(path, 4)
+    again = Store.open(path)
+    assert [again.state_value("n"), again.state_value("n", 4)] == [encode(3), encode(3)]
+    with pytest.raises(StatePruned):
+        again.state_value("n", 3)
+    commit(again, {"n": encode(4)})
+    assert again.state_value("n", 4) == encode(3)
+    proved = again.state_proof("n", 4)
+    assert verify_state_proof(proved.state_root, 2, "n", encode(3), proved.proof)
+    assert again.block_bytes(1) == b"block 1"
+    with again.snapshot() as entries:
+        left = [key for key, _ in entries if key[:1] in (PART_UNDO, TOP_UNDO)]
+    assert {int.from_bytes(key[1:9], "big") for key in left} == {5}
+    again.close()
+    Store.open(path).close()
+
+
+TWINS = ("twin/45695", "twin/72377")
+"""Keys whose hashes begin with the same four bytes, by which a block's changes are found again."""
+
+
+def test_keys_whose_hashes_begin_alike_are_told_apart_in_the_past(store):
+    one, other = TWINS
+    assert sha256(one.encode()).digest()[:4] == sha256(other.encode()).digest()[:4]
+    states = [dict.fromkeys(TWINS)]
+    for changes in ({one: encode(1)}, {other: encode(2)}, {one: encode(3), other: encode(4)}, {one: None}):
+        commit(store, changes)
+        states.append({**states[-1], **changes})
+    for height, state in enumerate(states):
+        for key, value in state.items():
+            proved = store.state_proof(key, height)
+            assert (store.state_value(key, height), proved.value) == (value, value)
+            assert verify_state_proof(proved.state_root, 2, key, value, proved.proof)

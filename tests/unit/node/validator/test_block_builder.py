@@ -15,8 +15,9 @@ from consensus.verification import candidate_is_whole
 from node.pool.mempool import RECENT_BLOCKS, Mempool
 from node.pool.mempool_lanes import OWN, Origin
 from node.runtime.config import NodeConfig
-from node.validator import block_builder
+from node.validator import block_filling
 from node.validator.block_builder import BlockBuilder, Proposer
+from node.validator.cost_estimates import CostEstimates
 from tests.support.agenda import items_per_block
 from tests.support.driver import NoHeartbeat
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op
@@ -89,21 +90,21 @@ def test_what_would_make_the_block_invalid_stays_out_and_in_the_pool(bench: Benc
 def test_a_block_is_bounded_in_bytes_and_in_count(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     transactions = [bench.add(bench.clock.now + 1, size=100_000) for _ in range(3)]
     assert bench.builder.select(bench.clock.now) == transactions[:2]
-    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 1)
+    monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 1)
     assert bench.builder.select(bench.clock.now) == transactions[:1]
 
 
 def test_a_block_is_bounded_in_estimated_cost(tmp_path: Path) -> None:
     chain = LocalChain(tmp_path, params=Params(max_block_cost=100_000, max_tx_cost=75_000))
     bench = Bench(chain)
-    for _ in range(90):
+    for _ in range(300):
         bench.add(bench.clock.now + 1)
     chosen = bench.builder.select(bench.clock.now)
     candidate = bench.builder.build(chain.ledger.height_context(), None, bench.clock.now, chosen)
     execution = chain.ledger.execute(candidate, chosen)
     execution.run(len(chosen))
     receipts = execution.finish().result.receipts
-    assert 1 < len(chosen) < 90
+    assert 1 < len(chosen) < 300
     assert all(receipt.cost > 0 for receipt in receipts[:-1])  # none failed for want of the block's work units
     chain.close()
 
@@ -172,7 +173,7 @@ def crowd(bench: Bench, count: int, source: str, brand: str = "", size: int = 0)
 
 
 def test_tills_come_first_and_all_others_have_a_quarter(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 8)
+    monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 8)
     others = crowd(bench, 10, "stranger")
     tills = crowd(bench, 10, "till", brand="aurora")
     assert bench.builder.select(bench.clock.now) == others[:2] + tills[:6]
@@ -192,8 +193,8 @@ def test_the_quarter_holds_for_bytes(bench: Bench) -> None:
 def test_the_quarter_holds_for_work_units(tmp_path: Path) -> None:
     chain = LocalChain(tmp_path, params=Params(max_block_cost=100_000, max_tx_cost=75_000))
     bench = Bench(chain)
-    others = crowd(bench, 90, "stranger")
-    tills = crowd(bench, 90, "till", brand="aurora")
+    others = crowd(bench, 150, "stranger")
+    tills = crowd(bench, 150, "till", brand="aurora")
     chosen = bench.builder.select(bench.clock.now)
     taken = [len([tx for tx in group if tx in chosen]) for group in (others, tills)]
     assert 3 * taken[0] - 3 <= taken[1] <= 3 * taken[0] + 3
@@ -202,7 +203,7 @@ def test_the_quarter_holds_for_work_units(tmp_path: Path) -> None:
 
 
 def test_every_source_has_the_same_share_of_a_block(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 6)
+    monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 6)
     flood = crowd(bench, 20, "flooder")
     shopper = crowd(bench, 2, "shopper")
     another = crowd(bench, 5, "another")
@@ -217,8 +218,16 @@ def test_large_transactions_are_no_larger_share(bench: Bench) -> None:
     assert 1 < len([tx for tx in chosen if tx in large]) < 8
 
 
+def test_what_has_no_room_any_more_holds_up_its_own_source_only(bench: Bench) -> None:
+    large = crowd(bench, 3, "flooder", size=100_000)
+    small = crowd(bench, 1, "shopper", size=50_000) + crowd(bench, 20, "shopper", size=10_000)
+    chosen = bench.builder.select(bench.clock.now)
+    # At the flooder's second turn 56 of 256 KiB are left: too little for it, and enough for five others.
+    assert chosen == large[:1] + small[:11]
+
+
 def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 2)
+    monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 2)
     lanes = [crowd(bench, 2, f"source {number}") for number in range(4)]
     served = []
     for _ in range(4):
@@ -235,9 +244,11 @@ def test_more_sources_than_places_are_served_in_turn(bench: Bench, monkeypatch: 
 
 
 def heavy(bench: Bench, count: int, source: str, brand: str) -> list[Transaction]:
-    """Add transactions of which three fill a block's work units; a single operation takes a tenth of one."""
-    cost = bench.chain.ledger.params.max_block_cost - bench.chain.ledger.params.max_tx_cost
-    bench.builder._cost_per_op = cost // 30
+    """Add transactions of which three fill a block's work units; a single operation takes a tenth of one.
+
+    An eighth more than its operations cost is what a transaction is estimated at: nearly a third of a block.
+    """
+    bench.builder.costs = CostEstimates(bench.chain.ledger.params.max_block_cost // 35)
     origin = Origin(source, (brand,) if brand else ())
     return [bench.add(bench.clock.now + 1, 0, origin, ops=10) for _ in range(count)]
 
@@ -266,13 +277,13 @@ def receipt_of(tx: Transaction, cost: int) -> Receipt:
 def test_a_brand_that_had_more_than_its_part_sits_out_blocks(bench: Bench) -> None:
     flood = heavy(bench, 20, "node 1", "bad")
     till = crowd(bench, 5, "node 1", "aurora")
-    part = block_builder.party_cost(bench.chain.ledger.params)
-    per_op = bench.builder._cost_per_op
+    part = block_filling.party_cost(bench.chain.ledger.params)
+    per_op = bench.builder.costs.typical
 
     def commit(chosen: list[Transaction]) -> None:
         receipts = [receipt_of(tx, 3 * part if tx in flood else 1) for tx in chosen]
         bench.builder.learn_costs(chosen, receipts)
-        bench.builder._cost_per_op = per_op
+        bench.builder.costs = CostEstimates(per_op)
         bench.mempool.remove_committed([tx.id for tx in chosen])
 
     commit([flood[0], till[0]])
@@ -300,7 +311,7 @@ def test_a_brand_that_has_worked_alone_owes_nothing_to_who_comes_later(bench: Be
 
 def test_who_has_had_much_waits_for_a_few_blocks_at_most(bench: Bench) -> None:
     params = bench.chain.ledger.params
-    per_op = bench.builder._cost_per_op
+    per_op = bench.builder.costs.typical
 
     def block(cost: int) -> list[Transaction]:
         """Have both send a transaction, and commit what is chosen; those of aurora have the cost."""
@@ -309,7 +320,7 @@ def test_who_has_had_much_waits_for_a_few_blocks_at_most(bench: Bench) -> None:
         chosen = bench.builder.select(bench.clock.now)
         receipts = [receipt_of(tx, cost if bench.mempool.party_of(tx.id) else 1) for tx in chosen]
         bench.builder.learn_costs(chosen, receipts)
-        bench.builder._cost_per_op = per_op
+        bench.builder.costs = CostEstimates(per_op)
         theirs = [tx for tx in chosen if bench.mempool.party_of(tx.id)]
         bench.mempool.remove_committed([tx.id for tx in chosen])
         return theirs
@@ -319,7 +330,7 @@ def test_who_has_had_much_waits_for_a_few_blocks_at_most(bench: Bench) -> None:
         waited = 0 if block(20 * params.max_block_cost) else waited + 1
         waits.append(waited)
 
-    assert 1 <= max(waits) <= params.max_block_cost // block_builder.party_cost(params) + 1
+    assert 1 <= max(waits) <= params.max_block_cost // block_filling.party_cost(params) + 1
 
 
 def test_brands_that_all_flood_fill_the_block(bench: Bench) -> None:
@@ -338,7 +349,7 @@ def test_strangers_that_flood_get_a_part_as_well(bench: Bench) -> None:
 
 
 def test_brands_have_the_same_share_whatever_their_sources(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_builder, "MAX_TRANSACTIONS", 8)
+    monkeypatch.setattr(block_filling, "MAX_TRANSACTIONS", 8)
     for number in range(5):
         crowd(bench, 5, f"till {number}", "aurora")
     basil = crowd(bench, 5, "till", "basil")

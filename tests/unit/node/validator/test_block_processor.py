@@ -178,7 +178,7 @@ async def test_between_turns_of_the_loop_only_a_slice_of_signatures_is_checked(
         checked += len(tx.sigs)
         return True
 
-    monkeypatch.setattr("node.validator.block_processor.signatures_valid", count)
+    monkeypatch.setattr("node.verification.verifier.signatures_valid", count)
     taking = asyncio.create_task(local.processor._take({parse_transaction(raw).hash for raw in raws}, raws))
     per_turn = []
     while not taking.done():
