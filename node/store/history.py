@@ -57,7 +57,7 @@ PREFIX_BYTES: Final = 4
 block of 2,000 keys in two million has another key with the bytes that are looked for; its part tells them apart."""
 
 RECENT_BYTES: Final = 16 << 20
-"""Of tables of contents in memory: those of some 2,000 full blocks. Searching one takes 1 µs, reading it as well 8."""
+"""Of tables of contents in memory: those of some 2,000 full blocks. A search takes 1 µs, with reading it 8."""
 
 OldValues = Sequence[tuple[str, bytes | None]]
 """Key and value before a block, None for one that was absent, in the order of key hashes."""
