@@ -286,7 +286,7 @@ class Store:
             self._database.write(batch)
         state.tree.apply(update)
         state.roots.applied(height, update)
-        state.history.floor = floor
+        state.history.applied(floor)
         state.snapshots.applied()
         if state.indexed.ids is None:
             state.recent.add(height, commit.transaction_ids, commit.replay_ids)
