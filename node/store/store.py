@@ -295,7 +295,7 @@ class Store:
             state.recent.add(height, commit.transaction_ids, commit.replay_ids)
         state.recent.expire(commit.first_slot)
         self._pages.applied(update)
-        self._values.applied(commit.changes)
+        self._values.applied(commit.changes, commit.written)
         state.head = head
         return True
 
