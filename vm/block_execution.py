@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from vm.agenda import AgendaRun
 from vm.allowance import BlockAllowances, forget_ended
@@ -30,11 +30,25 @@ from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.primitives.units import MAX_INT
 from vm.receipt import STATUS_OK, Receipt
 from vm.runtime import Runtime
-from vm.state_view import BlockOverlay, StateReader
+from vm.state_view import BlockOverlay, Cell, StateReader
+from vm.tables.stored import Stored
 from vm.transaction import Transaction
 
 Changes = Mapping[str, bytes | None]
 """State key → canonical bytes of its new value, or None where the key is deleted."""
+
+
+class Written(NamedTuple):
+    """Values with the types that they were decoded as; an object is made of the very bytes beside it.
+
+    Attributes:
+        cells: by key, None for a key that is deleted.
+        types: by key, of each cell that is not None; there may be more.
+    """
+
+    cells: Mapping[str, Cell | None]
+    types: Mapping[str, Stored[Any]]
+
 
 SIMULATION_SLICE_COST: Final = 10_000
 """Some 4 ms: as long as reads may have of a turn of the event loop."""
@@ -64,9 +78,13 @@ class BlockContext:
 class BlockResult:
     """What a block does: state changes, once-records, receipts (system receipt last), their root, work units
     used.
+
+    Attributes:
+        written: the changes as the block's own reads saw them, to be read by the next one.
     """
 
     changes: Changes
+    written: Written
     once: Sequence[Appended]
     receipts: list[Receipt]
     receipt_bytes: list[bytes]
@@ -180,6 +198,7 @@ class BlockExecution:
         receipt_bytes = [*self._receipt_bytes, encode(system)]
         return BlockResult(
             changes=changed_bytes(self._overlay),
+            written=Written(self._overlay.changes, self._overlay.types),
             once=once,
             receipts=receipts,
             receipt_bytes=receipt_bytes,

@@ -289,6 +289,7 @@ class Context:
         cell = cell_of(key, stored, value)
         self._pay_write(key, len(cell[1]))
         self._overlay.set(key, cell)
+        self._overlay.types[key] = stored
 
     def drop(self, key: str) -> None:
         """Remove the value at `key`, if any; for tables.

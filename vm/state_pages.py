@@ -108,18 +108,10 @@ class PageEdits:
                     self.pages[page_id] = head
                     return page_hash(head)
                 page = self._source.get(page_id) or b""
-        if len(changes) == 1 and page[:1] != b"\x02":
-            # Nearly every change of a block takes one of these paths.
+        if len(changes) == 1 and len(page) <= self._roomy_bytes and page[:1] != b"\x02":
+            # Nearly every change of a block takes this path.
             key_hash, leaf = changes[0]
-            if leaf is not None:
-                changed = _set_known(page, len(page_id), key_hash, leaf)
-                if changed is not None:
-                    self.pages[page_id] = changed[0]
-                    return changed[1]
-            if len(page) <= self._roomy_bytes:
-                page = _change_one(page, len(page_id), key_hash, leaf)
-            else:
-                page = self._change_leaf(page_id, page, changes)
+            page = _change_one(page, len(page_id), key_hash, leaf)
         elif is_split(page):
             page = self._change_split(page_id, page, changes)
         else:
@@ -338,36 +330,6 @@ def _children_of(page: bytes) -> dict[int, tuple[bytes, int]]:
         own: (hash_, int.from_bytes(page[start + 4 * i : start + 4 * i + 4], "big"))
         for i, (own, hash_) in enumerate(children_hashes(page).items())
     }
-
-
-def _set_known(page: bytes, level: int, key_hash: bytes, leaf: bytes) -> tuple[bytes, bytes] | None:
-    """Return a leaf page in which a key that it holds has another leaf, and the page's hash; None if it has not."""
-    if not page:
-        return None
-    bitmap = page[1] << 8 | page[2]
-    entries_at = 3 + (bitmap.bit_count() << 5)
-    at = page.find(key_hash, entries_at)
-    if at < 0 or at - entries_at & 63:
-        return None  # not here, or found within an entry, which is left to the general way
-    column = level >> 1
-    byte = key_hash[column]
-    # The group is the neighbours whose first 2 * column nibbles, which all keys here share, go on as this one's.
-    low, high = (byte, byte) if level & 1 else (byte & 0xF0, byte | 15)
-    begin, end, size = at, at + 64, len(page)
-    while begin > entries_at and low <= page[begin - 64 + column] <= high:
-        begin -= 64
-    while end < size and low <= page[end + column] <= high:
-        end += 64
-    if end - begin == 64:
-        hash_ = leaf
-        if size - entries_at == 64:
-            return page[:3] + leaf + key_hash + leaf, leaf
-    else:
-        hash_ = trie_hash(b"".join((page[begin : at + 32], leaf, page[at + 64 : end])), level + 1)
-    own = byte & 15 if level & 1 else byte >> 4
-    hash_at = 3 + ((bitmap & ((1 << own) - 1)).bit_count() << 5)
-    head = b"".join((page[:hash_at], hash_, page[hash_at + 32 : entries_at]))
-    return b"".join((head, page[entries_at : at + 32], leaf, page[at + 64 :])), _sha256(head).digest()
 
 
 def _change_one(page: bytes, level: int, key_hash: bytes, leaf: bytes | None) -> bytes:

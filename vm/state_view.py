@@ -70,12 +70,14 @@ def cell_of(key: str, stored: Stored[T], value: T) -> tuple[T, bytes]:
 class BlockOverlay:
     """The changes that a block makes on top of a committed state."""
 
-    __slots__ = ("_absent", "_journal", "base_cell", "base_once", "changes", "read", "records")
+    __slots__ = ("_absent", "_journal", "base_cell", "base_once", "changes", "read", "records", "types")
 
     def __init__(self, base: StateReader) -> None:
         self.base_cell = base.cell
         self.base_once = base.once
         self.changes: dict[str, Cell | None] = {}
+        self.types: dict[str, Stored[Any]] = {}
+        """Of what the values were decoded that were written; also of some that were taken back."""
         self.read: dict[str, Cell | None] = {}
         """What was read of the base: most reads of a block are of the few values that all its transactions need."""
         self.records: dict[str, tuple[str, Cell]] = {}
@@ -97,6 +99,7 @@ class BlockOverlay:
     def put_cell(self, key: str, stored: Stored[T], value: T) -> None:
         """Set the value at `key`; raises as `cell_of`."""
         self.set(key, cell_of(key, stored, value))
+        self.types[key] = stored
 
     def drop(self, key: str) -> None:
         """Remove the value at `key`, if any."""

@@ -303,6 +303,7 @@ class Ledger:
                 index_entries=self._index_entries(executed),
                 update=executed.update,
                 changes=executed.result.changes,
+                written=executed.result.written,
                 once=executed.result.once,
                 state_root=executed.roots.state_root,
                 receipts_root=executed.roots.receipts_root,

@@ -12,6 +12,7 @@ A key is one letter and fixed-width big-endian numbers or hashes, so that ranges
     i kind NUL name NUL height    indexes of the transactions of an account, brand, …
     s key hash                a state value: length of the key, key, value
     p page id                 a split page of the tree
+    n page id                 the head of a bucket's page, as of some stop of the node
     g slice                   bucket roots of one slice of the tree, as of some height
     l height                  bucket roots changed at a height
     u height nibble           what the state and the tree were before a height, by first nibble of the key hash
@@ -57,6 +58,7 @@ TRANSACTION = b"x"
 INDEX = b"i"
 STATE = b"s"
 SPLIT_PAGE = b"p"
+PAGE_HEAD = b"n"
 ROOT_SLICE = b"g"
 ROOT_CHANGES = b"l"
 PART_UNDO = b"u"
@@ -81,6 +83,7 @@ DERIVED: Final = frozenset(
         TRANSACTION,
         INDEX,
         SPLIT_PAGE,
+        PAGE_HEAD,
         ROOT_SLICE,
         ROOT_CHANGES,
         TOP_UNDO,

@@ -13,6 +13,7 @@ from node.store.engine import OpenEngine
 from node.store.engines import open_engine
 from node.store.indexing import IndexLevel
 from node.store.layout import LogMark
+from vm.block_execution import Written
 from vm.once_log import Appended, OnceProof
 from vm.state_proof import StateProof
 from vm.state_tree import TreeUpdate
@@ -69,6 +70,7 @@ class BlockCommit:
         transaction_ids: 32 bytes each, in order.
         update: from `store.tree.update(changes)`.
         changes: canonical value bytes by key, None for a deleted key.
+        written: the changes as the block's execution decoded them, where it was this node that executed it.
         once: what the block appends to logs of once-records.
         index_entries: (kind, name) to ascending indexes; see `Store.transactions_of`.
         log_mark: how far the write-ahead log is; None for a node that does not vote.
@@ -86,6 +88,7 @@ class BlockCommit:
     transaction_ids: Sequence[bytes]
     update: TreeUpdate
     changes: Mapping[str, bytes | None]
+    written: Written | None = None
     once: Sequence[Appended] = ()
     index_entries: IndexEntries = field(default_factory=dict)
     log_mark: LogMark | None = None

@@ -185,7 +185,7 @@ class SnapshotRecords:
             now: seconds, by which the answer ends after MAX_CHUNK_SECONDS.
 
         Raises:
-            StatePruned: it was offered, and at a pause point the head has moved too far.
+            StatePruned: it was offered, and at a pause point the height has been pruned.
         """
         level = len(prefix)
         if height not in self.heights() or level < self._tree.depth:

@@ -14,7 +14,7 @@ Invariants:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from node.store.blocks import BlockRecords, IndexPage, Position, PrunedBlock
 from node.store.bucket_roots import BucketRootLog
 from node.store.damage_note import DamageNote, make_store_folder
 from node.store.database import Database
-from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError
+from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError, StoreFailure
 from node.store.history import StateHistory
 from node.store.indexing import IndexCoverage, RecentIds, coverage_of
 from node.store.layout import (
@@ -103,6 +103,9 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
+        # Heads save time only, and where the disk refuses them the close must not fail.
+        with suppress(StoreFailure):
+            self._pages.save_heads()
         self._database.close()
 
     def watch(self, on_damage: Callable[[StoreCorrupt], None]) -> None:
@@ -286,13 +289,13 @@ class Store:
             self._database.write(batch)
         state.tree.apply(update)
         state.roots.applied(height, update)
-        state.history.floor = floor
+        state.history.applied(floor)
         state.snapshots.applied()
         if state.indexed.ids is None:
             state.recent.add(height, commit.transaction_ids, commit.replay_ids)
         state.recent.expire(commit.first_slot)
         self._pages.applied(update)
-        self._values.applied(commit.changes)
+        self._values.applied(commit.changes, commit.written)
         state.head = head
         return True
 

@@ -1,8 +1,8 @@
 """State values at the head: the reader for execution, and their records in the database.
 
 The cache holds, by key, the canonical bytes and, once somebody has asked for it, the decoded object. A
-commit puts bytes only: what execution reads is always decoded from the very bytes that the state root
-commits to, so a node that has just restarted and one that has run for months read the same.
+commit puts the objects that the block's execution wrote: `vm.state_view.cell_of` decodes each from the very bytes
+that the state root commits to, so a node that has just restarted and one that has run for months read the same.
 
 Invariants:
     1. An entry shows the value at the head: commits replace the entries of all changed keys.
@@ -22,6 +22,7 @@ from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import STATE, split_record, state_record
 from node.store.once import OnceRecords
+from vm.block_execution import Written
 from vm.tables.stored import Stored
 
 T = TypeVar("T")
@@ -137,9 +138,17 @@ class StateValues:
             else:
                 put(STATE + key_hashes[key], state_record(key, value))
 
-    def applied(self, changes: Mapping[str, bytes | None]) -> None:
-        """Take over changes that have been written."""
-        self._cache.put_all([(key, (None, None, value)) for key, value in changes.items()])
+    def applied(self, changes: Mapping[str, bytes | None], written: Written | None = None) -> None:
+        """Take over changes that have been written, decoded where they are; the next block reads many of them."""
+        if written is None:
+            entries: list[tuple[str, _Entry]] = [(key, (None, None, value)) for key, value in changes.items()]
+        else:
+            cells, types = written
+            entries = [
+                (key, _NOTHING if value is None else (types[key], cells[key], value))
+                for key, value in changes.items()
+            ]
+        self._cache.put_all(entries)
 
     def follow(self, changes: Mapping[str, bytes | None] | None) -> None:
         """Take over changes that another process has written, of what is held here; None: forget all."""

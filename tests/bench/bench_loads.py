@@ -1,6 +1,7 @@
 """Four real validators and their client on this machine, under each load of the goals table.
 
-    python -m tests.bench.bench_loads [--seconds 20] [--rounds 1] [--only transfer,issue] [--accounts N] [--json]
+    python -m tests.bench.bench_loads [--seconds 20] [--rounds 1] [--only transfer,issue] [--accounts N]
+        [--index none] [--json]
 
 Each load runs alone, closed-loop: a fixed number of clients, spread over the validators, send the next request
 when the former has become final. The light load is open-loop: single transfers on a fixed schedule, so that a
@@ -195,12 +196,17 @@ async def light_load(ground: Ground) -> Tally:
     return tally
 
 
+def _network(path: str, index: str) -> LocalNetwork:
+    """Return the network to be measured."""
+    return LocalNetwork(Path(path) / "net", ops=[CREATE_PROGRAM], index=index)
+
+
 def run(options: argparse.Namespace) -> tuple[list[Figures], Tally | None]:
     """Run all loads that are wanted; return their figures, and what became of the light load."""
     wanted = [name.strip() for name in options.only.split(",")] if options.only else []
     found: list[Figures] = []
     folder = tempfile.TemporaryDirectory(prefix="entente-bench-")
-    with folder as path, LocalNetwork(Path(path) / "net", ops=[CREATE_PROGRAM]) as network:
+    with folder as path, _network(path, options.index) as network:
         ground = Ground(network, options.accounts)
         loads = [load for load in LOADS if not wanted or any(load.name.startswith(name) for name in wanted)]
         light = asyncio.run(light_load(ground)) if not wanted or "light" in wanted else None
@@ -245,6 +251,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", default="", help="loads whose names begin so, and `light`, separated by commas")
     parser.add_argument("--accounts", type=int, default=20_000)
+    parser.add_argument(
+        "--index", default="full", choices=("full", "basic", "none"), help="what the validators index"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found, light = run(options)

@@ -160,7 +160,7 @@ PAUSING = (
     "node/gateway/presentation.py _pieces",
     "node/gateway/transaction_methods.py _in_slices",
     "node/store/blocks.py BlockRecords.positions",
-    "node/store/history.py PastValues._records_above",
+    "node/store/history.py PastValues._each_above",
     "node/store/snapshot_records.py SnapshotRecords.state_slice",
     "node/sync/snapshot_server.py SnapshotServer._set_changes",
 )

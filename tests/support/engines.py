@@ -56,8 +56,10 @@ def preferring(name: EngineName) -> Iterator[OpenEngine]:
         engines.PREFERRED = former
 
 
-def name_engine(home: Path, name: EngineName | None) -> None:
-    """Name an engine in a home's node.toml, which names none."""
-    if name is not None:
+def name_engine(home: Path, name: EngineName | None, index: str = "full") -> None:
+    """Name an engine, and what is indexed, in a home's node.toml, which names none."""
+    lines = [f'engine = "{name}"'] if name is not None else []
+    lines += [f'index = "{index}"'] if index != "full" else []
+    if lines:
         with (home / "node.toml").open("a") as file:
-            file.write(f'\n[store]\nengine = "{name}"\n')
+            file.write("\n".join(["", "[store]", *lines, ""]))

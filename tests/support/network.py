@@ -46,11 +46,13 @@ class LocalNetwork:
         params: Params | None = None,
         rpc_port: int | None = None,
         engine: EngineName | None = CHOSEN,
+        index: str = "full",
     ) -> None:
         """Make the testnet's homes.
 
         Args:
             engine: keeps the validators' data; None: what a new home gets.
+            index: what the validators index, as `store.index` has it.
         """
         self.directory = directory
         if rpc_port is None:
@@ -65,7 +67,7 @@ class LocalNetwork:
             ops=list(ops),
         )
         for home in (Path(validator.home) for validator in self.manifest.validators):
-            name_engine(home, engine)
+            name_engine(home, engine, index)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._ids = itertools.count(1)
         self._nonces = itertools.count(time.time_ns() // 1_000)

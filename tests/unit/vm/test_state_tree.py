@@ -236,18 +236,6 @@ def test_a_path_longer_than_a_hash_is_refused():
     assert not verify_state_proof(ZERO, 1, key, b"v", StateProof(proof.path * 65))
 
 
-def test_a_key_hash_that_stands_in_another_entry_is_not_its_own() -> None:
-    first, second = b"\x00\x00\x01" + bytes(29), b"\x00\x00\x02" + bytes(29)
-    leaves: list[tuple[bytes, bytes | None]] = [(first, second), (second, b"\x07" * 32)]
-    pages: dict[str, bytes] = {}
-    tree = StateTree(4, pages)
-    update = tree.update_leaves(leaves)
-    tree.apply(update)
-    pages.update(update.pages)
-    changed = tree.update_leaves([(second, b"\x08" * 32)])
-    assert changed.root == StateTree(4, {}).update_leaves([(first, second), (second, b"\x08" * 32)]).root
-
-
 @pytest.mark.parametrize("changed", range(4))
 def test_a_change_hashes_all_neighbours_below_the_same_child(changed: int) -> None:
     # Below nibble 2 three keys, the fourth below another; a node of the bucket hangs over both.

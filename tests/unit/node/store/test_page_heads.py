@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.store import BlockCommit, Store, StoreCorrupt, StoreOptions
-from node.store.layout import STATE
+from node.store.layout import PAGE_HEAD, STATE
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.state_pages import HEAD_LEAST, PAGE_LIMIT, head_of, is_head, key_count, leaf_page, page_hash
 from vm.state_proof import verify_state_proof
@@ -141,3 +141,20 @@ def test_a_head_has_the_hash_and_the_count_of_its_page() -> None:
     assert is_head(head)
     assert (page_hash(head), key_count(head)) == (page_hash(page), 20)
     assert head_of(leaf_page(hashes[0] + hashes[0], 0)) is None
+
+
+def test_a_stop_leaves_heads_to_the_next_start_which_passes_over_old_ones(tmp_path: Path) -> None:
+    twin = Twin(tmp_path / "data", 5_000)
+    first, *_, second = [key for key in twin.values if sha256(key.encode()).hex().startswith("7f")]
+    twin.commit({first: b"1"})  # derives the page
+    twin.store.close()
+    twin.store = Store.open(tmp_path / "data", OPTIONS)
+    assert twin.commit({second: b"2"}) == 1
+    saved = twin.store._database.get(PAGE_HEAD + b"7f")
+    assert saved is not None
+    twin.store.close()
+    store = Store.open(tmp_path / "data", OPTIONS)
+    store._database.put_unsynced(PAGE_HEAD + b"7f", saved)  # as a crash would have left it
+    twin.store = store
+    assert twin.commit({first: b"3"}) == 0
+    twin.store.close()

@@ -409,7 +409,9 @@ def test_held_commits_are_read_at_once_and_reach_the_disk_together(store, path, 
         assert store.head_at(store.head.height) == store.head
         assert store.block_bytes(store.head.height) is not None
     assert writes == []
-    assert store.state_value("lot/1", store.head.height - 1) == encode(Lot(7, "me")), "history is scanned"
+    assert store.state_value("lot/1", store.head.height - 1) == encode(Lot(7, "me"))
+    assert writes == []
+    assert dict(store.state_values())["lot/1"] == encode(Lot(8, "me")), "values are scanned"
     assert writes == [1]
     store.commit_block(block_of(store, {"lot/1": None}))
     assert store.state_value("lot/1") is None
