@@ -22,7 +22,7 @@ from node.gateway.desk import NodeDesk
 from node.gateway.dispatch import Caller
 from node.runtime import pauses
 from node.runtime.config import NodeConfig
-from node.store import StoreOptions
+from node.store import StatePruned, StoreOptions
 from node.sync.snapshot_server import SnapshotServer
 from tests.support.ledger import LocalChain, LocalNode, address_of, key_of, program_op
 from vm.primitives.hashing import sha256
@@ -306,3 +306,13 @@ async def test_a_chunk_of_a_snapshot_is_read_in_slices(chain: LocalChain, slices
     await server._answer(asker, request, lambda: next(looks) * 0.006)
     assert asker.replies == [whole]
     assert len(slices) >= 10
+
+
+async def test_a_chunk_of_a_state_that_is_pruned_while_it_is_read_is_not_offered(chain: LocalChain, monkeypatch):
+    def pruned(height, prefix, count, now):
+        raise StatePruned(height, "pruned")
+
+    monkeypatch.setattr(chain.store.snapshots, "state_slice", pruned)
+    asker = Asker()
+    await SnapshotServer(chain.ledger)._answer(asker, _chunk_request(chain), lambda: 0.0)
+    assert asker.replies == [StateChunk(id=1, covered=None, records=(), children=())]
