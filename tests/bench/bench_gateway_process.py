@@ -37,7 +37,6 @@ BLOCKS: Final = 12
 PER_BLOCK: Final = 600
 ACCOUNTS: Final = 500
 PROBE_S: Final = 0.002
-WORKERS: Final = "\n[workers]\ngateway = 1\n"
 
 
 # -- the clients ----------------------------------------------------------------------------------
@@ -189,9 +188,7 @@ def network_of(folder: Path, *, process: bool) -> Iterator[LocalNetwork]:
     """Run four validators."""
     network = LocalNetwork(folder, ops=[CREATE_PROGRAM], rpc_port=25_400)
     if process:
-        for index in range(4):
-            with (network.home(index) / "node.toml").open("a") as file:
-                file.write(WORKERS)
+        network.set_gateways_apart()
     with network:
         yield network
 

@@ -13,7 +13,6 @@ from tests.support.programs import CREATE_PROGRAM, balance, issue
 
 pytestmark = pytest.mark.integration
 
-WORKERS = "\n[workers]\ngateway = 1\n"
 VICTIM = 1
 
 
@@ -32,9 +31,7 @@ def metric(network: LocalNetwork, index: int, name: str) -> float:
 
 def test_either_side_may_be_killed_and_nothing_final_is_lost(tmp_path: Path) -> None:
     network = LocalNetwork(tmp_path / "testnet", ops=[CREATE_PROGRAM])
-    for index in range(4):
-        with (network.home(index) / "node.toml").open("a") as file:
-            file.write(WORKERS)
+    network.set_gateways_apart()
     with network:
         to, _ = network.account("basil-admin")
         issue(network, VICTIM, to, 5, "first")

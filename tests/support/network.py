@@ -86,6 +86,14 @@ class LocalNetwork:
         for index in list(self.processes):
             self.kill(index)
 
+    def set_gateways_apart(self) -> None:
+        """Let the validators that start from now on have gateways that are processes of their own."""
+        for validator in self.manifest.validators:
+            config = Path(validator.home) / "node.toml"
+            text = config.read_text()
+            assert "[workers]\n" in text, "a testnet's nodes say how many workers they have"
+            config.write_text(text.replace("[workers]\n", "[workers]\ngateway = 1\n"))
+
     # -- processes ---------------------------------------------------------------------------------
 
     def home(self, index: int) -> Path:
