@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec import UNSET
 
@@ -58,6 +58,10 @@ from vm.state_view import BlockOverlay
 from vm.transaction import Transaction
 
 T = TypeVar("T")
+
+MAX_ASKED: Final = 10_000
+"""Values that admission remembers of one head, some 2 MB. While a chain stands still its head stays the same, and
+strangers may go on sending under ever new accounts."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,11 +127,14 @@ class Ledger:
 
     def _look_at_head(self) -> None:
         self._context: HeightContext | None = None
-        # One context serves all admissions on this head: making one costs more than the question itself.
-        overlay = BlockOverlay(self.store.reader)
-        self._admission = Context(overlay, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
+        self._begin_admission()
         self._brands: dict[str, tuple[str, ...]] = {}
         """Of senders with roles that their own keys signed for: a till, or a bank of them, sends much on a head."""
+
+    def _begin_admission(self) -> None:
+        # One context serves many admissions on a head: making one costs more than the question itself.
+        self._asked = BlockOverlay(self.store.reader)
+        self._admission = Context(self._asked, self.chain, self.height, self.head_time, MAX_INT, read_only=True)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -185,6 +192,8 @@ class Ledger:
             known = self._brands.get(sender)
             if known is not None:
                 return known
+        if len(self._asked.read) > MAX_ASKED:
+            self._begin_admission()
         ctx = self._admission
         ctx.cost = 0
         brands = self.runtime.authority.brands_of_sender(ctx, sender, tx.signer_addresses)

@@ -303,3 +303,13 @@ def test_a_node_that_starts_knows_what_is_committed(chain: LocalChain, monkeypat
     again = Ledger(chain.genesis, chain.runtime, chain.store, None)
     monkeypatch.setattr(Store, "contains_transaction", lambda store, tx_id: False)
     assert again.is_committed(parse_transaction(raw))
+
+
+def test_strangers_do_not_fill_the_memory_while_the_chain_stands_still(
+    chain: LocalChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MAX_ASKED", 3)
+    for number in range(20):
+        raw = chain.sign(f"stranger-{number}", [("token.burn", {"program": "miles", "amount": 1})])
+        assert chain.ledger.brands_of_sender(parse_transaction(raw)) == ()
+        assert len(chain.ledger._asked.read) <= 5
