@@ -173,8 +173,9 @@ class GatewayProcess:
         return child
 
     async def _forget(self, child: _Child) -> int:
-        self._child = None
-        return await child.end(EXIT_GRACE_S)
+        code = await child.end(EXIT_GRACE_S)
+        self._child = None  # not before: a stop meanwhile ends the child that it finds here
+        return code
 
     async def _spawn(self) -> _Child:
         loop = asyncio.get_running_loop()

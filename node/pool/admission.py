@@ -283,6 +283,7 @@ class AdmissionQueue:
         before, begun = STAGES.admission.seconds, perf_counter()
         with STAGES.admission:
             parsed = _parse_some(job, budget)
+            job.concluded += len(parsed)  # a job may go on by a worker that has room again
             parsing = perf_counter() - begun
             answers = job.outcomes if job.done is not None else None
             for tx in parsed:
@@ -306,19 +307,19 @@ class AdmissionQueue:
         parts: list[tuple[_Job, list[Outcome | _Checked]]] = []
         before, begun, parsing = STAGES.admission.seconds, perf_counter(), 0.0
         with STAGES.admission:
-            while jobs and not budget.spent:
-                job = jobs[0]
+            while len(parts) < len(jobs) and not budget.spent:
+                job = jobs[len(parts)]
                 started = perf_counter()
                 parsed = _parse_some(job, budget)
                 parsing += perf_counter() - started
                 parts.append((job, [self._check(tx, part, job.source) for tx in parsed]))
-                if job.taken == len(job.raws):
-                    jobs.popleft()
         STAGES.admission.hand_over(before, perf_counter() - begun, {STAGES.parse: parsing})
         checked = [one.tx for _, found in parts for one in found if isinstance(one, _Checked)]
         sent = self._verifier.send(checked)
         sent.on_settled(self._wake.set)
         self._sent.append(_SentSlice(height, parts, sent))
+        while jobs and jobs[0].taken == len(jobs[0].raws):
+            jobs.popleft()  # only now: whoever waits is answered also where a check has failed by our error
 
     def _check(
         self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None

@@ -109,8 +109,9 @@ class LongRead(Generic[T]):
         if not self.is_done:
             if self._thread is None:
                 # A daemon: a process that ends does not wait for what nobody has asked further.
-                self._thread = threading.Thread(target=self._run, name="long-read", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="long-read", daemon=True)
+                thread.start()
+                self._thread = thread  # only one that runs is ever waited for: the system may refuse another one
             self._turn.release()
             self._back.acquire()
         return self.is_done

@@ -110,7 +110,8 @@ class RecentIds:
         place = self._places.get(transaction_id)
         if place is not None and place[1] == _NO_INDEX:
             height = place[0]
-            self._places.update({found: (height, at) for at, found in enumerate(self._ids_in(height))})
+            ids = enumerate(self._ids_in(height))
+            self._places.update({found: (height, at) for at, found in ids if found in self._places})
             place = self._places[transaction_id]
         return None if place is None or place[1] == _NO_INDEX else place
 

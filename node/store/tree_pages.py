@@ -78,6 +78,10 @@ class PageStore:
         head = self._database.get(PAGE_HEAD + page_id.encode())
         if head is None or not is_head(head) or page_hash(head) != self._bucket_root(page_id):
             return None
+        if self._database.get(SPLIT_PAGE + page_id.encode()) is not None:
+            # The same keys stand in a split page where the bucket had more meanwhile. The hash is the same, but a
+            # change through a head would leave the stored page as it was.
+            return None
         self._heads.put(page_id, head)
         return head
 

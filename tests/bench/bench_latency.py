@@ -36,8 +36,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from tests.bench.accounts import Accounts, rpc
 from tests.bench.heavy_reads import HeavyState, Kind
-from tests.bench.loads import Accounts, rpc
 from tests.support.network import LocalNetwork, end_on_sigterm
 from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params

@@ -28,7 +28,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from tests.bench.loads import Accounts, fund, rpc
+from tests.bench.accounts import Accounts, fund, rpc
 from tests.support.network import LocalNetwork, Op, end_on_sigterm
 from tests.support.programs import CREATE_PROGRAM
 from vm.params import Params

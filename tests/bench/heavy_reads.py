@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from tests.bench.loads import Accounts, rpc
+from tests.bench.accounts import Accounts, rpc
 from tests.support.network import LocalNetwork, Op
 from vm.transaction import encode_body, parse_transaction, sign_body
 

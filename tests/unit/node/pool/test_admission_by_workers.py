@@ -292,3 +292,35 @@ async def test_a_stopped_worker_delays_once_and_is_then_passed_over(
     monkeypatch.setattr(worker_module, "LATE_SECONDS", 600.0)
     await desk.queue.submit([chain.sign("till", OPS)])
     assert desk.verifier.by_workers == 1
+
+
+async def test_a_job_that_begins_inline_and_goes_on_by_a_worker_is_finished(
+    chain: LocalChain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = iter([False, True, False, True])  # of the slices, as the worker has room
+    monkeypatch.setattr(AdmissionQueue, "_may_send", property(lambda queue: next(turns, True)))
+    raws = [chain.sign("till", OPS) for _ in range(2 * SLICE)]
+    async with asyncio.timeout(10):
+        outcomes = await desk.queue.submit(raws)
+        assert list(map(reason, outcomes)) == ["admitted"] * len(raws)
+    desk.queue.take_from_peer([chain.sign("other", OPS) for _ in range(2 * SLICE)], desk.source(b"peer"))
+    await eventually(lambda: len(desk.admitted) == 4 * SLICE)
+    await eventually(lambda: not desk.queue._queued_bytes)
+
+
+async def test_who_waits_is_answered_where_a_check_behind_it_fails_by_our_error(
+    chain: LocalChain, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = chain.sign("second", OPS)
+    check = AdmissionQueue._check_admissible
+
+    def failing(queue: AdmissionQueue, tx: Transaction, now: int) -> object:
+        if tx.raw == broken:
+            raise RuntimeError("a defect of ours")
+        return check(queue, tx, now)
+
+    monkeypatch.setattr(AdmissionQueue, "_check_admissible", failing)
+    waiting = [submitted(desk, [raw]) for raw in (chain.sign("first", OPS), broken)]
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [NotReady, NotReady]

@@ -101,3 +101,15 @@ def test_threads_beside_a_read_do_not_pause():
         return list(log)
 
     assert at_once(read, lambda: True) == [0, 1, 2]
+
+
+def test_a_read_for_which_there_is_no_thread_is_an_error_and_holds_nobody_up(monkeypatch):
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    reading = LongRead(counting([], 3), lambda: True)
+    with pytest.raises(RuntimeError, match="new thread"):
+        reading.go_on()
+    reading.abandon()
+    assert reading.is_done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from node.store import BlockCommit, Store, StoreCorrupt, StoreOptions
 from node.store.layout import PAGE_HEAD, STATE
 from vm.primitives.hashing import ZERO_HASH, sha256
-from vm.state_pages import HEAD_LEAST, PAGE_LIMIT, head_of, is_head, key_count, leaf_page, page_hash
+from vm.state_pages import HEAD_LEAST, PAGE_LIMIT, head_of, is_head, is_split, key_count, leaf_page, page_hash
 from vm.state_proof import verify_state_proof
 from vm.state_tree import StateTree, TreeUpdate
 
@@ -157,4 +158,32 @@ def test_a_stop_leaves_heads_to_the_next_start_which_passes_over_old_ones(tmp_pa
     store._database.put_unsynced(PAGE_HEAD + b"7f", saved)  # as a crash would have left it
     twin.store = store
     assert twin.commit({first: b"3"}) == 0
+    twin.store.close()
+
+
+def keys_in(bucket: str, prefix: str, count: int) -> list[str]:
+    """Return keys that belong into a bucket."""
+    names = (f"{prefix}/{number}" for number in itertools.count())
+    return list(itertools.islice((n for n in names if sha256(n.encode()).hex().startswith(bucket)), count))
+
+
+def test_a_saved_head_does_not_shadow_a_split_page_of_the_same_keys(tmp_path: Path) -> None:
+    """A bucket that had more keys for a while is stored split, with the hash that its leaf had before."""
+    twin = Twin(tmp_path / "data", 2_000)
+    own = keys_in("a7", "key", 1)[0]
+    present = [key for key in twin.values if sha256(key.encode()).hex().startswith("a7")]
+    twin.commit(dict.fromkeys(keys_in("a7", "fill", 40 - len(present)), b"v"))
+    twin.store.close()  # leaves the head of 40 keys
+    twin.store = Store.open(tmp_path / "data", StoreOptions())
+    extra = keys_in("a7", "extra", 30)
+    twin.commit(dict.fromkeys(extra, b"x"))
+    twin.commit(dict.fromkeys(extra))
+    assert is_split(twin.store._pages.get("a7"))
+    twin.store.close()
+    twin.store = Store.open(tmp_path / "data", StoreOptions())
+    twin.commit({present[0]: b"changed"})
+    twin.store.close()
+    twin.store = Store.open(tmp_path / "data", StoreOptions())
+    assert twin.store.state_proof(present[0]).value == b"changed"
+    twin.commit(dict.fromkeys([*extra, own], b"y"))
     twin.store.close()
