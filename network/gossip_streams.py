@@ -9,6 +9,7 @@ Invariants:
     1. Of one origin at most `per_origin` hashes are kept, none longer than KEPT_SECONDS after a later one came; of
        ORIGINS_KEPT origins. One that floods pushes out its own only.
     2. A hash stands in a stream once.
+    3. A hash has its place in the stream of the origin that told of it first: who repeats it takes nothing over.
 """
 
 from __future__ import annotations
@@ -41,21 +42,25 @@ class _Stream:
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def add(self, hashes: Sequence[bytes], now: float, bound: int) -> None:
-        """Append what is new, and forget what is old or too much."""
+    def add(self, hashes: Sequence[bytes], now: float, bound: int) -> list[bytes]:
+        """Append what is new; return what is forgotten, as it is old or too much."""
         for tx_hash in hashes:
             if tx_hash not in self._places:
                 self._places[tx_hash] = self._base + len(self._hashes)
                 self._hashes.append(tx_hash)
                 self._times.append(now)
-        self._drop(max(bisect_left(self._times, now - KEPT_SECONDS), len(self._hashes) - bound))
+        return self.drop(max(bisect_left(self._times, now - KEPT_SECONDS), len(self._hashes) - bound))
 
-    def _drop(self, count: int) -> None:
-        if count > 0:
-            for tx_hash in self._hashes[:count]:
-                del self._places[tx_hash]
-            del self._hashes[:count], self._times[:count]
-            self._base += count
+    def drop(self, count: int) -> list[bytes]:
+        """Forget the oldest hashes; return them."""
+        if count <= 0:
+            return []
+        dropped = self._hashes[:count]
+        for tx_hash in dropped:
+            del self._places[tx_hash]
+        del self._hashes[:count], self._times[:count]
+        self._base += count
+        return dropped
 
     def position(self, tx_hash: bytes, before: float) -> int | None:
         """Return where a hash stands that came before some time."""
@@ -85,7 +90,8 @@ class GossipStreams:
         self._is_wanted = is_wanted
         self._per_origin = per_origin
         self._streams: dict[bytes, _Stream] = {}
-        self._found_last = b""
+        self._told_first: dict[bytes, bytes] = {}
+        """Hash → the origin whose stream it has its place in."""
 
     @property
     def is_wanted(self) -> bool:
@@ -98,19 +104,28 @@ class GossipStreams:
             return
         stream = self._streams.pop(origin, None) or _Stream()
         self._streams[origin] = stream  # those that spoke last come last
-        stream.add(hashes, now, self._per_origin)
+        first = self._told_first
+        for tx_hash in hashes:
+            first.setdefault(tx_hash, origin)
+        self._forget(origin, stream.add(hashes, now, self._per_origin))
         if len(self._streams) > ORIGINS_KEPT:
-            del self._streams[next(iter(self._streams))]
+            silent = next(iter(self._streams))
+            stream = self._streams.pop(silent)
+            self._forget(silent, stream.drop(len(stream)))
+
+    def _forget(self, origin: bytes, hashes: Sequence[bytes]) -> None:
+        for tx_hash in hashes:
+            if self._told_first.get(tx_hash) == origin:
+                del self._told_first[tx_hash]
 
     def place(self, tx_hash: bytes, before: float) -> tuple[bytes, int] | None:
-        """Return the origin that told of a transaction before some time, and where it stands there."""
-        for origin in (self._found_last, *self._streams):  # neighbours in a block are mostly of one origin
-            stream = self._streams.get(origin)
-            position = None if stream is None else stream.position(tx_hash, before)
-            if position is not None:
-                self._found_last = origin
-                return origin, position
-        return None
+        """Return the origin that told of a transaction first, before some time, and where it stands there."""
+        origin = self._told_first.get(tx_hash)
+        stream = None if origin is None else self._streams.get(origin)
+        if origin is None or stream is None:
+            return None
+        position = stream.position(tx_hash, before)
+        return None if position is None else (origin, position)
 
     def run(self, origin: bytes, first: bytes, count: int) -> list[bytes] | None:
         """Return what an origin told, from one transaction on; None where not all of it is known here."""

@@ -55,20 +55,26 @@ class ProposalLink:
     def arranged(self, transactions: Sequence[Transaction]) -> list[Transaction]:
         """Return a block's transactions so that those that one origin told stand together, in its order.
 
-        Origins follow each other by their first transaction; what none told keeps its order behind them.
+        Origins follow each other by their first transaction. What has no place in a stream keeps its order: before
+        them if nothing with a place came before it, else behind them. So does all of a sender of which not
+        everything is of one origin: what one client sends stays in its order.
         """
         if not self._streams.is_wanted:
             return list(transactions)
+        places = [self._streams.place(tx.hash, math.inf) for tx in transactions]
+        first = next((at for at, place in enumerate(places) if place is not None), len(places))
+        origins: dict[str, set[bytes | None]] = {}
+        for tx, place in zip(transactions[first:], places[first:], strict=True):
+            origins.setdefault(tx.body.sender, set()).add(None if place is None else place[0])
         groups: dict[bytes, list[tuple[int, Transaction]]] = {}
-        unplaced: list[Transaction] = []
-        for tx in transactions:
-            place = self._streams.place(tx.hash, math.inf)
-            if place is None:
-                unplaced.append(tx)
+        behind: list[Transaction] = []
+        for tx, place in zip(transactions[first:], places[first:], strict=True):
+            if place is None or len(origins[tx.body.sender]) > 1:
+                behind.append(tx)
             else:
                 groups.setdefault(place[0], []).append((place[1], tx))
         placed = [tx for group in groups.values() for _, tx in sorted(group, key=lambda placed: placed[0])]
-        return placed + unplaced
+        return [*transactions[:first], *placed, *behind]
 
     def propose(self, proposal: Proposal) -> None:
         """Send a proposal to every peer, in the form that it reads."""

@@ -39,16 +39,31 @@ def test_places_are_of_what_has_had_time_to_spread() -> None:
     assert streams.place(hashes(9, 1)[0], math.inf) is None
 
 
-def test_what_two_origins_told_has_the_place_of_the_neighbour_before_it() -> None:
-    """Else a run of one would break where the other has told of one of its transactions as well."""
+def test_who_repeats_what_another_told_takes_its_place_over_in_no_order() -> None:
+    """Else any peer could put others' transactions into an order of its own."""
     streams = GossipStreams()
     streams.told(ALICE, hashes(0, 3), 1.0)
     streams.told(BOB, [*hashes(10, 1), *hashes(0, 1), *hashes(11, 1)], 1.0)
     assert [streams.place(each, math.inf) for each in (*hashes(10, 1), *hashes(0, 1), *hashes(11, 1))] == [
         (BOB, 0),
-        (BOB, 1),
+        (ALICE, 0),
         (BOB, 2),
     ]
+    streams.told(BOB, hashes(0, 3)[::-1], 2.0)
+    streams.told(ALICE, hashes(3, 1), 3.0)
+    assert [streams.place(each, math.inf) for each in hashes(0, 4)] == [(ALICE, at) for at in range(4)]
+
+
+def test_what_was_forgotten_may_be_told_by_another() -> None:
+    streams = GossipStreams(per_origin=2)
+    streams.told(ALICE, hashes(0, 3), 1.0)
+    assert streams.place(hashes(0, 1)[0], math.inf) is None
+    streams.told(BOB, hashes(0, 1), 2.0)
+    assert streams.place(hashes(0, 1)[0], math.inf) == (BOB, 0)
+    for number in range(ORIGINS_KEPT):
+        streams.told(b"origin-%d" % number, hashes(100 + number, 1), 3.0)
+    assert streams.place(hashes(0, 1)[0], math.inf) is None
+    assert len(streams._told_first) == sum(map(streams.size, streams._streams))
 
 
 def test_what_is_told_again_keeps_its_place() -> None:

@@ -26,7 +26,11 @@ def hashes(tag: str, count: int) -> tuple[bytes, ...]:
 
 
 def transactions(tx_hashes: Iterable[bytes]) -> list[Any]:
-    return [SimpleNamespace(hash=tx_hash) for tx_hash in tx_hashes]
+    return [sent_by(tx_hash.hex(), tx_hash) for tx_hash in tx_hashes]
+
+
+def sent_by(sender: str, tx_hash: bytes) -> Any:
+    return SimpleNamespace(hash=tx_hash, body=SimpleNamespace(sender=sender))
 
 
 def proposal_of(tx_hashes: tuple[bytes, ...]) -> Proposal:
@@ -109,7 +113,24 @@ async def test_a_block_holds_what_an_origin_told_together_and_in_its_order() -> 
     sending.tell(ALICE, a, 1.0)
     sending.tell(BOB, b, 0.0)
     mixed = transactions((unheard[0], b[0], a[2], b[2], unheard[1], a[0], b[1]))
-    assert [tx.hash for tx in sending.link.arranged(mixed)] == [*b, a[0], a[2], *unheard]
+    assert [tx.hash for tx in sending.link.arranged(mixed)] == [unheard[0], *b, a[0], a[2], unheard[1]]
+
+
+async def test_what_one_sender_sent_keeps_its_order_though_an_origin_told_only_some_of_it() -> None:
+    sending = Sending(COMPACT_FROM)
+    a, forgotten = hashes("a", 4), hashes("forgotten", 2)
+    sending.tell(ALICE, a, 1.0)
+    mixed = [
+        sent_by("one", forgotten[0]),  # the oldest, of which the stream knows nothing any more
+        sent_by("one", a[1]),
+        sent_by("two", a[0]),
+        sent_by("three", forgotten[1]),
+        sent_by("three", a[3]),
+        sent_by("two", a[2]),
+    ]
+    arranged = sending.link.arranged(mixed)
+    assert [tx.hash for tx in arranged] == [forgotten[0], a[0], a[1], a[2], forgotten[1], a[3]]
+    assert sorted(map(id, arranged)) == sorted(map(id, mixed))
 
 
 async def test_a_small_alliances_block_keeps_the_order_of_arrival() -> None:
