@@ -83,7 +83,7 @@ class ProposalReader:
         self._streams = streams
         self._candidates = candidates
         self._state = state
-        self._looking: dict[bytes, tuple[bytes, asyncio.Task[None]]] = {}
+        self._looking: dict[bytes, tuple[tuple[bytes, int], asyncio.Task[None]]] = {}
         self._allowances: LRUCache[bytes, TokenBucket] = LRUCache(_MAX_KEYS)
         self._asked_others = (0, 0)
 
@@ -131,13 +131,13 @@ class ProposalReader:
         return proposal
 
     def _look_for(self, message: CompactProposal, digest: bytes, sender: Sender) -> None:
-        looking = self._looking.get(sender.key)
+        looking, wanted = self._looking.get(sender.key), (digest, message.round)
         if looking is not None:
-            if looking[0] == digest:
+            if looking[0] == wanted:
                 return
             looking[1].cancel()
         task = start_task(self._find(message, digest, sender), f"batches {digest.hex()[:8]}", vital=False)
-        self._looking[sender.key] = digest, task
+        self._looking[sender.key] = wanted, task
         task.add_done_callback(lambda ended: self._ended(sender.key, ended))
 
     def _ended(self, key: bytes, task: asyncio.Task[None]) -> None:

@@ -230,6 +230,21 @@ async def test_a_repetition_does_not_begin_anew_while_it_is_looked_for(reading: 
     assert list(reading.reader._looking.values()) == [looking]
 
 
+async def test_the_same_block_proposed_in_a_later_round_is_looked_for_anew(reading: Reading) -> None:
+    """Else what was found would be delivered as a message of the round that is over."""
+    reading.silent.add(1)
+    assert reading.read(in_short(proposal_of(HASHES))) is None
+    (before,) = reading.reader._looking.values()
+    later = proposal_of(HASHES, round_=4)
+    reading.round = 4
+    assert reading.read(in_short(later)) is None
+    (after,) = reading.reader._looking.values()
+    assert after is not before
+    reading.tell(HASHES)
+    await reading.ended()
+    assert reading.taken == [later]
+
+
 async def test_a_peer_has_no_more_looked_up_than_it_could_send(
     reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
