@@ -103,7 +103,7 @@ def test_thirteen_validators_with_liars_crashes_and_one_that_joins_late(seed: in
 def test_an_alliance_with_an_older_release_among_it_does_not_split(seed: int) -> None:
     cluster = Cluster(seed, Plan(n=4, compact=True, old_releases=2, crashes=2, drop_percent=2))
     cluster.run()
-    assert cluster.checkers.batches_named > 5
+    assert cluster.checkers.batches_named >= 3  # what several nodes told goes by hash
 
 
 def test_a_violation_names_the_seed_and_how_to_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
