@@ -24,7 +24,7 @@ import msgspec
 
 from node.store.database import Database
 from node.store.layout import INDEXED_KEY, REPLAY_IDS, read
-from vm.primitives.codec import TypedDecoder
+from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import HASH_BYTES
 from vm.primitives.units import Count
 
@@ -76,6 +76,17 @@ def coverage_of(database: Database) -> IndexCoverage:
     """
     record = database.get(INDEXED_KEY)
     return ALL if record is None else read(_decoder, record, "note of what is indexed")
+
+
+def note_indexed(database: Database, level: IndexLevel | None, head: int) -> IndexCoverage:
+    """Return from which height on a store is indexed under a setting; note it, synced, where it changes."""
+    known = coverage_of(database)
+    wanted = known.under(level, head + 1)
+    if wanted != known:
+        batch = database.batch()
+        batch.put(INDEXED_KEY, encode(wanted))
+        database.write(batch)
+    return wanted
 
 
 class RecentIds:

@@ -25,8 +25,9 @@ import msgspec
 from node.store.database import Batch, Database
 from node.store.errors import StoreCorrupt
 from node.store.layout import ONCE_KEY, ONCE_LEAF, ONCE_TILE, number
+from node.store.records import ProvedRecord
 from vm import once_log
-from vm.once_log import Appended, OnceProof
+from vm.once_log import LOGS, Appended, OnceProof
 from vm.primitives.merkle import leaf_hash
 from vm.tables.stored import Stored
 
@@ -173,6 +174,22 @@ class OnceRecords:
         """Return kept hashes of complete subtrees of one level, from `first` on, as far as they are there."""
         start, stop = tile_key(family, level, first), tile_key(family, level, first + count)
         return [hash_ for _, hash_ in self._database.scan(start, stop, once=True)]
+
+    def proved(self, key: str, value_of: Callable[[str], bytes | None]) -> ProvedRecord | None:
+        """Return the record of a key with its proof, None where its log did not have it yet.
+
+        Args:
+            value_of: returns the state value of a log's key as of the height that is asked for.
+        """
+        found = self.find(key)
+        if found is None:
+            return None
+        log_key = LOGS.keys.key((found.family,))
+        value = value_of(log_key)
+        size = 0 if value is None else LOGS.stored.decode(value).size
+        if found.place >= size:
+            return None
+        return ProvedRecord(found.record, self.prove(found, size), log_key)
 
     def prove(self, found: OnceRecord, size: int) -> OnceProof:
         """Return the proof of a record in its log when that had `size` leaves.

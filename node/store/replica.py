@@ -21,7 +21,6 @@ from node.store.indexing import IndexCoverage, coverage_of
 from node.store.layout import FOREIGN_ID, Head
 from node.store.records import MEBIBYTE, ProvedRecord, ProvedValue
 from node.store.values import StateValues
-from vm.once_log import EMPTY, LOGS
 
 VALUE_CACHE_BYTES: Final = 64 * MEBIBYTE
 """Half of the node's own: what clients ask for is a part of what is executed."""
@@ -90,16 +89,7 @@ class Replica:
     def once_record(self, key: str, height: int | None = None) -> ProvedRecord | None:
         """Return the once-record of a key as of a height; see `Store.once_record`."""
         at = self._height(height)
-        records = self._values.once_records
-        found = records.find(key)
-        if found is None:
-            return None
-        log_key = LOGS.keys.key((found.family,))
-        value = self.state_value(log_key, at)
-        log = EMPTY if value is None else LOGS.stored.decode(value)
-        if found.place >= log.size:
-            return None
-        return ProvedRecord(found.record, records.prove(found, log.size), log_key)
+        return self._values.once_records.proved(key, lambda log_key: self.state_value(log_key, at))
 
     def _height(self, height: int | None) -> int:
         at = self._head.height if height is None else height

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,12 +25,11 @@ from node.store.damage_note import DamageNote, make_store_folder
 from node.store.database import Database
 from node.store.errors import CommitRefused, HeightAhead, StatePruned, StoreCorrupt, StoreError, StoreFailure
 from node.store.history import StateHistory
-from node.store.indexing import IndexCoverage, RecentIds, coverage_of
+from node.store.indexing import IndexCoverage, RecentIds, note_indexed
 from node.store.layout import (
     CERTIFICATE,
     FORMAT_KEY,
     HEAD_KEY,
-    INDEXED_KEY,
     LOG_MARK_KEY,
     META_KEYS,
     Head,
@@ -40,6 +38,7 @@ from node.store.layout import (
     at_height,
     read,
 )
+from node.store.open_state import OpenState, depth_of
 from node.store.records import BlockCommit, ProvedRecord, ProvedValue, StoreOptions
 from node.store.snapshot_records import SnapshotRecords
 from node.store.tree_pages import PageStore
@@ -49,8 +48,8 @@ from vm.once_log import EMPTY, LOGS, Appended
 from vm.primitives.codec import TypedDecoder, encode
 from vm.primitives.hashing import ZERO_HASH, sha256
 from vm.receipt import decode_receipt
-from vm.state_proof import FANOUT, verify_state_proof
-from vm.state_tree import MAX_DEPTH, StateTree
+from vm.state_proof import verify_state_proof
+from vm.state_tree import StateTree
 
 _mark_decoder = TypedDecoder(LogMark)
 
@@ -72,7 +71,7 @@ class Store:
         self._blocks = BlockRecords(database)
         self._values = StateValues(database, options.value_cache_bytes)
         self._pages = PageStore(database, options.page_cache_bytes)
-        self._state: _OpenState | None = None
+        self._state: OpenState | None = None
         if database.get(FORMAT_KEY) is not None:
             self._load()
 
@@ -182,20 +181,11 @@ class Store:
         self._values.once_records.check_against(self._log_size)
         history = StateHistory(database, self._values, self._pages, tree, self._options.state_history_blocks)
         snapshots = SnapshotRecords(database, tree, history, self._options.snapshot_interval)
-        indexed = self._note_indexed(coverage_of(database), head.height)
+        indexed = note_indexed(database, self._options.index, head.height)
         recent = RecentIds(database, indexed.ids, self._ids_in)
-        self._state = _OpenState(
+        self._state = OpenState(
             genesis, bucket_count, tree, roots, history, snapshots, indexed, recent, head, meta.oldest_block
         )
-
-    def _note_indexed(self, known: IndexCoverage, head: int) -> IndexCoverage:
-        """Note from which height on blocks are indexed under the options, where that changes; synced."""
-        wanted = known.under(self._options.index, head + 1)
-        if wanted != known:
-            batch = self._database.batch()
-            batch.put(INDEXED_KEY, encode(wanted))
-            self._database.write(batch)
-        return wanted
 
     def _ids_in(self, height: int) -> list[bytes]:
         """Return the ids of a block's transactions, in order; none where its receipts are not kept."""
@@ -205,7 +195,7 @@ class Store:
         return (LOGS.get(self._values, family) or EMPTY).size
 
     @property
-    def _open(self) -> _OpenState:
+    def _open(self) -> OpenState:
         if self._state is None:
             raise CommitRefused("the store has no genesis yet")
         return self._state
@@ -311,7 +301,7 @@ class Store:
         """
         self._database.flush()
 
-    def _is_next(self, commit: BlockCommit, state: _OpenState) -> bool:
+    def _is_next(self, commit: BlockCommit, state: OpenState) -> bool:
         """Tell whether to write a block (False: it is there); refuse what does not fit the head."""
         head, height = state.head, commit.height
         if height <= head.height:
@@ -385,16 +375,7 @@ class Store:
             StatePruned, HeightAhead: the state of that height is not here.
         """
         at = self._height(height)
-        records = self._values.once_records
-        found = records.find(key)
-        if found is None:
-            return None
-        log_key = LOGS.keys.key((found.family,))
-        value = self.state_value(log_key, at)
-        log = EMPTY if value is None else LOGS.stored.decode(value)
-        if found.place >= log.size:
-            return None
-        return ProvedRecord(found.record, records.prove(found, log.size), log_key)
+        return self._values.once_records.proved(key, lambda log_key: self.state_value(log_key, at))
 
     def _height(self, height: int | None) -> int:
         state = self._open
@@ -513,31 +494,3 @@ class Store:
         """
         to_height = self.head.height if to_height is None else min(to_height, self.head.height)
         return self._blocks.positions(kind, name, from_height, to_height, after, limit)
-
-
-@dataclass(slots=True)
-class _OpenState:
-    """What exists once there is a genesis."""
-
-    genesis: bytes
-    bucket_count: int
-    tree: StateTree
-    roots: BucketRootLog
-    history: StateHistory
-    snapshots: SnapshotRecords
-    indexed: IndexCoverage
-    recent: RecentIds
-    head: Head
-    oldest_block: int
-
-
-def depth_of(bucket_count: int) -> int:
-    """Return log16 of a bucket count.
-
-    Raises:
-        CommitRefused: it is not a power of 16 that the tree supports.
-    """
-    for depth in range(1, MAX_DEPTH + 1):
-        if FANOUT**depth == bucket_count:
-            return depth
-    raise CommitRefused(f"{bucket_count} buckets: not a power of {FANOUT} up to {FANOUT**MAX_DEPTH}")
