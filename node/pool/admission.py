@@ -31,16 +31,11 @@ from node.chain.ledger import Ledger
 from node.chain.pruning import MAY_BE_PRUNED
 from node.pool.mempool import Mempool, check_admissible
 from node.pool.mempool_lanes import Brands, Origin
+from node.pool.slices import Budget, Slice, parse_some
 from node.runtime.clock import BlockClock
 from node.runtime.errors import NotReady, TransactionRefused, kept
 from node.verification.verifier import Sent, TransactionVerifier
-from vm.transaction import Transaction, TransactionError, parse_transaction
-
-SLICE: Final = 48
-"""Transactions per slice, or signatures if they have more: about 4 ms."""
-
-SLICE_BYTES: Final = 24 * 1024
-"""Bytes after which a slice ends before: a transaction may have 128 KiB to parse."""
+from vm.transaction import Transaction, TransactionError
 
 MAX_QUEUED_BYTES_PER_PEER: Final = 8 * 1024 * 1024
 """What a peer sends beyond this while we are busy is dropped; it stays in its pool and in blocks. Each has a
@@ -91,44 +86,6 @@ class _Job:
     taken: int = 0
     concluded: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Slice:
-    """What is admitted of one job while the event loop waits.
-
-    Attributes:
-        now: block time in ms by which expiry is judged.
-        source: the client's name, or the peer's key.
-        origins: one for each set of brands whose senders there are in the slice.
-        verifying: wall seconds that signatures have taken.
-    """
-
-    now: int
-    source: str | bytes
-    admitted: list[Transaction] = field(default_factory=list)
-    origins: dict[Brands, Origin] = field(default_factory=dict)
-    verifying: float = 0.0
-
-    def origin(self, brands: Brands) -> Origin:
-        """Return where a transaction of a sender with these brands comes from."""
-        origin = self.origins.get(brands)
-        if origin is None:
-            origin = self.origins[brands] = Origin(self.source, brands)
-        return origin
-
-
-@dataclass(slots=True)
-class _Budget:
-    """What is left of a slice."""
-
-    signatures: int = SLICE
-    size: int = SLICE_BYTES
-
-    @property
-    def spent(self) -> bool:
-        """Whether the event loop may turn."""
-        return self.signatures <= 0 or self.size <= 0
 
 
 class _Checked(msgspec.Struct, frozen=True, gc=False):
@@ -270,19 +227,20 @@ class AdmissionQueue:
     def _work(self, key: str | bytes, jobs: deque[_Job]) -> None:
         """Work on a source's jobs as far as a slice goes."""
         now = self._now()
-        budget = _Budget()
+        budget = Budget()
         while jobs and not budget.spent:
             job = jobs[0]
             self._announce(self._admit_some(key, job, now, budget), job)
             if job.taken == len(job.raws):
                 self._finish(jobs.popleft())
 
-    def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: _Budget) -> list[Transaction]:
+    def _admit_some(self, key: str | bytes, job: _Job, now: int, budget: Budget) -> list[Transaction]:
         """Go on with a job as far as a slice goes; return what has been admitted."""
-        part = _Slice(now, key)
+        part = Slice(now, key)
         before, begun = STAGES.admission.seconds, perf_counter()
         with STAGES.admission:
-            parsed = _parse_some(job, budget)
+            parsed = parse_some(job.raws, job.taken, budget)
+            job.taken += len(parsed)
             job.concluded += len(parsed)  # a job may go on by a worker that has room again
             parsing = perf_counter() - begun
             answers = job.outcomes if job.done is not None else None
@@ -302,15 +260,16 @@ class AdmissionQueue:
 
     def _send(self, key: str | bytes, jobs: deque[_Job]) -> None:
         """Check a source's jobs as far as a slice goes, and have a worker verify the signatures."""
-        part, height = _Slice(self._now(), key), self._ledger.height
-        budget = _Budget()
+        part, height = Slice(self._now(), key), self._ledger.height
+        budget = Budget()
         parts: list[tuple[_Job, list[Outcome | _Checked]]] = []
         before, begun, parsing = STAGES.admission.seconds, perf_counter(), 0.0
         with STAGES.admission:
             while len(parts) < len(jobs) and not budget.spent:
                 job = jobs[len(parts)]
                 started = perf_counter()
-                parsed = _parse_some(job, budget)
+                parsed = parse_some(job.raws, job.taken, budget)
+                job.taken += len(parsed)
                 parsing += perf_counter() - started
                 parts.append((job, [self._check(tx, part, job.source) for tx in parsed]))
         STAGES.admission.hand_over(before, perf_counter() - begun, {STAGES.parse: parsing})
@@ -322,7 +281,7 @@ class AdmissionQueue:
             jobs.popleft()  # only now: whoever waits is answered also where a check has failed by our error
 
     def _check(
-        self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None
+        self, tx: Transaction | TransactionError, part: Slice, peer: SendingPeer | None
     ) -> Outcome | _Checked:
         """Look at all of a transaction but its signatures."""
         if isinstance(tx, TransactionError):
@@ -419,7 +378,7 @@ class AdmissionQueue:
         return max(self._ledger.head_time, self._clock.now_ms())
 
     def _admit(
-        self, tx: Transaction | TransactionError, part: _Slice, peer: SendingPeer | None, *, told: bool
+        self, tx: Transaction | TransactionError, part: Slice, peer: SendingPeer | None, *, told: bool
     ) -> Outcome | None:
         """Take a transaction into the pool unless something is wrong with it.
 
@@ -445,7 +404,7 @@ class AdmissionQueue:
             return Admission(tx.id, committed=False)
         return Admission(tx.id, committed=True) if self._ledger.is_committed(tx) else None
 
-    def _take(self, tx: Transaction, part: _Slice) -> None:
+    def _take(self, tx: Transaction, part: Slice) -> None:
         """Check a transaction that is new, its signatures last, and put it into the pool.
 
         Raises:
@@ -479,23 +438,3 @@ def _invalid(error: TransactionError, peer: SendingPeer | None) -> TransactionRe
     if peer is not None:
         peer.on_invalid()
     return TransactionRefused(error.reason, str(error))
-
-
-def _parse_some(job: _Job, budget: _Budget) -> list[Transaction | TransactionError]:
-    """Parse what comes next in a job, as far as a slice goes."""
-    parsed: list[Transaction | TransactionError] = []
-    raws, signatures, size = job.raws, budget.signatures, budget.size
-    while job.taken < len(raws) and signatures > 0 and size > 0:
-        raw = raws[job.taken]
-        job.taken += 1
-        size -= len(raw)
-        signatures -= 1
-        try:
-            tx = parse_transaction(raw)
-        except TransactionError as error:
-            parsed.append(kept(error))
-            continue
-        signatures -= len(tx.sigs) - 1
-        parsed.append(tx)
-    budget.signatures, budget.size = signatures, size
-    return parsed

@@ -49,7 +49,7 @@ from node.runtime.errors import TransactionRefused
 from node.runtime.supervisor import Supervisor
 from node.validator.block_builder import BlockBuilder
 from node.validator.block_processor import BlockProcessor
-from tests.bench.bench_stages import PARAMS, Stock, StockedChain, transfer
+from tests.bench.bench_stages import PARAMS, Stock, StockedChain, signed, transfer
 from tests.support.ledger import LocalNode
 from vm.batch_signatures import VerifiedRoots
 from vm.primitives.hashing import sha256
@@ -189,7 +189,7 @@ async def measure(chain: StockedChain, blocks: int, used: int) -> dict[str, floa
     numbers = itertools.count()
     rows: dict[str, list[float]] = defaultdict(list)
     for number in range(used // TRANSACTIONS + blocks):  # those of the first round find caches empty
-        raws = [transfer(chain, next(numbers), used) for _ in range(TRANSACTIONS)]
+        raws = [signed(chain, transfer, next(numbers), used, 1) for _ in range(TRANSACTIONS)]
         gc.collect()
         gc.disable()
         validator.spent.clear()

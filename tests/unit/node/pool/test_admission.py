@@ -10,14 +10,13 @@ import pytest
 
 from node.pool.admission import (
     MAX_QUEUED_BYTES_PER_PEER,
-    SLICE,
-    SLICE_BYTES,
     Admission,
     AdmissionQueue,
     Outcome,
     SendingPeer,
 )
 from node.pool.mempool import Mempool
+from node.pool.slices import SLICE, SLICE_BYTES
 from node.runtime.config import NodeConfig
 from node.runtime.errors import NotReady, TransactionRefused
 from tests.support.ledger import START_MS, LocalChain, ManualClock, key_of, program_op

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from node.pool.admission import MAX_SENT, SLICE, Admission, AdmissionQueue, Outcome, SendingPeer
+from node.pool.admission import MAX_SENT, Admission, AdmissionQueue, Outcome, SendingPeer
 from node.pool.mempool import Mempool
+from node.pool.slices import SLICE
 from node.runtime.config import NodeConfig
 from node.runtime.errors import NotReady, TransactionRefused
 from node.verification import verifier as verifier_module
