@@ -18,12 +18,15 @@ import time
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from node.store import BlockCommit, Store
 from vm.primitives.codec import encode
 from vm.primitives.hashing import ZERO_HASH
+from vm.primitives.units import Count
+from vm.tables.stored import Stored
 
 BUCKETS = 65_536
 
@@ -31,10 +34,13 @@ BUCKETS = 65_536
 class Balance(msgspec.Struct, frozen=True):
     """About the size of a token lot."""
 
-    amount: int
-    expires: int
-    terms: int
-    held: int
+    amount: Count
+    expires: Count
+    terms: Count
+    held: Count
+
+
+BALANCE: Final = Stored(Balance)
 
 
 def key_of(number: int) -> str:
@@ -105,7 +111,7 @@ def measure(path: Path, keys: int, changes: int, blocks: int) -> None:
     reader = store.reader
     reads = []
     for _ in range(2):
-        reads.append(timed(lambda: [reader.get(key, Balance) for key in sample]) / len(sample) * 1e6)
+        reads.append(timed(lambda: [reader.cell(key, BALANCE) for key in sample]) / len(sample) * 1e6)
     print(f"  read: first {reads[0]:.2f} µs, again {reads[1]:.2f} µs")
     head = timed(lambda: [store.state_proof(key) for key in sample[:200]]) / 200 * 1e6
     past = timed(lambda: [store.state_proof(key, 1) for key in sample[:50]]) / 50 * 1e6
